@@ -1,0 +1,36 @@
+"""Two optimizers, the same weights, data and hyperparameters: whether they agree, where they part first, and why.
+
+``parity.run(case, subject)`` runs one case against one subject and returns its results; everything else is reached
+through the command line (``parity --help``). Imports are lazy, so that ``import parity`` costs nothing.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from parity.api import run
+    from parity.errors import ParityError
+    from parity.results import Comparison, Pair
+    from parity.spec import Cell, load_cells
+    from parity.verdict import Verdict
+
+__version__ = "0.1.0"
+__all__ = ["Cell", "Comparison", "Pair", "ParityError", "Verdict", "__version__", "load_cells", "run"]
+
+_HOMES = {
+    "run": "parity.api",
+    "ParityError": "parity.errors",
+    "Comparison": "parity.results",
+    "Pair": "parity.results",
+    "Cell": "parity.spec",
+    "load_cells": "parity.spec",
+    "Verdict": "parity.verdict",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name from its room when it is first asked for (PEP 562)."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'parity' has no attribute {name!r}; it has {', '.join(sorted(_HOMES))}")
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES[name]), name)

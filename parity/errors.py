@@ -1,0 +1,51 @@
+"""Every error that a person can cause, each with one message: what, where, received, allowed, how to go on.
+
+ParityError                exit status 2
+├── UsageError             the call names something that does not exist or cannot be done
+├── SpecError              a case or experiment file is wrong
+├── DataError              a data file is missing, damaged or does not fit
+└── SubjectError           a subject cannot be found or loaded
+    ├── UnsupportedError   the subject lacks what the case needs: verdict UNSUPPORTED
+    ├── NotInstalledError  its library is not installed: verdict NOT_INSTALLED
+    └── MisbehavedError    it raised, or returned what cannot be compared: verdict FAILED
+"""
+
+from difflib import get_close_matches
+
+
+class ParityError(Exception):
+    """A mistake in the call or in a file; its text is the whole message and the exit status is 2."""
+
+
+class UsageError(ParityError):
+    """The call names something that does not exist or cannot be done."""
+
+
+class SpecError(ParityError):
+    """A case or experiment file is wrong."""
+
+
+class DataError(ParityError):
+    """A data file is missing, damaged, or does not fit the case."""
+
+
+class SubjectError(ParityError):
+    """A subject cannot be found or loaded."""
+
+
+class UnsupportedError(SubjectError):
+    """The subject lacks something that the case sets."""
+
+
+class NotInstalledError(SubjectError):
+    """The library behind a subject is not installed."""
+
+
+class MisbehavedError(SubjectError):
+    """The subject raised, or returned something that cannot be compared."""
+
+
+def did_you_mean(received: str, allowed: list[str]) -> str:
+    """Return ``" Did you mean 'x'?"`` when one allowed word is close to what was received, else an empty string."""
+    close = get_close_matches(received, allowed, n=1)
+    return f" Did you mean {close[0]!r}?" if close else ""

@@ -1,0 +1,133 @@
+"""What a run ends in: plain records that every report format, the baseline and the notebook read."""
+
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from parity.verdict import Verdict
+
+StepTable = dict[str, Any]
+"""Columns of equal length (NumPy arrays or lists), one row for each step, slot and tensor: see ``TABLE_COLUMNS``."""
+
+TABLE_COLUMNS: dict[str, str] = {
+    "step": "zero-based step; -1 is the state before the first step",
+    "slot": "parameter, one of the accumulators, gradient or loss",
+    "tensor": "name of the tensor",
+    "size": "how many elements were compared",
+    "differing": "how many of them differ in any bit",
+    "max_abs": "largest |obtained - expected|",
+    "max_rel": "largest |obtained - expected| / |expected|",
+    "max_ulp": "largest distance in units in the last place",
+    "signed_mean": "mean of obtained - expected: near zero for noise, not for a bias",
+    "in_steps": "largest |obtained - expected| / learning rate (parameters only, else NaN)",
+    "ratio": "largest |obtained - expected| / bound; above 1 is outside",
+    "bound": "the bound at the worst element",
+    "index": "flat index of the worst element, -1 where nothing differs",
+    "obtained": "the subject's value there",
+    "expected": "the reference's value there",
+}
+
+
+class Divergence(Struct, frozen=True):
+    """The first place where a difference exceeds its bound, or where values cannot be compared."""
+
+    step: int
+    slot: str
+    tensor: str
+    index: list[int]
+    obtained: float | str
+    expected: float | str
+    bound: float | str
+    stage: str
+    exact: float | str | None = None
+    note: str = ""
+
+
+class Worst(Struct, frozen=True):
+    """The difference that comes closest to, or goes farthest beyond, its bound in a whole comparison."""
+
+    step: int
+    slot: str
+    tensor: str
+    index: list[int]
+    obtained: float | str
+    expected: float | str
+    bound: float | str
+    difference: float | str
+    ratio: float | str
+    ulp: float | str
+    in_steps: float | str | None = None
+
+
+class BranchFlip(Struct, frozen=True):
+    """A ReLU whose sign rounding may decide: the unit is on at one side and off at the other."""
+
+    step: int
+    layer: int
+    unit: int
+    example: int
+    obtained: float
+    expected: float
+    bound: float
+
+
+class Comparison(Struct, frozen=True):
+    """One verdict: a case, a subject, a source of gradients and a way of comparing, with the evidence."""
+
+    case: str
+    subject: str
+    gradients: str
+    comparison: str
+    verdict: str
+    reason: str
+    first_divergence: Divergence | None = None
+    worst: Worst | None = None
+    compared: int = 0
+    differing: int = 0
+    digest: str = ""
+    notes: list[str] = []
+    flips: list[BranchFlip] = []
+    table: StepTable | None = None
+    losses: dict[str, list[float]] | None = None
+    envelope: dict[str, list[float]] | None = None
+
+    @property
+    def outcome(self) -> Verdict:
+        """The verdict as a member of the enum."""
+        return Verdict[self.verdict]
+
+    def document(self) -> dict[str, Any]:
+        """Return the JSON form: everything but the table and the curves."""
+        record: dict[str, Any] = msgspec.to_builtins(self)
+        for bulky in ("table", "losses", "envelope"):
+            record.pop(bulky, None)
+        return record
+
+
+class Pair(Struct, frozen=True):
+    """Everything that one case cell and one subject yielded."""
+
+    case: str
+    summary: str
+    subject: str
+    resolved: str
+    comparisons: list[Comparison]
+    circumstances: dict[str, Any] = {}
+    seconds: float = 0.0
+    output: str = ""
+
+    @property
+    def verdict(self) -> Verdict:
+        """The most severe verdict of its comparisons."""
+        return max((item.outcome for item in self.comparisons), key=lambda verdict: verdict.severity)
+
+
+class Run(Struct, frozen=True):
+    """All pairs of one run, with the circumstances they share."""
+
+    pairs: list[Pair]
+    circumstances: dict[str, Any]
+    started: str
+    seconds: float
+    cells: list[dict[str, Any]] = []
