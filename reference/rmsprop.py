@@ -14,6 +14,7 @@ count. Every operation runs in the dtype of the parameter, so the page serves an
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import reduce
 from typing import Any, NamedTuple
 
@@ -41,15 +42,16 @@ class Update(NamedTuple):
 
 def constant(like: Any, value: float) -> Any:
     """Return the Python number `value` in the dtype of the array `like`."""
-    # TensorFlow makes a 16-bit constant by way of float32, which rounds twice (python/lib/core, ConvertOneFloat).
-    return like.dtype.type(float(np.float32(value)) if like.dtype.itemsize == 2 else value)
+    # TensorFlow makes a 16-bit constant by way of float32, which rounds twice (Eigen, arch/Default/Half.h).
+    return like.dtype.type(as_float32(value) if like.dtype.itemsize == 2 else value)
 
 
-def float32(value: Any) -> float:
+def as_float32(value: Any) -> float:
     """Round `value` to float32, as `tf.cast(<Python float>, dtype)` does whatever the dtype of the parameter."""
     return float(np.float32(value))
 
 
+@dataclass(eq=False)
 class RMSprop:
     """RMSprop with the arguments and defaults of `keras.optimizers.RMSprop`.
 
@@ -60,40 +62,37 @@ class RMSprop:
     Raises ValueError for the arguments that Keras refuses.
     """
 
-    def __init__(
-        self,
-        learning_rate: float | Callable[[int], float] = 0.001,
-        rho: float = 0.9,
-        momentum: float = 0.0,
-        epsilon: float = 1e-7,
-        centered: bool = False,
-        weight_decay: float | None = None,
-        clipnorm: float | None = None,
-        clipvalue: float | None = None,
-        global_clipnorm: float | None = None,
-        use_ema: bool = False,
-        ema_momentum: float = 0.99,
-        ema_overwrite_frequency: int | None = None,
-        loss_scale_factor: float | None = None,
-        gradient_accumulation_steps: int | None = None,
-        exclude_from_weight_decay: Sequence[str] = (),
-    ) -> None:
-        self.learning_rate = learning_rate
-        self.rho = rho
-        self.momentum = momentum
-        self.epsilon = epsilon
-        self.centered = centered
-        self.weight_decay = weight_decay
-        self.clipnorm = clipnorm
-        self.clipvalue = clipvalue
-        self.global_clipnorm = global_clipnorm
-        self.use_ema = use_ema
-        self.ema_momentum = ema_momentum
-        self.ema_overwrite_frequency = ema_overwrite_frequency
-        self.loss_scale_factor = loss_scale_factor
-        self.gradient_accumulation_steps = gradient_accumulation_steps
-        self.exclude_from_weight_decay = exclude_from_weight_decay
-        self._validate()
+    learning_rate: float | Callable[[int], float] = 0.001
+    rho: float = 0.9
+    momentum: float = 0.0
+    epsilon: float = 1e-7
+    centered: bool = False
+    weight_decay: float | None = None
+    clipnorm: float | None = None
+    clipvalue: float | None = None
+    global_clipnorm: float | None = None
+    use_ema: bool = False
+    ema_momentum: float = 0.99
+    ema_overwrite_frequency: int | None = None
+    loss_scale_factor: float | None = None
+    gradient_accumulation_steps: int | None = None
+    exclude_from_weight_decay: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        every, frequency = self.gradient_accumulation_steps, self.ema_overwrite_frequency
+        clips = {name: getattr(self, name) for name in ("clipnorm", "clipvalue", "global_clipnorm")}
+        if not callable(self.learning_rate) and not isinstance(self.learning_rate, float):
+            raise ValueError(f"`learning_rate` must be a float or a callable. Received: {self.learning_rate!r}")
+        if every and not every >= 2:
+            raise ValueError(f"`gradient_accumulation_steps` must be an integer >= 2. Received: {every!r}")
+        if sum(clip is not None for clip in clips.values()) > 1:
+            raise ValueError(f"Only one of {', '.join(clips)} can be set. Received: {clips}")
+        if self.use_ema and not 0 <= self.ema_momentum <= 1:
+            raise ValueError(f"`ema_momentum` must be in the range [0, 1]. Received: {self.ema_momentum!r}")
+        if self.use_ema and frequency and not (isinstance(frequency, int) and frequency >= 1):
+            raise ValueError(f"`ema_overwrite_frequency` must be an integer >= 1 or None. Received: {frequency!r}")
+        if isinstance(self.exclude_from_weight_decay, str):
+            raise ValueError(f"List the patterns of names. Received: {self.exclude_from_weight_decay!r}")
 
     def init(self, params: Tensors) -> dict[str, Any]:
         """Return the state before the first step: no iterations, every slot zero."""
@@ -175,7 +174,7 @@ class RMSprop:
     def _learning_rate_at(self, iterations: int) -> float:
         # A float32 variable holds it (base_optimizer.py, dtype=backend.floatx()), and schedules yield float32; they
         # see every call, also where gradients accumulate.
-        return float32(self.learning_rate(iterations) if callable(self.learning_rate) else self.learning_rate)
+        return as_float32(self.learning_rate(iterations) if callable(self.learning_rate) else self.learning_rate)
 
     def _unscaled(self, grads: Tensors) -> Tensors:
         if self.loss_scale_factor is None:
@@ -199,7 +198,7 @@ class RMSprop:
         if self.weight_decay is None or any(re.search(pattern, name) for pattern in self.exclude_from_weight_decay):
             return w
         # backend/tensorflow/optimizer.py casts a Python float, which TensorFlow turns into float32 first.
-        return w - w * constant(w, float32(self.weight_decay)) * constant(w, learning_rate)
+        return w - w * constant(w, as_float32(self.weight_decay)) * constant(w, learning_rate)
 
     def _averaged(self, params: Tensors, state: State) -> tuple[dict[str, Any], dict[str, Any]]:
         iterations = state["iterations"] // (self.gradient_accumulation_steps or 1)
@@ -213,23 +212,12 @@ class RMSprop:
         overwrite = bool(every) and (iterations + 1) % every == 0
         return dict(averages if overwrite else params), averages
 
-    def _validate(self) -> None:
-        every, frequency = self.gradient_accumulation_steps, self.ema_overwrite_frequency
-        clips = {name: getattr(self, name) for name in ("clipnorm", "clipvalue", "global_clipnorm")}
-        if not callable(self.learning_rate) and not isinstance(self.learning_rate, float):
-            raise ValueError(f"`learning_rate` must be a float or a callable. Received: {self.learning_rate!r}")
-        if every and not every >= 2:
-            raise ValueError(f"`gradient_accumulation_steps` must be an integer >= 2. Received: {every!r}")
-        if sum(clip is not None for clip in clips.values()) > 1:
-            raise ValueError(f"Only one of {', '.join(clips)} can be set. Received: {clips}")
-        if self.use_ema and not 0 <= self.ema_momentum <= 1:
-            raise ValueError(f"`ema_momentum` must be in the range [0, 1]. Received: {self.ema_momentum!r}")
-        if self.use_ema and frequency and not (isinstance(frequency, int) and frequency >= 1):
-            raise ValueError(f"`ema_overwrite_frequency` must be an integer >= 1 or None. Received: {frequency!r}")
-
 
 def _sum_of_squares(g: Any) -> Any:
-    # The one place without a bit-exact twin: Eigen adds in another order (SIMD lanes, blocks a thread) than NumPy.
+    # The one place that is not bitwise tf.keras: NumPy adds pairwise, Eigen in SIMD lanes (TensorReduction.h).
+    if g.dtype.name == "bfloat16":
+        # NumPy's bfloat16 sum stalls at 256, where adding one no longer changes it; Eigen adds in float32.
+        return np.sum(np.square(g), dtype=np.float32).astype(g.dtype)
     return np.sum(np.square(g))
 
 
