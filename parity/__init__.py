@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from parity.api import run
+    from parity.casefile import load_cells
     from parity.errors import ParityError
     from parity.results import Comparison, Pair
-    from parity.spec import Cell, load_cells
+    from parity.spec import Cell
     from parity.verdict import Verdict
 
 __version__ = "0.1.0"
@@ -22,7 +23,7 @@ _HOMES = {
     "Comparison": "parity.results",
     "Pair": "parity.results",
     "Cell": "parity.spec",
-    "load_cells": "parity.spec",
+    "load_cells": "parity.casefile",
     "Verdict": "parity.verdict",
 }
 
