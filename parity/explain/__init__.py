@@ -1,0 +1,1 @@
+"""Two whole training programs in, the reasons for the gap between them out: measured, with interactions and proof."""

@@ -1,0 +1,79 @@
+"""Finished runs on disk: each under the hash of everything that its numbers depend on, so that none is repeated."""
+
+import hashlib
+import json
+import os
+import platform
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from msgspec import Struct
+
+from parity.errors import UsageError
+from parity.explain.factors import Program
+
+FORMAT = 1
+DEFAULT = Path(".parity") / "explain"
+_ARITHMETIC = ("program.py", "rule.py", "keras_program.py", "../reference/posted.py", "../reference/schedules.py")
+
+
+class Task(Struct, frozen=True):
+    """One run to make: the program, its seed, how long, and what executes it."""
+
+    program: Program
+    seed: int
+    epochs: int
+    engine: str = "numpy"
+
+    def __hash__(self) -> int:
+        """Schedules hold lists, which have no hash of their own."""
+        return hash(self.key)
+
+    @property
+    def key(self) -> str:
+        """The hash of the resolved program, seed, length, engine, sources and versions."""
+        facts = [FORMAT, code(), np.__version__, platform.machine(), msgspec.to_builtins(self)]
+        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:40]
+
+
+@cache
+def code() -> str:
+    """Return the hash of the sources that compute a run: another arithmetic is another run."""
+    whole = hashlib.sha256()
+    for name in _ARITHMETIC:
+        whole.update((Path(__file__).parent / name).read_bytes())
+    return whole.hexdigest()
+
+
+class Store:
+    """A folder with one JSON file a finished run."""
+
+    def __init__(self, folder: Path = DEFAULT) -> None:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(f"cache folder {folder}: {error.strerror}. Name another one with --cache.") from error
+        self.folder = folder
+
+    def get(self, task: Task) -> dict[str, Any] | None:
+        """Return the record of a finished run, or None where there is none or it is damaged."""
+        try:
+            kept = json.loads((self.folder / f"{task.key}.json").read_bytes())
+            record: dict[str, Any] = kept["record"]
+            return record if kept["checksum"] == _checksum(record) else None
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def put(self, task: Task, record: dict[str, Any]) -> None:
+        """Keep a finished run: written beside and renamed, so that a half-written file never has its name."""
+        document = {"task": msgspec.to_builtins(task), "record": record, "checksum": _checksum(record)}
+        beside = self.folder / f"{task.key}.{os.getpid()}.part"
+        beside.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+        os.replace(beside, self.folder / f"{task.key}.json")
+
+
+def _checksum(record: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
