@@ -215,7 +215,7 @@ class RMSprop:
 
 def _sum_of_squares(g: Any) -> Any:
     # The one place that is not bitwise tf.keras: NumPy adds pairwise, Eigen in SIMD lanes (TensorReduction.h).
-    if g.dtype.name == "bfloat16":
+    if str(g.dtype) == "bfloat16":
         # NumPy's bfloat16 sum stalls at 256, where adding one no longer changes it; Eigen adds in float32.
         return np.sum(np.square(g), dtype=np.float32).astype(g.dtype)
     return np.sum(np.square(g))
@@ -229,7 +229,8 @@ def _clip_by_norm(g: Any, clip: float) -> Any:
 
 def _clip_by_global_norm(grads: Tensors, clip: float) -> dict[str, Any]:
     norm = np.sqrt(reduce(np.add, [_sum_of_squares(g) for g in grads.values()]))
-    scale = constant(norm, clip) * np.minimum(constant(norm, 1.0) / norm, constant(norm, 1.0 / clip))
+    with np.errstate(divide="ignore"):
+        scale = constant(norm, clip) * np.minimum(constant(norm, 1.0) / norm, constant(norm, 1.0 / clip))
     # Keras adds norm - norm, so that one gradient without a finite norm makes all of them NaN.
     scale = scale + norm * constant(norm, 0.0)
     return {name: g * scale for name, g in grads.items()}
