@@ -35,7 +35,9 @@ class Posted:
     ) -> tuple[dict[str, Array], dict[str, dict[str, Array]]]:
         """Return the parameters and the state after one step: v = rho v + (1 - rho) g², w -= g L / √(v + epsilon)."""
         v = {name: self.rho * state["second_moment"][name] + (1 - self.rho) * np.square(g) for name, g in grads.items()}
-        new = {name: w - grads[name] * self.learning_rate / np.sqrt(v[name] + self.epsilon) for name, w in params.items()}
+        new = {
+            name: w - grads[name] * self.learning_rate / np.sqrt(v[name] + self.epsilon) for name, w in params.items()
+        }
         return new, {"second_moment": v}
 
     def slots(self, state: Mapping[str, Any]) -> dict[str, Any]:

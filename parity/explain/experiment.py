@@ -31,7 +31,7 @@ class Side(Program, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 class Supposed(Struct, frozen=True, forbid_unknown_fields=True):
-    """A reason that somebody supposed: the factors that it speaks of, and values that would be true if it were right."""
+    """A reason that somebody supposed: the factors it speaks of, and values that would be true if it were right."""
 
     label: Label
     claim: Line
@@ -95,7 +95,9 @@ def load(path: Path) -> Experiment:
     """
     document = _read(path)
     if "experiment" not in document:
-        raise SpecError(f"{path.name}: key 'experiment' is missing; an experiment file begins with experiment = \"name\".")
+        raise SpecError(
+            f"{path.name}: key 'experiment' is missing; an experiment file begins with experiment = \"name\"."
+        )
     _refuse_strangers(document, path)
     both = document.get("both", {})
     merged = {**document, **{side: {**both, **document.get(side, {})} for side in ("a", "b")}}
@@ -126,7 +128,9 @@ def _read(path: Path) -> dict[str, Any]:
             raise SpecError(f"{path.name}: {len(raw)} bytes; an experiment file has at most {MAX_FILE_BYTES}.")
         return tomllib.loads(raw.decode("utf-8"))
     except OSError as error:
-        raise SpecError(f"{path}: cannot be read: {error.strerror}. Give the path of an experiment's TOML file.") from error
+        raise SpecError(
+            f"{path}: cannot be read: {error.strerror}. Give the path of an experiment's TOML file."
+        ) from error
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise SpecError(f"{path.name}: not valid TOML: {error or 'nested too deeply'}.") from error
 
@@ -141,7 +145,9 @@ def _refuse_strangers(document: Mapping[str, Any], path: Path) -> None:
             raise SpecError(f"{path.name}: {side}: received {table!r}; allowed: a table of factors, [{side}].")
         _known(table, [*FACTORS, *(own if side != "both" else [])], f"{path.name}: {side}")
     if document.get("factors") == []:
-        raise SpecError(f"{path.name}: factors: received an empty list; name the factors to attribute, or leave the key out.")
+        raise SpecError(
+            f"{path.name}: factors: received an empty list; name the factors to attribute, or leave the key out."
+        )
     for name in document.get("factors") or []:
         if name not in FACTORS:
             raise SpecError(_unknown(f"{path.name}: factors", str(name), list(FACTORS)))
@@ -175,18 +181,26 @@ def _check(experiment: Experiment, path: Path) -> None:
     """Refuse what types alone cannot."""
     for name in FIXED:
         if getattr(experiment.a, name) != getattr(experiment.b, name):
-            raise SpecError(f"{path.name}: {name}: differs; losses on different problems cannot be compared. Give one in [both].")
+            raise SpecError(
+                f"{path.name}: {name}: differs; losses on different problems cannot be compared. Give one in [both]."
+            )
     differ = differing(experiment.a, experiment.b)
     for name in experiment.factors or []:
         if name not in differ:
-            raise SpecError(f"{path.name}: factors: {name!r} is the same on both sides. Differing: {', '.join(differ) or 'none'}.")
+            raise SpecError(
+                f"{path.name}: factors: {name!r} is the same on both sides. Differing: {', '.join(differ) or 'none'}."
+            )
     for supposed in experiment.supposed:
         where = f"{path.name}: supposed {supposed.label!r}"
         _known(dict.fromkeys(supposed.factors), list(FACTORS), f"{where}: factors")
         what_if(experiment.a.program, supposed.what_if, f"{where}: what_if")
     layers = experiment.a.layers
     if layers[0] != 784 or layers[-1] != 10:
-        raise SpecError(f"{path.name}: layers: received {layers}; the images have 784 pixels and 10 classes, so [784, …, 10].")
+        raise SpecError(
+            f"{path.name}: layers: received {layers}; the images have 784 pixels and 10 classes, so [784, …, 10]."
+        )
     for side in (experiment.a, experiment.b):
         if sum(bool(limit) for limit in (side.clipvalue, side.clipnorm, side.global_clipnorm)) > 1:
-            raise SpecError(f"{path.name}: {side.name}: only one of clipvalue, clipnorm and global_clipnorm can be set.")
+            raise SpecError(
+                f"{path.name}: {side.name}: only one of clipvalue, clipnorm and global_clipnorm can be set."
+            )

@@ -14,10 +14,9 @@ import msgspec
 from parity.errors import NotInstalledError, UsageError
 from parity.explain.factors import FACTORS, Program
 
-_ADJUSTABLE = frozenset(
-    "layers initial_weights examples batch_size shuffle learning_rate rho epsilon centered momentum "
-    "weight_decay clipvalue clipnorm global_clipnorm printed_loss".split()
-)
+_FIELDS = """layers initial_weights examples batch_size shuffle learning_rate rho epsilon centered momentum
+weight_decay clipvalue clipnorm global_clipnorm printed_loss"""
+_ADJUSTABLE = frozenset(_FIELDS.split())
 _CHILD = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1", "KERAS_BACKEND": "tensorflow"}
 MARK = "parity-keras-result:"
 
@@ -63,7 +62,6 @@ def _main() -> None:
 
 def _train(program: Program, seed: int, epochs: int, mode: str) -> dict[str, Any]:
     import keras
-    import numpy as np
     import tensorflow as tf
 
     from parity.explain import program as numpy_program
@@ -103,7 +101,6 @@ def _train(program: Program, seed: int, epochs: int, mode: str) -> dict[str, Any
         "printed_accuracy": history["accuracy"],
         "digest": numpy_program.digest(_named(model)),
         "resolved": _resolved(keras, tf, model),
-        "weights_norm": float(sum(np.square(w.astype(np.float64)).sum() for w in model.get_weights()) ** 0.5),
     }
 
 
@@ -113,7 +110,9 @@ def _model(keras: Any, program: Program) -> Any:
     for number, units in enumerate(program.layers[1:], 1):
         last = number == len(program.layers) - 1
         activation = "softmax" if last else "relu"
-        layers.append(keras.layers.Dense(units, activation=activation, kernel_initializer=drawn[program.initial_weights]))
+        layers.append(
+            keras.layers.Dense(units, activation=activation, kernel_initializer=drawn[program.initial_weights])
+        )
     model = keras.Sequential(layers)
     model.compile(optimizer=_optimizer(keras, program), loss="categorical_crossentropy", metrics=["accuracy"])
     return model
@@ -125,7 +124,9 @@ def _optimizer(keras: Any, program: Program) -> Any:
         fields = msgspec.to_builtins(rate)
         kind = fields.pop("schedule")
         rate = getattr(keras.optimizers.schedules, kind)(**fields)
-    limits = {name: getattr(program, name) or None for name in ("weight_decay", "clipvalue", "clipnorm", "global_clipnorm")}
+    limits = {
+        name: getattr(program, name) or None for name in ("weight_decay", "clipvalue", "clipnorm", "global_clipnorm")
+    }
     plain = {name: getattr(program, name) for name in ("rho", "momentum", "epsilon", "centered")}
     return keras.optimizers.RMSprop(learning_rate=rate, **plain, **limits)
 

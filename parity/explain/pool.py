@@ -1,4 +1,4 @@
-"""Runs that are not in the store yet are made, over the cores, and kept; every process has one thread for its products."""
+"""Runs that the store does not have are made, over the cores, and kept; a process has the threads its program names."""
 
 import math
 import multiprocessing

@@ -31,12 +31,14 @@ class Rule:
         self._rate = schedule(program)
         self._clips = bool(program.clipnorm or program.clipvalue or program.global_clipnorm)
         # A zero gradient then leaves the weight as it is, and its second moment only decays.
-        self.skips_zeros = program.epsilon > 0 and program.epsilon_place != "none" and not (
-            program.centered or program.momentum or program.weight_decay or program.l2 or self._clips
+        self.skips_zeros = (
+            program.epsilon > 0
+            and program.epsilon_place != "none"
+            and not (program.centered or program.momentum or program.weight_decay or program.l2 or self._clips)
         )
 
     def step(self, tensors: Tensors, gradients: Tensors, rows: Array | None = None) -> None:
-        """Make one step; ``rows`` are the only rows of the first kernel whose gradient is not zero, which then has them alone."""
+        """Make one step; where ``rows`` is given, the first kernel's gradient has these rows alone, the others zero."""
         rate = self._rate(self.steps)
         if self._clips:
             gradients = clipped(self.program, gradients)

@@ -17,7 +17,11 @@ from parity.explain.factors import Program
 
 FORMAT = 1
 DEFAULT = Path(".parity") / "explain"
-_ARITHMETIC = ("program.py", "rule.py", "keras_program.py", "../reference/posted.py", "../reference/schedules.py")
+_SOURCES = {
+    "numpy": ("program.py", "rule.py", "../reference/schedules.py"),
+    "keras": ("program.py", "keras_program.py"),
+    "posted": ("program.py", "../reference/posted.py"),
+}
 
 
 class Task(Struct, frozen=True):
@@ -35,15 +39,21 @@ class Task(Struct, frozen=True):
     @property
     def key(self) -> str:
         """The hash of the resolved program, seed, length, engine, sources and versions."""
-        facts = [FORMAT, code(), np.__version__, platform.machine(), msgspec.to_builtins(self)]
+        facts = [
+            FORMAT,
+            code(self.engine.partition("-")[0]),
+            np.__version__,
+            platform.machine(),
+            msgspec.to_builtins(self),
+        ]
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:40]
 
 
 @cache
-def code() -> str:
+def code(engine: str) -> str:
     """Return the hash of the sources that compute a run: another arithmetic is another run."""
     whole = hashlib.sha256()
-    for name in _ARITHMETIC:
+    for name in _SOURCES[engine]:
         whole.update((Path(__file__).parent / name).read_bytes())
     return whole.hexdigest()
 
