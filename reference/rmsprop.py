@@ -57,7 +57,8 @@ class RMSprop:
 
     Parameters, gradients and slots are mappings from tensor name to array, float16, bfloat16, float32, float64 or
     wider. `learning_rate` is a float, or a callable of the zero-based step. `exclude_from_weight_decay` holds regular
-    expressions searched in the tensor names, as `var_names` of the Keras method of that name.
+    expressions searched in the tensor names, as `var_names` of the Keras method of that name; Keras searches the name
+    that TensorFlow gave, which ends in ":0", so that a pattern ending in "$" never matches there.
 
     Raises ValueError for the arguments that Keras refuses.
     """
@@ -135,7 +136,7 @@ class RMSprop:
     def stages(self, params: Tensors, grads: Tensors, state: State) -> dict[str, Update] | None:
         """Return the inside of one step as {tensor: Update}, or None if the step only accumulates the gradient."""
         _check_match(params, grads)
-        grads = self._unscaled(grads)
+        grads = self._unscaled({name: grads[name] for name in params})
         every = self.gradient_accumulation_steps
         if every:
             if (state["iterations"] + 1) % every != 0:

@@ -32,7 +32,7 @@ def logarithm(x: np.float32) -> np.float32:
 
 
 def _require_float(name: str, value: object) -> None:
-    # Keras accepts an int, computes the whole schedule in int32 and arrives at zero.
+    # Keras accepts an int and computes in its dtype, int32, in which a decay rate of 0.5 is 0 and pi is 3.
     if not isinstance(value, float):
         raise ValueError(f"Argument `{name}` must be a float. Received: {name}={value!r}")
 

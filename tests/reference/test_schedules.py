@@ -135,4 +135,4 @@ class TestBesideKeras:
 
     def test_keras_computes_an_integer_rate_in_integers(self, keras):
         schedule = keras.optimizers.schedules.ExponentialDecay(1, 10, 0.5)
-        assert float(schedule(keras.ops.array(5, "int64"))) in (0.0, 1.0)
+        assert float(schedule(keras.ops.array(5, "int64"))) == 0.0
