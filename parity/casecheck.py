@@ -107,9 +107,9 @@ def _check_tensors(case: CaseFile, problem: Replayed | Quadratic, refuse: Refuse
 
 def _check_network(problem: Mlp, refuse: Refuse) -> None:
     inputs, classes = INPUTS_AND_CLASSES[problem.data]
-    if (problem.layers[0], problem.layers[-1]) != (inputs, classes):
-        received = shown(problem.layers)
-        raise refuse("problem.layers", f"received {received}; {problem.data} needs [{inputs}, …, {classes}].")
+    if problem.layers[0] > inputs or problem.layers[-1] != classes:
+        received, allowed = shown(problem.layers), f"at most {inputs} inputs and {classes} outputs"
+        raise refuse("problem.layers", f"received {received}; {problem.data} allows {allowed}.")
     parameters = sum((fan_in + 1) * out for fan_in, out in zip(problem.layers, problem.layers[1:], strict=False))
     if parameters > MAX_ELEMENTS:
         raise refuse("problem.layers", f"received {parameters} parameters; allowed: at most {MAX_ELEMENTS}.")

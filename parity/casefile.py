@@ -4,27 +4,22 @@ import itertools
 import math
 import os
 import re
-import stat
-import tomllib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from parity.casecheck import check
-from parity.caseerror import explain, printable, shown
+from parity.caseerror import explain, shown
 from parity.errors import ParityError, SpecError, UsageError, did_you_mean
 from parity.spec import CASES, CaseFile, Cell, Mlp
+from parity.tomlfile import read_toml, show_path
 
-# tomllib needs time quadratic in the parts of a dotted key, so that a megabyte of them takes an hour.
-MAX_FILE_BYTES = 64_000
-MAX_KEY_PARTS = 32
-MAX_DEPTH = 16
 MAX_CELLS = 2_000
 
-_LONG_KEY = re.compile(rf"""(?<![\w"'-])(?:[\w"'-]+[ \t]*\.[ \t]*){{{MAX_KEY_PARTS}}}""")
 _TAGS = ("schedule", "kind", "generator")
 
 
@@ -56,7 +51,7 @@ def collect(patterns: Iterable[str], root: Path | None = None) -> tuple[list[Cel
                     raise UsageError(f"two files hold a cell {cell.id!r}; give one of them another id and file name.")
         except ParityError as error:
             problems.append(error)
-    # A broken file among the cases concerns whoever asks for many, or for one that is not there: perhaps it is that one.
+    # A broken file concerns whoever asks for many cases, or for one that is not found: perhaps it is that file.
     if any("*" in pattern for pattern in patterns) or any(isinstance(error, UsageError) for error in problems):
         problems += broken
     return list(chosen.values()), problems
@@ -68,7 +63,7 @@ def load_cells(path: Path, root: Path | None = None) -> list[Cell]:
     Raises:
         SpecError: the file is missing, damaged, or holds something that a case must not hold.
     """
-    return _cells(_read_toml(path), path, root or CASES)
+    return _cells(read_toml(path), path, root or CASES)
 
 
 def all_cells(root: Path | None = None) -> list[Cell]:
@@ -90,7 +85,7 @@ def _scan(root: Path) -> tuple[list[Cell], list[ParityError]]:
     broken: list[ParityError] = []
     for path in case_paths(root):
         try:
-            document = _read_toml(path)
+            document = read_toml(path)
             if "experiment" not in document and "known" not in document:
                 cells += _cells(document, path, root)
         except SpecError as error:
@@ -98,15 +93,26 @@ def _scan(root: Path) -> tuple[list[Cell], list[ParityError]]:
     return cells, broken
 
 
+def pattern_of(cell: Cell) -> str:
+    """Return the pattern that selects this cell again: its id, or the path of a file that is not among the cases."""
+    path = os.path.join(cell.folder, cell.file)
+    if not cell.file or _prefix(path, CASES) is not None:
+        return cell.id
+    return show_path(Path(path)) + cell.id.removeprefix(cell.case)
+
+
+_PATH = re.compile(r"(.*\.toml)(\[.*\])?", re.DOTALL)
+
+
 def _is_path(pattern: str) -> bool:
-    return pattern.partition("[")[0].endswith(".toml")
+    return _PATH.fullmatch(pattern) is not None
 
 
 def _matching(pattern: str, known: list[Cell], broken: list[ParityError], root: Path) -> Iterator[Cell]:
-    if _is_path(pattern):
-        name, bracket, label = pattern.partition("[")
-        cells = load_cells(Path(name), root)
-        matches = [cell for cell in cells if not bracket or cell.id == f"{cell.case}[{label}"]
+    path = _PATH.fullmatch(pattern)
+    if path:
+        cells = load_cells(Path(path[1]), root)
+        matches = [cell for cell in cells if not path[2] or cell.id == f"{cell.case}{path[2]}"]
     else:
         cells = known
         matches = [cell for cell in cells if _fits(cell.id, pattern) or _fits(cell.case, pattern)]
@@ -136,82 +142,40 @@ def _fits(name: str, pattern: str) -> bool:
     return name.endswith(last) and len(name) - len(last) >= position
 
 
-def _read_toml(path: Path) -> dict[str, Any]:
-    where = _show(path)
-    try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
-            raise SpecError(f"{where}: not a file; a case is a TOML file, see `parity list`.")
-        if status.st_size > MAX_FILE_BYTES:
-            raise SpecError(f"{where}: received {status.st_size} bytes; allowed: at most {MAX_FILE_BYTES} for a case.")
-        text = path.read_text(encoding="utf-8")
-        if _LONG_KEY.search(text):
-            raise SpecError(f"{where}: a key of {MAX_KEY_PARTS} or more parts; no case has keys that deep.")
-        document = tomllib.loads(text)
-    except OSError as error:
-        raise SpecError(f"{where}: cannot be read: {error.strerror}. `parity list` shows the cases.") from error
-    except UnicodeDecodeError as error:
-        raise SpecError(f"{where}: byte {error.start} is not UTF-8; a case is a TOML file in UTF-8.") from error
-    except RecursionError as error:
-        raise SpecError(f"{where}: nested too deeply; no case needs more than {MAX_DEPTH} levels.") from error
-    except ValueError as error:
-        raise SpecError(f"{where}: not valid TOML: {printable(str(error))}. See https://toml.io/en/v1.0.0.") from error
-    _refuse_unusable(document, where)
-    return document
-
-
-def _refuse_unusable(document: dict[str, Any], where: str) -> None:
-    """Refuse NaN, infinity and bottomless nesting, before anything walks through the document by recursion."""
-    waiting: list[tuple[tuple[str, ...], Any]] = [((), document)]
-    while waiting:
-        keys, value = waiting.pop()
-        key = printable(".".join(keys))
-        if len(keys) > MAX_DEPTH:
-            raise SpecError(f"{where}: {key[:40]}…: nested too deeply; allowed: {MAX_DEPTH} levels.")
-        if isinstance(value, float) and not math.isfinite(value):
-            raise SpecError(f"{where}: {key}: received {value}; allowed: a finite number.")
-        if isinstance(value, dict):
-            waiting += [((*keys, name), child) for name, child in value.items()]
-        elif isinstance(value, list):
-            waiting += [((*keys, str(index)), child) for index, child in enumerate(value)]
-
-
 def _cells(document: dict[str, Any], path: Path, root: Path) -> list[Cell]:
     """Check the file as it stands by its types, and each combination of its matrix by everything."""
-    where = _show(path)
+    where, real = show_path(path), os.path.realpath(path)
     base = _decode(document, where)
-    prefix = _prefix(path, root)
+    prefix = _prefix(real, root)
     if prefix is not None and base.id != path.stem:
         raise SpecError(f"{where}: id: received {base.id!r}; a case below cases/ has its file's name: {path.stem!r}.")
     count = math.prod(len(values) for values in base.matrix.values())
     if count > MAX_CELLS:
         raise SpecError(f"{where}: matrix: spans {count} cells; allowed: at most {MAX_CELLS}.")
     plain = {key: value for key, value in document.items() if key != "matrix"}
-    name = f"{prefix or ''}{base.id}"
-    rows = (dict(zip(base.matrix, values, strict=True)) for values in itertools.product(*base.matrix.values()))
-    cells = [_cell(base if not row else None, plain, row, name, path) for row in rows]
+    cells = []
+    for values in itertools.product(*base.matrix.values()):
+        row = dict(zip(base.matrix, values, strict=True))
+        label = ",".join(_label(key, value) for key, value in row.items())
+        place = f"{where} [{label}]" if row else where
+        case = _decode(_changed(plain, row, place), place) if row else base
+        check(case, place)
+        cells.append(_cell(case, f"{prefix or ''}{base.id}", label, real))
     for identity, times in Counter(cell.id for cell in cells).items():
         if times > 1:
             raise SpecError(f"{where}: matrix: {times} combinations have the id {identity!r}; vary their values.")
     return cells
 
 
-def _decode(document: dict[str, Any], where: str) -> CaseFile:
+def _decode(document: Mapping[str, Any], where: str) -> CaseFile:
     try:
         return msgspec.convert(document, CaseFile, strict=True)
     except msgspec.ValidationError as error:
         raise SpecError(f"{where}: {explain(str(error), document)}") from error
 
 
-def _cell(case: CaseFile | None, plain: dict[str, Any], row: Mapping[str, Any], name: str, path: Path) -> Cell:
-    label = ",".join(_label(key, value) for key, value in row.items())
-    where = f"{_show(path)} [{label}]" if label else _show(path)
-    if case is None:
-        for key, value in row.items():
-            plain = _set(plain, key.split("."), value, f"{where}: matrix: {shown(key)}")
-        case = _decode(plain, where)
-    check(case, where)
-    folder, file = os.path.split(os.path.realpath(path))
+def _cell(case: CaseFile, name: str, label: str, path: str) -> Cell:
+    folder, file = os.path.split(path)
     return Cell(
         id=f"{name}[{label}]" if label else name,
         case=name,
@@ -234,6 +198,12 @@ def _steps(case: CaseFile) -> int:
     if case.steps is None and isinstance(case.problem, Mlp):
         return (case.epochs or 1) * math.ceil(case.problem.examples / case.problem.batch_size)
     return case.steps or 1
+
+
+def _changed(document: Mapping[str, Any], row: Mapping[str, Any], where: str) -> Mapping[str, Any]:
+    for key, value in row.items():
+        document = _set(document, key.split("."), value, f"{where}: matrix: {shown(key)}")
+    return document
 
 
 def _set(document: Mapping[str, Any], keys: list[str], value: Any, where: str) -> dict[str, Any]:
@@ -265,18 +235,14 @@ def _plain(value: Any) -> str:
     return re.sub(r"[^A-Za-z0-9_.+-]", "_", text)[:60]
 
 
-def _prefix(path: Path, root: Path) -> str | None:
+def _prefix(path: str, root: Path) -> str | None:
     """Return the folders between the root of the cases and the file, None for a file elsewhere."""
-    folder, top = Path(os.path.realpath(path)).parent, Path(os.path.realpath(root))
-    if not folder.is_relative_to(top):
+    folder, top = os.path.dirname(path), _real(root)
+    if folder != top and not folder.startswith(top + os.sep):
         return None
-    return "".join(f"{part}/" for part in folder.relative_to(top).parts)
+    return "".join(f"{part}/" for part in folder[len(top) :].split(os.sep) if part)
 
 
-def _show(path: Path) -> str:
-    """Return the path as short as a person would write it, in one line."""
-    try:
-        short = Path(os.path.realpath(path)).relative_to(Path.cwd())
-    except (ValueError, OSError):
-        short = path
-    return printable(short.as_posix())
+@cache
+def _real(path: Path) -> str:
+    return os.path.realpath(path)

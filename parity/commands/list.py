@@ -1,0 +1,105 @@
+"""``parity list``: cases, subjects and switches, without importing a single library that computes."""
+
+from argparse import ArgumentParser, Namespace
+from collections import Counter
+from importlib.util import find_spec
+from typing import Any
+
+import msgspec
+
+from parity import subjects
+from parity.casefile import collect
+from parity.cli import complain
+from parity.errors import ParityError
+from parity.spec import Cell, schema_text
+from parity.words import SWITCHES
+
+EXAMPLES = """\
+  parity list                        everything, one line each
+  parity list 'numerics/*' --cells   every cell of the cases of a folder
+  parity list --json                 for programs
+  parity list --schema               the JSON Schema of a case file, for an editor
+"""
+
+
+def configure(parser: ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("cases", nargs="*", metavar="CASE", help="a case id, a glob with '*', or a .toml file")
+    parser.add_argument("--cells", action="store_true", help="every cell id instead of every case")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="one JSON document on standard output")
+    form.add_argument("--schema", action="store_true", help="the JSON Schema of a case file")
+
+
+def main(arguments: Namespace) -> int:
+    """Print the list; return 2 if a case file is broken, after the others were listed."""
+    if arguments.schema:
+        print(schema_text(), end="")
+        return 0
+    cells, problems = collect(arguments.cases)
+    if arguments.json:
+        print(msgspec.json.format(msgspec.json.encode(_document(cells)), indent=2).decode())
+    elif arguments.cells:
+        print("\n".join(cell.id for cell in cells))
+    else:
+        print("\n\n".join(_sections(cells, everything=not arguments.cases)))
+    return report_problems(problems)
+
+
+def report_problems(problems: list[ParityError]) -> int:
+    """Print the errors that kept files or patterns out; return 2 if there was one, else 0."""
+    for problem in problems:
+        complain(problem)
+    return 2 if problems else 0
+
+
+def _sections(cells: list[Cell], everything: bool) -> list[str]:
+    counts = Counter(cell.case for cell in cells)
+    summaries = {cell.case: cell.summary for cell in cells}
+    rows = [(case, str(count), summaries[case]) for case, count in counts.items()]
+    sections = [_section(f"Cases ({len(counts)}, {len(cells)} cells)", ("", "cells", ""), rows)]
+    if everything:
+        found = subjects.registered()
+        rows = [(name, _installed(entry), entry.summary) for name, entry in found.items()]
+        sections.append(_section("Subjects", ("", "", ""), [*rows, ("FILE.py:CLASS", "", "a class of your own")]))
+        rows = [(name, " | ".join(values), meaning) for name, (values, meaning) in SWITCHES.items()]
+        sections.append(_section("Switches", ("", "", ""), rows))
+    return sections
+
+
+def _installed(entry: subjects.Entry) -> str:
+    return "installed" if all(find_spec(module) is not None for module in entry.requires) else "not installed"
+
+
+def _section(title: str, heads: tuple[str, str, str], rows: list[tuple[str, str, str]]) -> str:
+    first, second = (max(len(row[column]) for row in [heads, *rows]) for column in (0, 1))
+    lines = [heads, *rows] if any(heads) else rows
+    return "\n".join([title, *(f"  {a:{first}}  {b:{second}}  {c}".rstrip() for a, b, c in lines)])
+
+
+def _document(cells: list[Cell]) -> dict[str, Any]:
+    found = subjects.registered()
+    return {
+        "schema": 1,
+        "cases": [
+            {
+                "id": case,
+                "summary": group[0].summary,
+                "probes": group[0].probes,
+                "cells": [cell.id for cell in group],
+            }
+            for case, group in _grouped(cells).items()
+        ],
+        "subjects": [
+            {"name": name, "summary": entry.summary, "installed": _installed(entry) == "installed"}
+            for name, entry in found.items()
+        ],
+        "switches": {name: {"values": values, "meaning": meaning} for name, (values, meaning) in SWITCHES.items()},
+    }
+
+
+def _grouped(cells: list[Cell]) -> dict[str, list[Cell]]:
+    groups: dict[str, list[Cell]] = {}
+    for cell in cells:
+        groups.setdefault(cell.case, []).append(cell)
+    return groups
