@@ -1,0 +1,32 @@
+"""``parity report``: everything runs, and a folder with the report in every format takes the place of the last one."""
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from parity.commands.work import add_work_arguments, exit_status, gather, work
+
+EXAMPLES = """\
+  parity report                                            all cases, into reports/latest/
+  parity report 'rmsprop/*' --subject keras-eager --output out
+  parity report --subject my_optimizer.py:RMSprop --subject keras-eager
+"""
+
+
+def configure(parser: ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    add_work_arguments(parser)
+    folder = Path("reports/latest")
+    parser.add_argument("--output", type=Path, default=folder, metavar="DIR", help=f"where to; unless given {folder}")
+
+
+def main(arguments: Namespace) -> int:
+    """Run, write, print the path of the page, and return what ``parity run`` would."""
+    cells, problems = gather(arguments.cases, arguments.steps)
+    run = work(cells, arguments)
+    from parity import report
+    from parity.report.facts import Facts, headline
+
+    page = report.write(run, arguments.output)
+    print(headline(Facts(run)))
+    print(page)
+    return exit_status(run, problems)

@@ -1,0 +1,36 @@
+"""``parity run``: cells and subjects in, verdicts out, as a table for people or one JSON document for programs."""
+
+from argparse import ArgumentParser, Namespace
+
+from parity.commands.work import add_work_arguments, exit_status, gather, work
+
+EXAMPLES = """\
+  parity run                                            every case, every installed mode of tf.keras
+  parity run rmsprop/epsilon --verbose                  one case, each step, slot and tensor
+  parity run 'rmsprop/plain[float32]' --subject keras-graph
+  parity run 'numerics/*' --subject my_optimizer.py:RMSprop --steps 10
+  parity run my_case.toml --json > results.json
+"""
+
+
+def configure(parser: ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    add_work_arguments(parser)
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="one JSON document on standard output")
+    form.add_argument("--verbose", action="store_true", help="log every step, slot and tensor")
+
+
+def main(arguments: Namespace) -> int:
+    """Run, print, and return 1 for a divergence, 2 for a case that could not be read, 3 if nothing was compared."""
+    cells, problems = gather(arguments.cases, arguments.steps)
+    run = work(cells, arguments)
+    if arguments.json:
+        from parity.report.json_ import render
+
+        print(render(run), end="")
+    else:
+        from parity.commands.show import show
+
+        show(run, cells, arguments)
+    return exit_status(run, problems)

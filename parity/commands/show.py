@@ -1,0 +1,91 @@
+"""A run on a terminal: one row a comparison, a text for each that fails, and every step if asked for."""
+
+import shlex
+import sys
+from argparse import Namespace
+from collections.abc import Iterator
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from parity.casefile import pattern_of
+from parity.report.facts import LOOKS, Facts, failure_text, headline
+from parity.report.numbers import clean, short
+from parity.results import Comparison, Run
+from parity.spec import Cell
+from parity.verdict import Verdict
+
+_STYLES = {Verdict.IDENTICAL: "green", Verdict.ROUNDING: "green", Verdict.UNDECIDED: "yellow"}
+_LOG = ("step", "slot", "tensor", "differing", "max_abs", "max_ulp", "ratio")
+
+
+def show(run: Run, cells: list[Cell], arguments: Namespace) -> None:
+    """Print the steps (if verbose), the table, the failures and the headline on standard output."""
+    facts = Facts(run)
+    # A pipe has no width of its own; lines there may be as long as their content.
+    console = Console(width=None if sys.stdout.isatty() else 200, soft_wrap=not sys.stdout.isatty())
+    if arguments.verbose:
+        for item in facts.comparisons:
+            for line in _steps(item):
+                print(line)
+    console.print(_table(facts))
+    again = {cell.id: pattern_of(cell) for cell in cells}
+    for item in facts.comparisons:
+        if item.outcome.fails:
+            text = failure_text(item, facts.dtype(item.case)).rpartition("\n")[0]
+            print(f"\n{text}\nreproduce: {_command(again.get(item.case, item.case), item.subject, arguments.steps)}")
+        elif not item.outcome.compared and not _is_plain_absence(item):
+            print(f"\ncase {clean(item.case)}, subject {clean(item.subject)}: {item.verdict}: {clean(item.reason)}")
+    print(f"\n{headline(facts)}")
+
+
+def _is_plain_absence(item: Comparison) -> bool:
+    return item.outcome in (Verdict.NOT_INSTALLED, Verdict.UNSUPPORTED)
+
+
+def _command(pattern: str, subject: str, steps: int | None) -> str:
+    words = ["parity", "run", shlex.quote(clean(pattern)), "--subject", shlex.quote(clean(subject))]
+    return " ".join(words + ([f"--steps {steps}"] if steps else []))
+
+
+def _table(facts: Facts) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for head in ("case", "subject", "gradients", "comparison"):
+        table.add_column(head, overflow="fold")
+    table.add_column("verdict", no_wrap=True)
+    table.add_column("differing", justify="right", no_wrap=True)
+    table.add_column("worst / bound", justify="right", no_wrap=True)
+    table.add_column("first divergence, or the reason", overflow="fold")
+    for item in facts.comparisons:
+        look = LOOKS[item.outcome]
+        style = _STYLES.get(item.outcome, "red" if item.outcome.fails else "dim")
+        numbers = (f"{item.differing:,} of {item.compared:,}" if item.compared else "", _worst(item))
+        names = (item.case, item.subject, item.gradients, item.comparison)
+        texts = [Text(clean(name)) for name in names]
+        table.add_row(*texts, Text(f"{look.symbol} {item.verdict}", style), *numbers, Text(_where(item)))
+    return table
+
+
+def _worst(item: Comparison) -> str:
+    return "" if item.worst is None else short(item.worst.ratio)
+
+
+def _where(item: Comparison) -> str:
+    place = item.first_divergence
+    if place is None:
+        return "" if item.outcome.compared and not item.outcome.fails else clean(item.reason)
+    stage = f" (stage {place.stage})" if place.stage else ""
+    return clean(f"step {place.step}, {place.slot} of {place.tensor} at {place.index}{stage}")
+
+
+def _steps(item: Comparison) -> Iterator[str]:
+    """Yield one line for each step, slot and tensor, ready for grep: the first fields name the comparison."""
+    columns: dict[str, Any] = item.table or {}
+    if not columns:
+        return
+    name = clean(f"{item.case} {item.subject} {item.comparison}")
+    for step, slot, tensor, differing, max_abs, ulp, ratio in zip(*(columns[key] for key in _LOG), strict=True):
+        numbers = f"max_abs={short(float(max_abs))} ulp={short(float(ulp))} ratio={short(float(ratio))}"
+        yield f"{name}: step={int(step)} {slot} {clean(tensor)} differing={int(differing)} {numbers}"

@@ -1,0 +1,125 @@
+"""What ``run`` and ``report`` share: their arguments, the choice of cells and subjects, progress and exit status."""
+
+import os
+import sys
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from parity import subjects
+from parity.casefile import collect
+from parity.cli import complain
+from parity.errors import ParityError
+from parity.spec import Cell
+
+if TYPE_CHECKING:
+    from parity.results import Run
+
+DEFAULT_SUBJECTS = ("keras-eager", "keras-graph", "keras-xla", "keras-fit")
+
+
+def add_work_arguments(parser: ArgumentParser) -> None:
+    """Declare the arguments of a command that runs cases against subjects."""
+    parser.add_argument(
+        "cases", nargs="*", metavar="CASE", help="a case id, a glob with '*', or a .toml file; else all"
+    )
+    names = ", ".join(DEFAULT_SUBJECTS)
+    text = f"a registered name, FILE.py:CLASS or MODULE:CLASS; may be given again; unless given {names}"
+    parser.add_argument("--subject", action="append", metavar="NAME", help=text)
+    parser.add_argument("--steps", type=_positive, metavar="N", help="stop each case after N steps")
+    jobs = min(4, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    parser.add_argument("--jobs", type=_positive, default=jobs, metavar="N", help=f"processes; unless given {jobs}")
+    limit = "seconds that one pair of case and subject may take; unless given 600"
+    parser.add_argument("--time-limit", type=_seconds, default=600.0, metavar="S", help=limit)
+
+
+def gather(patterns: list[str], steps: int | None) -> tuple[list[Cell], list[ParityError]]:
+    """Return the cells that are asked for and the errors of those that cannot be read, which were printed.
+
+    Raises:
+        ParityError: nothing is left to run.
+    """
+    cells, problems = collect(patterns)
+    if problems and not cells:
+        for problem in problems[:-1]:
+            complain(problem)
+        raise problems[-1]
+    for problem in problems:
+        complain(problem)
+    if steps is not None:
+        cells = [msgspec.structs.replace(cell, steps=min(steps, cell.steps)) for cell in cells]
+    return cells, problems
+
+
+def work(cells: list[Cell], arguments: Namespace) -> "Run":
+    """Run the cells against the subjects; a bar on standard error shows how far it is, if that is a terminal."""
+    chosen = list(dict.fromkeys(arguments.subject or _installed_defaults()))
+    for name in chosen:
+        subjects.check_name(name)
+    from parity.api import run_all
+
+    with _Bar() as bar:
+        return run_all(cells, chosen, arguments.jobs, bar.callback, arguments.time_limit)
+
+
+def exit_status(run: "Run", problems: list[ParityError]) -> int:
+    """Return 2 if a case could not be read, 1 if a verdict fails, 3 if nothing was compared, else 0."""
+    outcomes = [item.outcome for pair in run.pairs for item in pair.comparisons]
+    if problems:
+        return 2
+    if any(outcome.fails for outcome in outcomes):
+        return 1
+    return 0 if any(outcome.compared for outcome in outcomes) else 3
+
+
+def _installed_defaults() -> list[str]:
+    # Without TensorFlow all four are asked for, so that the table says why nothing was compared.
+    return [name for name in DEFAULT_SUBJECTS if subjects.installed(name)] or list(DEFAULT_SUBJECTS)
+
+
+def _positive(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:10]) <= 100_000_000:
+        raise ArgumentTypeError(f"received {text!r}; allowed: a whole number from 1 to 100000000")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds <= 1e9:
+        raise ArgumentTypeError(f"received {text!r}; allowed: a number of seconds above 0")
+    return seconds
+
+
+class _Bar:
+    """A progress bar on standard error; without a terminal there is none, and rich is not imported."""
+
+    callback: Callable[[Any], None] | None = None
+
+    def __enter__(self) -> "_Bar":
+        self._progress = None
+        if sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+            columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
+            self._progress = Progress(*columns, console=Console(stderr=True), transient=True)
+            self._progress.start()
+            self._task = self._progress.add_task("", total=None)
+            self.callback = self._advance
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._progress is not None:
+            self._progress.stop()
+
+    def _advance(self, news: Any) -> None:
+        from rich.markup import escape
+
+        assert self._progress is not None
+        text = escape(f"{news.case} · {news.subject}")
+        self._progress.update(self._task, completed=news.done, total=news.total, description=text)

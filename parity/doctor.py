@@ -1,0 +1,176 @@
+"""The circumstances of a run: versions, machine and modes that change numbers, without the name of a host or user."""
+
+import json
+import os
+import platform
+import re
+import subprocess
+import sys
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Final
+
+from parity import __version__
+
+PACKAGES: Final = ("numpy", "ml_dtypes", "msgspec", "pandas", "pyarrow", "tensorflow", "keras", "tf_keras", "torch",
+                   "optax", "jax")  # fmt: skip
+ENVIRONMENT: Final[dict[str, str]] = {
+    "KERAS_BACKEND": "the library under Keras; this project compares its TensorFlow backend",
+    "TF_ENABLE_ONEDNN_OPTS": "1 lets oneDNN reorder sums",
+    "TF_DETERMINISTIC_OPS": "1 asks for the same sum order at each run",
+    "TF_XLA_FLAGS": "may compile graphs by XLA without being asked",
+    "XLA_FLAGS": "may turn on fast, inexact arithmetic",
+    "NVIDIA_TF32_OVERRIDE": "0 forbids products of 10 bits on GPUs",
+    "CUDA_VISIBLE_DEVICES": "which GPUs are seen",
+    "OMP_NUM_THREADS": "threads that share a sum",
+    "OPENBLAS_NUM_THREADS": "threads that share a product of matrices",
+    "MKL_NUM_THREADS": "threads that share a product of matrices",
+    "TF_NUM_INTRAOP_THREADS": "threads in one op",
+    "TF_NUM_INTEROP_THREADS": "ops at the same time",
+}
+_FEATURES: Final = ("fma", "avx2", "avx512f", "avx512_bf16", "amx_bf16", "asimd", "sve")
+_TIME_LIMIT = 180
+
+_PROBE_NUMPY = """
+import json
+import numpy as np
+blas = np.show_config(mode="dicts").get("Build Dependencies", {}).get("blas", {})
+tiny = np.float32(1e-30) * np.float32(1e-10)
+print(json.dumps({
+    "BLAS": f"{blas.get('name', 'unknown')} {blas.get('version', '')}".strip(),
+    "subnormals": "kept" if tiny != 0 else "flushed to zero",
+}))
+"""
+
+_PROBE_TENSORFLOW = """
+import json
+import tensorflow as tf
+import keras
+tiny = tf.constant([1e-30] * 8), tf.constant([1e-10] * 8)
+times = lambda a, b: a * b
+word = lambda product: "kept" if float(product[0]) != 0 else "flushed to zero"
+optimizer = keras.optimizers.RMSprop()
+model = keras.Sequential([keras.layers.Input((1,)), keras.layers.Dense(1)])
+model.compile(optimizer=optimizer, loss="mse")
+passes = tf.config.optimizer.get_experimental_options()
+print(json.dumps({
+    "RMSprop": f"{type(optimizer).__module__}.{type(optimizer).__qualname__}",
+    "Keras backend": keras.config.backend(),
+    "floatx": keras.config.floatx(),
+    "devices": [device.device_type for device in tf.config.list_physical_devices()],
+    "threads": f"{tf.config.threading.get_intra_op_parallelism_threads() or 'all cores'} in one op, "
+               f"{tf.config.threading.get_inter_op_parallelism_threads() or 'all cores'} for ops",
+    "Grappler": f"arithmetic_optimization {'on' if passes.get('arithmetic_optimization', True) else 'off'}"
+                f" (rewrites a division by a root in graph mode)",
+    "model.fit": "compiled by XLA" if model.jit_compile else "not compiled by XLA (jit_compile=auto)",
+    "TF32": "on (GPUs only)" if tf.config.experimental.tensor_float_32_execution_enabled() else "off",
+    "subnormals, eager": word(times(*tiny)),
+    "subnormals, graph": word(tf.function(times)(*tiny)),
+    "subnormals, XLA": word(tf.function(times, jit_compile=True)(*tiny)),
+}))
+"""
+
+
+def circumstances() -> dict[str, Any]:
+    """Return what a report opens with; imports no library, and says the same for the same commit and machine."""
+    return {
+        "parity": __version__,
+        "commit": commit(),
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}, {_distribution()}",
+        "cpu": cpu(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "packages": {name: found for name in PACKAGES if (found := _version(name)) is not None},
+        "environment": environment(),
+    }
+
+
+def examine() -> dict[str, Any]:
+    """Return the circumstances by sections, and what NumPy and TensorFlow say of themselves."""
+    found = circumstances()
+    packages = {name: _version(name) for name in PACKAGES}
+    environment = {
+        name: f"{value}  ({ENVIRONMENT[name]})" if name in ENVIRONMENT else value
+        for name, value in found["environment"].items()
+    }
+    sections = {
+        "machine": {key: found[key] for key in ("system", "cpu", "cores", "python")},
+        "packages": {"parity": found["parity"], "commit": found["commit"] or "unknown", **packages},
+        "environment": environment,
+        "numpy": _ask(_PROBE_NUMPY),
+    }
+    if packages["tensorflow"] is None:
+        return {**sections, "tensorflow": {"state": "not installed: pip install 'optimizer-parity[tensorflow]'"}}
+    return {**sections, "tensorflow": _ask(_PROBE_TENSORFLOW)}
+
+
+def environment() -> dict[str, str]:
+    """Return the variables that may change numbers and are set, without any path in them."""
+    return {
+        name: re.sub(r"[^\s=:,]*[/\\][^\s,]*", "<path>", os.environ[name]) for name in ENVIRONMENT if name in os.environ
+    }
+
+
+@cache
+def commit() -> str | None:
+    """Return the commit of the checkout that this runs from, with ``-dirty`` if files differ; None elsewhere."""
+    root = Path(__file__).resolve().parent.parent
+    if not (root / ".git").exists() or not (root / "pyproject.toml").exists():
+        return None
+    words = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        done = subprocess.run(words, capture_output=True, text=True, timeout=20, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip() or None
+
+
+@cache
+def cpu() -> str:
+    """Return the processor's name and those of its features that decide about contraction and vector width."""
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        text = ""
+    name = re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
+    flags = re.search(r"^(?:flags|Features)\s*:\s*(.+)$", text, re.MULTILINE)
+    features = [flag for flag in _FEATURES if flags and flag in flags[1].split()]
+    return " ".join([name[1] if name else platform.processor() or platform.machine(), *features])
+
+
+def _distribution() -> str:
+    try:
+        return platform.freedesktop_os_release()["PRETTY_NAME"]
+    except (OSError, KeyError):
+        return platform.release()
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _ask(program: str) -> dict[str, Any]:
+    """Run a program that prints one line of JSON; nothing that it writes reaches the terminal."""
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", program],
+            capture_output=True,
+            text=True,
+            timeout=_TIME_LIMIT,
+            stdin=subprocess.DEVNULL,
+        )
+        answer: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
+    except subprocess.TimeoutExpired:
+        return {"state": f"no answer within {_TIME_LIMIT} seconds"}
+    except (IndexError, ValueError):
+        last = (done.stderr.strip().splitlines() or ["no output"])[-1]
+        return {"state": f"installed, but it fails with status {done.returncode}: {_without_paths(last)}"}
+    return answer
+
+
+def _without_paths(text: str) -> str:
+    return re.sub(r"(?:/[^\s'\":]+)+", "<path>", text)
