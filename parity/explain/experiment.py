@@ -1,7 +1,6 @@
 """Experiment files in, checked experiments out: two training programs that differ in named factors."""
 
 import re
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
@@ -12,8 +11,8 @@ from msgspec import Meta, Struct
 from parity.errors import SpecError, did_you_mean
 from parity.explain.factors import FACTORS, FIXED, MEANING, Program, differing
 from parity.spec import FileName, Line, Name, Positive
+from parity.tomlfile import read_toml
 
-MAX_FILE_BYTES = 64_000
 Label: TypeAlias = Annotated[str, Meta(min_length=1, max_length=8)]
 
 
@@ -93,7 +92,7 @@ def load(path: Path) -> Experiment:
     Raises:
         SpecError: it is missing, damaged, or holds something that an experiment must not hold.
     """
-    document = _read(path)
+    document = read_toml(path)
     if "experiment" not in document:
         raise SpecError(
             f"{path.name}: key 'experiment' is missing; an experiment file begins with experiment = \"name\"."
@@ -119,20 +118,6 @@ def what_if(program: Program, changes: Mapping[str, Any], where: str) -> Program
         return msgspec.convert({**msgspec.to_builtins(program), **changes}, Program)
     except msgspec.ValidationError as error:
         raise SpecError(f"{where}: {_in_words(str(error))}.") from error
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        raw = path.read_bytes()
-        if len(raw) > MAX_FILE_BYTES:
-            raise SpecError(f"{path.name}: {len(raw)} bytes; an experiment file has at most {MAX_FILE_BYTES}.")
-        return tomllib.loads(raw.decode("utf-8"))
-    except OSError as error:
-        raise SpecError(
-            f"{path}: cannot be read: {error.strerror}. Give the path of an experiment's TOML file."
-        ) from error
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
-        raise SpecError(f"{path.name}: not valid TOML: {error or 'nested too deeply'}.") from error
 
 
 def _refuse_strangers(document: Mapping[str, Any], path: Path) -> None:

@@ -1,0 +1,239 @@
+"""An experiment in, its explanation out: configuration, ladder, shares of the gap, repairs, verdicts, effects."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from parity.errors import NotInstalledError, UsageError
+from parity.explain import repair, verdicts
+from parity.explain.attribution import SCALES, Attribution, Coalition, attribute
+from parity.explain.experiment import Experiment
+from parity.explain.factors import FACTORS, MEANING, show
+from parity.explain.keras_program import refuse_unsupported
+from parity.explain.ladder import Rung, climb, gradient_check
+from parity.explain.measured import Record, Runs, final, typical
+from parity.explain.pool import Pool
+from parity.explain.program import mnist
+from parity.explain.repair import Alone, Change
+from parity.explain.store import Task
+from parity.explain.verdicts import Effect, Judged
+
+
+class Row(Struct, frozen=True):
+    """One factor of both sides; ``attributed`` is false where a difference is left out by the experiment's list."""
+
+    factor: str
+    a: str
+    b: str
+    differs: bool
+    attributed: bool
+    meaning: str
+
+
+class Check(Struct, frozen=True):
+    """The real program beside its description: what was compared and how far apart the two are."""
+
+    side: str
+    against: str
+    compared: str
+    obtained: float | str
+    expected: float | str
+
+
+class Corner(Struct, frozen=True):
+    """One combination: which factors are switched from A to B, and the final loss of each seed."""
+
+    switched: list[str]
+    losses: list[float]
+    typical: float
+
+
+class Explanation(Struct, frozen=True):
+    """Everything that ``parity explain`` found; the JSON form has the same fields."""
+
+    experiment: str
+    summary: str
+    sides: list[str]
+    target: float
+    epochs: int
+    seeds: int
+    configuration: list[Row]
+    keras: dict[str, Any] | None
+    ladder: list[Rung]
+    gradient_check: dict[str, dict[str, float]]
+    inert: list[str]
+    conclusion: list[str]
+    attribution: Attribution | None = None
+    other_scales: list[Attribution] = []
+    alone: list[Alone] = []
+    repair: Change | None = None
+    spoil: Change | None = None
+    supposed: list[Judged] = []
+    effects: list[Effect] = []
+    checks: list[Check] = []
+    corners: list[Corner] = []
+    curves: dict[str, list[list[float]]] = {}
+
+
+def configuration(experiment: Experiment) -> list[Row]:
+    """Return both sides factor by factor, before any number is computed."""
+    rows = []
+    for name in FACTORS:
+        a, b = getattr(experiment.a, name), getattr(experiment.b, name)
+        rows.append(Row(name, show(a), show(b), a != b, name in experiment.active, MEANING[name]))
+    return rows
+
+
+def explain(experiment: Experiment, pool: Pool, seeds: int | None = None, epochs: int | None = None) -> Explanation:
+    """Measure and attribute the gap between both sides.
+
+    Raises:
+        UsageError: side B does not reach the target, or side A reaches it as well as side B does not.
+    """
+    runs = Runs(experiment, pool, seeds, epochs)
+    a, b = experiment.programs
+    rungs = climb(a, b, experiment.active, mnist(), 0)
+    found: dict[str, Any] = {
+        "experiment": experiment.experiment,
+        "summary": experiment.summary,
+        "sides": [experiment.a.name, experiment.b.name],
+        "target": experiment.target,
+        "epochs": runs.epochs,
+        "seeds": len(runs.seeds),
+        "configuration": configuration(experiment),
+        "keras": None,
+        "ladder": rungs,
+        "gradient_check": {
+            side.name: gradient_check(side.program, mnist(), 0) for side in (experiment.a, experiment.b)
+        },
+        "inert": [],
+    }
+    if not experiment.active:
+        return Explanation(**found, conclusion=["The sides do not differ in any factor: there is nothing to explain."])
+    ends = runs.ends()
+    active, inert = runs.active()
+    if not active:
+        text = f"The sides differ in {', '.join(inert)} only, and every trained weight is bit-identical: no gap."
+        return Explanation(**{**found, "inert": inert}, conclusion=[text])
+    return _measured(found, runs, active, inert, ends)
+
+
+def _measured(
+    found: dict[str, Any],
+    runs: Runs,
+    active: list[str],
+    inert: list[str],
+    ends: tuple[list[Record], list[Record]],
+) -> Explanation:
+    records = runs.combinations(active)
+    losses = {chosen: final(rows) for chosen, rows in records.items()}
+    main, *others = _attributions(runs, active, losses)
+    ranked = [share.factors[0] for share in main.factors]
+    fixed, spoiled = repair.repairs(runs, ranked), repair.spoils(runs, ranked)
+    checks, keras = _checks(runs)
+    result = Explanation(
+        **{**found, "inert": inert, "keras": keras},
+        attribution=main,
+        other_scales=others,
+        alone=repair.alone(runs, ranked),
+        repair=fixed,
+        spoil=spoiled,
+        supposed=verdicts.judge(runs, main, inert, fixed.factors if fixed else []),
+        effects=_effects(runs, ranked, fixed, ends),
+        checks=checks,
+        corners=[Corner(sorted(key, key=active.index), row, typical(row)) for key, row in losses.items()],
+        curves={"a": [record["loss"] for record in ends[0]], "b": [record["loss"] for record in ends[1]]},
+        conclusion=[],
+    )
+    return msgspec.structs.replace(result, conclusion=conclude(result))
+
+
+def conclude(found: Explanation) -> list[str]:
+    """Return the answer in sentences, each with its figures."""
+    a, b = found.sides
+    first, second = found.effects[0], found.effects[-1]
+    lines = [f"After {found.epochs} epochs {a} ends at {first.loss:.3g} and {b} at {second.loss:.3g}."]
+    repaired = [one for one in found.alone if one.repaired_seeds == found.seeds]
+    if not repaired:
+        tries = ", ".join(f"{one.factor} {one.repaired_to:.3g}" for one in found.alone)
+        lines.append(f"No single change repairs {a} (target {found.target:g} in every seed): {tries}.")
+    if found.repair:
+        losses = ", ".join(f"{loss:.2g}" for loss in found.repair.confirmed_by)
+        lines.append(f"Smallest repair: {' and '.join(found.repair.factors)}; on fresh seeds it ends at {losses}.")
+    if found.spoil:
+        losses = ", ".join(f"{loss:.2g}" for loss in found.spoil.confirmed_by)
+        lines.append(f"Smallest change that spoils {b}: {' and '.join(found.spoil.factors)}; fresh seeds: {losses}.")
+    if found.attribution:
+        lines += _shares_in_words(found.attribution)
+    if found.inert:
+        lines.append(f"No bit of the trained weights depends on {', '.join(found.inert)}.")
+    return lines
+
+
+def _shares_in_words(found: Attribution) -> list[str]:
+    lines = []
+    if found.pairs:
+        pair, beyond = found.pairs[0], found.interactions[0]
+        lines.append(
+            f"{' × '.join(pair.factors)} holds {pair.percent:.1f} ± {pair.uncertainty:.1f} % of the gap; what "
+            f"{' and '.join(beyond.factors)} do only together is {beyond.percent:.1f} ± {beyond.uncertainty:.1f} %."
+        )
+    rest = [f"{one.factors[0]} {one.percent:.2f} ± {one.uncertainty:.2f} %" for one in found.factors]
+    return [*lines, f"Shares, interactions included: {', '.join(rest)}."]
+
+
+def _attributions(runs: Runs, active: Sequence[str], losses: Mapping[Coalition, list[float]]) -> list[Attribution]:
+    """Return the shares on every scale; the first counts down to the target, unless side A reaches it too."""
+    target = runs.experiment.target
+    scales = list(SCALES)
+    if all(loss <= target for loss in losses[frozenset()]):
+        scales = [scale for scale in scales if scale != "to_target"]
+    found = [attribute(active, losses, target, scale) for scale in scales]
+    if any(one.gap <= 0 for one in found[:1]):
+        a, b = runs.experiment.a.name, runs.experiment.b.name
+        raise UsageError(f"side B ({b}) ends no lower than side A ({a}); swap [a] and [b], if there is a gap at all.")
+    return found
+
+
+def _effects(
+    runs: Runs, ranked: Sequence[str], fixed: Change | None, ends: tuple[list[Record], list[Record]]
+) -> list[Effect]:
+    """Return what each change does to the curve: A, A with each factor alone, A repaired, A with all, B."""
+    repaired = [fixed.factors] if fixed and len(fixed.factors) > 1 else []
+    sets = [[], *([name] for name in ranked), *repaired, list(ranked)]
+    names = [runs.experiment.a.name + "".join(f" + {name}" for name in chosen) for chosen in sets]
+    names[-1] = f"{runs.experiment.a.name} + every factor"
+    rows = runs.records([runs.toward_b(chosen) for chosen in sets], "effects")
+    target = runs.experiment.target
+    measured = [verdicts.effect(name, row, target) for name, row in zip(names, rows, strict=True)]
+    return [*measured, verdicts.effect(runs.experiment.b.name, ends[1], target)]
+
+
+def _checks(runs: Runs) -> tuple[list[Check], dict[str, Any] | None]:
+    """Run the real programs beside their descriptions, one epoch, from the same weights and in the same order."""
+    checks: list[Check] = []
+    keras = None
+    for side in (runs.experiment.a, runs.experiment.b):
+        if side.real is None:
+            continue
+        engine = "keras-paired" if side.real == "keras" else "posted"
+        if side.real == "keras":
+            refuse_unsupported(side.program)
+        tasks = [Task(side.program, runs.seeds[0], 1, engine), Task(side.program, runs.seeds[0], 1)]
+        try:
+            real, described = runs.pool.run(tasks, f"the real {side.real}").values()
+        except NotInstalledError as error:
+            checks.append(Check(side.name, side.real, "not compared", str(error), ""))
+            continue
+        checks += _compared(side.name, side.real, described, real)
+        keras = real.get("resolved") or keras
+    return checks, keras
+
+
+def _compared(name: str, real: str, described: Record, record: Record) -> list[Check]:
+    checks = [Check(name, real, "printed loss, epoch 1", described["printed"][0], record["printed"][0])]
+    if "loss" in record:
+        checks.append(Check(name, real, "loss after epoch 1", described["loss"][-1], record["loss"][-1]))
+    return [*checks, Check(name, real, "weights after epoch 1, digest", described["digest"], record["digest"])]
