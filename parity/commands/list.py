@@ -37,6 +37,8 @@ def main(arguments: Namespace) -> int:
         print(schema_text(), end="")
         return 0
     cells, problems = collect(arguments.cases)
+    if problems and not cells:
+        return report_problems(problems)
     if arguments.json:
         print(msgspec.json.format(msgspec.json.encode(_document(cells)), indent=2).decode())
     elif arguments.cells:

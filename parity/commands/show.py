@@ -52,12 +52,11 @@ def _command(pattern: str, subject: str, steps: int | None) -> str:
 
 def _table(facts: Facts) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    for head in ("case", "subject", "gradients", "comparison"):
-        table.add_column(head, overflow="fold")
-    table.add_column("verdict", no_wrap=True)
-    table.add_column("differing", justify="right", no_wrap=True)
-    table.add_column("worst / bound", justify="right", no_wrap=True)
-    table.add_column("first divergence, or the reason", overflow="fold")
+    for head in ("case", "subject", "gradients", "comparison", "verdict"):
+        table.add_column(head, no_wrap=True)
+    for head in ("differing", "/ bound"):
+        table.add_column(head, justify="right", no_wrap=True)
+    table.add_column("first divergence, or reason", overflow="fold", vertical="bottom")
     for item in facts.comparisons:
         look = LOOKS[item.outcome]
         style = _STYLES.get(item.outcome, "red" if item.outcome.fails else "dim")
