@@ -6,29 +6,44 @@ Keras computes a schedule in the dtype of its initial learning rate.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-ONE = np.float32(1)
+class Float32:
+    """The arithmetic that Keras computes a schedule in: float32, each operation rounded once."""
+
+    def number(self, value: float) -> Any:
+        """Return a Python number in float32."""
+        return np.float32(value)
+
+    def power(self, base: Any, exponent: Any) -> Any:
+        """Return base ** exponent, computed in float64 and rounded once.
+
+        TensorFlow's scalar kernel calls the C library's `powf`, which rounds 0.1 % of arguments the other way.
+        """
+        return np.float32(np.float64(base) ** np.float64(exponent))
+
+    def cosine(self, angle: Any) -> Any:
+        """Return cos(angle) as the C library's `cosf` rounds it, which TensorFlow's scalar kernel calls."""
+        # NumPy's float32 cosine is its own and differs for 17 % of angles; its complex one is the C library's.
+        return np.float32(np.cos(np.complex64(angle)).real)
+
+    def logarithm(self, x: Any) -> Any:
+        """Return log(x), computed in float64 and rounded once; `logf` rounds 0.04 % of x >= 2 otherwise."""
+        return np.float32(np.log(np.float64(x)))
 
 
-def power(base: np.float32, exponent: np.float32) -> np.float32:
-    """Return base ** exponent, computed in float64 and rounded once.
+class Schedule:
+    """A formula over an arithmetic `a`, which is float32 for values and a bounded one for error bounds."""
 
-    TensorFlow's scalar kernel calls the C library's `powf`, which rounds 0.1 % of arguments the other way, by one ULP.
-    """
-    return np.float32(np.float64(base) ** np.float64(exponent))
+    def __call__(self, step: int) -> float:
+        """Return the learning rate of the zero-based `step`, as Keras computes it in float32."""
+        return float(self.rate(Float32(), step))
 
-
-def cosine(angle: np.float32) -> np.float32:
-    """Return cos(angle) as the C library's `cosf` rounds it, which TensorFlow's scalar kernel calls."""
-    # NumPy's float32 cosine is its own and differs for 17 % of angles; its complex one is the C library's.
-    return np.float32(np.cos(np.complex64(angle)).real)
-
-
-def logarithm(x: np.float32) -> np.float32:
-    """Return log(x), computed in float64 and rounded once; the C library's `logf` rounds 0.04 % of x >= 2 otherwise."""
-    return np.float32(np.log(np.float64(x)))
+    def rate(self, a: Any, step: int) -> Any:
+        """Return the learning rate of the zero-based `step` in the arithmetic `a`."""
+        raise NotImplementedError(f"{type(self).__name__} must define rate(a, step)")
 
 
 def _require_float(name: str, value: object) -> None:
@@ -43,7 +58,7 @@ def _require_positive(name: str, value: float) -> None:
 
 
 @dataclass(frozen=True)
-class LearningRateSchedule:
+class LearningRateSchedule(Schedule):
     """A table with one learning rate a step, as a subclass of the Keras base class would return; the last one stays.
 
     Raises ValueError if the table is empty.
@@ -55,13 +70,13 @@ class LearningRateSchedule:
         if not len(self.values):
             raise ValueError(f"Argument `values` needs a learning rate. Received: values={self.values!r}")
 
-    def __call__(self, step: int) -> float:
-        """Return the learning rate of the zero-based `step`."""
-        return float(np.float32(self.values[min(step, len(self.values) - 1)]))
+    def rate(self, a: Any, step: int) -> Any:
+        """Return the learning rate of the zero-based `step` in the arithmetic `a`."""
+        return a.number(self.values[min(step, len(self.values) - 1)])
 
 
 @dataclass(frozen=True)
-class ExponentialDecay:
+class ExponentialDecay(Schedule):
     """initial * decay_rate ** (step / decay_steps), the exponent rounded down if `staircase`.
 
     Raises ValueError unless decay_steps > 0.
@@ -76,15 +91,15 @@ class ExponentialDecay:
         _require_float("initial_learning_rate", self.initial_learning_rate)
         _require_positive("decay_steps", self.decay_steps)
 
-    def __call__(self, step: int) -> float:
-        """Return the learning rate of the zero-based `step`."""
-        p = np.float32(step) / np.float32(self.decay_steps)
+    def rate(self, a: Any, step: int) -> Any:
+        """Return the learning rate of the zero-based `step` in the arithmetic `a`."""
+        p = a.number(step) / a.number(self.decay_steps)
         p = np.floor(p) if self.staircase else p
-        return float(np.float32(self.initial_learning_rate) * power(np.float32(self.decay_rate), p))
+        return a.number(self.initial_learning_rate) * a.power(a.number(self.decay_rate), p)
 
 
 @dataclass(frozen=True)
-class PiecewiseConstantDecay:
+class PiecewiseConstantDecay(Schedule):
     """values[0] up to and including step boundaries[0], then values[1] up to boundaries[1], and so on.
 
     Raises ValueError unless there is one value more than boundaries, and at least one boundary.
@@ -102,15 +117,15 @@ class PiecewiseConstantDecay:
         for value in self.values:
             _require_float("values", value)
 
-    def __call__(self, step: int) -> float:
-        """Return the learning rate of the zero-based `step`."""
+    def rate(self, a: Any, step: int) -> Any:
+        """Return the learning rate of the zero-based `step` in the arithmetic `a`."""
         # Keras casts a boundary to the step's integer dtype, which cuts off its fraction.
         passed = sum(step > int(boundary) for boundary in self.boundaries)
-        return float(np.float32(self.values[passed]))
+        return a.number(self.values[passed])
 
 
 @dataclass(frozen=True)
-class PolynomialDecay:
+class PolynomialDecay(Schedule):
     """(initial - end) * (1 - step / decay_steps) ** power + end, held at the end, or started anew if `cycle`.
 
     A new cycle is longer: its length is the smallest multiple of decay_steps that the step has not passed.
@@ -127,20 +142,20 @@ class PolynomialDecay:
         _require_float("initial_learning_rate", self.initial_learning_rate)
         _require_positive("decay_steps", self.decay_steps)
 
-    def __call__(self, step: int) -> float:
-        """Return the learning rate of the zero-based `step`."""
-        now, length = np.float32(step), np.float32(self.decay_steps)
+    def rate(self, a: Any, step: int) -> Any:
+        """Return the learning rate of the zero-based `step` in the arithmetic `a`."""
+        now, length = a.number(step), a.number(self.decay_steps)
         if self.cycle:
-            length = length * (ONE if step == 0 else np.ceil(now / length))
+            length = length * (a.number(1) if step == 0 else np.ceil(now / length))
         else:
             now = np.minimum(now, length)
-        end = np.float32(self.end_learning_rate)
-        remaining = power(ONE - now / length, np.float32(self.power))
-        return float((np.float32(self.initial_learning_rate) - end) * remaining + end)
+        end = a.number(self.end_learning_rate)
+        remaining = a.power(a.number(1) - now / length, a.number(self.power))
+        return (a.number(self.initial_learning_rate) - end) * remaining + end
 
 
 @dataclass(frozen=True)
-class InverseTimeDecay:
+class InverseTimeDecay(Schedule):
     """initial / (1 + decay_rate * step / decay_steps), the quotient rounded down if `staircase`.
 
     Raises ValueError unless decay_steps > 0.
@@ -155,15 +170,15 @@ class InverseTimeDecay:
         _require_float("initial_learning_rate", self.initial_learning_rate)
         _require_positive("decay_steps", self.decay_steps)
 
-    def __call__(self, step: int) -> float:
-        """Return the learning rate of the zero-based `step`."""
-        p = np.float32(step) / np.float32(self.decay_steps)
+    def rate(self, a: Any, step: int) -> Any:
+        """Return the learning rate of the zero-based `step` in the arithmetic `a`."""
+        p = a.number(step) / a.number(self.decay_steps)
         p = np.floor(p) if self.staircase else p
-        return float(np.float32(self.initial_learning_rate) / (ONE + np.float32(self.decay_rate) * p))
+        return a.number(self.initial_learning_rate) / (a.number(1) + a.number(self.decay_rate) * p)
 
 
 @dataclass(frozen=True)
-class CosineDecay:
+class CosineDecay(Schedule):
     """Half a cosine from initial to alpha * initial, after a linear warm-up to `warmup_target` if there is one.
 
     Source: Loshchilov and Hutter, https://arxiv.org/abs/1608.03983. Raises ValueError unless decay_steps > 0.
@@ -179,25 +194,25 @@ class CosineDecay:
         _require_float("initial_learning_rate", self.initial_learning_rate)
         _require_positive("decay_steps", self.decay_steps)
 
-    def __call__(self, step: int) -> float:
-        """Return the learning rate of the zero-based `step`."""
-        now, initial = np.float32(step), np.float32(self.initial_learning_rate)
-        decay_steps, warmup_steps = np.float32(self.decay_steps), np.float32(self.warmup_steps)
+    def rate(self, a: Any, step: int) -> Any:
+        """Return the learning rate of the zero-based `step` in the arithmetic `a`."""
+        now, initial = a.number(step), a.number(self.initial_learning_rate)
+        decay_steps, warmup_steps = a.number(self.decay_steps), a.number(self.warmup_steps)
         if self.warmup_target is None:
-            return self._decayed(np.minimum(now, decay_steps), initial)
-        target = np.float32(self.warmup_target)
+            return self._decayed(a, np.minimum(now, decay_steps), initial)
+        target = a.number(self.warmup_target)
         now = np.minimum(now, decay_steps + warmup_steps)
-        if now < warmup_steps:
-            return float((target - initial) * (now / warmup_steps) + initial)
-        return self._decayed(now - warmup_steps, target)
+        if step < self.warmup_steps:
+            return (target - initial) * (now / warmup_steps) + initial
+        return self._decayed(a, now - warmup_steps, target)
 
-    def _decayed(self, now: np.float32, start: np.float32) -> float:
-        half_cosine = np.float32(0.5) * (ONE + cosine(np.float32(np.pi) * (now / np.float32(self.decay_steps))))
-        return float(start * (np.float32(1 - self.alpha) * half_cosine + np.float32(self.alpha)))
+    def _decayed(self, a: Any, now: Any, start: Any) -> Any:
+        half_cosine = a.number(0.5) * (a.number(1) + a.cosine(a.number(np.pi) * (now / a.number(self.decay_steps))))
+        return start * (a.number(1 - self.alpha) * half_cosine + a.number(self.alpha))
 
 
 @dataclass(frozen=True)
-class CosineDecayRestarts:
+class CosineDecayRestarts(Schedule):
     """Half a cosine that starts anew, each period `t_mul` times as long and `m_mul` times as high as the last.
 
     Source: Loshchilov and Hutter, https://arxiv.org/abs/1608.03983. Raises ValueError unless first_decay_steps > 0.
@@ -213,18 +228,18 @@ class CosineDecayRestarts:
         _require_float("initial_learning_rate", self.initial_learning_rate)
         _require_positive("first_decay_steps", self.first_decay_steps)
 
-    def __call__(self, step: int) -> float:
-        """Return the learning rate of the zero-based `step`."""
-        restarts, fraction = self._period(np.float32(step) / np.float32(self.first_decay_steps))
-        height = np.float32(0.5) * power(np.float32(self.m_mul), restarts)
-        alpha = np.float32(self.alpha)
-        decayed = (ONE - alpha) * (height * (ONE + cosine(np.float32(np.pi) * fraction))) + alpha
-        return float(np.float32(self.initial_learning_rate) * decayed)
+    def rate(self, a: Any, step: int) -> Any:
+        """Return the learning rate of the zero-based `step` in the arithmetic `a`."""
+        restarts, fraction = self._period(a, a.number(step) / a.number(self.first_decay_steps))
+        height = a.number(0.5) * a.power(a.number(self.m_mul), restarts)
+        alpha = a.number(self.alpha)
+        decayed = (a.number(1) - alpha) * (height * (a.number(1) + a.cosine(a.number(np.pi) * fraction))) + alpha
+        return a.number(self.initial_learning_rate) * decayed
 
-    def _period(self, fraction: np.float32) -> tuple[np.float32, np.float32]:
-        t_mul = np.float32(self.t_mul)
-        if t_mul == 1:
+    def _period(self, a: Any, fraction: Any) -> tuple[Any, Any]:
+        t_mul = a.number(self.t_mul)
+        if self.t_mul == 1:
             return np.floor(fraction), fraction - np.floor(fraction)
-        restarts = np.floor(logarithm(ONE - fraction * (ONE - t_mul)) / logarithm(t_mul))
-        started = (ONE - power(t_mul, restarts)) / (ONE - t_mul)
-        return restarts, (fraction - started) / power(t_mul, restarts)
+        restarts = np.floor(a.logarithm(a.number(1) - fraction * (a.number(1) - t_mul)) / a.logarithm(t_mul))
+        started = (a.number(1) - a.power(t_mul, restarts)) / (a.number(1) - t_mul)
+        return restarts, (fraction - started) / a.power(t_mul, restarts)

@@ -1,0 +1,274 @@
+"""An array that carries a value and a running error bound, so that the reference page derives its own bounds.
+
+The reference page runs on it unchanged. After each operation ``value`` is the exact result (computed in a wider
+dtype) and ``error`` bounds ``|computed - value|`` for every evaluation in the narrow dtype that uses the operations of
+the page, each rounded by at most one unit roundoff, in any of the forms that compilers choose: contracted (FMA),
+carried in excess precision, constants rounded or not, division done as multiplication by a reciprocal (root).
+Source of the method: N. J. Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed., section 3.3.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.lib.mixins import NDArrayOperatorsMixin
+
+from parity.numerics import Array, Format, format_of
+from parity.reference.rmsprop import RMSprop
+
+# Roundings that a division may cost. x / sqrt(y) may be done as x * rsqrt(y): Eigen's float32 rsqrt is off by at most
+# 3.2 unit roundoffs over all 2**24 numbers in [1, 4) (a test measures all of them), and two ULP, four unit roundoffs,
+# is what Eigen promises; the product makes five, of which the square root has already counted one.
+_DIVISION = 4.0
+# exp, log, pow and cos in Eigen, XLA and libm are good to two ULP, four unit roundoffs.
+_TRANSCENDENTAL = 4.0
+
+
+@dataclass(frozen=True, slots=True)
+class BoundedDtype:
+    """Stands where the page asks an array for its dtype; ``type(x)`` makes a constant."""
+
+    format: Format
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes of one wide value: a constant arrives unrounded."""
+        return self.format.wide.itemsize
+
+    def type(self, value: Any) -> "Bounded":
+        """Return a constant that may be kept as it is, rounded to the narrow dtype, or first to float32 on the way."""
+        exact = np.asarray(value, dtype=self.format.wide)
+        with np.errstate(over="ignore"):
+            once = exact.astype(self.format.dtype).astype(self.format.wide)
+            twice = exact.astype(np.float32).astype(self.format.dtype).astype(self.format.wide)
+        error = np.abs(exact - once)
+        if self.format.dtype.itemsize == 2:
+            error = np.maximum(error, np.abs(exact - twice))
+        given = value.error if isinstance(value, Rate) else 0.0
+        return Bounded(exact, error + given, self.format)
+
+
+class Rate(float):
+    """A learning rate with a bound on its own error, made where float32 computes a schedule."""
+
+    error: float = 0.0
+
+
+class Bounded(NDArrayOperatorsMixin):
+    """Exact values with an absolute error bound for each; see the module for what the bound promises.
+
+    Args:
+        value: exact values in the format's wide dtype.
+        error: non-negative bounds, broadcastable to ``value``, same dtype.
+        format: the narrow format whose roundings are bounded.
+    """
+
+    __slots__ = ("error", "format", "value")
+    __array_priority__ = 1000.0
+
+    def __init__(self, value: Array, error: Array, format: Format) -> None:
+        self.value, self.error, self.format = value, error, format
+
+    @property
+    def dtype(self) -> Any:
+        """What the page takes for a NumPy dtype."""
+        return BoundedDtype(self.format)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the values."""
+        return self.value.shape
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        """Apply one operation to values and bounds; unknown operations are refused, never approximated."""
+        rule = _RULES.get(ufunc)
+        if rule is None or method != "__call__" or kwargs:
+            return NotImplemented
+        with np.errstate(all="ignore"):
+            return rule(*(item if isinstance(item, Bounded) else self.dtype.type(item) for item in inputs))
+
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        """Support what the page needs beside ufuncs: the sum of a whole array, and zeros."""
+        if function is np.zeros_like:
+            return Bounded(np.zeros_like(self.value), np.zeros_like(self.error), self.format)
+        if function is np.sum and not kwargs and len(args) == 1:
+            with np.errstate(all="ignore"):
+                return _sum(self)
+        return NotImplemented
+
+
+def exact(array: Array, error: Array | float = 0.0) -> Bounded:
+    """Return narrow values as bounded ones: exact unless an error is given."""
+    fmt = format_of(array.dtype)
+    value = array.astype(fmt.wide)
+    return Bounded(value, np.broadcast_to(np.asarray(error, dtype=fmt.wide), value.shape), fmt)
+
+
+def _rounded(value: Array, error: Array, fmt: Format, roundings: float = 1.0) -> Bounded:
+    """Add what one narrow operation may do to a result, and what the wide arithmetic itself did to the value."""
+    slack = fmt.unit * roundings + 4 * float(np.finfo(fmt.wide).eps)
+    total = error + slack * (np.abs(value) + error) + fmt.underflow
+    return Bounded(value, np.where(np.abs(value) + total > fmt.largest, np.inf, total), fmt)
+
+
+def _add(x: Bounded, y: Bounded) -> Bounded:
+    return _rounded(x.value + y.value, x.error + y.error, x.format)
+
+
+def _subtract(x: Bounded, y: Bounded) -> Bounded:
+    return _rounded(x.value - y.value, x.error + y.error, x.format)
+
+
+def _multiply(x: Bounded, y: Bounded) -> Bounded:
+    error = np.abs(x.value) * y.error + np.abs(y.value) * x.error + x.error * y.error
+    return _rounded(x.value * y.value, error, x.format)
+
+
+def _square(x: Bounded) -> Bounded:
+    return _multiply(x, x)
+
+
+def _divide(x: Bounded, y: Bounded) -> Bounded:
+    quotient = x.value / y.value
+    nearest = np.abs(y.value) - y.error
+    error = np.where(nearest > 0, (x.error + np.abs(quotient) * y.error) / nearest, np.inf)
+    return _rounded(quotient, error, x.format, _DIVISION)
+
+
+def _sqrt(x: Bounded) -> Bounded:
+    root = np.sqrt(x.value)
+    low = x.value - x.error
+    error = np.where(low >= 0, x.error / (root + np.sqrt(np.maximum(low, 0))), np.inf)
+    error = np.where((x.error == 0) & (x.value >= 0), 0.0, error)
+    return _rounded(root, error, x.format)
+
+
+def _maximum(x: Bounded, y: Bounded) -> Bounded:
+    return Bounded(np.maximum(x.value, y.value), np.maximum(x.error, y.error), x.format)
+
+
+def _minimum(x: Bounded, y: Bounded) -> Bounded:
+    return Bounded(np.minimum(x.value, y.value), np.maximum(x.error, y.error), x.format)
+
+
+def _negative(x: Bounded) -> Bounded:
+    return Bounded(-x.value, x.error, x.format)
+
+
+def _absolute(x: Bounded) -> Bounded:
+    return Bounded(np.abs(x.value), x.error, x.format)
+
+
+def _floor(x: Bounded) -> Bounded:
+    return _stepped(np.floor, x)
+
+
+def _ceil(x: Bounded) -> Bounded:
+    return _stepped(np.ceil, x)
+
+
+def _stepped(function: Callable[[Array], Array], x: Bounded) -> Bounded:
+    """Round to an integer: exact, unless the error reaches over one; what is an integer exactly, IEEE division yields."""
+    same = (function(x.value - x.error) == function(x.value + x.error)) | (x.value == np.rint(x.value))
+    return Bounded(function(x.value), np.where(same, 0.0, np.inf), x.format)
+
+
+def _sum(x: Bounded) -> Bounded:
+    """Sum in any order: each of the n - 1 additions rounds a partial sum of at most the sum of magnitudes."""
+    roundings = max(x.value.size - 1, 1) * x.format.unit
+    if roundings >= 1:
+        return Bounded(np.sum(x.value), np.asarray(np.inf, dtype=x.format.wide), x.format)
+    magnitude = np.sum(np.abs(x.value) + x.error)
+    error = np.sum(x.error) + roundings / (1 - roundings) * magnitude + x.value.size * x.format.underflow
+    return Bounded(np.sum(x.value), np.asarray(error), x.format)
+
+
+_RULES: dict[np.ufunc, Callable[..., Bounded]] = {
+    np.add: _add,
+    np.subtract: _subtract,
+    np.multiply: _multiply,
+    np.divide: _divide,
+    np.square: _square,
+    np.sqrt: _sqrt,
+    np.maximum: _maximum,
+    np.minimum: _minimum,
+    np.negative: _negative,
+    np.absolute: _absolute,
+    np.floor: _floor,
+    np.ceil: _ceil,
+}
+
+
+class BoundedFloat32:
+    """The arithmetic of a learning-rate schedule with bounds; see ``reference.schedules.Schedule``."""
+
+    _format = format_of(np.float32)
+
+    def number(self, value: float) -> Bounded:
+        """Return a number that may be rounded to float32."""
+        return BoundedDtype(self._format).type(value)
+
+    def power(self, base: Bounded, exponent: Bounded) -> Bounded:
+        """Bound base ** exponent by its derivatives at the worst corner; near a base of zero, by its magnitude there.
+
+        A base that rounding makes negative may yield NaN, which no finite bound excuses.
+        """
+        low = base.value - base.error
+        value = base.value**exponent.value
+        if low <= 0:
+            return Bounded(value, np.abs(value) + (np.abs(base.value) + base.error) ** exponent.value, self._format)
+        moved = np.abs(exponent.value) * np.log(base.value / low) + np.abs(np.log(low)) * exponent.error
+        return _rounded(value, np.abs(value) * np.expm1(moved), self._format, _TRANSCENDENTAL)
+
+    def cosine(self, angle: Bounded) -> Bounded:
+        """Bound cos by its slope, at most one."""
+        return _rounded(np.cos(angle.value), angle.error, self._format, _TRANSCENDENTAL)
+
+    def logarithm(self, x: Bounded) -> Bounded:
+        """Bound log by its slope at the low end."""
+        low = x.value - x.error
+        error = x.error / low if low > 0 else np.asarray(np.inf)
+        return _rounded(np.log(x.value), error, self._format, _TRANSCENDENTAL)
+
+
+def rate_with_bound(learning_rate: Any, step: int) -> Rate:
+    """Return the float32 learning rate of a step, with a bound on how far another float32 evaluation may be off."""
+    if not hasattr(learning_rate, "rate"):
+        return Rate(np.float32(learning_rate(step) if callable(learning_rate) else learning_rate))
+    value = Rate(learning_rate(step))
+    with np.errstate(all="ignore"):
+        bounded = learning_rate.rate(BoundedFloat32(), step)
+    error = float(bounded.error) + abs(float(bounded.value) - value)
+    value.error = error if np.isfinite(error) else float("inf")
+    return value
+
+
+class BoundedRMSprop(RMSprop):
+    """The reference page with a learning rate that knows how far its schedule may be off."""
+
+    def _learning_rate_at(self, iterations: int) -> float:
+        return rate_with_bound(self.learning_rate, iterations)
+
+
+Tensors = Mapping[str, Array]
+
+
+def lifted(values: Tensors, errors: Mapping[str, Array] | None, chosen: Mapping[str, Array] | None) -> dict[str, Any]:
+    """Return tensors as bounded arrays, flattened to the chosen flat indices where such are given."""
+    result = {}
+    for name, array in values.items():
+        error: Any = 0.0 if errors is None else errors[name]
+        if chosen is not None:
+            array = array.reshape(-1)[chosen[name]]
+            error = error.reshape(-1)[chosen[name]] if isinstance(error, np.ndarray) else error
+        result[name] = exact(array, error)
+    return result
+
+
+def reduces(hyperparameters: Any) -> bool:
+    """Return whether the rule mixes the elements of a tensor, so that a bound needs all of them."""
+    return hyperparameters.clipnorm is not None or hyperparameters.global_clipnorm is not None
+
+
+__all__: Sequence[str] = ("Bounded", "exact", "lifted", "reduces")

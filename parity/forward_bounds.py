@@ -1,0 +1,143 @@
+"""How far rounding may move the loss and gradients of the network, at given parameters: bounds for computed gradients.
+
+The same running error analysis as in ``bounds``, for products of matrices in any order of summation. Where the sign of
+a ReLU's pre-activation is within rounding of zero, its unit may be on or off: the bound of what it passes back is then
+the whole gradient, and the unit is returned as a candidate for a branch flip.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from parity.numerics import Array, Format, format_of
+
+# exp and log in Eigen, XLA and libm are good to two ULP, four unit roundoffs.
+_TRANSCENDENTAL = 4.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Value:
+    """Exact value and error bound of a matrix in float64 (or wider)."""
+
+    v: Array
+    e: Array
+
+
+@dataclass(frozen=True, slots=True)
+class GradientBounds:
+    """Bounds on |gradient - exact| for each tensor, on the loss, and for each hidden layer its pre-activations' own.
+
+    ``values`` are the exact gradients (in the wide dtype) that the bounds surround.
+    """
+
+    values: dict[str, Array]
+    errors: dict[str, Array]
+    loss: float
+    loss_error: float
+    hidden: list[_Value]
+
+
+def gradient_bounds(params: Mapping[str, Array], x: Array, y: Array, scale: float = 1.0) -> GradientBounds:
+    """Return bounds for one batch: ``x`` [n, features], one-hot ``y`` [n, classes], parameters as in the network page.
+
+    ``scale`` multiplies the loss before it is differentiated.
+    """
+    fmt = format_of(x.dtype)
+    count = len(params) // 2
+    weights = [_exact(params[f"dense_{i}/kernel"], fmt) for i in range(1, count + 1)]
+    biases = [_exact(params[f"dense_{i}/bias"], fmt) for i in range(1, count + 1)]
+    inputs, pre = [_exact(x, fmt)], []
+    for weight, bias in zip(weights, biases, strict=True):
+        z = _plus(_matmul(inputs[-1], weight, fmt), bias, fmt)
+        pre.append(z)
+        inputs.append(_Value(np.maximum(z.v, 0), z.e))
+    probabilities = _softmax(pre[-1], fmt)
+    loss, loss_error = _loss(pre[-1], y.astype(fmt.wide), fmt)
+    delta = _delta(probabilities, y.astype(fmt.wide), fmt)
+    delta = _Value(delta.v * scale, (delta.e + fmt.unit * np.abs(delta.v)) * scale if scale != 1.0 else delta.e)
+    values, errors = {}, {}
+    for layer in range(count, 0, -1):
+        kernel = _matmul(_transposed(inputs[layer - 1]), delta, fmt)
+        bias = _matmul(_exact(np.ones((1, len(x)), dtype=x.dtype), fmt), delta, fmt)
+        for name, found in ((f"dense_{layer}/kernel", kernel), (f"dense_{layer}/bias", _Value(bias.v[0], bias.e[0]))):
+            values[name], errors[name] = found.v, found.e
+        if layer > 1:
+            delta = _through_relu(_matmul(delta, _transposed(weights[layer - 1]), fmt), pre[layer - 2])
+    return GradientBounds(values, errors, loss, loss_error, pre[:-1])
+
+
+def _exact(array: Array, fmt: Format) -> _Value:
+    value = array.astype(fmt.wide)
+    return _Value(value, np.zeros_like(value))
+
+
+def _transposed(x: _Value) -> _Value:
+    return _Value(x.v.T, x.e.T)
+
+
+def _gamma(terms: int, fmt: Format) -> float:
+    """n*u / (1 - n*u): what n roundings may do relative to the sum of magnitudes (Higham, lemma 3.1)."""
+    roundings = terms * fmt.unit
+    return roundings / (1 - roundings) if roundings < 1 else float("inf")
+
+
+def _matmul(x: _Value, y: _Value, fmt: Format) -> _Value:
+    magnitude = np.abs(x.v) + x.e
+    propagated = x.e @ (np.abs(y.v) + y.e) + np.abs(x.v) @ y.e
+    terms = x.v.shape[1]
+    error = propagated + _gamma(terms, fmt) * (magnitude @ (np.abs(y.v) + y.e)) + terms * fmt.underflow
+    return _Value(x.v @ y.v, error)
+
+
+def _plus(x: _Value, y: _Value, fmt: Format) -> _Value:
+    total = x.v + y.v
+    error = x.e + y.e
+    return _Value(total, error + fmt.unit * (np.abs(total) + error))
+
+
+def _softmax(z: _Value, fmt: Format) -> _Value:
+    """Each logit moves by at most its bound, so each ratio of exponentials by at most exp of twice the largest."""
+    powers = np.exp(z.v - z.v.max(axis=-1, keepdims=True))
+    p = powers / powers.sum(axis=-1, keepdims=True)
+    shift = 2 * z.e.max(axis=-1, keepdims=True) + fmt.unit * 2 * np.abs(z.v - z.v.max(axis=-1, keepdims=True))
+    relative = np.expm1(shift) + (1 + np.expm1(shift)) * (2 * _TRANSCENDENTAL + p.shape[-1] + 2) * fmt.unit
+    return _Value(p, p * relative + fmt.underflow)
+
+
+def _delta(p: _Value, y: Array, fmt: Format) -> _Value:
+    batch = len(p.v)
+    difference = p.v - y
+    error = p.e + fmt.unit * (np.abs(difference) + p.e)
+    rounded = 2 * fmt.unit if batch & (batch - 1) else 0.0
+    return _Value(difference / batch, (error + rounded * (np.abs(difference) + error)) / batch + fmt.underflow)
+
+
+def _through_relu(delta: _Value, pre: _Value) -> _Value:
+    undecided = np.abs(pre.v) <= pre.e
+    passes = pre.v > 0
+    value = np.where(passes, delta.v, 0.0)
+    error = np.where(undecided, np.abs(delta.v) + delta.e, np.where(passes, delta.e, 0.0))
+    return _Value(value, error)
+
+
+def _loss(z: _Value, y: Array, fmt: Format) -> tuple[float, float]:
+    shifted = z.v - z.v.max(axis=-1, keepdims=True)
+    log_sum = np.log(np.exp(shifted).sum(axis=-1))
+    each = log_sum - (y * shifted).sum(axis=-1)
+    moved = 2 * z.e.max(axis=-1) + fmt.unit * 2 * np.abs(shifted).max(axis=-1)
+    error = moved + fmt.unit * (2 * _TRANSCENDENTAL + z.v.shape[-1] + 2) * (1 + np.abs(log_sum) + np.abs(each))
+    spread = (_gamma(len(each) + 1, fmt)) * float(np.mean(np.abs(each) + error))
+    return float(np.mean(each)), float(np.mean(error)) + spread
+
+
+def undecided_units(bounds: GradientBounds) -> list[tuple[int, int, int]]:
+    """Return (layer, example, unit) of every pre-activation whose sign rounding may decide; layers count from one."""
+    found: list[tuple[int, int, int]] = []
+    for layer, pre in enumerate(bounds.hidden, start=1):
+        found += [(layer, int(row), int(unit)) for row, unit in np.argwhere(np.abs(pre.v) <= pre.e)]
+    return found
+
+
+__all__: list[Any] = ["GradientBounds", "gradient_bounds", "undecided_units"]

@@ -1,0 +1,99 @@
+"""What a dtype means here: its NumPy type, its unit roundoff, its bits, and how floats are written for people."""
+
+import math
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Final
+
+import ml_dtypes
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+Array = NDArray[Any]
+
+_DTYPES: Final[dict[str, Any]] = {
+    "float64": np.float64,
+    "float32": np.float32,
+    "float16": np.float16,
+    "bfloat16": ml_dtypes.bfloat16,
+}
+_INTEGER: Final[dict[int, Any]] = {1: np.int8, 2: np.int16, 4: np.int32, 8: np.int64}
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A binary floating-point format and the wider one that its exact values are computed in.
+
+    ``unit`` is the unit roundoff (half an ULP of 1). ``underflow`` bounds the absolute error of one operation whose
+    result is subnormal; TensorFlow's thread pools flush subnormals to zero (tsl/platform/denormal.h), so outside
+    float16, which is computed in float32, it is the smallest normal number.
+    """
+
+    name: str
+    dtype: np.dtype[Any]
+    wide: np.dtype[Any]
+    unit: float
+    underflow: float
+    largest: float
+
+
+@cache
+def format_of(dtype: DTypeLike) -> Format:
+    """Return the format of one of the four dtypes.
+
+    Raises:
+        TypeError: the dtype is none of float64, float32, float16 and bfloat16.
+    """
+    resolved = np.dtype(dtype)
+    if resolved.name not in _DTYPES:
+        raise TypeError(f"dtype must be one of {', '.join(_DTYPES)}. Received: {resolved.name}")
+    info = ml_dtypes.finfo(resolved)
+    wide = np.dtype(np.longdouble if resolved == np.float64 else np.float64)
+    flushed = info.smallest_subnormal / 2 if resolved == np.float16 else info.smallest_normal
+    return Format(resolved.name, resolved, wide, float(info.eps) / 2, float(flushed), float(info.max))
+
+
+def dtype_of(name: str) -> np.dtype[Any]:
+    """Return the NumPy dtype with one of the four names."""
+    return np.dtype(_DTYPES[name])
+
+
+def bits(array: Array) -> Array:
+    """Return a view of the values' bits as integers (a copy only where the array is not contiguous)."""
+    return np.ascontiguousarray(array).reshape(array.shape).view(_INTEGER[array.dtype.itemsize])
+
+
+def differs(obtained: Array, expected: Array) -> NDArray[np.bool_]:
+    """Return where any bit differs; two NaNs are equal whatever their payload, -0.0 and 0.0 are not."""
+    unequal: NDArray[np.bool_] = bits(obtained) != bits(expected)
+    if unequal.any():
+        unequal &= ~(np.isnan(obtained) & np.isnan(expected))
+    return unequal
+
+
+def ulp_distance(obtained: Array, expected: Array) -> NDArray[np.float64]:
+    """Return how many representable numbers lie between two arrays of one dtype; infinite where one is NaN.
+
+    The count runs through zero, and -0.0 and 0.0 are zero apart.
+    """
+    distance = np.abs(_ordinal(obtained) - _ordinal(expected))
+    nan = np.isnan(obtained) != np.isnan(expected)
+    return np.where(nan, np.inf, np.where(np.isnan(obtained), 0.0, distance)).astype(np.float64)
+
+
+def _ordinal(array: Array) -> Array:
+    # Sign and magnitude to a monotone count. longdouble holds differences of 64-bit counts without overflow.
+    raw = bits(array)
+    magnitude = raw & np.iinfo(raw.dtype).max
+    return np.where(raw < 0, -magnitude.astype(np.longdouble), magnitude.astype(np.longdouble))
+
+
+def shown(value: Any) -> float | str:
+    """Return a JSON number that round-trips in the value's own dtype; NaN and infinities become words."""
+    number = float(value)
+    if math.isnan(number):
+        return "NaN"
+    if math.isinf(number):
+        return "Infinity" if number > 0 else "-Infinity"
+    dtype = getattr(value, "dtype", None)
+    return float(str(np.float32(number))) if dtype == np.float32 else number

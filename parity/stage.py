@@ -1,0 +1,85 @@
+"""Which stage of the update a divergence enters at, read from what a subject shows before and after one step."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from parity.numerics import Array, format_of
+from parity.reference.rmsprop import Update
+from parity.spec import Hyperparameters
+
+_ORDER = (
+    "loss",
+    "gradient",
+    "accumulated_gradient",
+    "second_moment",
+    "first_moment",
+    "momentum_buffer",
+    "parameter",
+    "average",
+)
+_NAMES = {"accumulated_gradient": "gradient"}
+
+
+def earliest(slots: list[str]) -> str:
+    """Return the slot, among those that diverge at one step, that the formula computes first."""
+    return min(slots, key=_ORDER.index)
+
+
+def locate(
+    slot: str,
+    tensor: str,
+    before: Mapping[str, Any],
+    after: Mapping[str, Any],
+    update: Update | None,
+    given: Hyperparameters,
+) -> tuple[str, str]:
+    """Return (stage, note) for the first slot that diverges.
+
+    A wrong second moment, first moment or gradient is seen as such. A wrong buffer or parameter is traced further: the
+    increment that the subject must have used is compared with the expected one, over elements of all magnitudes. One
+    constant factor is a wrong *step*; a factor that varies with the magnitude is a wrong *denominator*; a difference
+    in proportion to the weights, or a buffer that is right, leaves the *parameter*.
+    """
+    if slot not in ("momentum_buffer", "parameter") or update is None:
+        return _NAMES.get(slot, slot), ""
+    if slot == "parameter" and "momentum_buffer" in after:
+        return "parameter", "the momentum buffer agrees, what is subtracted from the weights does not"
+    obtained, expected, noise = _increments(slot, tensor, before, after, update, given)
+    decay = _proportional_to_weights(obtained - expected, before["parameter"][tensor], noise)
+    if slot == "parameter" and decay is not None:
+        return "parameter", f"the difference is {decay:.6g} times the weight: weight decay"
+    usable = np.abs(expected) > 16 * noise
+    factor = obtained[usable] / expected[usable]
+    if len(factor) < 2:
+        return ("momentum_buffer" if slot == "momentum_buffer" else "step"), ""
+    spread = float(np.max(factor) - np.min(factor))
+    if spread <= 4 * float(np.max(noise[usable] / np.abs(expected[usable]))) * max(1.0, float(np.max(np.abs(factor)))):
+        return "step", f"every increment is {float(np.median(factor)):.6g} times the expected one"
+    low, high = float(np.min(factor)), float(np.max(factor))
+    return "denominator", f"increments are between {low:.6g} and {high:.6g} times the expected ones, by magnitude"
+
+
+def _increments(
+    slot: str, tensor: str, before: Mapping[str, Any], after: Mapping[str, Any], update: Update, given: Hyperparameters
+) -> tuple[Array, Array, Array]:
+    """Return the increments that obtained and expected state imply, and how far rounding blurs each."""
+    fmt = format_of(after[slot][tensor].dtype)
+    old = np.asarray(before[slot][tensor]).astype(fmt.wide).reshape(-1)
+    new = np.asarray(after[slot][tensor]).astype(fmt.wide).reshape(-1)
+    wanted = np.asarray(getattr(update, slot)).astype(fmt.wide).reshape(-1)
+    kept = given.momentum if slot == "momentum_buffer" else 1.0
+    sign = 1.0 if slot == "momentum_buffer" else -1.0
+    noise = 4 * fmt.unit * (np.abs(old) + np.abs(new)) + fmt.underflow
+    return sign * (new - kept * old), sign * (wanted - kept * old), noise
+
+
+def _proportional_to_weights(difference: Array, weights: Any, noise: Array) -> float | None:
+    w = np.asarray(weights).astype(difference.dtype).reshape(-1)
+    usable = (np.abs(difference) > 8 * noise) & (w != 0)
+    if usable.sum() < 3 or usable.mean() < 0.5:
+        return None
+    factor = difference[usable] / w[usable]
+    blur = 4 * np.max(noise[usable] / np.abs(w[usable]))
+    return float(np.median(factor)) if np.max(factor) - np.min(factor) <= blur else None

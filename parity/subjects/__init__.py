@@ -1,0 +1,145 @@
+"""Subjects: every implementation that can be compared, by name; an adapter converts and does nothing else.
+
+This file imports no library, so that listing subjects costs nothing. A new subject costs one module with a class that
+follows ``Adapter``, and one entry: here, or in another package's entry points under ``parity.subjects``.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from parity.errors import NotInstalledError, UsageError, did_you_mean
+
+if TYPE_CHECKING:
+    from parity.problem import Problem
+
+Tensors = Mapping[str, Any]
+
+
+class Taken(NamedTuple):
+    """What a subject tells of a step on a model problem: its loss, and its gradients where it can show them."""
+
+    loss: float | None = None
+    gradients: Tensors | None = None
+
+
+class Adapter(Protocol):
+    """One implementation, driven by the runner: opened once with a problem, then stepped and read in turn."""
+
+    resolved: str
+    """The class that really runs, with the arguments it was given."""
+
+    circumstances: dict[str, Any]
+    """Versions, device and modes that may change numbers."""
+
+    def open(self, problem: "Problem") -> None:
+        """Set weights, state and hyperparameters; raises UnsupportedError or NotInstalledError."""
+
+    def step(self, number: int, gradients: Tensors | None) -> Taken:
+        """Make the step of that zero-based number, with the replayed gradients or with the subject's own."""
+
+    def read(self) -> dict[str, Tensors]:
+        """Return ``{"parameter": ..., slot: ...}``, each a mapping from tensor name to a NumPy array of its own."""
+
+    def close(self) -> None:
+        """Release what ``open`` took."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A registered subject: ``home`` is ``module:Class``, ``requires`` the modules it needs."""
+
+    name: str
+    summary: str
+    home: str
+    requires: tuple[str, ...] = ()
+    arguments: tuple[str, ...] = ()
+
+
+_ENTRIES = (
+    Entry("reference", "the NumPy page, tf.keras semantics", "parity.subjects.numpy_class:ReferenceSubject"),
+    Entry(
+        "keras-eager",
+        "tf.keras RMSprop, one op at a time",
+        "parity.subjects.keras:KerasSubject",
+        ("tensorflow",),
+        ("eager",),
+    ),
+    Entry(
+        "keras-graph",
+        "tf.keras RMSprop in a tf.function",
+        "parity.subjects.keras:KerasSubject",
+        ("tensorflow",),
+        ("graph",),
+    ),
+    Entry(
+        "keras-xla", "tf.keras RMSprop compiled by XLA", "parity.subjects.keras:KerasSubject", ("tensorflow",), ("xla",)
+    ),
+    Entry(
+        "keras-fit",
+        "tf.keras RMSprop inside a real model.fit",
+        "parity.subjects.keras_fit:KerasFitSubject",
+        ("tensorflow",),
+    ),
+)
+REGISTRY: dict[str, Entry] = {entry.name: entry for entry in _ENTRIES}
+
+
+def installed(name: str) -> bool:
+    """Return whether the modules that a registered subject needs can be found, without importing them."""
+    return all(find_spec(module) is not None for module in registered()[name].requires)
+
+
+def registered() -> dict[str, Entry]:
+    """Return all registered subjects: ours, then those of other packages (entry-point group ``parity.subjects``)."""
+    from importlib.metadata import entry_points
+
+    found = dict(REGISTRY)
+    for point in entry_points(group="parity.subjects"):
+        found.setdefault(point.name, Entry(point.name, f"from {point.value}", point.value))
+    return found
+
+
+def is_users(name: str) -> bool:
+    """Return whether a name points at a class (``file.py:Class`` or ``package.module:Class``) instead of the registry."""
+    return ":" in name
+
+
+def create(name: str) -> Adapter:
+    """Return the adapter of a subject, not yet opened.
+
+    Raises:
+        UsageError: the name is neither registered nor ``path/to/file.py:Class`` nor ``package.module:Class``.
+        NotInstalledError: the library behind it is missing.
+        SubjectError: the file or class behind it cannot be loaded.
+    """
+    if is_users(name):
+        from parity.subjects.numpy_class import load_class
+
+        return load_class(name)
+    entries = registered()
+    check_name(name)
+    entry = entries[name]
+    missing = [module for module in entry.requires if find_spec(module) is None]
+    if missing:
+        raise NotInstalledError(f"{name} needs {', '.join(missing)}: pip install 'optimizer-parity[{missing[0]}]'.")
+    module, _, attribute = entry.home.partition(":")
+    adapter: Adapter = getattr(import_module(module), attribute)(*entry.arguments)
+    return adapter
+
+
+def check_name(name: str) -> None:
+    """Refuse a name that is no subject.
+
+    Raises:
+        UsageError: with the nearest registered name.
+    """
+    known = list(registered())
+    if is_users(name) or name in known:
+        return
+    raise UsageError(
+        f"no subject {name!r}.{did_you_mean(name, known)} Allowed: {', '.join(known)}, path/to/file.py:Class, "
+        f"or package.module:Class."
+    )

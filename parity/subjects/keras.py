@@ -1,0 +1,219 @@
+"""tf.keras RMSprop, one step at a time: eagerly, in a ``tf.function``, or compiled by XLA.
+
+Departs from the reference page in nothing but rounding. Keras calls the second moment *velocity* and the first moment
+*average_gradient*; tensor names lose their slashes, which Keras does not allow in a variable's name.
+"""
+
+import platform
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+import numpy as np
+
+from parity.problem import MlpProblem, Problem, QuadraticProblem
+from parity.spec import Hyperparameters, PiecewiseConstantDecay
+from parity.spec import LearningRateSchedule as Table
+from parity.subjects import Taken, Tensors
+
+Mode = Literal["eager", "graph", "xla"]
+
+GRAPPLER = (
+    "Grappler's arithmetic_optimization, which rewrites a division by a root as a product with its reciprocal root"
+)
+_SLOTS = {
+    "_velocities": "second_moment",
+    "_average_gradients": "first_moment",
+    "_momentums": "momentum_buffer",
+    "_model_variables_moving_average": "average",
+    "_accumulated_gradients": "accumulated_gradient",
+}
+
+
+class KerasSubject:
+    """``keras.optimizers.RMSprop`` on Keras variables, in one of three execution modes."""
+
+    def __init__(self, mode: Mode, rewrites: bool = True) -> None:
+        self._mode, self._rewrites = mode, rewrites
+        self.resolved = ""
+        self.circumstances: dict[str, Any] = {}
+
+    @property
+    def ablations(self) -> dict[str, Callable[[], "KerasSubject"]]:
+        """Return what may be turned off to explain a difference: the reason, and the subject without it."""
+        return {GRAPPLER: lambda: KerasSubject("graph", rewrites=False)} if self._mode == "graph" else {}
+
+    def open(self, problem: Problem) -> None:
+        """Build variables and optimizer, then the step function of the mode."""
+        import tensorflow as tf
+
+        self._tf, self._problem = tf, problem
+        set_rewrites(tf, self._rewrites)
+        self._model = build_model(problem) if isinstance(problem, MlpProblem) else None
+        self._variables = model_variables(self._model, problem) if self._model else plain_variables(problem)
+        self._optimizer = build_optimizer(problem.cell.hyperparameters)
+        self._optimizer.build(list(self._variables.values()))
+        self._apply = self._compiled(self._apply_gradients)
+        self._train = self._compiled(self._train_step)
+        self.resolved = describe(self._optimizer)
+        self.circumstances = keras_circumstances(tf) | {"mode": self._mode, "arithmetic_optimization": self._rewrites}
+
+    def step(self, number: int, gradients: Tensors | None) -> Taken:
+        """Apply the replayed gradients, or differentiate the model and apply what comes out."""
+        tf = self._tf
+        if gradients is not None:
+            self._apply([tf.constant(gradients[name]) for name in self._variables])
+            return Taken()
+        loss, own = self._train(*self._inputs(number))
+        return Taken(float(loss), {name: np.asarray(g) for name, g in zip(self._variables, own, strict=True)})
+
+    def read(self) -> dict[str, Tensors]:
+        """Return the variables as NumPy arrays of their own."""
+        return read_variables(self._optimizer, self._variables)
+
+    def close(self) -> None:
+        """Turn the graph rewrites on again, as TensorFlow has them."""
+        set_rewrites(self._tf, True)
+
+    def _compiled(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        if self._mode == "eager":
+            return function
+        compiled: Callable[..., Any] = self._tf.function(function, jit_compile=self._mode == "xla")
+        return compiled
+
+    def _apply_gradients(self, gradients: list[Any]) -> None:
+        self._optimizer.apply(gradients, list(self._variables.values()))
+
+    def _train_step(self, *inputs: Any) -> tuple[Any, list[Any]]:
+        tf = self._tf
+        variables = list(self._variables.values())
+        with tf.GradientTape() as tape:
+            loss = self._loss(*inputs)
+            scaled = self._optimizer.scale_loss(loss)
+        gradients = tape.gradient(scaled, [variable.value for variable in variables])
+        self._optimizer.apply(gradients, variables)
+        return loss, gradients
+
+    def _loss(self, *inputs: Any) -> Any:
+        tf = self._tf
+        if self._model is not None:
+            import keras
+
+            x, y = inputs
+            return tf.reduce_mean(keras.losses.categorical_crossentropy(y, self._model(x, training=True)))
+        assert isinstance(self._problem, QuadraticProblem)
+        total = []
+        for name, variable in self._variables.items():
+            distance = variable.value - tf.constant(self._problem.target[name])
+            total.append(tf.reduce_sum(0.5 * (tf.constant(self._problem.curvature[name]) * distance) * distance))
+        return tf.add_n(total)
+
+    def _inputs(self, number: int) -> tuple[Any, ...]:
+        if not isinstance(self._problem, MlpProblem):
+            return ()
+        batch = self._problem.batch(number)
+        return self._tf.constant(batch.x), self._tf.constant(self._problem.one_hot(batch.y))
+
+
+def set_rewrites(tf: Any, enabled: bool) -> None:
+    """Turn Grappler's arithmetic_optimization on or off for functions traced from now on."""
+    tf.config.optimizer.set_experimental_options({"arithmetic_optimization": enabled})
+
+
+def build_model(problem: MlpProblem) -> Any:
+    """Return the question's model, a Sequential of Dense layers, with the case's weights."""
+    import keras
+
+    sizes = problem.spec.layers
+    dtype = problem.cell.dtype
+    layers: list[Any] = [keras.layers.Input((sizes[0],), dtype=dtype)]
+    layers += [keras.layers.Dense(units, activation="relu", dtype=dtype) for units in sizes[1:-1]]
+    model = keras.Sequential([*layers, keras.layers.Dense(sizes[-1], activation="softmax", dtype=dtype)])
+    model.set_weights(list(problem.params.values()))
+    return model
+
+
+def model_variables(model: Any, problem: Problem) -> dict[str, Any]:
+    """Return the model's variables under the case's tensor names."""
+    return dict(zip(problem.params, model.trainable_variables, strict=True))
+
+
+def plain_variables(problem: Problem) -> dict[str, Any]:
+    """Return one Keras variable for each tensor of the case."""
+    import keras
+
+    return {
+        name: keras.Variable(array, dtype=problem.cell.dtype, name=name.replace("/", "_"))
+        for name, array in problem.params.items()
+    }
+
+
+def build_optimizer(given: Hyperparameters) -> Any:
+    """Return ``keras.optimizers.RMSprop`` with every argument passed explicitly."""
+    import keras
+
+    arguments = {name: getattr(given, name) for name in given.__struct_fields__}
+    excluded = arguments.pop("exclude_from_weight_decay")
+    arguments["learning_rate"] = _learning_rate(given.learning_rate)
+    optimizer = keras.optimizers.RMSprop(**arguments)
+    if excluded:
+        optimizer.exclude_from_weight_decay(var_names=list(excluded))
+    return optimizer
+
+
+def _learning_rate(given: Any) -> Any:
+    import keras
+
+    if isinstance(given, float | int):
+        return float(given)
+    fields = {name: getattr(given, name) for name in given.__struct_fields__}
+    if isinstance(given, Table):
+        return _table(fields["values"])
+    if isinstance(given, PiecewiseConstantDecay):
+        fields = {name: list(value) for name, value in fields.items()}
+    return getattr(keras.optimizers.schedules, type(given).__name__)(**fields)
+
+
+def _table(values: list[float]) -> Any:
+    """Return a subclass of Keras' abstract schedule that looks its value up, the last one holding on."""
+    import keras
+    import tensorflow as tf
+
+    class Lookup(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]  # Keras is untyped
+        def __call__(self, step: Any) -> Any:
+            return tf.gather(tf.constant(values, tf.float32), tf.minimum(tf.cast(step, tf.int32), len(values) - 1))
+
+        def get_config(self) -> dict[str, Any]:
+            return {"values": list(values)}
+
+    return Lookup()
+
+
+def read_variables(optimizer: Any, variables: Mapping[str, Any]) -> dict[str, Tensors]:
+    """Return parameters and slots as NumPy arrays; slots that the optimizer does not use are left out."""
+    found: dict[str, Tensors] = {"parameter": {name: np.array(v.numpy()) for name, v in variables.items()}}
+    for attribute, slot in _SLOTS.items():
+        slots = getattr(optimizer, attribute, None)
+        if slots:
+            found[slot] = {name: np.array(v.numpy()) for name, v in zip(variables, slots, strict=True)}
+    return found
+
+
+def describe(optimizer: Any) -> str:
+    """Return the resolved class and its configuration, as Keras reports it."""
+    config = {name: value for name, value in optimizer.get_config().items() if name != "name"}
+    if isinstance(config.get("learning_rate"), dict):
+        config["learning_rate"] = config["learning_rate"]["class_name"]
+    shown = ", ".join(f"{name}={value!r}" for name, value in config.items())
+    return f"{type(optimizer).__module__}.{type(optimizer).__name__}({shown})"
+
+
+def keras_circumstances(tf: Any) -> dict[str, Any]:
+    """Return the versions, device and threads that this process computes with."""
+    import keras
+
+    return {
+        "tensorflow": tf.__version__,
+        "keras": keras.__version__,
+        "device": tf.config.list_logical_devices()[-1].device_type,
+        "machine": platform.machine(),
+    }

@@ -1,0 +1,175 @@
+"""tf.keras RMSprop inside a real ``model.fit``: Keras owns the loop, a callback lets it pass one batch at a time.
+
+Departs from the other Keras subjects in what ``fit`` adds: ``loss_scale_factor`` multiplies the loss before it is
+differentiated (exact for powers of two), and the gradients stay inside, so cases with shared gradients are unsupported.
+"""
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from parity.errors import MisbehavedError, UnsupportedError
+from parity.problem import MlpProblem, Problem, ReplayedProblem
+from parity.subjects import Taken, Tensors
+from parity.subjects.keras import (
+    GRAPPLER,
+    build_model,
+    build_optimizer,
+    describe,
+    keras_circumstances,
+    model_variables,
+    read_variables,
+    set_rewrites,
+)
+
+
+class KerasFitSubject:
+    """``model.fit`` on the case's batches; replayed gradients enter through a loss that is linear in the weights."""
+
+    def __init__(self, rewrites: bool = True) -> None:
+        self._rewrites = rewrites
+        self.resolved = ""
+        self.circumstances: dict[str, Any] = {}
+
+    @property
+    def ablations(self) -> dict[str, Callable[[], "KerasFitSubject"]]:
+        """Return what may be turned off to explain a difference: the reason, and the subject without it."""
+        return {GRAPPLER: lambda: KerasFitSubject(rewrites=False)}
+
+    def open(self, problem: Problem) -> None:
+        """Compile the model and start ``fit`` in a thread that waits before its first batch."""
+        if problem.cell.gradients == "shared":
+            raise UnsupportedError("model.fit keeps its gradients inside, and the case shares them; use keras-graph.")
+        if not isinstance(problem, MlpProblem | ReplayedProblem):
+            raise UnsupportedError(
+                "model.fit is driven with replayed gradients or with a network, not with a quadratic."
+            )
+        if isinstance(problem, ReplayedProblem) and not np.frexp(problem.scale)[0] == 0.5:
+            raise UnsupportedError("model.fit multiplies the loss by loss_scale_factor, exact only for powers of two.")
+        import tensorflow as tf
+
+        self._tf, self._problem = tf, problem
+        set_rewrites(tf, self._rewrites)
+        if isinstance(problem, MlpProblem):
+            self._model, loss = build_model(problem), "categorical_crossentropy"
+        else:
+            self._model, loss = _linear_model(problem), _identity
+        self._variables = model_variables(self._model, problem)
+        self._optimizer = build_optimizer(problem.cell.hyperparameters)
+        self._model.compile(optimizer=self._optimizer, loss=loss)
+        self._optimizer.build(self._model.trainable_variables)
+        self.resolved = f"{describe(self._optimizer)} in model.fit"
+        self.circumstances = keras_circumstances(tf) | {
+            "mode": "fit",
+            "jit_compile": bool(self._model.jit_compile),
+            "arithmetic_optimization": self._rewrites,
+        }
+        self._start()
+
+    def step(self, number: int, gradients: Tensors | None) -> Taken:
+        """Let ``fit`` take its next batch and wait until it is done."""
+        self._turn.release()
+        self._done.acquire()
+        if self._error is not None:
+            raise MisbehavedError(f"model.fit raised {type(self._error).__name__}: {self._error}")
+        return Taken(self._loss if isinstance(self._problem, MlpProblem) else None)
+
+    def read(self) -> dict[str, Tensors]:
+        """Return the variables as NumPy arrays; ``fit`` stands still between two batches."""
+        return read_variables(self._optimizer, self._variables)
+
+    def close(self) -> None:
+        """Let ``fit`` run out without another batch."""
+        self._model.stop_training = True
+        self._closing = True
+        self._turn.release()
+        self._thread.join(timeout=60)
+        set_rewrites(self._tf, True)
+
+    def _start(self) -> None:
+        self._turn, self._done = threading.Semaphore(0), threading.Semaphore(0)
+        self._error: BaseException | None = None
+        self._loss: float | None = None
+        self._closing = False
+        self._thread = threading.Thread(target=self._fit, name="model.fit", daemon=True)
+        self._thread.start()
+
+    def _fit(self) -> None:
+        try:
+            self._model.fit(_batches(self._problem), epochs=1, verbose=0, shuffle=False, callbacks=[self._gate()])
+        except _Stop:
+            pass
+        except BaseException as error:  # handed to the runner's thread, which reports it
+            self._error = error
+            self._done.release()
+
+    def _gate(self) -> Any:
+        import keras
+
+        subject = self
+
+        class Gate(keras.callbacks.Callback):  # type: ignore[misc]  # Keras is untyped
+            def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+                subject._turn.acquire()
+                if subject._closing:
+                    raise _Stop
+                # fit reports a running mean; from a reset state it is this batch's own loss.
+                self.model.reset_metrics()
+
+            def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+                subject._loss = float((logs or {}).get("loss", float("nan")))
+                subject._done.release()
+
+        return Gate()
+
+
+class _Stop(Exception):
+    """Ends ``fit`` early from inside its callback."""
+
+
+def _identity(_: Any, predicted: Any) -> Any:
+    return predicted
+
+
+def _linear_model(problem: ReplayedProblem) -> Any:
+    """Return a model whose loss is ``sum(w * input)``, so that its gradient is the input, bit for bit."""
+    import keras
+    import tensorflow as tf
+
+    class Linear(keras.Model):  # type: ignore[misc]  # Keras is untyped
+        def __init__(self) -> None:
+            super().__init__(dtype=problem.cell.dtype)
+            self.tensors = {
+                name: self.add_weight(shape=array.shape, dtype=problem.cell.dtype, name=name.replace("/", "_"))
+                for name, array in problem.params.items()
+            }
+
+        def call(self, inputs: dict[str, Any]) -> Any:
+            products = [tf.reduce_sum(v.value * inputs[name][0]) for name, v in self.tensors.items()]
+            return tf.reshape(tf.add_n(products), [1])
+
+    model = Linear()
+    for name, variable in model.tensors.items():
+        variable.assign(problem.params[name])
+    model.built = True
+    return model
+
+
+def _batches(problem: MlpProblem | ReplayedProblem) -> Any:
+    """Return the case's batches in the case's order, as a Keras data set of one long epoch."""
+    import keras
+
+    class Batches(keras.utils.PyDataset):  # type: ignore[misc]  # Keras is untyped
+        def __len__(self) -> int:
+            return problem.cell.steps
+
+        def __getitem__(self, number: int) -> tuple[Any, Any]:
+            if isinstance(problem, MlpProblem):
+                batch = problem.batch(number)
+                return batch.x, problem.one_hot(batch.y)
+            inputs = {name: (g / g.dtype.type(problem.scale))[None] for name, g in problem.gradients(number).items()}
+            return inputs, np.zeros(1, dtype=np.float32)
+
+    return Batches()

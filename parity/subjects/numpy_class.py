@@ -1,0 +1,189 @@
+"""Any class that a person would write: ``init``/``step`` (and ``slots``), or a tutorial's ``update(params, grads)``."""
+
+import importlib
+import importlib.util
+import inspect
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from parity.errors import MisbehavedError, SubjectError, UnsupportedError, did_you_mean
+from parity.numerics import Array
+from parity.problem import Problem
+from parity.reference import rmsprop, schedules
+from parity.spec import Hyperparameters
+from parity.subjects import Adapter, Taken, Tensors
+
+ALIASES: dict[str, tuple[str, ...]] = {
+    "learning_rate": ("lr", "alpha", "eta", "step_size"),
+    "rho": ("decay_rate", "beta", "gamma", "decay"),
+    "epsilon": ("eps",),
+    "momentum": ("mu",),
+    "centered": ("centred",),
+}
+"""Other names that tutorials give to Keras' arguments; a constructor's own name wins."""
+
+
+class NumpySubject:
+    """Drives one user class; params and grads go in as they are, so a wrong dtype or an in-place change shows."""
+
+    def __init__(self, kind: Callable[..., Any], name: str) -> None:
+        self._kind, self._name = kind, name
+        self.resolved = name
+        self.circumstances: dict[str, Any] = {}
+
+    def open(self, problem: Problem) -> None:
+        """Construct the optimizer with the case's hyperparameters and take the initial weights."""
+        self._problem = problem
+        arguments = accepted_arguments(self._kind, problem.cell.hyperparameters)
+        self._optimizer = self._kind(**arguments)
+        self._functional = callable(getattr(self._optimizer, "step", None))
+        if self._functional:
+            self._params: Tensors = dict(problem.params)
+            self._state = self._optimizer.init(self._params)
+        else:
+            self._params = {name: array.copy() for name, array in problem.params.items()}
+        shown = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
+        self.resolved = f"{self._name}({shown})"
+
+    def step(self, number: int, gradients: Tensors | None) -> Taken:
+        """Make one step; a model problem's gradients come from the naive NumPy network at the subject's parameters."""
+        taken = Taken()
+        if gradients is None:
+            evaluation = self._problem.evaluate(self._params, number)
+            taken = Taken(evaluation.loss, evaluation.gradients)
+            gradients = evaluation.gradients
+        if self._functional:
+            returned = self._optimizer.step(_locked(self._params), _locked(gradients), self._state)
+            if not isinstance(returned, tuple) or len(returned) != 2:
+                raise MisbehavedError(f"step must return (params, state); received {type(returned).__name__}.")
+            self._params, self._state = _mapping(returned[0], "step"), returned[1]
+        else:
+            returned = self._optimizer.update(self._params, {name: array.copy() for name, array in gradients.items()})
+            self._params = self._params if returned is None else _mapping(returned, "update")
+        return taken
+
+    def read(self) -> dict[str, Tensors]:
+        """Return copies of the parameters and, where the class shows them, of its slots."""
+        shown: dict[str, Tensors] = {"parameter": _copies(self._params, "params")}
+        if self._functional and callable(getattr(self._optimizer, "slots", None)):
+            for slot, tensors in _mapping(self._optimizer.slots(self._state), "slots").items():
+                shown[slot] = _copies(_mapping(tensors, f"slots()[{slot!r}]"), slot)
+        return shown
+
+    def close(self) -> None:
+        """Nothing to release."""
+
+
+class ReferenceSubject(NumpySubject):
+    """The reference page beside itself: must be IDENTICAL everywhere."""
+
+    def __init__(self) -> None:
+        super().__init__(rmsprop.RMSprop, "reference.rmsprop:RMSprop")
+
+
+def load_class(name: str) -> Adapter:
+    """Return the adapter of ``file.py:Class`` or ``package.module:Class``.
+
+    Raises:
+        SubjectError: no such file, no such class, it cannot be imported, or it follows neither style.
+    """
+    where, _, attribute = name.rpartition(":")
+    module = _load_file(Path(where)) if where.endswith(".py") else _load_module(where)
+    kind = getattr(module, attribute, None)
+    classes = [
+        key for key, value in vars(module).items() if inspect.isclass(value) and value.__module__ == module.__name__
+    ]
+    if not callable(kind):
+        hint = did_you_mean(attribute, classes)
+        raise SubjectError(f"{where} has no class {attribute!r}.{hint} It defines: {', '.join(classes) or 'no class'}.")
+    follows_adapter = all(hasattr(kind, method) for method in ("open", "read", "close"))
+    if follows_adapter:
+        adapter: Adapter = kind()
+        return adapter
+    if not (hasattr(kind, "init") and hasattr(kind, "step")) and not hasattr(kind, "update"):
+        raise SubjectError(
+            f"{name} has neither init(params) and step(params, grads, state) nor update(params, grads); "
+            f"add one of the two. Its methods: {', '.join(m for m in vars(kind) if not m.startswith('_')) or 'none'}."
+        )
+    return NumpySubject(kind, name)
+
+
+def _load_file(path: Path) -> Any:
+    if not path.is_file():
+        raise SubjectError(f"no file {path.as_posix()!r}; name a subject as path/to/file.py:Class.")
+    spec = importlib.util.spec_from_file_location(f"parity_subject_{path.stem}", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    sys.path.insert(0, str(path.parent.resolve()))
+    try:
+        spec.loader.exec_module(module)
+    except BaseException as error:  # a user's file may raise anything, SystemExit included
+        raise SubjectError(f"{path.as_posix()} cannot be imported: {type(error).__name__}: {error}.") from error
+    return module
+
+
+def _load_module(name: str) -> Any:
+    sys.path.insert(0, "")
+    try:
+        return importlib.import_module(name)
+    except BaseException as error:  # a user's module may raise anything, SystemExit included
+        raise SubjectError(f"module {name!r} cannot be imported: {type(error).__name__}: {error}.") from error
+
+
+def accepted_arguments(kind: Callable[..., Any], given: Hyperparameters) -> dict[str, Any]:
+    """Return the keyword arguments for a constructor: every hyperparameter that it accepts.
+
+    Raises:
+        UnsupportedError: the case sets a hyperparameter that the constructor lacks; it is never ignored.
+    """
+    signature = inspect.signature(kind).parameters
+    anything = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in signature.values())
+    departures = given.departures()
+    arguments: dict[str, Any] = {}
+    for name in given.__struct_fields__:
+        spelled = next((word for word in (name, *ALIASES.get(name, ())) if word in signature), None)
+        if spelled is None and anything and name in departures:
+            spelled = name
+        if spelled is not None:
+            arguments[spelled] = _value(getattr(given, name))
+        elif name in departures:
+            raise UnsupportedError(
+                f"the constructor has no argument {name!r}, which the case sets to {departures[name]!r}."
+            )
+    return arguments
+
+
+def _value(value: Any) -> Any:
+    """Turn a schedule's record into a callable of the step; leave numbers as they are."""
+    if type(value).__name__ in schedules.__dict__ and hasattr(value, "__struct_fields__"):
+        fields = {field: getattr(value, field) for field in value.__struct_fields__}
+        return getattr(schedules, type(value).__name__)(**fields)
+    return list(value) if isinstance(value, list) else value
+
+
+def _locked(tensors: Tensors) -> dict[str, Array]:
+    """Return read-only views: a step that writes into its inputs raises where it does so."""
+    views = {name: np.asarray(array).view() for name, array in tensors.items()}
+    for view in views.values():
+        view.setflags(write=False)
+    return views
+
+
+def _mapping(value: Any, method: str) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise MisbehavedError(f"{method} must return a mapping from names to arrays; received {type(value).__name__}.")
+    return value
+
+
+def _copies(tensors: Mapping[str, Any], what: str) -> dict[str, Array]:
+    result = {}
+    for name, array in tensors.items():
+        if not isinstance(array, np.ndarray | np.generic):
+            raise MisbehavedError(f"{what}[{name!r}] must be a NumPy array; received {type(array).__name__}.")
+        result[name] = np.array(array)
+    return result
