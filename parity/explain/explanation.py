@@ -43,9 +43,10 @@ class Check(Struct, frozen=True):
 
 
 class Corner(Struct, frozen=True):
-    """One combination: which factors are switched from A to B, and the final loss of each seed."""
+    """One combination: which factors are switched from A to B, each seed's loss before the first step and at last."""
 
     switched: list[str]
+    starts: list[float]
     losses: list[float]
     typical: float
 
@@ -143,11 +144,16 @@ def _measured(
         supposed=verdicts.judge(runs, main, inert, fixed.factors if fixed else []),
         effects=_effects(runs, ranked, fixed, ends),
         checks=checks,
-        corners=[Corner(sorted(key, key=active.index), row, typical(row)) for key, row in losses.items()],
+        corners=[_corner(sorted(key, key=active.index), rows) for key, rows in records.items()],
         curves={"a": [record["loss"] for record in ends[0]], "b": [record["loss"] for record in ends[1]]},
         conclusion=[],
     )
     return msgspec.structs.replace(result, conclusion=conclude(result))
+
+
+def _corner(switched: list[str], records: Sequence[Record]) -> Corner:
+    losses = final(records)
+    return Corner(switched, [record["loss"][0] for record in records], losses, typical(losses))
 
 
 def conclude(found: Explanation) -> list[str]:

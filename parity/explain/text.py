@@ -64,7 +64,7 @@ def explanation(found: Explanation) -> str:
     parts += ["", "6 Causes and their effect", effects(found)]
     if found.checks:
         rows = [
-            (check.side, check.against, check.compared, _figure(check.obtained), _figure(check.expected))
+            (check.side, check.against, check.compared, figure(check.obtained), figure(check.expected))
             for check in found.checks
         ]
         parts += ["", "The real programs", table(["side", "real", "compared", "described", "real program"], rows)]
@@ -214,5 +214,6 @@ def _numeric(cell: str) -> bool:
     return bool(cell) and cell.lstrip("-> ")[:1].isdigit()
 
 
-def _figure(value: float | str) -> str:
+def figure(value: float | str) -> str:
+    """Return a compared figure with enough digits to see where two part."""
     return f"{value:.8g}" if isinstance(value, float) else value

@@ -10,6 +10,8 @@ from parity.explain.experiment import Supposed, what_if
 from parity.explain.factors import show
 from parity.explain.measured import Record, Runs, epochs_to, final, typical
 
+TRIALS = 2
+"""Seeds on which a supposed value is tried: enough to see that it does not repair, and some of them are slow."""
 NEGLIGIBLE = 2.0
 """Percent of the gap below which a factor is said to have no effect on it."""
 
@@ -94,7 +96,7 @@ def _tried(runs: Runs, reason: Supposed) -> str:
     if not reason.what_if:
         return ""
     changed = what_if(runs.experiment.programs[0], reason.what_if, f"supposed {reason.label!r}")
-    plain, tried = runs.records([runs.a, changed], "supposed reasons")
+    plain, tried = runs.records([runs.a, changed], "supposed reasons", runs.seeds[:TRIALS])
     settings = ", ".join(f"{name} {show(value)}" for name, value in reason.what_if.items())
     if all(one["digest"] == other["digest"] for one, other in zip(plain, tried, strict=True)):
         return f"; {settings} leaves every bit of side A as it is"
