@@ -1,0 +1,182 @@
+"""A run in, the data behind the page out: what page.js needs to open any pair, with repeated texts stored once."""
+
+import json
+from typing import Any
+
+from parity.report.curves import curves
+from parity.report.facts import LOOKS, Facts, command, difference, factor, name, outcome
+from parity.report.numbers import clean, exact, many, plain, real, short, times
+from parity.results import BranchFlip, Comparison, Divergence, Pair, Worst
+from parity.verdict import Verdict
+
+MAX_OUTPUT = 2_000
+MAX_FLIPS = 20
+FORMULAS = {
+    "loss": "L(w)",
+    "gradient": "g",
+    "first_moment": "m ← ρ·m + (1−ρ)·g",
+    "second_moment": "v ← ρ·v + (1−ρ)·g²",
+    "denominator": "d = √(v + ε)",
+    "step": "u = η·g / d",
+    "momentum_buffer": "b ← μ·b + u",
+    "parameter": "w ← w − u",
+    "average": "a ← β·a + (1−β)·w",
+}
+"""The stages of one update in the order of computation; reference/rmsprop.py is the page they come from."""
+
+
+class Texts:
+    """Each distinct text once; the page refers to it by number."""
+
+    def __init__(self) -> None:
+        self.numbers: dict[str, int] = {}
+
+    def __call__(self, text: object) -> int:
+        """Return the number of a text."""
+        return self.numbers.setdefault(clean(text), len(self.numbers))
+
+
+def data(facts: Facts, points: int) -> str:
+    """Return the page's JSON, safe inside a script element; curves have at most ``points`` values each."""
+    texts = Texts()
+    document = {
+        "verdicts": {v.name: {"symbol": LOOKS[v].symbol, "word": LOOKS[v].word, "sentence": v.value} for v in Verdict},
+        "formulas": {stage: [name(stage), formula] for stage, formula in FORMULAS.items()},
+        "cases": [_case(facts, case) for case in facts.cases],
+        "subjects": [clean(subject) for subject in facts.subjects],
+        "pairs": [_pair(facts, pair, texts, points) for pair in facts.pairs],
+        "texts": list(texts.numbers),
+        "curves": bool(points),
+    }
+    return json.dumps(plain(document), ensure_ascii=False, separators=(",", ":"), allow_nan=False).replace(
+        "<", "\\u003c"
+    )
+
+
+def chain(cell: dict[str, Any], stage: str = "") -> list[tuple[str, str]]:
+    """Return the stages, with formulas, that an update of this case passes through, and ``stage`` in any case."""
+    given = cell.get("hyperparameters") or {}
+    absent = {
+        "loss": cell.get("gradients") != "computed",
+        "first_moment": not given.get("centered"),
+        "momentum_buffer": not given.get("momentum"),
+        "average": not given.get("use_ema"),
+    }
+    special = {
+        "denominator": "d = √(v − m² + ε)" if given.get("centered") else "",
+        "parameter": "w ← w − b" if given.get("momentum") else "",
+    }
+    return [(key, special.get(key) or FORMULAS[key]) for key in FORMULAS if key == stage or not absent.get(key)]
+
+
+def _case(facts: Facts, case: str) -> dict[str, Any]:
+    cell = facts.cells.get(case, {})
+    return {
+        "id": clean(case),
+        "setting": setting(cell),
+        "hyper": [[key, shown(value)] for key, value in (cell.get("hyperparameters") or {}).items()],
+        "probes": [name(probe) for probe in cell.get("probes", [])],
+        "chain": chain(cell),
+    }
+
+
+def setting(cell: dict[str, Any]) -> str:
+    """Return a case's circumstances in a line: dtype, steps, gradients and problem."""
+    problem = cell.get("problem") or {}
+    parts = [clean(cell.get("dtype", "")), many(cell["steps"], "step") if "steps" in cell else ""]
+    if problem.get("kind") == "mlp":
+        layers = "-".join(map(str, problem.get("layers") or [784, 512, 10]))
+        parts.append(f"{layers} perceptron on MNIST, batches of {problem.get('batch_size', 1)}")
+    elif problem:
+        parts.append(name(problem.get("generator") or problem.get("kind", "")))
+    if cell.get("gradients"):
+        parts.append(f"{clean(cell['gradients'])} gradients")
+    return " · ".join(part for part in parts if part)
+
+
+def shown(value: Any) -> str:
+    """Return a hyperparameter or circumstance as a person writes it."""
+    if isinstance(value, dict):
+        return ", ".join(f"{clean(key)} {shown(inner)}" for key, inner in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(map(shown, value)) or "none"
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "no", None: "none"}[value]
+    return f"{value:.12g}" if isinstance(value, float) else clean(value)
+
+
+def _pair(facts: Facts, pair: Pair, texts: Texts, points: int) -> dict[str, Any]:
+    dtype = facts.dtype(pair.case)
+    record: dict[str, Any] = {
+        "case": facts.cases.index(pair.case),
+        "subject": facts.subjects.index(pair.subject),
+        "verdict": outcome(pair).name,
+        "summary": texts(pair.summary),
+        "resolved": texts(pair.resolved),
+        "command": command(pair.case, pair.subject),
+        "seconds": round(pair.seconds, 2),
+        "around": [[texts(key), texts(shown(value))] for key, value in pair.circumstances.items()],
+        "comparisons": [_comparison(item, dtype, texts, points) for item in pair.comparisons],
+    }
+    if pair.output.strip():
+        record["output"] = texts(pair.output.strip()[:MAX_OUTPUT])
+    return record
+
+
+def _comparison(item: Comparison, dtype: str, texts: Texts, points: int) -> dict[str, Any]:
+    record: dict[str, Any] = {
+        "verdict": item.verdict,
+        "gradients": item.gradients,
+        "mode": item.comparison,
+        "reason": texts(item.reason),
+        "compared": item.compared,
+        "differing": item.differing,
+    }
+    optional = {
+        "notes": [texts(note) for note in item.notes],
+        "first": item.first_divergence and _divergence(item.first_divergence, dtype, texts),
+        "worst": item.worst and item.verdict != "IDENTICAL" and _worst(item.worst, dtype),
+        "flips": [
+            [flip.step, flip.layer, flip.unit, flip.example, *_sides(flip, dtype), short(flip.bound)]
+            for flip in item.flips[:MAX_FLIPS]
+        ],
+        "curves": curves(item, points),
+    }
+    return record | {key: value for key, value in optional.items() if value}
+
+
+def _divergence(place: Divergence, dtype: str, texts: Texts) -> dict[str, Any]:
+    return {
+        "step": place.step,
+        "slot": name(place.slot),
+        "tensor": clean(place.tensor),
+        "index": place.index,
+        "stage": clean(place.stage),
+        "obtained": exact(place.obtained, dtype),
+        "expected": exact(place.expected, dtype),
+        "difference": difference(place),
+        "bound": short(place.bound),
+        "factor": times(factor(place)),
+        "exact": exact(place.exact, "float64"),
+        "note": texts(place.note),
+    }
+
+
+def _sides(place: BranchFlip, dtype: str) -> tuple[str, str]:
+    return exact(place.obtained, dtype), exact(place.expected, dtype)
+
+
+def _worst(place: Worst, dtype: str) -> dict[str, Any]:
+    return {
+        "step": place.step,
+        "slot": name(place.slot),
+        "tensor": clean(place.tensor),
+        "index": place.index,
+        "obtained": exact(place.obtained, dtype),
+        "expected": exact(place.expected, dtype),
+        "difference": short(place.difference),
+        "bound": short(place.bound),
+        "ratio": times(place.ratio),
+        "ulp": times(place.ulp),
+        "steps": times(place.in_steps) if place.in_steps is not None and real(place.in_steps) else "",
+    }

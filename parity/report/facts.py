@@ -1,0 +1,211 @@
+"""What people ask of a run: how many agree, who parts from the reference, where first, and how to see it again."""
+
+import shlex
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from parity.report.numbers import clean, exact, many, real, short
+from parity.results import Comparison, Divergence, Pair, Run
+from parity.verdict import Verdict
+from parity.words import STAGES
+
+
+class Look(NamedTuple):
+    """How a verdict appears: a symbol and a word, so that colour is never the only sign."""
+
+    symbol: str
+    word: str
+    verb: str
+
+
+LOOKS: dict[Verdict, Look] = {
+    Verdict.IDENTICAL: Look("=", "identical", "is identical"),
+    Verdict.ROUNDING: Look("≈", "rounding", "differs by rounding"),
+    Verdict.UNDECIDED: Look("?", "undecided", "cannot be judged"),
+    Verdict.KNOWN_DIVERGENCE: Look("†", "known", "diverges as listed"),
+    Verdict.UNSUPPORTED: Look("–", "unsupported", "lacks what is set"),
+    Verdict.NOT_INSTALLED: Look("○", "not installed", "is not installed"),
+    Verdict.FIXED: Look("↺", "fixed", "no longer diverges as listed"),
+    Verdict.NOT_COMPARABLE: Look("⊘", "not comparable", "cannot be compared"),
+    Verdict.NON_FINITE: Look("∞", "non-finite", "turns infinite or NaN"),
+    Verdict.DIVERGED: Look("≠", "diverged", "diverges"),
+    Verdict.FAILED: Look("✕", "failed", "fails to run"),
+}
+_ABSENT = (Verdict.UNSUPPORTED, Verdict.NOT_INSTALLED)
+WORST_FIRST = sorted(Verdict, key=lambda v: (v.fails, v not in _ABSENT, v.severity), reverse=True)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """A run, sorted and counted; every format reads this, so that they never contradict each other."""
+
+    run: Run
+
+    @cached_property
+    def pairs(self) -> list[Pair]:
+        """All pairs by case and subject, whatever order they finished in."""
+        return sorted(self.run.pairs, key=lambda pair: (pair.case, pair.subject))
+
+    @cached_property
+    def cells(self) -> dict[str, dict[str, Any]]:
+        """The case cells by id, without the folder on the machine that ran them."""
+        return {cell["id"]: {key: cell[key] for key in cell if key != "folder"} for cell in self.run.cells}
+
+    @cached_property
+    def subjects(self) -> list[str]:
+        """Names of the subjects, sorted."""
+        return sorted({pair.subject for pair in self.pairs})
+
+    @cached_property
+    def cases(self) -> list[str]:
+        """Ids of the cells, sorted."""
+        return sorted({pair.case for pair in self.pairs})
+
+    @cached_property
+    def comparisons(self) -> list[Comparison]:
+        """All comparisons, in the order of the pairs."""
+        return [item for pair in self.pairs for item in pair.comparisons]
+
+    @cached_property
+    def counts(self) -> Counter[Verdict]:
+        """How many comparisons ended in each verdict."""
+        return Counter(item.outcome for item in self.comparisons)
+
+    def dtype(self, case: str) -> str:
+        """Return the dtype of a case, which decides how many digits its values need."""
+        return str(self.cells.get(case, {}).get("dtype", "float64"))
+
+
+def outcome(pair: Pair) -> Verdict:
+    """Return the pair's verdict; a pair without a single comparison has failed."""
+    return pair.verdict if pair.comparisons else Verdict.FAILED
+
+
+def headline(facts: Facts) -> str:
+    """Return the one sentence that a report opens with."""
+    if not any(item.outcome.compared for item in facts.comparisons):
+        return f"Nothing was compared: {_counted(facts.counts.items()) or 'the run is empty'}."
+    failing = [pair for pair in facts.pairs if outcome(pair).fails]
+    return _parting(facts) if failing else _agreeing(facts)
+
+
+def _agreeing(facts: Facts) -> str:
+    same, rounding = facts.counts[Verdict.IDENTICAL], facts.counts[Verdict.ROUNDING]
+    agreed, total = same + rounding, len(facts.comparisons)
+    count = f"All {total:,} comparisons agree" if agreed == total else f"{agreed:,} of {total:,} comparisons agree"
+    kinds = [f"{same:,} bit for bit"] * bool(same) + [f"{rounding:,} within rounding"] * bool(rounding)
+    rest = [(verdict, n) for verdict, n in facts.counts.items() if verdict not in (Verdict.IDENTICAL, Verdict.ROUNDING)]
+    return f"{count}{': ' if kinds else ''}{', '.join(kinds)}{'; ' if rest else ''}{_counted(rest)}."
+
+
+def _parting(facts: Facts) -> str:
+    parting = parting_subjects(facts)
+    clauses = []
+    for subject, pairs in parting[:3]:
+        ran = sum(pair.subject == subject for pair in facts.pairs)
+        verdict, most = Counter(map(outcome, pairs)).most_common(1)[0]
+        more = f" and fails otherwise in {len(pairs) - most:,}" if len(pairs) > most else ""
+        clauses.append(f"{clipped(subject)} {LOOKS[verdict].verb} in {most:,} of {many(ran, 'case')}{more}")
+    if len(parting) > 3:
+        clauses.append(f"{many(len(parting) - 3, 'other subject')} fail too".replace("subject fail", "subject fails"))
+    agreeing = sum(_agrees(facts, subject) for subject in facts.subjects)
+    if agreeing:
+        clauses.append(f"the other {agreeing} agree" if agreeing > 1 else "one other subject agrees")
+    return f"{'; '.join(clauses)}."
+
+
+def _agrees(facts: Facts, subject: str) -> bool:
+    """Whether a subject was compared, and parts nowhere, not even where that is known."""
+    found = {outcome(pair) for pair in facts.pairs if pair.subject == subject}
+    parts = any(verdict.fails or verdict is Verdict.KNOWN_DIVERGENCE for verdict in found)
+    return not parts and any(verdict.compared for verdict in found)
+
+
+def parting_subjects(facts: Facts) -> list[tuple[str, list[Pair]]]:
+    """Return each failing subject with its failing pairs, in the order of how many they are."""
+    groups: dict[str, list[Pair]] = {}
+    for pair in facts.pairs:
+        if outcome(pair).fails:
+            groups.setdefault(pair.subject, []).append(pair)
+    return sorted(groups.items(), key=lambda item: (-len(item[1]), item[0]))
+
+
+def clipped(subject: str, length: int = 60) -> str:
+    """Return a name short enough for a sentence."""
+    shown = clean(subject)
+    return shown if len(shown) <= length else f"{shown[:length]}…"
+
+
+def representative(pairs: Iterable[Pair]) -> tuple[Pair, Comparison | None]:
+    """Return the failing pair that shows most plainly where a subject parts: lockstep, earliest stage and step."""
+    shown: list[tuple[Pair, Comparison | None]] = []
+    for pair in pairs:
+        shown.extend((pair, item) for item in pair.comparisons)
+        if not pair.comparisons:
+            shown.append((pair, None))
+    return min(shown, key=lambda entry: _plainness(*entry))
+
+
+def _plainness(pair: Pair, item: Comparison | None) -> tuple[Any, ...]:
+    if item is None or not item.outcome.fails:
+        return (2, 0, 0, 0, 0, pair.case)
+    where = item.first_divergence
+    if where is None:
+        return (1, -item.outcome.severity, 0, 0, 0, pair.case)
+    stage = STAGES.index(where.stage) if where.stage in STAGES else len(STAGES)
+    return (0, -item.outcome.severity, item.comparison != "lockstep", where.step, stage, pair.case)
+
+
+def _counted(counts: Iterable[tuple[Verdict, int]]) -> str:
+    ordered = sorted(counts, key=lambda item: -item[0].severity)
+    return ", ".join(f"{count:,} {LOOKS[verdict].word}" for verdict, count in ordered)
+
+
+def name(word: str) -> str:
+    """Return a slot or stage as people write it: ``second_moment`` → ``second moment``."""
+    return clean(word).replace("_", " ")
+
+
+def moment(step: int) -> str:
+    """Return a step in words; the state before the first step is -1."""
+    return "before the first step" if step < 0 else f"at step {step:,}"
+
+
+def difference(place: Divergence) -> str:
+    """Return obtained - expected in three digits, or NaN where a side is not a number."""
+    return short(real(place.obtained) - real(place.expected))
+
+
+def factor(place: Divergence) -> float:
+    """Return the difference over its bound, NaN where either is not finite."""
+    bound = real(place.bound)
+    return abs(real(place.obtained) - real(place.expected)) / bound if bound > 0 else float("nan")
+
+
+def command(case: str, subject: str) -> str:
+    """Return the shell command that reproduces one pair."""
+    return f"parity run {shlex.quote(clean(case))} --subject {shlex.quote(clean(subject))}"
+
+
+def failure_text(item: Comparison, dtype: str) -> str:
+    """Return the text of a failing comparison; the order of its lines is fixed."""
+    lines = [
+        f"case {clean(item.case)}, subject {clean(item.subject)}: {item.gradients} gradients, {item.comparison}",
+        f"{item.verdict}: {item.outcome.value}" + (f" ({clean(item.reason)})" if item.reason else ""),
+    ]
+    place = item.first_divergence
+    if place is not None:
+        lines += [
+            f"first divergence: step {place.step}, slot {clean(place.slot)}, tensor {clean(place.tensor)}, "
+            f"index {place.index}, stage {clean(place.stage)}",
+            f"  obtained    {exact(place.obtained, dtype)}",
+            f"  expected    {exact(place.expected, dtype)}",
+            f"  difference  {difference(place)}",
+            f"  bound       {short(place.bound)}",
+        ]
+        lines += [f"  note        {clean(place.note)}"] * bool(place.note)
+    lines.append(f"reproduce: {command(item.case, item.subject)}")
+    return "\n".join(lines)

@@ -1,0 +1,47 @@
+"""The report for programs: strict JSON; only the keys ``started`` and ``seconds`` differ between two equal runs."""
+
+import json
+from typing import Any
+
+from msgspec.structs import replace
+
+from parity.report.facts import Facts, command
+from parity.report.numbers import plain
+from parity.results import Comparison, Pair, Run
+
+FILENAME = "results.json"
+SCHEMA = 1
+
+
+def render(run: Run) -> str:
+    """Return the document, one key a line, so that two reports can be compared with ``diff``."""
+    return json.dumps(plain(document(run)), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def document(run: Run) -> dict[str, Any]:
+    """Return the run as ``parity run --json`` prints it: results, circumstances and pairs, without step tables."""
+    facts = Facts(run)
+    return {
+        "schema": SCHEMA,
+        "results": [_light(item).document() for item in facts.comparisons],
+        "circumstances": run.circumstances,
+        "pairs": [_pair(pair) for pair in facts.pairs],
+        "started": run.started,
+        "seconds": run.seconds,
+    }
+
+
+def _light(item: Comparison) -> Comparison:
+    return replace(item, table=None, losses=None, envelope=None)
+
+
+def _pair(pair: Pair) -> dict[str, Any]:
+    return {
+        "case": pair.case,
+        "subject": pair.subject,
+        "summary": pair.summary,
+        "resolved": pair.resolved,
+        "circumstances": pair.circumstances,
+        "reproduce": command(pair.case, pair.subject),
+        "seconds": pair.seconds,
+    }

@@ -1,0 +1,134 @@
+"""A set of files into a folder, all of them or none: staged beside it, synced, then swapped in by renaming.
+
+At every moment a complete report stands under ``folder`` or, between two renames, beside it as ``.folder.old``; the
+next writer, or ``repair``, puts it back. Files that are not part of the set move along and are never deleted.
+"""
+
+import errno
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from parity.errors import UsageError
+
+
+def write_set(files: Mapping[str, bytes], folder: Path) -> None:
+    """Replace the files of this set in ``folder``, creating it if need be.
+
+    Raises:
+        UsageError: the place cannot be written; what stood there before is still complete.
+    """
+    folder = folder.resolve()
+    if Path.cwd().is_relative_to(folder):
+        raise UsageError(f"the report cannot replace {str(folder)!r}: it is the current folder. Go elsewhere first.")
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with _alone(folder.parent):
+            _mend(folder)
+            _require_writable(folder)
+            _stage(files, _beside(folder, "new"))
+            _swap(folder)
+            _clear(_beside(folder, "old"), folder)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise UsageError(
+            f"the report cannot be written to {str(folder)!r}: {reason}. An earlier report there is unchanged. "
+            f"Give a folder that can be written and renamed, on a disk with room."
+        ) from error
+
+
+def repair(folder: Path) -> None:
+    """Put back the report that a writer, killed between two renames, left beside ``folder``; nothing to do is fine."""
+    folder = folder.resolve()
+    with suppress(OSError):
+        if any(_beside(folder, state).exists() for state in ("new", "old")):
+            with _alone(folder.parent):
+                _mend(folder)
+
+
+def _beside(folder: Path, state: str) -> Path:
+    return folder.with_name(f".{folder.name}.{state}")
+
+
+@contextmanager
+def _alone(parent: Path) -> Iterator[None]:
+    """Hold a lock on the parent folder; the system drops it when the process dies, and it leaves no file behind."""
+    try:
+        import fcntl
+    except ImportError:  # Windows has no lock on folders: there, writers must not overlap
+        yield
+        return
+    handle = os.open(parent, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _mend(folder: Path) -> None:
+    """Bring the place into order after a writer that was killed; only the holder of the lock may do this."""
+    old = _beside(folder, "old")
+    if old.exists() and not folder.exists():
+        old.rename(folder)
+    elif old.exists():
+        _clear(old, folder)
+    shutil.rmtree(_beside(folder, "new"), ignore_errors=True)
+
+
+def _require_writable(folder: Path) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+    if not os.access(folder if folder.exists() else folder.parent, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+
+def _stage(files: Mapping[str, bytes], staging: Path) -> None:
+    try:
+        staging.mkdir()
+        for name, content in files.items():
+            with open(staging / name, "wb") as stream:
+                stream.write(content)
+                stream.flush()
+                os.fsync(stream.fileno())
+        _sync(staging)
+    except OSError:
+        shutil.rmtree(staging, ignore_errors=True)
+        raise
+
+
+def _swap(folder: Path) -> None:
+    old, staging = _beside(folder, "old"), _beside(folder, "new")
+    if folder.exists():
+        folder.rename(old)
+    try:
+        staging.rename(folder)
+    except OSError:
+        if old.exists():
+            old.rename(folder)
+        raise
+    _sync(folder.parent)
+
+
+def _clear(old: Path, folder: Path) -> None:
+    """Delete the files that the new folder replaces; whatever else stood in the old one moves over."""
+    if not old.exists():
+        return
+    for path in list(old.iterdir()):
+        if (folder / path.name).is_file():
+            path.unlink()
+        else:
+            path.rename(folder / path.name)
+    old.rmdir()
+
+
+def _sync(folder: Path) -> None:
+    """Make renames survive a power cut, where the system lets a folder be synced."""
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
