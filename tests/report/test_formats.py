@@ -117,7 +117,9 @@ def test_parquet_reads_back_as_categoricals_and_numbers() -> None:
     for name in ("case", "subject", "gradients", "comparison", "slot", "tensor"):
         assert isinstance(frame[name].dtype, pandas.CategoricalDtype), name
     one = frame[(frame["case"] == "arguments/rho[float32]") & (frame["subject"] == "keras-xla")]
-    item = next(c for p in run.pairs for c in p.comparisons if (c.case, c.subject) == (one["case"].iloc[0], "keras-xla"))
+    item = next(
+        c for p in run.pairs for c in p.comparisons if (c.case, c.subject) == (one["case"].iloc[0], "keras-xla")
+    )
     assert item.table is not None
     lockstep = one[one["comparison"] == "lockstep"]
     np.testing.assert_array_equal(lockstep["ratio"].to_numpy(), item.table["ratio"])

@@ -79,12 +79,12 @@ def test_escape_and_back_close_a_pair_and_return_the_focus(browser: Chromium, pa
 def test_arrow_keys_walk_the_table_and_the_pairs(browser: Chromium, page: Path) -> None:
     browser.open(page)
     assert browser.evaluate("document.querySelectorAll('td a[tabindex=\"0\"]').length") == 1
+    where = "[document.activeElement.closest('td').cellIndex, document.activeElement.closest('tr').rowIndex]"
     browser.evaluate("document.querySelector('td a').focus()")
+    column, row = browser.evaluate(where)
     browser.press("ArrowRight", 39)
     browser.press("ArrowDown", 40)
-    where = "[document.activeElement.closest('td').cellIndex, document.activeElement.closest('tr').rowIndex]"
-    column, row = browser.evaluate(where)
-    assert (column, row) == (2, 3)
+    assert browser.evaluate(where) == [column + 1, row + 1]
     browser.open(page, PAIR)
     browser.press("ArrowRight", 39)
     browser.wait("location.hash && document.querySelector('#pair h2').innerText.endsWith('torch')")
@@ -105,10 +105,14 @@ def test_filters_leave_the_rows_they_name(browser: Chromium, page: Path) -> None
     assert browser.evaluate("!document.getElementById('none').hidden")
 
 
-def test_every_pair_opens_without_an_error(browser: Chromium, page: Path) -> None:
+def test_every_kind_of_pair_opens_without_an_error(browser: Chromium, page: Path) -> None:
     browser.open(page)
-    script = "for (const link of document.querySelectorAll('td a')) { link.click(); document.querySelector('#pair h2').id }"
-    browser.evaluate(script)
+    kinds = "new Map([...document.querySelectorAll('td a')].map(a => [a.innerText + a.closest('td').cellIndex, a]))"
+    opened = browser.evaluate(
+        f"[...{kinds}.values()].map(a => (a.click(), document.querySelector('#pair h2').innerText)).length"
+    )
+    # Chromium throttles a page that changes its address more than 200 times in 30 seconds.
+    assert 10 < opened < 150
     quiet(browser, page)
 
 
