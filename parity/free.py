@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from parity import stage
 from parity.bounds import lifted
 from parity.diff import difference
 from parity.judge import Judge, Named
@@ -84,8 +85,12 @@ class Free(Judge):
             broken = np.isfinite(bound) & (np.isfinite(gap.obtained) != np.isfinite(gap.expected))
             if self._row(parts[slot, name], row, step, slot, name, gap, bound) or broken.any():
                 outside.append((slot, name, gap, bound))
-        for slot, name, gap, bound in outside[:1] if self.first is None and self.non_finite is None else []:
-            self._note_first(step, slot, name, gap, bound, slot, "")
+        if outside and self.first is None and self.non_finite is None:
+            slot = stage.earliest([entry[0] for entry in outside])
+            _, name, gap, bound = next(entry for entry in outside if entry[0] == slot)
+            known = self._local.first if self._local else None
+            where, note = (known.stage, known.note) if known and known.step <= step else (slot, "")
+            self._note_first(step, slot, name, gap, bound, where, note)
 
     def _advance_errors(self, block: Block, row: int, expected: Named) -> None:
         """Carry the bound on |obtained - expected| through one step of the page, for the elements where it is not zero."""

@@ -49,8 +49,8 @@ def format_of(dtype: DTypeLike) -> Format:
         raise TypeError(f"dtype must be one of {', '.join(_DTYPES)}. Received: {resolved.name}")
     info = ml_dtypes.finfo(resolved)
     wide = np.dtype(np.longdouble if resolved == np.float64 else np.float64)
-    flushed = info.smallest_subnormal / 2 if resolved == np.float16 else info.smallest_normal
-    return Format(resolved.name, resolved, wide, float(info.eps) / 2, float(flushed), float(info.max))
+    flushed = float(info.smallest_subnormal) / 2 if resolved == np.float16 else float(info.smallest_normal)
+    return Format(resolved.name, resolved, wide, float(info.eps) / 2, flushed, float(info.max))
 
 
 def dtype_of(name: str) -> np.dtype[Any]:

@@ -123,7 +123,10 @@ def _raised(error: Exception) -> str:
     hint = ""
     if isinstance(error, ValueError) and "read-only" in str(error):
         hint = ". step changed its inputs in place: return new arrays, or offer update(params, grads) instead"
-    return f"raised {type(error).__name__}: {error}{where}{hint}"
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    # Keras puts a whole traceback into its message; the last line is what was wrong.
+    said = lines[-1] if lines else ""
+    return f"raised {type(error).__name__}: {said[:400]}{where}{hint}"
 
 
 def _explained(problem: Problem, adapter: Adapter, comparisons: list[Comparison]) -> list[Comparison]:

@@ -54,9 +54,12 @@ def locate(
     factor = obtained[usable] / expected[usable]
     if len(factor) < 2:
         return ("momentum_buffer" if slot == "momentum_buffer" else "step"), ""
-    spread = float(np.max(factor) - np.min(factor))
-    if spread <= 4 * float(np.max(noise[usable] / np.abs(expected[usable]))) * max(1.0, float(np.max(np.abs(factor)))):
+    blur = float(np.max(noise[usable] / np.abs(expected[usable]))) * max(1.0, float(np.max(np.abs(factor))))
+    if float(np.max(factor) - np.min(factor)) <= 4 * blur:
         return "step", f"every increment is {float(np.median(factor)):.6g} times the expected one"
+    sizes = np.abs(factor)
+    if np.min(factor) < 0 < np.max(factor) and float(np.max(sizes) - np.min(sizes)) <= 4 * blur:
+        return "gradient", "some increments have the right size and the wrong sign"
     low, high = float(np.min(factor)), float(np.max(factor))
     return "denominator", f"increments are between {low:.6g} and {high:.6g} times the expected ones, by magnitude"
 

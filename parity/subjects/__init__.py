@@ -6,6 +6,7 @@ follows ``Adapter``, and one entry: here, or in another package's entry points u
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
@@ -92,6 +93,7 @@ def installed(name: str) -> bool:
     return all(find_spec(module) is not None for module in registered()[name].requires)
 
 
+@cache
 def registered() -> dict[str, Entry]:
     """Return all registered subjects: ours, then those of other packages (entry-point group ``parity.subjects``)."""
     from importlib.metadata import entry_points

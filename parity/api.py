@@ -1,0 +1,153 @@
+"""The Python API: run one case for a notebook, or many cells against many subjects for a report."""
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from parity import known, subjects
+from parity.casefile import select
+from parity.errors import UsageError
+from parity.results import Comparison, Pair, Run
+from parity.spec import Cell
+from parity.verdict import Verdict
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TIME_LIMIT = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run has come: pairs done, pairs in all, and the pair that just started or finished."""
+
+    done: int
+    total: int
+    case: str
+    subject: str
+    pair: Pair | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """What ``parity.run`` returns: the pairs, their comparisons, and the table of every step for pandas."""
+
+    pairs: list[Pair]
+
+    @property
+    def comparisons(self) -> list[Comparison]:
+        """All comparisons, in the order of cases and modes."""
+        return [item for pair in self.pairs for item in pair.comparisons]
+
+    @property
+    def verdict(self) -> Verdict:
+        """The most severe verdict."""
+        return max((pair.verdict for pair in self.pairs), key=lambda verdict: verdict.severity)
+
+    def frame(self) -> "pd.DataFrame":
+        """Return one row for each step, slot and tensor of every comparison; see ``parity.results.TABLE_COLUMNS``."""
+        import pandas as pd
+
+        frames = [
+            pd.DataFrame(item.table).assign(
+                case=item.case, subject=item.subject, gradients=item.gradients, comparison=item.comparison
+            )
+            for item in self.comparisons
+            if item.table is not None
+        ]
+        return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+
+    def __repr__(self) -> str:
+        lines = [f"{c.case} {c.subject} {c.gradients} {c.comparison}: {c.verdict}" for c in self.comparisons]
+        return "\n".join(lines)
+
+
+def run(case: str | Path | Cell | Iterable[Cell], subject: Any) -> Results:
+    """Run cases against one subject and return their results.
+
+    Args:
+        case: an id or glob (``"rmsprop/*"``), the path of a case file, or cells.
+        subject: a registered name, ``file.py:Class``, or a class itself. A name runs in a process of its own; a class
+            object runs in this one.
+
+    Raises:
+        ParityError: the case or the subject means nothing, or the case's data cannot be read.
+    """
+    cells = _cells(case)
+    if isinstance(subject, str):
+        return Results(run_all(cells, [subject], jobs=1).pairs)
+    if not callable(subject):
+        raise UsageError(f"subject must be a name or a class. Received: {type(subject).__name__}.")
+    from parity.runner import run_pair
+    from parity.subjects.numpy_class import NumpySubject
+
+    name = f"{subject.__module__}:{subject.__qualname__}"
+    return Results([run_pair(cell, name, NumpySubject(subject, name)) for cell in cells])
+
+
+def run_all(
+    cells: list[Cell],
+    names: list[str],
+    jobs: int = 1,
+    progress: Callable[[Progress], None] | None = None,
+    time_limit: float = TIME_LIMIT,
+) -> Run:
+    """Run every cell against every subject; the results do not depend on ``jobs``.
+
+    Args:
+        cells: what to run.
+        names: registered subjects, or ``file.py:Class``.
+        jobs: processes that work at the same time.
+        progress: called when a pair starts (``pair`` is None) and when it is done.
+        time_limit: seconds that one pair of a user's subject may take.
+
+    Raises:
+        UsageError: a name is no subject, or there is nothing to run.
+        DataError: a case's data cannot be used.
+    """
+    from parity.doctor import circumstances
+    from parity.pool import Task, run_tasks
+
+    for name in names:
+        subjects.check_name(name)
+    tasks = [Task(i, cell, name) for i, (cell, name) in enumerate((c, n) for c in cells for n in names)]
+    if not tasks:
+        raise UsageError("nothing to run: no case and no subject were chosen.")
+    began, started = time.perf_counter(), datetime.now(UTC).isoformat(timespec="seconds")
+    done = 0
+
+    def on_start(task: Task) -> None:
+        if progress:
+            progress(Progress(done, len(tasks), task.cell.id, task.subject))
+
+    def on_finish(task: Task, pair: Pair) -> None:
+        nonlocal done
+        done += 1
+        pair = known.apply(entries, pair)
+        if progress:
+            progress(Progress(done, len(tasks), task.cell.id, task.subject, pair))
+
+    entries = known.load()
+    pairs = [known.apply(entries, pair) for pair in run_tasks(tasks, jobs, time_limit, on_finish, on_start)]
+    return Run(pairs, circumstances(), started, time.perf_counter() - began, [describe(cell) for cell in cells])
+
+
+def describe(cell: Cell) -> dict[str, Any]:
+    """Return a cell as plain data for reports, without the folder it was read from."""
+    import msgspec
+
+    record: dict[str, Any] = msgspec.to_builtins(cell)
+    for local in ("folder", "file"):
+        record.pop(local, None)
+    return record
+
+
+def _cells(case: Any) -> list[Cell]:
+    if isinstance(case, Cell):
+        return [case]
+    if isinstance(case, str | Path):
+        return select([str(case)])
+    return list(case)

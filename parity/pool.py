@@ -1,0 +1,170 @@
+"""Worker processes: registered subjects share long-lived ones, a user's class gets one of its own and a time limit."""
+
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from parity import subjects, wire
+from parity.errors import ParityError
+from parity.results import Pair
+from parity.spec import Cell
+from parity.worker import failed
+
+TRUSTED_LIMIT = 3_600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One pair to run; ``index`` is its place in the results."""
+
+    index: int
+    cell: Cell
+    subject: str
+
+    @property
+    def home(self) -> str:
+        """Which worker may run it: all registered subjects share theirs, each user's class has its own."""
+        return self.subject if subjects.is_users(self.subject) else ""
+
+
+@dataclass(slots=True)
+class _Shared:
+    tasks: deque[Task]
+    results: dict[int, Pair] = field(default_factory=dict)
+    error: BaseException | None = None
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+def run_tasks(
+    tasks: list[Task],
+    jobs: int,
+    time_limit: float,
+    finished: Callable[[Task, Pair], None],
+    started: Callable[[Task], None],
+) -> list[Pair]:
+    """Run all tasks on ``jobs`` workers and return their pairs in the order of the tasks.
+
+    Args:
+        tasks: what to run.
+        jobs: how many processes work at the same time.
+        time_limit: seconds that one pair of a user's subject may take.
+        finished: called, under a lock, after each pair.
+        started: called, under a lock, before each pair.
+
+    Raises:
+        ParityError: a case's data cannot be used; tasks that run are finished first.
+    """
+    shared = _Shared(deque(sorted(tasks, key=lambda task: (task.home, task.index))))
+    threads = [
+        threading.Thread(target=_serve, args=(shared, time_limit, finished, started), daemon=True)
+        for _ in range(max(1, min(jobs, len(tasks))))
+    ]
+    for thread in threads:
+        thread.start()
+    try:
+        for thread in threads:
+            while thread.is_alive():
+                thread.join(timeout=0.2)
+    except BaseException:
+        shared.tasks.clear()
+        raise
+    if shared.error is not None:
+        raise shared.error
+    return [shared.results[task.index] for task in tasks]
+
+
+def _serve(shared: _Shared, time_limit: float, finished: Any, started: Any) -> None:
+    worker: _Worker | None = None
+    try:
+        while True:
+            with shared.lock:
+                if not shared.tasks or shared.error is not None:
+                    return
+                task = shared.tasks.popleft()
+                started(task)
+            if worker is None or worker.home != task.home or not worker.alive:
+                if worker is not None:
+                    worker.stop()
+                worker = _Worker(task.home)
+            pair = worker.run(task, time_limit if task.home else TRUSTED_LIMIT)
+            with shared.lock:
+                shared.results[task.index] = pair
+                finished(task, pair)
+    except BaseException as error:  # handed to the caller's thread, which raises it
+        shared.error = shared.error or error
+    finally:
+        if worker is not None:
+            worker.stop()
+
+
+class _Worker:
+    """One child process and the two pipes to it."""
+
+    def __init__(self, home: str) -> None:
+        self.home = home
+        environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "3")}
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "parity.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=environment,
+            start_new_session=True,
+        )
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process still runs."""
+        return self._process.poll() is None
+
+    def run(self, task: Task, time_limit: float) -> Pair:
+        """Send one task and wait for its answer; a silent or dead process makes the pair FAILED."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        try:
+            wire.write(self._process.stdin, {"cell": msgspec.to_builtins(task.cell), "subject": task.subject})  # type: ignore[arg-type]
+        except BrokenPipeError:
+            return self._died(task)
+        if not self._ready(time_limit):
+            self.stop()
+            return failed(
+                task.cell, task.subject, f"did not finish within {time_limit:g} s (--time-limit) and was stopped"
+            )
+        answer = wire.read(self._process.stdout)  # type: ignore[arg-type]
+        if answer is None:
+            return self._died(task)
+        if "error" in answer:
+            raise ParityError(str(answer["error"]))
+        return wire.pair_from(answer["pair"])
+
+    def _ready(self, time_limit: float) -> bool:
+        assert self._process.stdout is not None
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._process.stdout, selectors.EVENT_READ)
+            return bool(selector.select(time_limit))
+
+    def _died(self, task: Task) -> Pair:
+        code = self._process.wait()
+        how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
+        return failed(task.cell, task.subject, f"the subject's process ended with {how} before it answered")
+
+    def stop(self) -> None:
+        """Kill the process with all it has started."""
+        if self.alive:
+            try:
+                os.killpg(self._process.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        self._process.wait()
+        for stream in (self._process.stdin, self._process.stdout):
+            if stream is not None:
+                stream.close()

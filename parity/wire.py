@@ -1,0 +1,54 @@
+"""How results travel between processes: length-prefixed MessagePack frames; nothing is ever unpickled."""
+
+import struct
+from typing import Any, BinaryIO
+
+import msgspec
+import numpy as np
+
+from parity.results import Pair
+
+_LENGTH = struct.Struct("<Q")
+
+
+def write(stream: BinaryIO, message: Any) -> None:
+    """Write one frame."""
+    payload = msgspec.msgpack.encode(message, enc_hook=_array)
+    stream.write(_LENGTH.pack(len(payload)))
+    stream.write(payload)
+    stream.flush()
+
+
+def read(stream: BinaryIO) -> Any:
+    """Read one frame; None at the end of the stream."""
+    head = stream.read(_LENGTH.size)
+    if len(head) < _LENGTH.size:
+        return None
+    payload = stream.read(_LENGTH.unpack(head)[0])
+    return msgspec.msgpack.decode(payload)
+
+
+def pair_from(message: Any) -> Pair:
+    """Return the pair in a decoded frame, its tables as arrays again."""
+    pair = msgspec.convert(message, Pair)
+    restored = [
+        item
+        if item.table is None
+        else msgspec.structs.replace(item, table={k: _restored(v) for k, v in item.table.items()})
+        for item in pair.comparisons
+    ]
+    return msgspec.structs.replace(pair, comparisons=restored)
+
+
+def _array(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return {"dtype": value.dtype.str, "bytes": value.tobytes()}
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"cannot send {type(value).__name__}")
+
+
+def _restored(value: Any) -> Any:
+    if isinstance(value, dict):
+        return np.frombuffer(value["bytes"], dtype=np.dtype(value["dtype"]))
+    return value

@@ -1,0 +1,75 @@
+"""A process that runs pairs for another one: reads tasks from standard input, answers on a private descriptor.
+
+Whatever a library or a user's class prints goes to a file and never to the terminal; a class that exits, crashes or
+hangs takes this process with it and nothing else.
+"""
+
+import os
+import sys
+import tempfile
+from typing import Any, BinaryIO
+
+import msgspec
+
+from parity import wire
+from parity.errors import ParityError, SubjectError
+from parity.results import Comparison, Pair
+from parity.spec import Cell
+from parity.verdict import Verdict
+
+TAIL_BYTES = 4_000
+
+
+def main() -> None:
+    """Serve tasks until standard input closes."""
+    answers = os.fdopen(os.dup(1), "wb")
+    tasks = os.fdopen(os.dup(0), "rb")
+    capture = tempfile.TemporaryFile()  # noqa: SIM115  # lives as long as the process
+    for descriptor in (1, 2):
+        os.dup2(capture.fileno(), descriptor)
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    while (task := wire.read(tasks)) is not None:
+        wire.write(answers, _answer(task, capture))
+
+
+def _answer(task: dict[str, Any], capture: BinaryIO) -> dict[str, Any]:
+    from parity.runner import run_pair
+
+    cell = msgspec.convert(task["cell"], Cell)
+    name = str(task["subject"])
+    os.ftruncate(capture.fileno(), 0)
+    capture.seek(0)
+    try:
+        pair = run_pair(cell, name)
+    except SubjectError as error:
+        pair = failed(cell, name, str(error))
+    except ParityError as error:
+        return {"error": str(error)}
+    except SystemExit as error:
+        pair = failed(cell, name, f"the subject called sys.exit({error.code!r})")
+    except BaseException as error:  # reported, so that other cases go on
+        pair = failed(cell, name, f"raised {type(error).__name__}: {error}")
+    sys.stdout.flush()
+    return {"pair": msgspec.structs.replace(pair, output=_printed(capture) if ":" in name else "")}
+
+
+def _printed(capture: BinaryIO) -> str:
+    size = os.fstat(capture.fileno()).st_size
+    with os.fdopen(os.dup(capture.fileno()), "rb") as file:
+        file.seek(max(0, size - TAIL_BYTES))
+        text = file.read(TAIL_BYTES).decode("utf-8", "replace")
+    return text if size <= TAIL_BYTES else f"... ({size} bytes in all)\n{text}"
+
+
+def failed(cell: Cell, name: str, reason: str) -> Pair:
+    """Return a pair whose comparisons all failed for one reason."""
+    comparisons = [
+        Comparison(cell.id, name, cell.gradients, mode, Verdict.FAILED.name, reason) for mode in cell.comparisons
+    ]
+    return Pair(cell.id, cell.summary, name, name, comparisons)
+
+
+if __name__ == "__main__":
+    main()
