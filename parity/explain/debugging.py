@@ -64,7 +64,10 @@ class SimplerRow(Struct, frozen=True):
 
 
 class FeatureRow(Struct, frozen=True):
-    """The rules of both sides with the same features on the same gradients: how far apart, since when, and why."""
+    """The rules of both sides with the same features on the same gradients: how far apart, since when, and why.
+
+    ``because`` are the factors that part the rules alone, the strongest first.
+    """
 
     feature: str
     first_step: int | None
@@ -151,12 +154,8 @@ def _feature(name: str, a: Program, b: Program, factors: Sequence[str], count: i
     apart = _apart(_walk(a, count), expected)
     limit = 64 * max(float(np.finfo(side.dtype).eps) for side in (a, b))
     beyond = np.flatnonzero(apart > limit)
-    because = []
-    for factor in factors:
-        without = _apart(_walk(switched(a, b, (factor,)), count), expected).max()
-        alone = _apart(_walk(switched(b, a, (factor,)), count), expected).max()
-        if apart.max() > limit and (without < apart.max() / 2 or alone > max(apart.max() / 2, limit)):
-            because.append(factor)
+    alone = {factor: _apart(_walk(switched(b, a, (factor,)), count), expected).max() for factor in factors}
+    because = [factor for factor in sorted(factors, key=lambda name: -alone[name]) if alone[factor] > limit]
     return FeatureRow(name, int(beyond[0]) if len(beyond) else None, float(apart.max()), because)
 
 

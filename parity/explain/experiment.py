@@ -86,6 +86,11 @@ def schema() -> dict[str, Any]:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "A parity experiment", **document}
 
 
+def schema_text() -> str:
+    """Return the schema as ``cases/question/schema.json`` holds it."""
+    return msgspec.json.format(msgspec.json.encode(schema(), order="deterministic"), indent=2).decode() + "\n"
+
+
 def load(path: Path) -> Experiment:
     """Read an experiment file.
 
@@ -189,3 +194,7 @@ def _check(experiment: Experiment, path: Path) -> None:
             raise SpecError(
                 f"{path.name}: {side.name}: only one of clipvalue, clipnorm and global_clipnorm can be set."
             )
+
+
+if __name__ == "__main__":
+    print(schema_text(), end="")
