@@ -157,7 +157,7 @@ def _divergence(place: Divergence, dtype: str, texts: Texts) -> dict[str, Any]:
         "difference": difference(place),
         "bound": short(place.bound),
         "factor": times(factor(place)),
-        "exact": exact(place.exact, "float64"),
+        "exact": f"{place.exact:.12g}" if isinstance(place.exact, float) else exact(place.exact),
         "note": texts(place.note),
     }
 

@@ -41,8 +41,8 @@ def _repeated(text: str, rows: int, pa: Any) -> Any:
 
 def _column(name: str, values: Any, rows: int, pa: Any) -> Any:
     if name in WORDS:
-        words = pa.array([clean(word) for word in values], pa.string())
-        return words.dictionary_encode()
+        cleaned = {word: clean(word) for word in set(values)}
+        return pa.array([cleaned[word] for word in values], pa.string()).dictionary_encode()
     if values is None:
         values = np.full(rows, np.nan)
     return pa.array(np.asarray(values, dtype=np.int64 if name in COUNTS else np.float64))
