@@ -169,7 +169,7 @@ def _ceil(x: Bounded) -> Bounded:
 
 
 def _stepped(function: Callable[[Array], Array], x: Bounded) -> Bounded:
-    """Round to an integer: exact, unless the error reaches over one; what is an integer exactly, IEEE division yields."""
+    """Round to an integer: exact, unless the error reaches over one; an exact integer is what IEEE division yields."""
     same = (function(x.value - x.error) == function(x.value + x.error)) | (x.value == np.rint(x.value))
     return Bounded(function(x.value), np.where(same, 0.0, np.inf), x.format)
 

@@ -40,7 +40,7 @@ def difference(obtained: Array, expected: Array) -> Difference:
 
 
 def ratios(magnitude: Array, bound: Array) -> Array:
-    """Return |difference| / bound: 0 where nothing differs, infinite where the bound is zero, NaN where it is infinite."""
+    """Return |difference| / bound: 0 where nothing differs, infinite where the bound is 0, NaN where it is infinite."""
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = magnitude / bound
     ratio = np.where(magnitude == 0, 0.0, ratio)

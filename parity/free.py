@@ -93,7 +93,7 @@ class Free(Judge):
             self._note_first(step, slot, name, gap, bound, where, note)
 
     def _advance_errors(self, block: Block, row: int, expected: Named) -> None:
-        """Carry the bound on |obtained - expected| through one step of the page, for the elements where it is not zero."""
+        """Carry the bound on |obtained - expected| through one step of the page, for elements where it is not zero."""
         params, state, grads = self._starts[row]
         if self._errors is None:
             zeros = {n: np.zeros(w.shape, dtype=self.format.wide) for n, w in params.items()}
@@ -173,8 +173,8 @@ class Free(Judge):
         if verdict in (Verdict.IDENTICAL, Verdict.ROUNDING):
             times = self._drift[-1] / self._envelope[-1] if self._envelope and self._envelope[-1] else float("inf")
             reason = (
-                f"every step is inside its local bound, so the drift is accumulated rounding; at the end it is {times:.2g} "
-                f"times that of a reference started one ULP away"
+                f"every step is inside its local bound, so the drift is accumulated rounding; at the end it is "
+                f"{times:.2g} times that of a reference started one ULP away"
             )
             return Verdict.ROUNDING, reason
         return verdict, reason

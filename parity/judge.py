@@ -64,12 +64,12 @@ class Judge:
                 self.compared += column.size if slot != "gradient" else 0
                 for row in np.flatnonzero(differs(obtained, column).reshape(block.count, -1).any(axis=1)):
                     touched.setdefault(int(row), []).append((slot, name))
-        for row in range(block.count):
-            self._settle(block, row, expected, evaluations, touched.get(row, []), parts)
+        for index in range(block.count):
+            self._settle(block, index, expected, evaluations, touched.get(index, []), parts)
         self._collect_losses(block, evaluations)
 
     def _compare_start(self, block: Block) -> None:
-        """The state before the first step: a subject that starts elsewhere diverges at step 0, whatever it does next."""
+        """Judge the state before the first step: a subject that starts elsewhere diverges at step 0."""
         state = self.rule.slots(self.rule.init(self.problem.params))
         start = {"parameter": self.problem.params, **state}
         for slot, tensors in start.items():

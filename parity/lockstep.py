@@ -1,4 +1,4 @@
-"""Lockstep: before each step the reference takes the subject's recorded state, so each step shows its own local error."""
+"""Lockstep: before each step the reference takes the subject's recorded state, so each shows its own local error."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -21,7 +21,7 @@ Found = tuple[str, str, Difference, Array, Array]
 
 
 class Lockstep(Judge):
-    """Predicts each state from the one before; slots that a subject hides are the reference's own, with their bounds."""
+    """Predicts each state from the one before; slots that a subject hides are the reference's, with their bounds."""
 
     mode = "lockstep"
 
@@ -94,7 +94,7 @@ class Lockstep(Judge):
     def _gradient_bounds(self, row: int, step: int) -> GradientBounds | None:
         if self.source != "computed":
             return None
-        params, _, grads = self._starts[row]
+        params, _, _ = self._starts[row]
         if isinstance(self.problem, MlpProblem):
             batch = self.problem.batch(step)
             return gradient_bounds(params, batch.x, self.problem.one_hot(batch.y), self.problem.scale)
@@ -163,8 +163,8 @@ class Lockstep(Judge):
 def _obtained(block: Block, row: int, slot: str, name: str) -> Array:
     if slot == "gradient":
         assert block.gradients is not None
-        return block.gradients[name][row]
-    return block.columns[slot][name][row + 1]
+        return np.asarray(block.gradients[name][row])
+    return np.asarray(block.columns[slot][name][row + 1])
 
 
 def _union(found: Mapping[tuple[str, str], Difference]) -> dict[str, NDArray[np.int64]]:

@@ -1,5 +1,6 @@
 """Worker processes: registered subjects share long-lived ones, a user's class gets one of its own and a time limit."""
 
+import contextlib
 import os
 import selectors
 import signal
@@ -160,10 +161,8 @@ class _Worker:
     def stop(self) -> None:
         """Kill the process with all it has started."""
         if self.alive:
-            try:
+            with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
         self._process.wait()
         for stream in (self._process.stdin, self._process.stdout):
             if stream is not None:

@@ -1,4 +1,4 @@
-"""A cell's weights, data and gradients: NumPy arrays, made once from the cell's seed, read-only, the same for all sides."""
+"""A cell's weights, data and gradients: NumPy arrays, made once from its seed, read-only, the same for all sides."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ class Evaluation:
 
 
 class Problem:
-    """What both sides are given: ``params`` (read-only, in the cell's dtype) and, for each step, gradients or a batch."""
+    """What both sides are given: ``params`` (read-only, in the cell's dtype), and gradients or a batch for a step."""
 
     def __init__(self, cell: Cell) -> None:
         self.cell = cell

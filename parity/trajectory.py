@@ -91,7 +91,7 @@ class Recorder:
         return self._count == self._capacity
 
     def take(self) -> Iterator[Block]:
-        """Yield the block collected so far, if it holds a step; the columns are used again after the consumer is done."""
+        """Yield the block collected so far, if it holds a step; its columns are reused once the consumer is done."""
         if not self._count:
             return
         n = self._count

@@ -105,7 +105,7 @@ def registered() -> dict[str, Entry]:
 
 
 def is_users(name: str) -> bool:
-    """Return whether a name points at a class (``file.py:Class`` or ``package.module:Class``) instead of the registry."""
+    """Return whether a name points at a class, ``file.py:Class`` or ``package.module:Class``, not the registry."""
     return ":" in name
 
 

@@ -52,6 +52,7 @@ class KerasFitSubject:
 
         self._tf, self._problem = tf, problem
         set_rewrites(tf, self._rewrites)
+        loss: Any
         if isinstance(problem, MlpProblem):
             self._model, loss = build_model(problem), "categorical_crossentropy"
         else:

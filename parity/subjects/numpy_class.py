@@ -116,7 +116,8 @@ def _load_file(path: Path) -> Any:
     if not path.is_file():
         raise SubjectError(f"no file {path.as_posix()!r}; name a subject as path/to/file.py:Class.")
     spec = importlib.util.spec_from_file_location(f"parity_subject_{path.stem}", path)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     sys.path.insert(0, str(path.parent.resolve()))
