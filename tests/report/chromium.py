@@ -8,6 +8,7 @@ import select
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -29,6 +30,15 @@ FLAGS = (
     "--remote-debugging-pipe",
 )
 
+# Chromium reads commands from descriptor 3 and answers on 4; the pipe's own ends may already have these numbers.
+LAUNCH = """
+import os, sys
+high = os.dup2(int(sys.argv[1]), 100), os.dup2(int(sys.argv[2]), 101)
+os.dup2(high[0], 3)
+os.dup2(high[1], 4)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
+
 
 class Chromium:
     """One browser with one page; console messages, exceptions and requests are collected while it runs."""
@@ -39,16 +49,10 @@ class Chromium:
         to_child, self.commands = os.pipe()
         self.answers, from_child = os.pipe()
 
-        def arrange() -> None:
-            # High numbers first: the pipe's own ends may already be 3 or 4.
-            spare = os.dup2(to_child, 30), os.dup2(from_child, 31)
-            os.dup2(spare[0], 3)
-            os.dup2(spare[1], 4)
-
+        browser = [BINARY, *FLAGS, f"--user-data-dir={self.profile}", "about:blank"]
         self.process = subprocess.Popen(
-            [BINARY, *FLAGS, f"--user-data-dir={self.profile}", "about:blank"],
-            preexec_fn=arrange,
-            close_fds=False,
+            [sys.executable, "-c", LAUNCH, str(to_child), str(from_child), *browser],
+            pass_fds=(to_child, from_child),
             start_new_session=True,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

@@ -3,6 +3,7 @@ import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import msgspec
@@ -127,8 +128,8 @@ def test_parquet_reads_back_as_categoricals_and_numbers() -> None:
 
 
 def test_parquet_takes_lists_and_has_all_columns_without_rows() -> None:
-    table = {name: [0.5, float("nan")] for name in TABLE_COLUMNS}
-    table |= {"slot": ["parameter"] * 2, "tensor": ["w", "b"], "step": [0, 1]}  # type: ignore[dict-item]
+    table: dict[str, Any] = {name: [0.5, float("nan")] for name in TABLE_COLUMNS}
+    table |= {"slot": ["parameter"] * 2, "tensor": ["w", "b"], "step": [0, 1]}
     table |= {"size": [1, 1], "differing": [0, 1], "index": [-1, 0]}
     item = Comparison("a", "b", "replayed", "free", "ROUNDING", "", table=table)
     frame = pandas.read_parquet(io.BytesIO(parquet.render(Run([Pair("a", "", "b", "", [item])], {}, "", 0.0))))
