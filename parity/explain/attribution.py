@@ -39,8 +39,8 @@ class Share(Struct, frozen=True):
 class Attribution(Struct, frozen=True):
     """The gap on one scale and its parts, the largest first.
 
-    ``factors`` are Shapley values. ``pairs`` are what the two bring together, the sum of both values. ``interactions``
-    are what a pair brings beyond the sum of both alone (Shapley interaction index, Grabisch and Roubens 1999).
+    ``factors`` are Shapley values. ``interactions`` are what a pair brings beyond the sum of both alone (Shapley
+    interaction index, Grabisch and Roubens 1999), and ``pairs``, in the same order, what the two hold in all.
     ``terms`` are the steps from A to B: what each set adds beyond its subsets (Harsanyi dividends); they sum to 100.
     """
 
@@ -71,7 +71,7 @@ def sampled(active: Sequence[str]) -> list[tuple[str, ...]]:
 def attribute(active: Sequence[str], losses: Losses, target: float, scale: str) -> Attribution:
     """Share the gap between the empty and the full combination among the factors.
 
-    ``losses`` has one final loss a seed for every combination of ``plan``, the factors in it switched from A to B.
+    ``losses`` has one loss a seed for every combination of ``plan``, the factors in it switched from A to B.
     """
     rows = _on_scale(losses, target, scale)
     complete = len(active) <= FULL_UP_TO
@@ -92,12 +92,13 @@ def attribute(active: Sequence[str], losses: Losses, target: float, scale: str) 
 
     sets = plan(active)[1:] if complete else [*singles, *pairs]
     share = _Shares(rows, frozenset(), frozenset(active))
+    pairs = sorted(pairs, key=lambda pair: -abs(share.of([], beyond(pair)).percent))
     return Attribution(
         scale=scale,
         gap=share.gap,
         factors=_ranked([share.of([name], value(name)) for name in active]),
-        pairs=_ranked([share.of(sorted(pair, key=active.index), both(pair)) for pair in pairs]),
-        interactions=_ranked([share.of(sorted(pair, key=active.index), beyond(pair)) for pair in pairs]),
+        pairs=[share.of(sorted(pair, key=active.index), both(pair)) for pair in pairs],
+        interactions=[share.of(sorted(pair, key=active.index), beyond(pair)) for pair in pairs],
         terms=_ranked([share.of(sorted(chosen, key=active.index), adds(chosen)) for chosen in sets]),
         complete=complete,
     )

@@ -13,7 +13,7 @@ from msgspec import Struct
 from parity.errors import NotInstalledError
 from parity.explain.experiment import Experiment
 from parity.explain.factors import Program, switched
-from parity.explain.measured import Runs, final, typical
+from parity.explain.measured import Runs, reached, typical
 from parity.explain.pool import Pool
 from parity.explain.program import Images, Trainer, forward, initial, kernel_name, mnist, orders
 from parity.explain.rule import Rule
@@ -54,7 +54,7 @@ class StepRow(Struct, frozen=True):
 
 
 class SimplerRow(Struct, frozen=True):
-    """A smaller problem: final losses of both sides and of A with each factor switched alone."""
+    """A smaller problem: what both sides reach, and A with each factor switched alone."""
 
     problem: str
     epochs: int
@@ -132,7 +132,7 @@ def simplify(experiment: Experiment, pool: Pool, epochs: int = 3) -> list[Simple
         )
         runs = Runs(smaller, pool, 2, epochs)
         programs = [runs.a, runs.b, *(runs.toward_b([factor]) for factor in experiment.active)]
-        ends = [typical(final(records)) for records in runs.records(programs, name)]
+        ends = [typical(reached(records)) for records in runs.records(programs, name)]
         rows.append(SimplerRow(name, epochs, ends[0], ends[1], dict(zip(experiment.active, ends[2:], strict=True))))
     return rows
 

@@ -13,7 +13,7 @@ from parity.explain.experiment import Experiment
 from parity.explain.factors import FACTORS, MEANING, show
 from parity.explain.keras_program import refuse_unsupported
 from parity.explain.ladder import Rung, climb, gradient_check
-from parity.explain.measured import Record, Runs, final, typical
+from parity.explain.measured import Record, Runs, reached, typical
 from parity.explain.pool import Pool
 from parity.explain.program import mnist
 from parity.explain.repair import Alone, Change
@@ -43,7 +43,7 @@ class Check(Struct, frozen=True):
 
 
 class Corner(Struct, frozen=True):
-    """One combination: which factors are switched from A to B, each seed's loss before the first step and at last."""
+    """One combination: which factors are switched from A to B, each seed's loss before training and at last."""
 
     switched: list[str]
     starts: list[float]
@@ -129,7 +129,7 @@ def _measured(
     ends: tuple[list[Record], list[Record]],
 ) -> Explanation:
     records = runs.combinations(active)
-    losses = {chosen: final(rows) for chosen, rows in records.items()}
+    losses = {chosen: reached(rows) for chosen, rows in records.items()}
     main, *others = _attributions(runs, active, losses)
     ranked = [share.factors[0] for share in main.factors]
     fixed, spoiled = repair.repairs(runs, ranked), repair.spoils(runs, ranked)
@@ -152,25 +152,27 @@ def _measured(
 
 
 def _corner(switched: list[str], records: Sequence[Record]) -> Corner:
-    losses = final(records)
+    losses = reached(records)
     return Corner(switched, [record["loss"][0] for record in records], losses, typical(losses))
 
 
 def conclude(found: Explanation) -> list[str]:
-    """Return the answer in sentences, each with its figures."""
+    """Return the answer in sentences, each with its figures; a loss is the geometric mean of the last epochs'."""
     a, b = found.sides
     first, second = found.effects[0], found.effects[-1]
-    lines = [f"After {found.epochs} epochs {a} ends at {first.loss:.3g} and {b} at {second.loss:.3g}."]
+    lines = [f"In {found.epochs} epochs {a} reaches {first.loss:.3g} and {b} {second.loss:.3g}."]
     repaired = [one for one in found.alone if one.repaired_seeds == found.seeds]
     if not repaired:
         tries = ", ".join(f"{one.factor} {one.repaired_to:.3g}" for one in found.alone)
         lines.append(f"No single change repairs {a} (target {found.target:g} in every seed): {tries}.")
     if found.repair:
         losses = ", ".join(f"{loss:.2g}" for loss in found.repair.confirmed_by)
-        lines.append(f"Smallest repair: {' and '.join(found.repair.factors)}; on fresh seeds it ends at {losses}.")
+        lines.append(f"Smallest repair: {' and '.join(found.repair.factors)}; fresh seeds reach {losses}.")
     if found.spoil:
         losses = ", ".join(f"{loss:.2g}" for loss in found.spoil.confirmed_by)
-        lines.append(f"Smallest change that spoils {b}: {' and '.join(found.spoil.factors)}; fresh seeds: {losses}.")
+        lines.append(
+            f"Smallest change that spoils {b}: {' and '.join(found.spoil.factors)}; fresh seeds reach {losses}."
+        )
     if found.attribution:
         lines += _shares_in_words(found.attribution)
     if found.inert:
@@ -183,8 +185,8 @@ def _shares_in_words(found: Attribution) -> list[str]:
     if found.pairs:
         pair, beyond = found.pairs[0], found.interactions[0]
         lines.append(
-            f"{' × '.join(pair.factors)} holds {pair.percent:.1f} ± {pair.uncertainty:.1f} % of the gap; what "
-            f"{' and '.join(beyond.factors)} do only together is {beyond.percent:.1f} ± {beyond.uncertainty:.1f} %."
+            f"{' × '.join(pair.factors)} hold {pair.percent:.1f} ± {pair.uncertainty:.1f} % of the gap; "
+            f"{beyond.percent:.1f} ± {beyond.uncertainty:.1f} % is what they do only together."
         )
     rest = [f"{one.factors[0]} {one.percent:.2f} ± {one.uncertainty:.2f} %" for one in found.factors]
     return [*lines, f"Shares, interactions included: {', '.join(rest)}."]
@@ -199,7 +201,7 @@ def _attributions(runs: Runs, active: Sequence[str], losses: Mapping[Coalition, 
     found = [attribute(active, losses, target, scale) for scale in scales]
     if any(one.gap <= 0 for one in found[:1]):
         a, b = runs.experiment.a.name, runs.experiment.b.name
-        raise UsageError(f"side B ({b}) ends no lower than side A ({a}); swap [a] and [b], if there is a gap at all.")
+        raise UsageError(f"side B ({b}) gets no lower than side A ({a}); swap [a] and [b], if there is a gap at all.")
     return found
 
 

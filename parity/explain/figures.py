@@ -108,7 +108,7 @@ def square(corners: Sequence[Corner], pair: Sequence[str], labels: Sequence[tupl
     title = "Neither change alone repairs it, both together do"
     drawing = Drawing(860, 370, title)
     drawing.text(30, 28, title, size=16, bold=True)
-    text = f"Final loss, geometric mean over the seeds (each below); asked for: {target:g}. All else as posted."
+    text = f"Loss reached, geometric mean over the seeds (each below); asked for: {target:g}. All else as posted."
     drawing.text(30, 47, text, size=12, colour=MUTED)
     found = {frozenset(corner.switched): corner for corner in corners}
     for column, first in enumerate(((), (one,))):

@@ -16,6 +16,9 @@ from parity.explain.store import Task
 FRESH = 1000
 """Seeds from here on are kept for confirmations: no search has seen them."""
 
+LAST = 3
+"""Epochs at the end of a run over which its loss is judged."""
+
 Record = dict[str, Any]
 
 
@@ -52,11 +55,11 @@ class Runs:
             UsageError: side B does not reach the target in every seed, so nothing can be measured against it.
         """
         a, b = self.records([self.a, self.b], "both sides")
-        target, reached, name = self.experiment.target, final(b), self.experiment.b.name
-        if not all(loss <= target for loss in reached):
+        target, losses, name = self.experiment.target, reached(b), self.experiment.b.name
+        if not all(loss <= target for loss in losses):
             raise UsageError(
-                f"target {target:g} is out of reach: side B ({name}) ends at {_list(reached)} after {self.epochs} "
-                f"epochs. Set `target` to at least {max(reached):.3g}, or train for more epochs."
+                f"target {target:g} is out of reach: side B ({name}) reaches {_list(losses)} in {self.epochs} "
+                f"epochs. Set `target` to at least {max(losses):.3g}, or train for more epochs."
             )
         return a, b
 
@@ -81,9 +84,14 @@ class Runs:
         return dict(zip(sets, rows, strict=True))
 
 
-def final(records: Sequence[Record]) -> list[float]:
-    """Return the loss after the last epoch, one a seed; a loss that is not a number is infinite."""
-    return [float(np.nan_to_num(record["loss"][-1], nan=np.inf, posinf=np.inf)) for record in records]
+def reached(records: Sequence[Record]) -> list[float]:
+    """Return the loss that each run reached, one a seed: the geometric mean after its last three epochs.
+
+    At a batch of one and a constant rate the loss jumps tenfold from one epoch to the next, and what a rounding error
+    does to one epoch must not count as a cause. A loss that is not a number is infinite.
+    """
+    ends = [np.nan_to_num(record["loss"][1:][-LAST:], nan=np.inf, posinf=np.inf) for record in records]
+    return [typical([float(loss) for loss in losses]) for losses in ends]
 
 
 def typical(losses: Sequence[float]) -> float:

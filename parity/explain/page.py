@@ -99,8 +99,9 @@ def _verdicts(found: Explanation) -> str:
 def _effects(found: Explanation) -> str:
     head = [
         "program",
-        f"loss after {found.epochs} epochs",
+        "loss reached",
         "over the seeds",
+        f"after epoch {found.epochs}",
         f"epochs to {found.target:g}",
         "seeds there",
     ]
@@ -109,6 +110,7 @@ def _effects(found: Explanation) -> str:
             one.program,
             f"{one.loss:.2g}",
             f"{one.lowest:.2g} … {one.highest:.2g}",
+            f"{one.last:.2g}",
             f"> {found.epochs}" if one.epochs_to_target is None else f"{one.epochs_to_target:g}",
             f"{one.seeds_at_target} of {one.seeds}",
         ]

@@ -8,13 +8,13 @@ from msgspec import Struct
 
 from parity.explain.attribution import FULL_UP_TO, Coalition
 from parity.explain.factors import Program
-from parity.explain.measured import FRESH, Record, Runs, final, typical
+from parity.explain.measured import FRESH, Record, Runs, reached, typical
 
 CONFIRMATIONS = 3
 
 
 class Change(Struct, frozen=True):
-    """A set of factors to switch: what it ends at on the seeds of the search and on fresh ones."""
+    """A set of factors to switch: what it reaches on the seeds of the search and on fresh ones."""
 
     kind: Literal["repair", "spoil"]
     factors: list[str]
@@ -25,7 +25,7 @@ class Change(Struct, frozen=True):
 
 
 class Alone(Struct, frozen=True):
-    """One factor switched alone at either end: the typical final loss, and in how many seeds the target is reached."""
+    """One factor switched alone at either end: the typical loss, and in how many seeds it repairs or spoils."""
 
     factor: str
     repaired_to: float
@@ -53,7 +53,7 @@ def alone(runs: Runs, ranked: Sequence[str]) -> list[Alone]:
 
 def _alone(runs: Runs, name: str, repaired: Sequence[Record], spoiled: Sequence[Record]) -> Alone:
     target = runs.experiment.target
-    up, down = final(repaired), final(spoiled)
+    up, down = reached(repaired), reached(spoiled)
     return Alone(name, typical(up), sum(x <= target for x in up), typical(down), sum(x > target for x in down))
 
 
@@ -69,11 +69,11 @@ def _search(
         if len(chosen) > size:
             size, smaller = len(chosen), tried
         tried += 1
-        losses = final(runs.records([switch(chosen)], f"smallest {kind}")[0])
+        losses = reached(runs.records([switch(chosen)], f"smallest {kind}")[0])
         if not all(good(loss) for loss in losses):
             continue
         fresh = range(FRESH, FRESH + CONFIRMATIONS)
-        confirmed_by = final(runs.records([switch(chosen)], f"{kind} confirmed", fresh)[0])
+        confirmed_by = reached(runs.records([switch(chosen)], f"{kind} confirmed", fresh)[0])
         if all(good(loss) for loss in confirmed_by):
             return Change(kind, [name for name in ranked if name in chosen], losses, confirmed_by, True, smaller)
     return None

@@ -18,7 +18,8 @@ from parity.explain.factors import Program
 FORMAT = 1
 DEFAULT = Path(".parity") / "explain"
 _SOURCES = {
-    "numpy": ("program.py", "rule.py", "../reference/schedules.py"),
+    "numpy": ("program.py", "rule.py"),
+    "schedule": ("../reference/schedules.py",),
     "keras": ("program.py", "keras_program.py"),
     "posted": ("program.py", "../reference/posted.py"),
 }
@@ -39,13 +40,9 @@ class Task(Struct, frozen=True):
     @property
     def key(self) -> str:
         """The hash of the resolved program, seed, length, engine, sources and versions."""
-        facts = [
-            FORMAT,
-            code(self.engine.partition("-")[0]),
-            np.__version__,
-            platform.machine(),
-            msgspec.to_builtins(self),
-        ]
+        scheduled = "" if isinstance(self.program.learning_rate, float) else code("schedule")
+        sources = code(self.engine.partition("-")[0]) + scheduled
+        facts = [FORMAT, sources, np.__version__, platform.machine(), msgspec.to_builtins(self)]
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:40]
 
 

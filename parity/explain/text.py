@@ -105,7 +105,7 @@ def changes(found: Explanation) -> str:
         )
         for one in found.alone
     ]
-    lines = [table(["switched alone", f"{a} ends at", "repaired", f"{b} ends at", "spoiled"], rows), ""]
+    lines = [table(["switched alone", f"{a} reaches", "repaired", f"{b} reaches", "spoiled"], rows), ""]
     for name, change in (("repair", found.repair), ("spoil", found.spoil)):
         if change is None:
             lines.append(f"smallest {name}: none found")
@@ -131,6 +131,7 @@ def effects(found: Explanation) -> str:
             one.program,
             f"{one.loss:.3g}",
             f"{one.lowest:.3g} … {one.highest:.3g}",
+            f"{one.last:.3g}",
             f"{one.accuracy:.3f}",
             f"> {found.epochs}" if one.epochs_to_target is None else f"{one.epochs_to_target:g}",
             f"{one.seeds_at_target}/{one.seeds}",
@@ -139,8 +140,9 @@ def effects(found: Explanation) -> str:
     ]
     head = [
         "program",
-        f"loss, epoch {found.epochs}",
+        "loss reached",
         "over seeds",
+        f"epoch {found.epochs}",
         "accuracy",
         f"epochs to {found.target:g}",
         "seeds there",
@@ -166,7 +168,7 @@ def steps(rows: Sequence[StepRow]) -> str:
 
 
 def simplify(rows: Sequence[SimplerRow], sides: Sequence[str]) -> str:
-    """Return the final losses on ever larger problems."""
+    """Return what both sides reach on ever larger problems."""
     names = list(rows[0].alone)
     cells = [
         (row.problem, f"{row.a:.3g}", f"{row.b:.3g}", *(f"{row.alone[name]:.3g}" for name in names)) for row in rows

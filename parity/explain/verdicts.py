@@ -8,7 +8,7 @@ from msgspec import Struct
 from parity.explain.attribution import Attribution
 from parity.explain.experiment import Supposed, what_if
 from parity.explain.factors import show
-from parity.explain.measured import Record, Runs, epochs_to, final, typical
+from parity.explain.measured import Record, Runs, epochs_to, reached, typical
 
 TRIALS = 2
 """Seeds on which a supposed value is tried: enough to see that it does not repair, and some of them are slow."""
@@ -26,12 +26,16 @@ class Judged(Struct, frozen=True):
 
 
 class Effect(Struct, frozen=True):
-    """What one program reaches: the typical final loss, its range over the seeds, and the epochs to the target."""
+    """What one program reaches: the typical loss (see ``reached``), its range over the seeds, and when.
+
+    ``last`` is the loss after the last epoch alone, ``epochs_to_target`` the first epoch after which it is low enough.
+    """
 
     program: str
     loss: float
     lowest: float
     highest: float
+    last: float
     accuracy: float
     epochs_to_target: float | None
     seeds_at_target: int
@@ -40,7 +44,7 @@ class Effect(Struct, frozen=True):
 
 def effect(name: str, records: Sequence[Record], target: float) -> Effect:
     """Summarise the runs of one program over its seeds; the epochs are None unless most seeds get there."""
-    losses = final(records)
+    losses = reached(records)
     epochs = [found for record in records if (found := epochs_to(record, target)) is not None]
     most = len(epochs) > len(records) / 2
     return Effect(
@@ -48,6 +52,7 @@ def effect(name: str, records: Sequence[Record], target: float) -> Effect:
         loss=typical(losses),
         lowest=min(losses),
         highest=max(losses),
+        last=typical([record["loss"][-1] for record in records]),
         accuracy=sum(record["accuracy"][-1] for record in records) / len(records),
         epochs_to_target=median(epochs) if most else None,
         seeds_at_target=sum(loss <= target for loss in losses),
@@ -78,7 +83,7 @@ def _judge(
     verdict = "confirmed" if percent >= NEGLIGIBLE else "no effect"
     others = [name for name in partners if name not in moving]
     if verdict == "confirmed" and others:
-        text += f"; alone it ends at {_ends(runs, moving)}, so it takes {' and '.join(others)} as well"
+        text += f"; alone it reaches {_ends(runs, moving)}, so it takes {' and '.join(others)} as well"
     return Judged(reason.label, reason.claim, verdict, text + _tried(runs, reason))
 
 
@@ -88,7 +93,7 @@ def _values(runs: Runs, names: Sequence[str]) -> str:
 
 
 def _ends(runs: Runs, names: Sequence[str]) -> str:
-    return f"{typical(final(runs.records([runs.toward_b(names)], 'supposed reasons')[0])):.3g}"
+    return f"{typical(reached(runs.records([runs.toward_b(names)], 'supposed reasons')[0])):.3g}"
 
 
 def _tried(runs: Runs, reason: Supposed) -> str:
@@ -100,10 +105,10 @@ def _tried(runs: Runs, reason: Supposed) -> str:
     settings = ", ".join(f"{name} {show(value)}" for name, value in reason.what_if.items())
     if all(one["digest"] == other["digest"] for one, other in zip(plain, tried, strict=True)):
         return f"; {settings} leaves every bit of side A as it is"
-    reached = sum(loss <= runs.experiment.target for loss in final(tried))
+    there = sum(loss <= runs.experiment.target for loss in reached(tried))
     return (
-        f"; with {settings} side A ends at {typical(final(tried)):.3g} instead of {typical(final(plain)):.3g}, "
-        f"and reaches the target in {reached} of {len(tried)} seeds"
+        f"; with {settings} side A reaches {typical(reached(tried)):.3g} instead of {typical(reached(plain)):.3g}, "
+        f"and is there in {there} of {len(tried)} seeds"
     )
 
 

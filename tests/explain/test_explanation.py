@@ -111,7 +111,7 @@ def test_each_supposed_reason_gets_its_verdict(pair: Experiment, pretend: Preten
 
 def test_target_that_side_b_does_not_reach_is_a_usage_error(pair: Experiment, pretend: Pretend) -> None:
     with pytest.raises(
-        UsageError, match=r"target 0\.01 is out of reach: side B \(good\) ends at 0\.5, 0\.5, 0\.5"
+        UsageError, match=r"target 0\.01 is out of reach: side B \(good\) reaches 0\.5, 0\.5, 0\.5"
     ) as caught:
         explain(pair, pretend(lambda program, seed: 0.5))
     assert "\n" not in str(caught.value)
