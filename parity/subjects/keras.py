@@ -34,6 +34,7 @@ class KerasSubject:
 
     def __init__(self, mode: Mode, rewrites: bool = True) -> None:
         self._mode, self._rewrites = mode, rewrites
+        self._tf: Any = None
         self.resolved = ""
         self.circumstances: dict[str, Any] = {}
 
@@ -72,7 +73,8 @@ class KerasSubject:
 
     def close(self) -> None:
         """Turn the graph rewrites on again, as TensorFlow has them."""
-        set_rewrites(self._tf, True)
+        if self._tf is not None:
+            set_rewrites(self._tf, True)
 
     def _compiled(self, function: Callable[..., Any]) -> Callable[..., Any]:
         if self._mode == "eager":

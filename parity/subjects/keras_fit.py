@@ -30,6 +30,7 @@ class KerasFitSubject:
 
     def __init__(self, rewrites: bool = True) -> None:
         self._rewrites = rewrites
+        self._thread: threading.Thread | None = None
         self.resolved = ""
         self.circumstances: dict[str, Any] = {}
 
@@ -82,7 +83,9 @@ class KerasFitSubject:
         return read_variables(self._optimizer, self._variables)
 
     def close(self) -> None:
-        """Let ``fit`` run out without another batch."""
+        """Let ``fit`` run out without another batch; nothing to do where ``open`` refused the case."""
+        if self._thread is None:
+            return
         self._model.stop_training = True
         self._closing = True
         self._turn.release()
