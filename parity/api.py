@@ -7,8 +7,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from parity import known, subjects
-from parity.casefile import select
+from parity.casefile import pattern_of, select
 from parity.errors import UsageError
 from parity.results import Comparison, Pair, Run
 from parity.spec import Cell
@@ -131,14 +133,20 @@ def run_all(
             progress(Progress(done, len(tasks), task.cell.id, task.subject, pair))
 
     entries = known.load()
-    pairs = [known.apply(entries, pair) for pair in run_tasks(tasks, jobs, time_limit, on_finish, on_start)]
+    found = run_tasks(tasks, jobs, time_limit, on_finish, on_start)
+    pairs = [_selectable(known.apply(entries, pair), task.cell) for task, pair in zip(tasks, found, strict=True)]
     return Run(pairs, circumstances(), started, time.perf_counter() - began, [describe(cell) for cell in cells])
+
+
+def _selectable(pair: Pair, cell: Cell) -> Pair:
+    pattern = pattern_of(cell)
+    return msgspec.structs.replace(
+        pair, comparisons=[msgspec.structs.replace(item, pattern=pattern) for item in pair.comparisons]
+    )
 
 
 def describe(cell: Cell) -> dict[str, Any]:
     """Return a cell as plain data for reports, without the folder it was read from."""
-    import msgspec
-
     record: dict[str, Any] = msgspec.to_builtins(cell)
     for local in ("folder", "file"):
         record.pop(local, None)

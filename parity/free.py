@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from parity import stage
@@ -182,10 +183,10 @@ class Free(Judge):
     def finish(self, subject: str) -> Comparison:
         """Return the verdict and its evidence, with the drift beside its envelope where gradients are computed."""
         comparison = super().finish(subject)
+        if self._local is not None and comparison.outcome is Verdict.ROUNDING and self.source != "computed":
+            comparison = msgspec.structs.replace(comparison, notes=[*comparison.notes, *self._local.causes()])
         if not self._drift:
             return comparison
-        import msgspec
-
         return msgspec.structs.replace(comparison, envelope={"drift": self._drift, "envelope": self._envelope})
 
 

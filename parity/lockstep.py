@@ -9,12 +9,14 @@ from numpy.typing import NDArray
 from parity import stage
 from parity.bounds import Bounded, lifted
 from parity.diff import Difference, difference
+from parity.fingerprints import Fingerprints
 from parity.forward_bounds import GradientBounds, gradient_bounds, undecided_units
 from parity.judge import Judge, Named
 from parity.numerics import Array, differs
 from parity.problem import Evaluation, MlpProblem, Problem, QuadraticProblem
 from parity.results import BranchFlip
 from parity.trajectory import Block
+from parity.verdict import Verdict
 
 MAX_FLIPS = 20
 Found = tuple[str, str, Difference, Array, Array]
@@ -29,6 +31,7 @@ class Lockstep(Judge):
         super().__init__(problem)
         self._hidden: dict[str, Any] = {}
         self._hidden_errors: dict[str, dict[str, Array]] = {}
+        self._prints = Fingerprints()
         self._starts: list[tuple[Mapping[str, Array], dict[str, Any], Mapping[str, Array]]] = []
 
     def _compare_start(self, block: Block) -> None:
@@ -77,12 +80,16 @@ class Lockstep(Judge):
         if self._hidden:
             self._carry(predicted)
         outside: list[Found] = []
+        params, state, grads = self._starts[row]
+        updates = self.rule.stages(params, grads, state)
         for (slot, name), gap in found.items():
             value, error = predicted[slot][name]
             at = gap.index if chosen is None else np.searchsorted(chosen[name], gap.index)
             exact = value.reshape(-1)[at]
             bound = error.reshape(-1)[at] + np.abs(gap.expected - exact)
             bound = np.where(np.isnan(bound), np.inf, bound)
+            if updates is not None and slot != "gradient" and self.source != "computed":
+                self._prints.take(slot, gap, state.get(slot, params)[name], updates[name], self.given, self.format)
             broken = np.isfinite(bound) & (np.isfinite(gap.obtained) != np.isfinite(gap.expected))
             if self._row(parts[slot, name], row, step, slot, name, gap, bound) or broken.any():
                 outside.append((slot, name, gap, bound, exact))
@@ -90,6 +97,16 @@ class Lockstep(Judge):
             self._locate(block, row, outside)
         if gradients is not None and block.gradients is not None:
             self._record_flips(block, row, step, gradients)
+
+    def causes(self) -> list[str]:
+        """Return what the differences inside the bound betray about the subject's arithmetic."""
+        return self._prints.notes(self.whole)
+
+    def _verdict(self) -> tuple[Verdict, str]:
+        verdict, reason = super()._verdict()
+        if verdict is Verdict.ROUNDING:
+            self.notes += self.causes()
+        return verdict, reason
 
     def _gradient_bounds(self, row: int, step: int) -> GradientBounds | None:
         if self.source != "computed":

@@ -91,6 +91,12 @@ class Comparison(Struct, frozen=True):
     table: StepTable | None = None
     losses: dict[str, list[float]] | None = None
     envelope: dict[str, list[float]] | None = None
+    pattern: str = ""
+
+    @property
+    def selector(self) -> str:
+        """What selects the cell again on the command line: its id, or the path of a file outside ``cases/``."""
+        return self.pattern or self.case
 
     @property
     def outcome(self) -> Verdict:
@@ -99,7 +105,8 @@ class Comparison(Struct, frozen=True):
 
     def document(self) -> dict[str, Any]:
         """Return the JSON form: everything but the table and the curves."""
-        record: dict[str, Any] = msgspec.to_builtins(self)
+        slim = msgspec.structs.replace(self, table=None, losses=None, envelope=None)
+        record: dict[str, Any] = msgspec.to_builtins(slim)
         for bulky in ("table", "losses", "envelope"):
             record.pop(bulky, None)
         return record
@@ -116,6 +123,11 @@ class Pair(Struct, frozen=True):
     circumstances: dict[str, Any] = {}
     seconds: float = 0.0
     output: str = ""
+
+    @property
+    def selector(self) -> str:
+        """What selects the cell again on the command line."""
+        return self.comparisons[0].selector if self.comparisons else self.case
 
     @property
     def verdict(self) -> Verdict:

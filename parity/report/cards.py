@@ -42,7 +42,7 @@ def _card(facts: Facts, subject: str, pairs: list[Pair]) -> str:
         f"<span>in {len(pairs)} of {many(ran, 'case')}</span></header>"
         f"{_stages(pairs)}{_place(facts, pair, item, place)}"
         f'<p class="go"><a class="button" href="{link(pair.case, subject)}">Open this pair</a> '
-        f"<code>{text(command(pair.case, subject))}</code></p>{_others(pair, pairs)}</article>"
+        f"<code>{text(command(pair.selector, subject))}</code></p>{_others(pair, pairs)}</article>"
     )
 
 

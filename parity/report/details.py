@@ -113,7 +113,7 @@ def _pair(facts: Facts, pair: Pair, texts: Texts, points: int) -> dict[str, Any]
         "verdict": outcome(pair).name,
         "summary": texts(pair.summary),
         "resolved": texts(pair.resolved),
-        "command": command(pair.case, pair.subject),
+        "command": command(pair.selector, pair.subject),
         "seconds": round(pair.seconds, 2),
         "around": [[texts(key), texts(shown(value))] for key, value in pair.circumstances.items()],
         "comparisons": [_comparison(item, dtype, texts, points) for item in pair.comparisons],

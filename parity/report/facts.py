@@ -207,5 +207,5 @@ def failure_text(item: Comparison, dtype: str) -> str:
             f"  bound       {short(place.bound)}",
         ]
         lines += [f"  note        {clean(place.note)}"] * bool(place.note)
-    lines.append(f"reproduce: {command(item.case, item.subject)}")
+    lines.append(f"reproduce: {command(item.selector, item.subject)}")
     return "\n".join(lines)

@@ -42,6 +42,6 @@ def _pair(pair: Pair) -> dict[str, Any]:
         "summary": pair.summary,
         "resolved": pair.resolved,
         "circumstances": pair.circumstances,
-        "reproduce": command(pair.case, pair.subject),
+        "reproduce": command(pair.selector, pair.subject),
         "seconds": pair.seconds,
     }

@@ -110,7 +110,7 @@ def _failure(facts: Facts, pair: Pair) -> str:
     lines = [f"### {literal(pair.subject)} in {literal(pair.case)}: {LOOKS[outcome(pair)].word}", f"{mode}{reason}"]
     if item and item.first_divergence:
         lines.append(_place(item.first_divergence, facts.dtype(pair.case)))
-    lines.append(f"Reproduce: {literal(command(pair.case, pair.subject))}")
+    lines.append(f"Reproduce: {literal(command(pair.selector, pair.subject))}")
     return "\n\n".join(lines)
 
 

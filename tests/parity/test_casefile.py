@@ -264,7 +264,7 @@ def test_patterns_select_by_case_cell_or_glob(pattern: str, count: int) -> None:
     assert len(select([pattern])) >= count
 
 
-@pytest.mark.parametrize("pattern", ["", "rmsprop/plane", "plain", "rmsprop/plain[", "*zz*", "rmsprop/plain\n", "**x"])
+@pytest.mark.parametrize("pattern", ["", "rmsprop/plane", "plain", "rmsprop/plain[", "*zz*", "rmsprop/plain\n", "**zz"])
 def test_a_pattern_that_matches_nothing_is_a_mistake(pattern: str) -> None:
     with pytest.raises(ParityError, match="no case matches"):
         select([pattern])

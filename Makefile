@@ -1,0 +1,43 @@
+# Everything runs from here; each target sets up what it needs. `make` lists the targets.
+SHELL := /bin/bash
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+JOBS ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help report test check lint schema pins clean
+
+help:  ## list the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/make \1\t\2/' | column -t -s $$'\t'
+
+$(READY): pyproject.toml .ci/constraints.txt
+	@echo "Setting up $(VENV) (once; TensorFlow is large)"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Python 3.11 or newer is needed; pass one as: make PYTHON=/path/to/python3.11"; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c .ci/constraints.txt -e '.[tensorflow,dev]'
+	@touch $@
+
+report: $(READY)  ## run every case against every subject and write reports/latest/
+	@$(BIN)/python -m parity report --jobs $(JOBS)
+
+test: $(READY)  ## run the test suite
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup
+
+check: $(READY)  ## fail if any case diverges otherwise than cases/known_divergences.toml says
+	@$(BIN)/python -m parity run --jobs $(JOBS)
+
+lint: $(READY)  ## linter, formatter and type checker
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+schema: $(READY)  ## write cases/schema.json anew from the model
+	@$(BIN)/python -m parity.spec > cases/schema.json
+
+pins: $(READY)  ## write the versions that are installed now to .ci/constraints.txt
+	@{ head -1 .ci/constraints.txt; $(BIN)/python -m pip freeze --exclude-editable; } > .ci/constraints.new
+	@mv .ci/constraints.new .ci/constraints.txt
+
+clean:  ## remove the environment, caches and the last report
+	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .parity build *.egg-info reports/latest

@@ -1,0 +1,67 @@
+"""What differences inside the bound betray: a contraction, subnormals flushed to zero, another order of summation."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from parity.diff import Difference
+from parity.numerics import Format
+from parity.reference.rmsprop import Update
+from parity.spec import Hyperparameters
+
+SUMMATION = (
+    "Cause: the rule sums squares over a tensor to clip by norm, and every library adds in an order of its own; in the "
+    "other side's order every bit is equal (tests/reference/test_rmsprop.py rebuilds it)."
+)
+
+
+@dataclass(slots=True)
+class Fingerprints:
+    """Counts, over all differing elements, how many a named cause explains to the bit; a cause must explain them all."""
+
+    moments: int = 0
+    contracted: int = 0
+    differing: int = 0
+    flushed: int = 0
+
+    def take(
+        self, slot: str, gap: Difference, old: Any, update: Update | None, given: Hyperparameters, fmt: Format
+    ) -> None:
+        """Test the differing elements of one slot, tensor and step against each cause."""
+        self.differing += len(gap.index)
+        normal = float(np.finfo(np.float32).smallest_normal)
+        if fmt.name == "float32":
+            small = (gap.expected != 0) & (np.abs(gap.expected) < normal)
+            self.flushed += int(np.sum(small & (gap.obtained == 0)))
+        if slot == "second_moment" and update is not None:
+            self.moments += len(gap.index)
+        if slot == "second_moment" and update is not None and fmt.dtype.itemsize <= 4:
+            self.contracted += int(np.sum(_contracted(gap, old, update, given, fmt) == gap.obtained))
+
+    def notes(self, sums: bool) -> list[str]:
+        """Return a sentence for each cause that was found; ``sums`` tells that the rule reduces over a tensor."""
+        found = []
+        contraction = self.moments > 0 and self.contracted == self.moments
+        if sums and self.moments and not contraction:
+            found.append(SUMMATION)
+        if contraction:
+            found.append(
+                f"Cause, second_moment: a contraction. rho*v + (1-rho)*g*g with one rounding instead of two (FMA) yields "
+                f"all {self.moments} differing values to the bit."
+            )
+        if self.flushed:
+            found.append(
+                f"Cause: subnormal numbers are flushed to zero; {self.flushed} of {self.differing} differing values are 0 "
+                f"where the reference has a subnormal."
+            )
+        return found
+
+
+def _contracted(gap: Difference, old: Any, update: Update, given: Hyperparameters, fmt: Format) -> Any:
+    """Return rho*v + (1-rho)*g*g as a fused multiply-add rounds it: the product rho*v is not rounded by itself."""
+    v = np.asarray(old).reshape(-1)[gap.index].astype(fmt.wide)
+    g = np.asarray(update.gradient).reshape(-1)[gap.index]
+    kind = fmt.dtype.type
+    added = (kind(1 - given.rho) * (g * g)).astype(fmt.wide)
+    return (np.asarray(kind(given.rho)).astype(fmt.wide) * v + added).astype(fmt.dtype).astype(fmt.wide)
