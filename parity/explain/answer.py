@@ -155,9 +155,9 @@ def _five_steps(experiment: Experiment, other: Experiment, pool: Pool) -> dict[s
     from parity.explain import text
 
     sides = [experiment.a.name, experiment.b.name]
-    rows = explanation.configuration(experiment)
+    rows, keras = explanation.configuration(experiment), explanation.asked(experiment, pool)
     outputs = {
-        "config": ("question.toml --config", text.configuration(rows, sides)),
+        "config": ("question.toml --config", text.configuration(rows, sides, keras)),
         "steps": ("question.toml --steps 3", text.steps(debugging.steps(experiment, 3))),
         "simplify": ("question.toml --simplify", text.simplify(debugging.simplify(experiment, pool), sides)),
         "features": ("question.toml --features", text.features(debugging.features(experiment))),

@@ -57,8 +57,8 @@ def _part(arguments: Namespace, experiment: Experiment) -> Callable[[], tuple[An
 def _config(arguments: Namespace, experiment: Experiment) -> tuple[Any, str]:
     from parity.explain import explanation, text
 
-    rows = explanation.configuration(experiment)
-    return rows, text.configuration(rows, _sides(experiment))
+    rows, keras = explanation.configuration(experiment), explanation.asked(experiment, _pool(arguments))
+    return {"factors": rows, "keras": keras}, text.configuration(rows, _sides(experiment), keras)
 
 
 def _steps(arguments: Namespace, experiment: Experiment) -> tuple[Any, str]:

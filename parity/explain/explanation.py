@@ -87,6 +87,20 @@ def configuration(experiment: Experiment) -> list[Row]:
     return rows
 
 
+def asked(experiment: Experiment, pool: Pool) -> dict[str, Any] | None:
+    """Return what the real Keras says of its own configuration; None where no side is Keras, or it is missing."""
+    for side in (experiment.a, experiment.b):
+        if side.real == "keras":
+            refuse_unsupported(side.program)
+            task = Task(side.program, 0, 0, "keras-paired")
+            try:
+                resolved: dict[str, Any] = pool.run([task], "asking Keras")[task]["resolved"]
+                return resolved
+            except NotInstalledError:
+                return None
+    return None
+
+
 def explain(experiment: Experiment, pool: Pool, seeds: int | None = None, epochs: int | None = None) -> Explanation:
     """Measure and attribute the gap between both sides.
 

@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from parity.explain.attribution import Attribution
 from parity.explain.experiment import Supposed, what_if
-from parity.explain.factors import show
+from parity.explain.factors import show, switched
 from parity.explain.measured import Record, Runs, epochs_to, reached, typical
 
 TRIALS = 2
@@ -114,7 +114,8 @@ def _tried(runs: Runs, reason: Supposed) -> str:
 
 def _printed(runs: Runs, names: Sequence[str]) -> str:
     """Return how much the printed loss moves: bookkeeping that leaves the weights alone."""
-    one, other = runs.records([runs.a, runs.toward_b(names)], "supposed reasons", [runs.seeds[0]])
+    changed = switched(runs.a, runs.experiment.programs[1], tuple(names))
+    one, other = runs.records([runs.a, changed], "supposed reasons", [runs.seeds[0]])
     pairs = list(zip(one[0]["printed"], other[0]["printed"], strict=True))
     if all(x == y for x, y in pairs):
         return ", and so is every printed loss"

@@ -109,6 +109,14 @@ def test_each_supposed_reason_gets_its_verdict(pair: Experiment, pretend: Preten
     assert "bit-identical" in found.supposed[3].figure
 
 
+def test_bookkeeping_shows_how_far_the_printed_loss_moves(small_text: str, write: Write, inline: Any) -> None:
+    reason = '\n[[supposed]]\nlabel = "p"\nclaim = "print"\nfactors = ["printed_loss"]\n'
+    printed = small_text.replace('name = "slow"', 'name = "slow"\nprinted_loss = "before_epoch"') + reason
+    found = explain(load(write(printed)), inline)
+    assert found.supposed[0].verdict == "no effect"
+    assert "the printed loss moves, most at epoch" in found.supposed[0].figure
+
+
 def test_target_that_side_b_does_not_reach_is_a_usage_error(pair: Experiment, pretend: Pretend) -> None:
     with pytest.raises(
         UsageError, match=r"target 0\.01 is out of reach: side B \(good\) reaches 0\.5, 0\.5, 0\.5"

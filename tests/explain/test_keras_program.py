@@ -1,3 +1,5 @@
+from importlib.util import find_spec
+
 import msgspec
 import pytest
 
@@ -6,13 +8,14 @@ from parity.explain import keras_program
 from parity.explain.factors import Program
 from parity.explain.program import mnist, train
 
+needs_tensorflow = pytest.mark.skipif(find_spec("tensorflow") is None, reason="TensorFlow is not installed")
 SMALL = Program(layers=[784, 16, 10], examples=40)
 
 
+@needs_tensorflow
 @pytest.mark.tensorflow
 @pytest.mark.xdist_group("tensorflow")
 def test_real_keras_learns_what_the_numpy_program_learns() -> None:
-    pytest.importorskip("tensorflow")
     real = keras_program.run(SMALL, 0, 2, "paired")
     described = train(SMALL, 0, 2, mnist())
     assert real["loss"] == pytest.approx(described["loss"], rel=1e-4)
@@ -21,10 +24,10 @@ def test_real_keras_learns_what_the_numpy_program_learns() -> None:
     assert real["resolved"]["layers"] == ["Dense", "Dense"]
 
 
+@needs_tensorflow
 @pytest.mark.tensorflow
 @pytest.mark.xdist_group("tensorflow")
 def test_real_keras_takes_momentum_and_a_stepped_learning_rate() -> None:
-    pytest.importorskip("tensorflow")
     steps = {"schedule": "PiecewiseConstantDecay", "boundaries": [5], "values": [1e-3, 1e-4]}
     program = msgspec.convert(
         {**msgspec.to_builtins(SMALL), "momentum": 0.9, "batch_size": 8, "learning_rate": steps}, Program
