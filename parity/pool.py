@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ from parity.spec import Cell
 from parity.worker import failed
 
 TRUSTED_LIMIT = 3_600.0
+POLL_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,9 @@ class Task:
 class _Shared:
     tasks: deque[Task]
     results: dict[int, Pair] = field(default_factory=dict)
+    workers: "set[_Worker]" = field(default_factory=set)
     error: BaseException | None = None
+    stopped: bool = False
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
@@ -76,7 +80,10 @@ def run_tasks(
             while thread.is_alive():
                 thread.join(timeout=0.2)
     except BaseException:
-        shared.tasks.clear()
+        with shared.lock:
+            shared.stopped = True
+            for worker in shared.workers:
+                worker.kill()
         raise
     if shared.error is not None:
         raise shared.error
@@ -88,14 +95,11 @@ def _serve(shared: _Shared, time_limit: float, finished: Any, started: Any) -> N
     try:
         while True:
             with shared.lock:
-                if not shared.tasks or shared.error is not None:
+                if not shared.tasks or shared.error is not None or shared.stopped:
                     return
                 task = shared.tasks.popleft()
                 started(task)
-            if worker is None or worker.home != task.home or not worker.alive:
-                if worker is not None:
-                    worker.stop()
-                worker = _Worker(task.home)
+            worker = _worker_for(task, worker, shared)
             pair = worker.run(task, time_limit if task.home else TRUSTED_LIMIT)
             with shared.lock:
                 shared.results[task.index] = pair
@@ -105,6 +109,21 @@ def _serve(shared: _Shared, time_limit: float, finished: Any, started: Any) -> N
     finally:
         if worker is not None:
             worker.stop()
+
+
+def _worker_for(task: Task, worker: "_Worker | None", shared: _Shared) -> "_Worker":
+    """Return the worker at hand if it lives and belongs to the task's subject, else a new one in its place."""
+    if worker is not None and worker.home == task.home and worker.alive:
+        return worker
+    if worker is not None:
+        worker.stop()
+    with shared.lock:
+        shared.workers -= {worker}
+        worker = _Worker(task.home)
+        shared.workers.add(worker)
+        if shared.stopped:
+            worker.kill()
+    return worker
 
 
 class _Worker:
@@ -148,21 +167,32 @@ class _Worker:
         return wire.pair_from(answer["pair"])
 
     def _ready(self, time_limit: float) -> bool:
+        """Wait for an answer or the process's end; a child that it left behind may hold the pipe open beyond that."""
         assert self._process.stdout is not None
+        deadline = time.monotonic() + time_limit
         with selectors.DefaultSelector() as selector:
             selector.register(self._process.stdout, selectors.EVENT_READ)
-            return bool(selector.select(time_limit))
+            while (left := deadline - time.monotonic()) > 0:
+                if selector.select(min(left, POLL_SECONDS)):
+                    return True
+                if not self.alive:
+                    self.kill()
+                    return True
+        return False
 
     def _died(self, task: Task) -> Pair:
         code = self._process.wait()
         how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
         return failed(task.cell, task.subject, f"the subject's process ended with {how} before it answered")
 
+    def kill(self) -> None:
+        """Kill the process group: the process, if it lives, and the children that it may have left behind."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+
     def stop(self) -> None:
-        """Kill the process with all it has started."""
-        if self.alive:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
+        """Kill the process with all it has started, and release the pipes to it."""
+        self.kill()
         self._process.wait()
         for stream in (self._process.stdin, self._process.stdout):
             if stream is not None:

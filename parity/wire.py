@@ -20,12 +20,13 @@ def write(stream: BinaryIO, message: Any) -> None:
 
 
 def read(stream: BinaryIO) -> Any:
-    """Read one frame; None at the end of the stream."""
+    """Read one frame; None at the end of the stream, also where the writer died inside a frame."""
     head = stream.read(_LENGTH.size)
     if len(head) < _LENGTH.size:
         return None
-    payload = stream.read(_LENGTH.unpack(head)[0])
-    return msgspec.msgpack.decode(payload)
+    (length,) = _LENGTH.unpack(head)
+    payload = stream.read(length)
+    return msgspec.msgpack.decode(payload) if len(payload) == length else None
 
 
 def pair_from(message: Any) -> Pair:

@@ -4,9 +4,13 @@ Whatever a library or a user's class prints goes to a file and never to the term
 hangs takes this process with it and nothing else.
 """
 
+import contextlib
 import os
+import signal
 import sys
 import tempfile
+import threading
+import time
 from typing import Any, BinaryIO
 
 import msgspec
@@ -18,6 +22,7 @@ from parity.spec import Cell
 from parity.verdict import Verdict
 
 TAIL_BYTES = 4_000
+WATCH_SECONDS = 1.0
 
 
 def main() -> None:
@@ -30,8 +35,22 @@ def main() -> None:
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    owner = os.getpid()
+    threading.Thread(target=_follow, args=(os.getppid(),), daemon=True).start()
     while (task := wire.read(tasks)) is not None:
-        wire.write(answers, _answer(task, capture))
+        answer = _answer(task, capture)
+        if os.getpid() != owner:
+            os._exit(0)  # a subject forked in mid-run; its copy of this loop must not answer too
+        wire.write(answers, answer)
+
+
+def _follow(parent: int) -> None:
+    """End this process and all it started once the parent is gone, also where a subject never returns."""
+    while os.getppid() == parent:
+        time.sleep(WATCH_SECONDS)
+    if os.getpgrp() == os.getpid():
+        os.killpg(0, signal.SIGKILL)
+    os._exit(1)
 
 
 def _answer(task: dict[str, Any], capture: BinaryIO) -> dict[str, Any]:
@@ -51,7 +70,8 @@ def _answer(task: dict[str, Any], capture: BinaryIO) -> dict[str, Any]:
         pair = failed(cell, name, f"the subject called sys.exit({error.code!r})")
     except BaseException as error:  # reported, so that other cases go on
         pair = failed(cell, name, f"raised {type(error).__name__}: {error}")
-    sys.stdout.flush()
+    with contextlib.suppress(OSError, ValueError):  # a subject may have closed it
+        sys.stdout.flush()
     return {"pair": msgspec.structs.replace(pair, output=_printed(capture) if ":" in name else "")}
 
 
