@@ -1,0 +1,210 @@
+"""RMSprop with every historical choice as a switch: with its defaults it is the page beside it, bit for bit.
+
+Each switch is one line of the rule that some implementation, framework or tutorial writes otherwise; the presets are
+the sets of them that six implementations chose. What stands around the rule (unscaling, accumulation, clipping, the
+average) is the page's own. Sources of the presets: keras/src/optimizers/rmsprop.py; tf_keras/optimizers/rmsprop.py and
+optimizers/legacy/rmsprop.py; tensorflow/core/kernels/training_ops.cc (ApplyRMSProp); torch/optim/rmsprop.py;
+optax/_src/alias.py and transform.py (scale_by_rms).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+
+from .rmsprop import RMSprop, State, Tensors, Update, _check_match, as_float32, constant
+
+SWITCHES: dict[str, tuple[Any, ...]] = {
+    "epsilon_place": ("inside", "outside", "none"),
+    "second_moment_start": (0.0, 1.0),
+    "learning_rate_place": ("inside", "outside"),
+    "nesterov": (False, True),
+    "bias_correction": (False, True),
+    "weight_decay_form": ("decoupled", "coupled", "unscaled"),
+    "one_minus_rho": ("double", "variable_dtype"),
+    "moment_form": ("product", "lerp", "chained"),
+    "division": ("divide", "rsqrt"),
+    "increment_order": ("rate_first", "quotient_first", "rate_over_root"),
+    "denominator_uses": ("updated", "previous"),
+    "denominator_power": (0.5, 1.0),
+    "rho_role": ("keep", "new"),
+    "schedule_origin": (0, 1),
+    "state_carried": (True, False),
+    "gradient_reduction": ("mean", "sum"),
+    "arithmetic": ("variable_dtype", "float16", "bfloat16", "float32", "float64"),
+}
+"""Every switch with its values; the first is tf.keras'."""
+
+_DTYPES = {"float16": np.float16, "bfloat16": ml_dtypes.bfloat16, "float32": np.float32, "float64": np.float64}
+
+
+@dataclass(eq=False)
+class Family(RMSprop):
+    """`RMSprop` of the page, with every argument of it, and the switches of `SWITCHES`.
+
+    `batch_size` is how many examples a gradient is the mean of; `gradient_reduction="sum"` multiplies by it.
+    `moment_form="chained"` is ((1-rho)·g)·g, as `(1 - rho) * g * g` reads in Python. `increment_order` says what meets
+    first: (L·g)/root, L·(g/root) or (L/root)·g. Without momentum `learning_rate_place` and `nesterov` mean nothing.
+    """
+
+    epsilon_place: str = "inside"
+    second_moment_start: float = 0.0
+    learning_rate_place: str = "inside"
+    nesterov: bool = False
+    bias_correction: bool = False
+    weight_decay_form: str = "decoupled"
+    one_minus_rho: str = "double"
+    moment_form: str = "product"
+    division: str = "divide"
+    increment_order: str = "rate_first"
+    denominator_uses: str = "updated"
+    denominator_power: float = 0.5
+    rho_role: str = "keep"
+    schedule_origin: int = 0
+    state_carried: bool = True
+    gradient_reduction: str = "mean"
+    arithmetic: str = "variable_dtype"
+    batch_size: float = 1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name, allowed in SWITCHES.items():
+            if name != "second_moment_start" and getattr(self, name) not in allowed:
+                raise ValueError(f"`{name}` must be one of {allowed}. Received: {getattr(self, name)!r}")
+
+    def init(self, params: Tensors) -> dict[str, Any]:
+        """Return the state before the first step; the second moment is `second_moment_start` everywhere."""
+        state = super().init(params)
+        start = self.second_moment_start
+        if start:
+            state["second_moment"] = {n: z + constant(z, start) for n, z in state["second_moment"].items()}
+        return state
+
+    def stages(self, params: Tensors, grads: Tensors, state: State) -> dict[str, Update] | None:
+        """Return the inside of one step as {tensor: Update}, or None if the step only accumulates the gradient."""
+        _check_match(params, grads)
+        grads = self._unscaled({name: grads[name] for name in params})
+        every, iterations = self.gradient_accumulation_steps or 1, state["iterations"]
+        if every > 1:
+            if (iterations + 1) % every != 0:
+                return None
+            grads = {name: total / constant(total, every) for name, total in self._accumulated(grads, state).items()}
+        grads = self._clipped(grads)
+        rate = self._learning_rate_at(iterations + self.schedule_origin)
+        used = state if self.state_carried else self.init(params)
+        updates = {}
+        for name, w in params.items():
+            w, g = self._with_decay(name, w, grads[name], rate)
+            v, m, b = (used.get(slot, {}).get(name) for slot in ("second_moment", "first_moment", "momentum_buffer"))
+            updates[name] = self._computed(w, g, v, m, b, rate, (iterations + 1) // every)
+        return updates
+
+    def rule(self, w: Any, g: Any, v: Any, m: Any, b: Any, rate: Any, count: int) -> Update:
+        """Apply the rule to one tensor; `count` is the one-based number of the update. See `RMSprop.update`."""
+        keep = self.rho if self.rho_role == "keep" else 1 - self.rho
+        before_v, before_m = v, m
+        v = self._moment(w, v, g, squared=True)
+        m = None if m is None else self._moment(w, m, g, squared=False)
+        used_v, used_m = (v, m) if self.denominator_uses == "updated" else (before_v, before_m)
+        if self.bias_correction:
+            correction = constant(w, 1 - keep**count)
+            used_v, used_m = used_v / correction, None if used_m is None else used_m / correction
+        denominator = self._denominator(w, used_v if used_m is None else used_v - np.square(used_m))
+        if b is None:
+            increment = self._increment(g, denominator, constant(w, rate))
+            return Update(g, v, m, denominator, increment, None, w - increment)
+        outside = self.learning_rate_place == "outside"
+        increment = self._increment(g, denominator, None if outside else constant(w, rate))
+        b = constant(w, self.momentum) * b + increment
+        step = constant(w, self.momentum) * b + increment if self.nesterov else b
+        return Update(g, v, m, denominator, increment, b, w - (constant(w, rate) * step if outside else step))
+
+    def _computed(self, w: Any, g: Any, v: Any, m: Any, b: Any, rate: float, count: int) -> Update:
+        if self.arithmetic == "variable_dtype":
+            return self.rule(w, g, v, m, b, rate, count)
+        dtype = _DTYPES[self.arithmetic]
+        w_, g_, v_, m_, b_ = (None if x is None else x.astype(dtype) for x in (w, g, v, m, b))
+        update = self.rule(w_, g_, v_, m_, b_, rate, count)
+        return Update(*(None if x is None else x.astype(w.dtype) for x in update))
+
+    def _moment(self, w: Any, old: Any, g: Any, squared: bool) -> Any:
+        rho, rest = constant(w, self.rho), constant(w, 1 - self.rho)
+        if self.one_minus_rho == "variable_dtype":
+            rest = constant(w, 1) - rho
+        keep, new = (rho, rest) if self.rho_role == "keep" else (rest, rho)
+        if self.moment_form == "chained" and squared:
+            return keep * old + new * g * g
+        fresh = np.square(g) if squared else g
+        return old + (fresh - old) * new if self.moment_form == "lerp" else keep * old + new * fresh
+
+    def _denominator(self, w: Any, x: Any) -> Any:
+        epsilon = constant(w, self.epsilon)
+        x = x + epsilon if self.epsilon_place == "inside" else x
+        x = np.sqrt(x) if self.denominator_power == 0.5 else x
+        return x + epsilon if self.epsilon_place == "outside" else x
+
+    def _increment(self, g: Any, denominator: Any, rate: Any) -> Any:
+        if self.division == "rsqrt":
+            inverse = constant(g, 1) / denominator
+            if rate is None or self.increment_order == "quotient_first":
+                return g * inverse if rate is None else rate * (g * inverse)
+            return rate * g * inverse if self.increment_order == "rate_first" else rate * inverse * g
+        if rate is None or self.increment_order == "quotient_first":
+            return g / denominator if rate is None else rate * (g / denominator)
+        return rate * g / denominator if self.increment_order == "rate_first" else rate / denominator * g
+
+    def _unscaled(self, grads: Tensors) -> Tensors:
+        if self.gradient_reduction == "sum":
+            grads = {name: g * constant(g, self.batch_size) for name, g in grads.items()}
+        return super()._unscaled(grads)
+
+    def _with_decay(self, name: str, w: Any, g: Any, rate: float) -> tuple[Any, Any]:
+        if self.weight_decay_form == "decoupled" or self._decayed(name, w, rate) is w:
+            return self._decayed(name, w, rate), g
+        decay = constant(w, as_float32(self.weight_decay))
+        return (w, g + decay * w) if self.weight_decay_form == "coupled" else (w - w * decay, g)
+
+
+_PRESETS: dict[str, dict[str, Any]] = {
+    "keras3": {},
+    "tf_keras": {"division": "rsqrt"},
+    "tf_keras-legacy": {"epsilon_place": "outside", "one_minus_rho": "variable_dtype"},
+    "tf1": {"second_moment_start": 1.0, "moment_form": "lerp", "one_minus_rho": "variable_dtype"},
+    "torch": {
+        "epsilon_place": "outside",
+        "learning_rate_place": "outside",
+        "weight_decay_form": "coupled",
+        "moment_form": "chained",
+    },
+    "optax": {"division": "rsqrt", "increment_order": "quotient_first"},
+}
+_LEGACY_WITH_MOMENTUM = {"moment_form": "lerp", "one_minus_rho": "variable_dtype"}
+DEFAULTS: dict[str, dict[str, float]] = {
+    "keras3": {"learning_rate": 1e-3, "rho": 0.9, "momentum": 0.0, "epsilon": 1e-7},
+    "tf_keras": {"learning_rate": 1e-3, "rho": 0.9, "momentum": 0.0, "epsilon": 1e-7},
+    "tf_keras-legacy": {"learning_rate": 1e-3, "rho": 0.9, "momentum": 0.0, "epsilon": 1e-7},
+    "tf1": {"learning_rate": 1e-3, "rho": 0.9, "momentum": 0.0, "epsilon": 1e-10},
+    "torch": {"learning_rate": 1e-2, "rho": 0.99, "momentum": 0.0, "epsilon": 1e-8},
+    "optax": {"learning_rate": 1e-3, "rho": 0.9, "momentum": 0.0, "epsilon": 1e-8},
+}
+"""The numbers that each preset takes where its user gives none; TF1 and optax have no default learning rate."""
+
+
+def switches_of(preset: str, momentum: float = 0.0) -> dict[str, Any]:
+    """Return the switches of a preset that differ from tf.keras'.
+
+    The legacy class branches on its momentum: the kernel that adds it also has epsilon inside and the moment as a lerp.
+
+    Raises ValueError for a name that is no preset.
+    """
+    if preset not in _PRESETS:
+        raise ValueError(f"`preset` must be one of {', '.join(_PRESETS)}. Received: {preset!r}")
+    return dict(_LEGACY_WITH_MOMENTUM if preset == "tf_keras-legacy" and momentum > 0 else _PRESETS[preset])
+
+
+def preset(name: str, **arguments: Any) -> Family:
+    """Return the family member that computes like an implementation, with its default numbers unless given."""
+    numbers: Mapping[str, Any] = {**DEFAULTS.get(name, {}), **arguments}
+    return Family(**{**switches_of(name, float(numbers.get("momentum", 0.0))), **numbers})
