@@ -20,6 +20,10 @@ target = 0.01
 epochs = 1
 seeds = 3
 
+[both]
+layers = [784, 12, 10]
+examples = 40
+
 [a]
 name = "bad"
 initial_weights = "normal"
