@@ -64,11 +64,13 @@ class Bounded(NDArrayOperatorsMixin):
         format: the narrow format whose roundings are bounded.
     """
 
-    __slots__ = ("error", "format", "value")
+    __slots__ = ("error", "format", "low", "value")
     __array_priority__ = 1000.0
 
-    def __init__(self, value: Array, error: Array, format: Format) -> None:
+    def __init__(self, value: Array, error: Array, format: Format, low: Array | None = None) -> None:
         self.value, self.error, self.format = value, error, format
+        # What no evaluation falls below: a sum of squares is not negative, however large its error bound.
+        self.low = value - error if low is None else np.maximum(low, value - error)
 
     @property
     def dtype(self) -> Any:
@@ -98,22 +100,25 @@ class Bounded(NDArrayOperatorsMixin):
         return NotImplemented
 
 
-def exact(array: Array, error: Array | float = 0.0) -> Bounded:
-    """Return narrow values as bounded ones: exact unless an error is given."""
+def exact(array: Array, error: Array | float = 0.0, low: float | None = None) -> Bounded:
+    """Return narrow values as bounded ones: exact unless an error is given, never below ``low`` if that is given."""
     fmt = format_of(array.dtype)
     value = array.astype(fmt.wide)
-    return Bounded(value, np.broadcast_to(np.asarray(error, dtype=fmt.wide), value.shape), fmt)
+    return Bounded(value, np.broadcast_to(np.asarray(error, dtype=fmt.wide), value.shape), fmt, low)
 
 
-def _rounded(value: Array, error: Array, fmt: Format, roundings: float = 1.0) -> Bounded:
+def _rounded(value: Array, error: Array, fmt: Format, roundings: float = 1.0, low: Array | None = None) -> Bounded:
     """Add what one narrow operation may do to a result, and what the wide arithmetic itself did to the value."""
     slack = fmt.unit * roundings + 4 * float(np.finfo(fmt.wide).eps)
     total = error + slack * (np.abs(value) + error) + fmt.underflow
-    return Bounded(value, np.where(np.abs(value) + total > fmt.largest, np.inf, total), fmt)
+    if low is not None:
+        low = np.where(low >= 0, np.maximum(low * (1 - 2 * slack) - fmt.underflow, 0), -np.inf)
+    return Bounded(value, np.where(np.abs(value) + total > fmt.largest, np.inf, total), fmt, low)
 
 
 def _add(x: Bounded, y: Bounded) -> Bounded:
-    return _rounded(x.value + y.value, x.error + y.error, x.format)
+    low = np.where((x.low >= 0) & (y.low >= 0), x.low + y.low, -np.inf)
+    return _rounded(x.value + y.value, x.error + y.error, x.format, low=low)
 
 
 def _subtract(x: Bounded, y: Bounded) -> Bounded:
@@ -122,26 +127,27 @@ def _subtract(x: Bounded, y: Bounded) -> Bounded:
 
 def _multiply(x: Bounded, y: Bounded) -> Bounded:
     error = np.abs(x.value) * y.error + np.abs(y.value) * x.error + x.error * y.error
-    return _rounded(x.value * y.value, error, x.format)
+    low = np.where((x.low >= 0) & (y.low >= 0), x.low * y.low, -np.inf)
+    return _rounded(x.value * y.value, error, x.format, low=low)
 
 
 def _square(x: Bounded) -> Bounded:
-    return _multiply(x, x)
+    product = _multiply(x, x)
+    return Bounded(product.value, product.error, x.format, np.zeros_like(x.value))
 
 
 def _divide(x: Bounded, y: Bounded) -> Bounded:
     quotient = x.value / y.value
-    nearest = np.abs(y.value) - y.error
+    nearest = np.maximum(np.abs(y.value) - y.error, y.low)
     error = np.where(nearest > 0, (x.error + np.abs(quotient) * y.error) / nearest, np.inf)
     return _rounded(quotient, error, x.format, _DIVISION)
 
 
 def _sqrt(x: Bounded) -> Bounded:
-    root = np.sqrt(x.value)
-    low = x.value - x.error
-    error = np.where(low >= 0, x.error / (root + np.sqrt(np.maximum(low, 0))), np.inf)
+    root, least = np.sqrt(x.value), np.sqrt(np.maximum(x.low, 0))
+    error = np.where(x.low >= 0, x.error / (root + least), np.inf)
     error = np.where((x.error == 0) & (x.value >= 0), 0.0, error)
-    return _rounded(root, error, x.format)
+    return _rounded(root, error, x.format, low=np.where(x.low >= 0, least, -np.inf))
 
 
 def _maximum(x: Bounded, y: Bounded) -> Bounded:
@@ -254,7 +260,12 @@ class BoundedRMSprop(RMSprop):
 Tensors = Mapping[str, Array]
 
 
-def lifted(values: Tensors, errors: Mapping[str, Array] | None, chosen: Mapping[str, Array] | None) -> dict[str, Any]:
+def lifted(
+    values: Tensors,
+    errors: Mapping[str, Array] | None,
+    chosen: Mapping[str, Array] | None,
+    low: float | None = None,
+) -> dict[str, Any]:
     """Return tensors as bounded arrays, flattened to the chosen flat indices where such are given."""
     result = {}
     for name, array in values.items():
@@ -262,7 +273,7 @@ def lifted(values: Tensors, errors: Mapping[str, Array] | None, chosen: Mapping[
         if chosen is not None:
             array = array.reshape(-1)[chosen[name]]
             error = error.reshape(-1)[chosen[name]] if isinstance(error, np.ndarray) else error
-        result[name] = exact(array, error)
+        result[name] = exact(array, error, low)
     return result
 
 

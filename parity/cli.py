@@ -22,6 +22,7 @@ class Command(NamedTuple):
 COMMANDS: Final[dict[str, Command]] = {
     "list": Command("parity.commands.list", "cases, subjects (installed or not) and switches"),
     "run": Command("parity.commands.run", "runs cases against subjects and compares every step with the reference"),
+    "explain": Command("parity.explain.command", "attributes the gap between two whole training runs to factors"),
     "report": Command("parity.commands.report", "runs and writes the report: HTML, Markdown, JSON, JUnit, Parquet"),
     "doctor": Command("parity.commands.doctor", "what is installed, versions, devices, modes that change numbers"),
 }
@@ -31,6 +32,7 @@ examples:
   parity list                                          what there is
   parity run rmsprop/momentum                          one case, all its cells, every installed tf.keras mode
   parity run 'rmsprop/*' --subject my.py:RMSprop       a class of your own against all cases of a folder
+  parity explain cases/question/question.toml --config what two training programs differ in
   parity report                                        everything, into reports/latest/
   parity run --help                                    all arguments of a command
 

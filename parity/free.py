@@ -118,7 +118,8 @@ class Free(Judge):
             return
         bounded_state: dict[str, Any] = {"iterations": state["iterations"]}
         for slot, tensors in self.rule.slots(state).items():
-            bounded_state[slot] = lifted({n: tensors[n] for n in names}, self._errors[slot], active)
+            least = 0.0 if slot == "second_moment" else None
+            bounded_state[slot] = lifted({n: tensors[n] for n in names}, self._errors[slot], active, least)
         new_params, new_state = self.bounded_rule.step(
             lifted({n: params[n] for n in names}, self._errors["parameter"], active),
             lifted({n: grads[n] for n in names}, None, active),

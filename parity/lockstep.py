@@ -128,7 +128,8 @@ class Lockstep(Judge):
         bounded_state: dict[str, Any] = {"iterations": state["iterations"]}
         for slot, tensors in self.rule.slots(state).items():
             errors = self._hidden_errors.get(slot)
-            bounded_state[slot] = lifted({n: tensors[n] for n in names}, errors, pick)
+            least = 0.0 if slot == "second_moment" else None
+            bounded_state[slot] = lifted({n: tensors[n] for n in names}, errors, pick, least)
         if gradients is None:
             bounded_grads: dict[str, Any] = lifted({n: grads[n] for n in names}, None, pick)
         else:
