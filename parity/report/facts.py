@@ -190,11 +190,15 @@ def command(case: str, subject: str) -> str:
     return f"parity run {shlex.quote(clean(case))} --subject {shlex.quote(clean(subject))}"
 
 
+def _says_more(item: Comparison) -> bool:
+    return item.reason not in ("", item.outcome.value)
+
+
 def failure_text(item: Comparison, dtype: str) -> str:
     """Return the text of a failing comparison; the order of its lines is fixed."""
     lines = [
         f"case {clean(item.case)}, subject {clean(item.subject)}: {item.gradients} gradients, {item.comparison}",
-        f"{item.verdict}: {item.outcome.value}" + (f" ({clean(item.reason)})" if item.reason else ""),
+        f"{item.verdict}: {item.outcome.value}" + (f" ({clean(item.reason)})" if _says_more(item) else ""),
     ]
     place = item.first_divergence
     if place is not None:
