@@ -84,6 +84,21 @@ _ENTRIES = (
         "parity.subjects.keras_fit:KerasFitSubject",
         ("tensorflow",),
     ),
+    Entry(
+        "tf_keras",
+        "Keras 2 RMSprop, as of 2.11",
+        "parity.subjects.tf_keras:TfKerasSubject",
+        ("tf_keras", "tensorflow"),
+    ),
+    Entry(
+        "tf_keras-legacy",
+        "tf.keras RMSprop up to 2.10",
+        "parity.subjects.tf_keras:TfKerasLegacySubject",
+        ("tf_keras", "tensorflow"),
+    ),
+    Entry("tf1", "TensorFlow 1 RMSPropOptimizer", "parity.subjects.tf1:Tf1Subject", ("tensorflow",)),
+    Entry("torch", "torch.optim.RMSprop", "parity.subjects.torch:TorchSubject", ("torch",)),
+    Entry("optax", "optax.rmsprop", "parity.subjects.optax:OptaxSubject", ("optax",)),
 )
 REGISTRY: dict[str, Entry] = {entry.name: entry for entry in _ENTRIES}
 

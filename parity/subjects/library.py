@@ -1,0 +1,67 @@
+"""What the adapters of other libraries share: which arguments they have, the learning rate of a step, gradients."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from parity.errors import UnsupportedError
+from parity.numerics import Array
+from parity.problem import Problem
+from parity.reference.rmsprop import RMSprop
+from parity.subjects import Taken, Tensors
+from parity.subjects.numpy_class import accepted_arguments
+
+PLAIN = frozenset({"learning_rate", "rho", "momentum", "epsilon", "centered"})
+
+
+class LibrarySubject:
+    """One update rule of a library; on a model problem its gradients come from the naive NumPy network."""
+
+    name = ""
+    supported = PLAIN
+    remedy = ""
+
+    def __init__(self) -> None:
+        self.resolved = ""
+        self.circumstances: dict[str, Any] = {}
+
+    def open(self, problem: Problem) -> None:
+        """Refuse what the library lacks, then build its optimizer and its variables."""
+        given = problem.cell.hyperparameters
+        lacking = {name: value for name, value in given.departures().items() if name not in self.supported}
+        if lacking:
+            name, value = next(iter(lacking.items()))
+            raise UnsupportedError(f"{self.name} has no argument {name!r}, which is set to {value!r}. {self.remedy}")
+        self._problem, self._given = problem, given
+        self._rate = accepted_arguments(RMSprop, given)["learning_rate"]
+        self.build(problem)
+
+    def build(self, problem: Problem) -> None:
+        """Create the optimizer and take the weights."""
+        raise NotImplementedError
+
+    def apply(self, number: int, gradients: Mapping[str, Array]) -> None:
+        """Make one step of the library."""
+        raise NotImplementedError
+
+    def read(self) -> dict[str, Tensors]:
+        """Return parameters and slots as NumPy arrays of their own."""
+        raise NotImplementedError
+
+    def step(self, number: int, gradients: Tensors | None) -> Taken:
+        """Apply the replayed gradients, or those of the NumPy network at the library's parameters."""
+        taken = Taken()
+        if gradients is None:
+            evaluation = self._problem.evaluate({n: np.asarray(w) for n, w in self.read()["parameter"].items()}, number)
+            taken = Taken(evaluation.loss, evaluation.gradients)
+            gradients = evaluation.gradients
+        self.apply(number, gradients)
+        return taken
+
+    def close(self) -> None:
+        """Nothing to release."""
+
+    def rate_at(self, step: int) -> float:
+        """Return the learning rate of a zero-based step."""
+        return float(self._rate(step) if callable(self._rate) else self._rate)
