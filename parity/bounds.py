@@ -15,7 +15,7 @@ import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from parity.numerics import Array, Format, format_of
-from parity.reference.rmsprop import RMSprop
+from parity.reference.rmsprop import RMSprop, Update, constant
 
 # Roundings that a division may cost. x / sqrt(y) may be done as x * rsqrt(y): Eigen's float32 rsqrt is off by at most
 # 3.2 unit roundoffs over all 2**24 numbers in [1, 4) (a test measures all of them), and two ULP, four unit roundoffs,
@@ -67,7 +67,7 @@ class Bounded(NDArrayOperatorsMixin):
     __slots__ = ("error", "format", "low", "value")
     __array_priority__ = 1000.0
 
-    def __init__(self, value: Array, error: Array, format: Format, low: Array | None = None) -> None:
+    def __init__(self, value: Array, error: Array, format: Format, low: Array | float | None = None) -> None:
         self.value, self.error, self.format = value, error, format
         # What no evaluation falls below: a sum of squares is not negative, however large its error bound.
         self.low = value - error if low is None else np.maximum(low, value - error)
@@ -251,7 +251,30 @@ def rate_with_bound(learning_rate: Any, step: int) -> Rate:
 
 
 class BoundedRMSprop(RMSprop):
-    """The reference page with a learning rate that knows how far its schedule may be off."""
+    """The reference page with a learning rate that knows how far its schedule may be off, and moments in either form.
+
+    ``old + (1 - rho) * (new - old)`` rounds up to a quarter more than the product form: its excess goes into the old
+    moment, which the page multiplies by rho. At rho = 0 no excess is granted: there the lerp cancels, and loses a new
+    square beside a large old moment.
+    """
+
+    def update(self, w: Any, g: Any, v: Any, m: Any, b: Any, learning_rate: float) -> Update:
+        """Apply the rule to one tensor, as the page does."""
+        v = self._either_form(v, np.square(g))
+        m = None if m is None else self._either_form(m, g)
+        return super().update(w, g, v, m, b, learning_rate)
+
+    def _either_form(self, old: Bounded, new: Bounded) -> Bounded:
+        if not self.rho > 0:
+            return old
+        start = Bounded(old.value, np.zeros_like(old.value), old.format)
+        added = Bounded(new.value, np.minimum(new.error, old.format.unit * np.abs(new.value)), old.format)
+        keep, renew = constant(old, self.rho), constant(old, 1 - self.rho)
+        excess = (start + renew * (added - start)).error - (keep * start + renew * added).error
+        with np.errstate(all="ignore"):
+            granted = np.where(excess > 0, excess / self.rho, 0.0)
+        low = np.where(old.low >= 0, np.maximum(old.low - granted, 0), -np.inf)
+        return Bounded(old.value, old.error + granted, old.format, low)
 
     def _learning_rate_at(self, iterations: int) -> float:
         return rate_with_bound(self.learning_rate, iterations)

@@ -40,10 +40,13 @@ def difference(obtained: Array, expected: Array) -> Difference:
 
 
 def ratios(magnitude: Array, bound: Array) -> Array:
-    """Return |difference| / bound: 0 where nothing differs, infinite where the bound is 0, NaN where it is infinite."""
+    """Return |difference| / bound: 0 where nothing differs, NaN where the bound is infinite.
+
+    It is infinite where the bound is zero, and where the difference is no number although the bound is one.
+    """
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = magnitude / bound
-    ratio = np.where(magnitude == 0, 0.0, ratio)
+    ratio = np.where(magnitude == 0, 0.0, np.where(np.isnan(magnitude), np.inf, ratio))
     return np.asarray(np.where(np.isfinite(bound), ratio, np.nan))
 
 
@@ -90,7 +93,7 @@ def fill(part: dict[str, Any], row: int, found: Difference, bound: Array, learni
         magnitude = np.abs(found.signed)
         relative = np.where(found.expected == 0, np.inf, magnitude / np.abs(found.expected))
     ratio = ratios(magnitude, bound)
-    worst = int(np.argmax(np.where(np.isnan(ratio), np.where(np.isnan(magnitude), np.inf, -1.0), ratio)))
+    worst = int(np.argmax(np.where(np.isnan(ratio), -1.0, ratio)))
     part["differing"][row] = len(found.index)
     part["max_abs"][row] = np.max(magnitude)
     part["max_rel"][row] = np.max(relative)

@@ -54,7 +54,7 @@ class Lockstep(Judge):
         evaluations: list[Evaluation | None] = []
         self._starts = []
         for row in range(block.count):
-            before = block.before(row)
+            before = {slot: tensors for slot, tensors in block.before(row).items() if slot in shown}
             params, step = before.pop("parameter"), block.start + row
             evaluation = self.problem.evaluate(params, step) if self.source != "replayed" else None
             grads = evaluation.gradients if evaluation and self.source == "computed" else block.gradient(row)

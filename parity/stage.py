@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from parity.numerics import Array, format_of
-from parity.reference.rmsprop import Update
+from parity.reference.rmsprop import Update, as_float32
 from parity.spec import Hyperparameters
 
 _ORDER = (
@@ -44,7 +44,7 @@ def locate(
     """
     if slot not in ("momentum_buffer", "parameter") or update is None:
         return _NAMES.get(slot, slot), ""
-    if slot == "parameter" and "momentum_buffer" in after:
+    if slot == "parameter" and given.momentum > 0 and "momentum_buffer" in after:
         return "parameter", "the momentum buffer agrees, what is subtracted from the weights does not"
     obtained, expected, noise = _increments(slot, tensor, before, after, update, given)
     decay = _proportional_to_weights(obtained - expected, before["parameter"][tensor], noise)
@@ -56,12 +56,35 @@ def locate(
         return ("momentum_buffer" if slot == "momentum_buffer" else "step"), ""
     blur = float(np.max(noise[usable] / np.abs(expected[usable]))) * max(1.0, float(np.max(np.abs(factor))))
     if float(np.max(factor) - np.min(factor)) <= 4 * blur:
-        return "step", f"every increment is {float(np.median(factor)):.6g} times the expected one"
+        return _scaled(slot, float(np.median(factor)), blur, _weights_agree(tensor, after, update), given)
     sizes = np.abs(factor)
     if np.min(factor) < 0 < np.max(factor) and float(np.max(sizes) - np.min(sizes)) <= 4 * blur:
         return "gradient", "some increments have the right size and the wrong sign"
     low, high = float(np.min(factor)), float(np.max(factor))
     return "denominator", f"increments are between {low:.6g} and {high:.6g} times the expected ones, by magnitude"
+
+
+def _scaled(slot: str, factor: float, blur: float, weights_agree: bool, given: Hyperparameters) -> tuple[str, str]:
+    """Name a constant factor between the increments: a buffer kept in other units, or a step of another size."""
+    times = f"1 {factor - 1:+.3g}" if abs(factor - 1) < 1e-3 else f"{factor:.6g}"
+    if slot == "momentum_buffer" and weights_agree:
+        if abs(factor + 1) <= blur:
+            return slot, "it has the opposite sign and the weights are right: show the negated buffer in slots()"
+        return slot, f"what enters it is {times} times the expected increment, and the weights are right: other units"
+    note = f"every increment is {times} times the expected one"
+    if (
+        isinstance(given.learning_rate, float)
+        and abs(factor * as_float32(given.learning_rate) / given.learning_rate - 1) <= blur
+    ):
+        note += f": a learning rate of {given.learning_rate!r}, which Keras holds in float32"
+    return "step", note
+
+
+def _weights_agree(tensor: str, after: Mapping[str, Any], update: Update) -> bool:
+    obtained, expected = np.asarray(after["parameter"][tensor]), np.asarray(update.parameter)
+    unit = 8 * format_of(expected.dtype).unit
+    wide = format_of(expected.dtype).wide
+    return bool(np.all(np.abs(obtained.astype(wide) - expected) <= unit * np.abs(expected).astype(wide)))
 
 
 def _increments(

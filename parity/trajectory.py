@@ -114,6 +114,10 @@ class Recorder:
         return {slot: self._compared(slot, shown[slot], step) for slot in shown if slot in self._slots}
 
     def _compared(self, slot: str, tensors: Mapping[str, Any], step: int) -> dict[str, Array]:
+        unknown = [str(name) for name in tensors if name not in self._problem.params]
+        if unknown:
+            message = f"{slot} has a tensor {unknown[0]!r}; the case has {', '.join(map(repr, self._problem.params))}."
+            raise NotComparable(step, slot, unknown[0], message)
         for name, wanted in self._problem.params.items():
             if name not in tensors:
                 message = f"{slot} has no tensor {name!r}; it has {', '.join(map(repr, tensors)) or 'none'}."

@@ -69,7 +69,7 @@ def _answer(task: dict[str, Any], capture: BinaryIO) -> dict[str, Any]:
     except SystemExit as error:
         pair = failed(cell, name, f"the subject called sys.exit({error.code!r})")
     except BaseException as error:  # reported, so that other cases go on
-        pair = failed(cell, name, f"raised {type(error).__name__}: {error}")
+        pair = failed(cell, name, f"raised {type(error).__name__}: {error}".rstrip(": "))
     with contextlib.suppress(OSError, ValueError):  # a subject may have closed it
         sys.stdout.flush()
     return {"pair": msgspec.structs.replace(pair, output=_printed(capture) if ":" in name else "")}

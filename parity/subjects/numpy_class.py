@@ -4,7 +4,8 @@ import importlib
 import importlib.util
 import inspect
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,14 @@ class NumpySubject:
         """Construct the optimizer with the case's hyperparameters and take the initial weights."""
         self._problem = problem
         arguments = accepted_arguments(self._kind, problem.cell.hyperparameters)
-        self._optimizer = self._kind(**arguments)
+        self._rate = problem.cell.hyperparameters.learning_rate
+        try:
+            with self._numbers_only():
+                self._optimizer = self._kind(**arguments)
+        except TypeError as error:
+            if "unexpected keyword argument" not in str(error):
+                raise
+            raise UnsupportedError(f"the constructor refuses an argument that the case sets: {error}.") from error
         self._functional = callable(getattr(self._optimizer, "step", None))
         if self._functional:
             self._params: Tensors = dict(problem.params)
@@ -56,6 +64,11 @@ class NumpySubject:
             evaluation = self._problem.evaluate(self._params, number)
             taken = Taken(evaluation.loss, evaluation.gradients)
             gradients = evaluation.gradients
+        with self._numbers_only():
+            self._advance(gradients)
+        return taken
+
+    def _advance(self, gradients: Tensors) -> None:
         if self._functional:
             returned = self._optimizer.step(_locked(self._params), _locked(gradients), self._state)
             if not isinstance(returned, tuple) or len(returned) != 2:
@@ -64,7 +77,18 @@ class NumpySubject:
         else:
             returned = self._optimizer.update(self._params, {name: array.copy() for name, array in gradients.items()})
             self._params = self._params if returned is None else _mapping(returned, "update")
-        return taken
+
+    @contextmanager
+    def _numbers_only(self) -> Iterator[None]:
+        """Turn a class's use of a schedule as if it were a number into an argument that it lacks."""
+        try:
+            yield
+        except TypeError as error:
+            kind = type(self._rate).__name__
+            if isinstance(self._rate, float | int) or f"'{kind}'" not in str(error):
+                raise
+            text = f"the class takes a number for its learning rate, not a callable of the step: the case sets {kind}."
+            raise UnsupportedError(text) from error
 
     def read(self) -> dict[str, Tensors]:
         """Return copies of the parameters and, where the class shows them, of its slots."""

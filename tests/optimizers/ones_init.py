@@ -10,7 +10,11 @@ class RMSprop:
 
     def init(self, params):
         zeros = {name: np.zeros_like(w) for name, w in params.items()}
-        return {"step": 0, "second_moment": {name: np.ones_like(w) for name, w in params.items()}, "momentum_buffer": dict(zeros)}
+        return {
+            "step": 0,
+            "second_moment": {name: np.ones_like(w) for name, w in params.items()},
+            "momentum_buffer": dict(zeros),
+        }
 
     def step(self, params, grads, state):
         rate = self.learning_rate(state["step"]) if callable(self.learning_rate) else self.learning_rate
