@@ -7,6 +7,9 @@ from parity.explain.attribution import Attribution
 from parity.explain.explanation import Corner
 from parity.explain.picture import A_COLOUR, B_COLOUR, FAINT, FIXED_COLOUR, INK, MUTED, Drawing, Scale
 
+LOWEST = 0.0003
+"""Loss at the bottom of the picture; what lies below is drawn there."""
+
 Curve = list[tuple[float, float]]
 
 
@@ -16,7 +19,7 @@ def curves(published: dict[str, Curve], runs: dict[str, tuple[str, list[Curve]]]
     ``runs`` maps a label to its colour's role (``a``, ``b`` or ``fixed``) and one curve a seed.
     """
     drawing = Drawing(860, 500, title)
-    x, y = Scale(1, 100, 70, 830, log=True), Scale(0.0009, 3, 440, 60, log=True)
+    x, y = Scale(1, 100, 70, 830, log=True), Scale(LOWEST, 3, 440, 70, log=True)
     drawing.text(70, 28, title, size=16, bold=True)
     drawing.text(
         70,
@@ -47,31 +50,32 @@ def _grid(drawing: Drawing, x: Scale, y: Scale, target: float) -> None:
         drawing.line([(x(epoch), 440), (x(epoch), 445)], MUTED)
         drawing.text(x(epoch), 460, str(epoch), size=12, colour=MUTED, anchor="middle")
     drawing.text(450, 484, "epoch", size=12, colour=MUTED, anchor="middle")
-    drawing.text(70, 58, "loss", size=12, colour=MUTED)
+    drawing.text(62, 74, "loss", size=12, colour=MUTED, anchor="end")
     drawing.line([(70, y(target)), (830, y(target))], INK, 1, "4 3")
     drawing.text(826, y(target) - 5, f"asked for: {target:g}", size=12, anchor="end")
 
 
 def _band(drawing: Drawing, x: Scale, y: Scale, label: str, colour: str, seeds: Sequence[Curve]) -> None:
     columns = [(row[0][0], [point[1] for point in row]) for row in zip(*seeds, strict=True) if row[0][0] >= 1]
-    upper = [(x(epoch), y(max(max(losses), 0.0009))) for epoch, losses in columns]
-    lower = [(x(epoch), y(max(min(losses), 0.0009))) for epoch, losses in columns]
-    middle = [(x(epoch), y(max(median(losses), 0.0009))) for epoch, losses in columns]
+    upper = [(x(epoch), y(max(max(losses), LOWEST))) for epoch, losses in columns]
+    lower = [(x(epoch), y(max(min(losses), LOWEST))) for epoch, losses in columns]
+    middle = [(x(epoch), y(max(median(losses), LOWEST))) for epoch, losses in columns]
     drawing.area(upper, lower, colour)
     drawing.line(middle, colour, 2)
     end_x, end_y = middle[-1]
     if end_x > 700:
-        drawing.text(end_x, end_y - 14, label, colour=colour, anchor="end", bold=True)
+        along_x, along_y = middle[len(middle) // 4]
+        drawing.text(along_x, along_y - 16, label, colour=colour, bold=True)
     else:
         drawing.text(end_x + 10, min(end_y + 4, 436), label, colour=colour, bold=True)
 
 
-def waterfall(found: Attribution, start: float, end: float, sides: Sequence[str], keep: int = 6) -> str:
-    """Draw the way from A's loss to B's: what each set of changes adds beyond its smaller sets; the rest in one bar."""
+def waterfall(found: Attribution, start: float, end: float, sides: Sequence[str], least: float = 2.0) -> str:
+    """Draw the way from A's loss to B's: what each change adds, what pairs add beyond both alone, and the rest."""
     terms = sorted(found.terms, key=lambda term: (len(term.factors), -abs(term.percent)))
-    large = sorted(found.terms, key=lambda term: -abs(term.percent))[:keep]
-    shown = [(" × ".join(term.factors), term.percent) for term in terms if term in large]
-    shown.append((f"the other {len(found.terms) - len(large)} sets together", 100 - sum(value for _, value in shown)))
+    large = [term for term in terms if len(term.factors) <= 2 and abs(term.percent) >= least]
+    shown = [(" × ".join(term.factors), term.percent) for term in large]
+    shown.append((f"the other {len(terms) - len(large)} sets together", 100 - sum(value for _, value in shown)))
     height = 150 + 34 * len(shown)
     title = f"From {sides[0]} to {sides[1]}: what each change adds, alone and together"
     drawing = Drawing(860, height, title)
@@ -89,7 +93,7 @@ def waterfall(found: Attribution, start: float, end: float, sides: Sequence[str]
     for row, (label, _) in enumerate(shown):
         _bar(drawing, x, 72 + 34 * row, label, ends[row], ends[row + 1])
     drawing.text(x(0), height - 22, f"{sides[0]}: {start:.3g}", size=12, colour=A_COLOUR, anchor="middle", bold=True)
-    drawing.text(x(100), height - 22, f"{sides[1]}: {end:.2g}", size=12, colour=B_COLOUR, anchor="middle", bold=True)
+    drawing.text(x(100), height - 22, f"{sides[1]}: {end:.3g}", size=12, colour=B_COLOUR, anchor="middle", bold=True)
     return drawing.svg()
 
 
