@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from parity.explain.attribution import Attribution
 from parity.explain.experiment import Supposed, what_if
-from parity.explain.factors import show, switched
+from parity.explain.factors import Program, show, switched
 from parity.explain.measured import Record, Runs, epochs_to, reached, typical
 
 TRIALS = 2
@@ -62,7 +62,16 @@ def effect(name: str, records: Sequence[Record], target: float) -> Effect:
 
 def judge(runs: Runs, attribution: Attribution, inert: Sequence[str], partners: Sequence[str]) -> list[Judged]:
     """Return a verdict for each supposed reason; ``partners`` are the factors of the smallest repair."""
-    return [_judge(runs, reason, attribution, inert, partners) for reason in runs.experiment.supposed]
+    supposed = runs.experiment.supposed
+    tried = [_supposing(runs, reason) for reason in supposed if reason.what_if]
+    # All at once, so that the slow ones share the cores.
+    runs.records(tried, "supposed reasons", runs.seeds[:TRIALS])
+    return [_judge(runs, reason, attribution, inert, partners) for reason in supposed]
+
+
+def _supposing(runs: Runs, reason: Supposed) -> Program:
+    """Return side A as it would be if the supposition were true of it."""
+    return what_if(runs.experiment.programs[0], reason.what_if, f"supposed {reason.label!r}")
 
 
 def _judge(
@@ -100,7 +109,7 @@ def _tried(runs: Runs, reason: Supposed) -> str:
     """Return what side A reaches when the supposition is made true of it."""
     if not reason.what_if:
         return ""
-    changed = what_if(runs.experiment.programs[0], reason.what_if, f"supposed {reason.label!r}")
+    changed = _supposing(runs, reason)
     plain, tried = runs.records([runs.a, changed], "supposed reasons", runs.seeds[:TRIALS])
     settings = ", ".join(f"{name} {show(value)}" for name, value in reason.what_if.items())
     if all(one["digest"] == other["digest"] for one, other in zip(plain, tried, strict=True)):
