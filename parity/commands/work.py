@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from parity.spec import Cell
 if TYPE_CHECKING:
     from parity.results import Run
 
+SECONDS_BETWEEN_LINES = 30.0
 DEFAULT_SUBJECTS = ("keras-eager", "keras-graph", "keras-xla", "keras-fit")
 
 
@@ -96,12 +98,13 @@ def _seconds(text: str) -> float:
 
 
 class _Bar:
-    """A progress bar on standard error; without a terminal there is none, and rich is not imported."""
+    """A progress bar on standard error; where that is no terminal, a line now and then, and rich is not imported."""
 
     callback: Callable[[Any], None] | None = None
+    _progress: Any = None
+    _said = 0.0
 
     def __enter__(self) -> "_Bar":
-        self._progress = None
         if sys.stderr.isatty():
             from rich.console import Console
             from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -111,7 +114,16 @@ class _Bar:
             self._progress.start()
             self._task = self._progress.add_task("", total=None)
             self.callback = self._advance
+        else:
+            self._said = time.monotonic()
+            self.callback = self._say
         return self
+
+    def _say(self, news: Any) -> None:
+        now = time.monotonic()
+        if now - self._said >= SECONDS_BETWEEN_LINES:
+            self._said = now
+            print(f"parity: {news.done} of {news.total} pairs done, now {news.case} · {news.subject}", file=sys.stderr)
 
     def __exit__(self, *error: object) -> None:
         if self._progress is not None:
