@@ -151,12 +151,12 @@ def representative(pairs: Iterable[Pair]) -> tuple[Pair, Comparison | None]:
 
 def _plainness(pair: Pair, item: Comparison | None) -> tuple[Any, ...]:
     if item is None or not item.outcome.fails:
-        return (2, 0, 0, 0, 0, pair.case)
+        return (2, 0, 0, 0, 0, 0, pair.case)
     where = item.first_divergence
     if where is None:
-        return (1, -item.outcome.severity, 0, 0, 0, pair.case)
+        return (1, -item.outcome.severity, 0, 0, 0, 0, pair.case)
     stage = STAGES.index(where.stage) if where.stage in STAGES else len(STAGES)
-    return (0, -item.outcome.severity, item.comparison != "lockstep", where.step, stage, pair.case)
+    return (0, -item.outcome.severity, item.comparison != "lockstep", where.step, stage, "float32" not in pair.case, pair.case)
 
 
 def _counted(counts: Iterable[tuple[Verdict, int]]) -> str:
