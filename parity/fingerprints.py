@@ -18,7 +18,7 @@ SUMMATION = (
 
 @dataclass(slots=True)
 class Fingerprints:
-    """Counts, over all differing elements, how many a named cause explains to the bit; a cause must explain them all."""
+    """Counts how many differing elements a named cause explains to the bit; a cause must explain them all."""
 
     moments: int = 0
     contracted: int = 0
@@ -47,13 +47,13 @@ class Fingerprints:
             found.append(SUMMATION)
         if contraction:
             found.append(
-                f"Cause, second_moment: a contraction. rho*v + (1-rho)*g*g with one rounding instead of two (FMA) yields "
-                f"all {self.moments} differing values to the bit."
+                f"Cause, second_moment: a contraction. rho*v + (1-rho)*g*g with one rounding instead of two (FMA) "
+                f"yields all {self.moments} differing values to the bit."
             )
         if self.flushed:
             found.append(
-                f"Cause: subnormal numbers are flushed to zero; {self.flushed} of {self.differing} differing values are 0 "
-                f"where the reference has a subnormal."
+                f"Cause: subnormal numbers are flushed to zero; {self.flushed} of {self.differing} differing values are "
+                f"0 where the reference has a subnormal."
             )
         return found
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+
 class Float32:
     """The arithmetic that Keras computes a schedule in: float32, each operation rounded once."""
 

@@ -156,7 +156,8 @@ def _plainness(pair: Pair, item: Comparison | None) -> tuple[Any, ...]:
     if where is None:
         return (1, -item.outcome.severity, 0, 0, 0, 0, pair.case)
     stage = STAGES.index(where.stage) if where.stage in STAGES else len(STAGES)
-    return (0, -item.outcome.severity, item.comparison != "lockstep", where.step, stage, "float32" not in pair.case, pair.case)
+    unusual = "float32" not in pair.case
+    return (0, -item.outcome.severity, item.comparison != "lockstep", where.step, stage, unusual, pair.case)
 
 
 def _counted(counts: Iterable[tuple[Verdict, int]]) -> str:
