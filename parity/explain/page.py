@@ -53,6 +53,10 @@ def _sentences(found: Explanation) -> dict[str, str]:
         "only_weights": f"{corners[one].typical:.2g}",
         "only_division": f"{corners[two].typical:.2g}",
         "both": f"{corners[one | two].typical:.2g}",
+        "than_posted": "worse than as posted"
+        if corners[one].typical > corners[frozenset()].typical
+        else "little better",
+        "target": f"{found.target:g}",
         "loud_start": f"{_mean(corners[two].starts):.3g}",
         "keras_low": f"{min(found.corners[-1].losses):.1g}",
         "keras_high": f"{max(found.corners[-1].losses):.1g}",
