@@ -180,6 +180,8 @@ class Judge:
             return Verdict.DIVERGED, Verdict.DIVERGED.value
         if self.non_finite is not None:
             return Verdict.NON_FINITE, Verdict.NON_FINITE.value
+        if not self.compared:
+            return Verdict.UNDECIDED, "nothing was compared: no tensor of the case has an element"
         if self.undecided:
             return Verdict.UNDECIDED, f"{Verdict.UNDECIDED.value} ({self.undecided} of {self.compared} element-steps)"
         verdict = Verdict.ROUNDING if self.differing else Verdict.IDENTICAL

@@ -70,12 +70,12 @@ def blocks(problem: Problem, adapter: Adapter) -> Iterator[Block]:
 def _compare(problem: Problem, adapter: Adapter, name: str) -> list[Comparison]:
     cell = problem.cell
     judges = _judges(problem)
-    digest = hashlib.sha256()
+    digests: dict[str, Any] = {}
     step = 0
     try:
         adapter.open(problem)
         for block in blocks(problem, adapter):
-            _digest(digest, block)
+            _digest(digests, block)
             for judge in judges:
                 judge.feed(block)
             step = block.start + block.count
@@ -92,7 +92,7 @@ def _compare(problem: Problem, adapter: Adapter, name: str) -> list[Comparison]:
     finally:
         adapter.close()
     finished = [judge.finish(name) for judge in judges if judge.mode in cell.comparisons]
-    return [msgspec.structs.replace(item, digest=digest.hexdigest()) for item in finished]
+    return [msgspec.structs.replace(item, digest=_joined(digests)) for item in finished]
 
 
 def _judges(problem: Problem) -> list[Judge]:
@@ -104,11 +104,17 @@ def _judges(problem: Problem) -> list[Judge]:
     return [*found, Free(problem, local)] if "free" in wanted else found
 
 
-def _digest(digest: Any, block: Block) -> None:
-    for slot in sorted(block.columns):
-        for name in sorted(block.columns[slot]):
-            digest.update(f"{slot}/{name}".encode())
-            digest.update(np.ascontiguousarray(block.columns[slot][name][1:]).view(np.uint8).data)
+def _digest(digests: dict[str, Any], block: Block) -> None:
+    """Take a block into one digest for each column, so that the result does not depend on where blocks end."""
+    for slot, tensors in block.columns.items():
+        for name, column in tensors.items():
+            digest = digests.setdefault(f"{slot}/{name}", hashlib.sha256())
+            digest.update(np.ascontiguousarray(column[1:]).view(np.uint8).data)
+
+
+def _joined(digests: dict[str, Any]) -> str:
+    lines = [f"{name} {digests[name].hexdigest()}\n" for name in sorted(digests)]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def _without(cell: Cell, name: str, verdict: Verdict, reason: str) -> list[Comparison]:
