@@ -194,9 +194,13 @@ def conclude(found: Explanation) -> list[str]:
     return lines
 
 
+_CLEAR = 10.0
+"""Percent of the gap from which on an interaction is worth a sentence."""
+
+
 def _shares_in_words(found: Attribution) -> list[str]:
     lines = []
-    if found.pairs:
+    if found.pairs and found.interactions[0].percent > max(found.interactions[0].uncertainty, _CLEAR):
         pair, beyond = found.pairs[0], found.interactions[0]
         lines.append(
             f"{' × '.join(pair.factors)} hold {pair.percent:.1f} ± {pair.uncertainty:.1f} % of the gap; "
@@ -258,4 +262,5 @@ def _compared(name: str, real: str, described: Record, record: Record) -> list[C
     checks = [Check(name, real, "printed loss, epoch 1", described["printed"][0], record["printed"][0])]
     if "loss" in record:
         checks.append(Check(name, real, "loss after epoch 1", described["loss"][-1], record["loss"][-1]))
-    return [*checks, Check(name, real, "weights after epoch 1, digest", described["digest"], record["digest"])]
+    same = described["digest"] == record["digest"]
+    return [*checks, Check(name, real, "every bit of the weights after epoch 1", "equal" if same else "not equal", "")]
