@@ -31,7 +31,7 @@ SWITCHES: dict[str, tuple[Any, ...]] = {
     "denominator_power": (0.5, 1.0),
     "rho_role": ("keep", "new"),
     "schedule_origin": (0, 1),
-    "state_carried": (True, False),
+    "state_carried": (True, False, "momentum_only"),
     "gradient_reduction": ("mean", "sum"),
     "arithmetic": ("variable_dtype", "float16", "bfloat16", "float32", "float64"),
 }
@@ -63,7 +63,7 @@ class Family(RMSprop):
     denominator_power: float = 0.5
     rho_role: str = "keep"
     schedule_origin: int = 0
-    state_carried: bool = True
+    state_carried: bool | str = True
     gradient_reduction: str = "mean"
     arithmetic: str = "variable_dtype"
     batch_size: float = 1
@@ -93,7 +93,9 @@ class Family(RMSprop):
             grads = {name: total / constant(total, every) for name, total in self._accumulated(grads, state).items()}
         grads = self._clipped(grads)
         rate = self._learning_rate_at(iterations + self.schedule_origin)
-        used = state if self.state_carried else self.init(params)
+        used = state if self.state_carried is True else self.init(params)
+        if self.state_carried == "momentum_only" and "momentum_buffer" in state:
+            used = {**used, "momentum_buffer": state["momentum_buffer"]}
         updates = {}
         for name, w in params.items():
             w, g = self._with_decay(name, w, grads[name], rate)

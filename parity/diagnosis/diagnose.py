@@ -1,0 +1,266 @@
+"""From a subject to a diagnosis: observe, refuse what is no function, search, separate, confirm."""
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from parity.diagnosis.behaviour import Watched, misbehaviour, run, wrote_into_inputs
+from parity.diagnosis.findings import Diagnosis, Explanation, Finding
+from parity.diagnosis.member import Member, bound_ratio, equal_bits, predict, step_error
+from parity.diagnosis.observe import Make, Observation
+from parity.diagnosis.probes import MODES, Probe, first_probe, probe
+from parity.diagnosis.search import Found, extended, likely_rounding, nearest, search, within
+from parity.errors import NotInstalledError, UnsupportedError
+
+SEPARATORS: dict[str, tuple[dict[str, Any], str]] = {
+    "rho = 0.5": ({"rho": 0.5}, "float32"),
+    "epsilon = 0.001": ({"epsilon": 1e-3}, "float32"),
+    "learning_rate = 0.25": ({"learning_rate": 0.25}, "float32"),
+    "float64 weights": ({}, "float64"),
+    "float16 weights": ({}, "float16"),
+}
+"""Probes that the search does not need, for sets that it cannot tell apart."""
+
+_HELD_BACK = (1, 2)
+_MOST_TIES = 12
+
+
+def diagnose(make: Make, name: str) -> Diagnosis:
+    """Return what a subject is.
+
+    Args:
+        make: returns a fresh adapter; for a class of a user, over the same class each time.
+        name: the subject's name, for the record.
+    """
+    try:
+        watched = Watched(make, name)
+        first = run(watched, first_probe())
+    except NotInstalledError as error:
+        return Diagnosis(name, Finding.NOT_INSTALLED, evidence=(str(error),))
+    except UnsupportedError as error:
+        return Diagnosis(name, Finding.UNSUPPORTED, evidence=(str(error),))
+    except Exception as error:  # whatever a subject raises is a finding about it
+        finding = Finding.MUTATES_INPUTS if wrote_into_inputs(error) else Finding.FAILED
+        return Diagnosis(name, finding, evidence=(_raised(error),))
+    wrong = misbehaviour(watched, first.probe, first)
+    if wrong:
+        return Diagnosis(name, wrong[0], evidence=(wrong[1],), shows=tuple(first.columns))
+    observations, lacks = observe_modes(watched, first)
+    found = diagnose_observed(watched, name, observations, lacks)
+    if not first.strange:
+        return found
+    evidence = tuple(
+        f"{what} is {dtype}; the weights are {first.probe.weights.dtype}" for what, dtype in first.strange.items()
+    )
+    return replace(found, finding=Finding.MIXED_DTYPES, evidence=evidence)
+
+
+def observe_modes(make: Make, first: Observation) -> tuple[list[Observation], dict[str, str]]:
+    """Return the observations in every mode that the subject has, and why it lacks the others."""
+    observations, lacks = [first], {}
+    scheduled = True
+    for mode in MODES:
+        try:
+            observations.append(run(make, probe(mode, scheduled)))
+            continue
+        except UnsupportedError as error:
+            if mode != "plain":
+                lacks[mode] = str(error)
+                continue
+            lacks["schedule"] = str(error)
+        except Exception as error:  # a class that takes no callable raises where it multiplies by it
+            if mode != "plain":
+                lacks[mode] = _raised(error)
+                continue
+            lacks["schedule"] = _raised(error)
+        scheduled = False
+        observations.append(run(make, probe(mode, scheduled)))
+    return observations, lacks
+
+
+def diagnose_observed(make: Make, name: str, observations: list[Observation], lacks: dict[str, str]) -> Diagnosis:
+    """Search, separate and confirm; mode by mode where no single set explains all modes."""
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # NumPy warns of a median over nothing but NaN
+        modes = tuple(dict.fromkeys(seen.probe.mode for seen in observations))
+        base = Diagnosis(name, Finding.UNEXPLAINED, shows=tuple(observations[0].columns), modes=modes, lacks=lacks)
+        held = _held_back(make, observations)
+        result = _explained(make, base, observations, held)
+        if len(base.shows) > 1 and (result is None or result.evidence):
+            bare = _without_slots(make, base, observations, held)
+            result = bare if result is None or (bare and len(bare.evidence) == 1) else result
+        if result is not None:
+            return result
+        member, error = nearest(observations)
+        ratio = max(bound_ratio(member, seen, limit=1e6) for seen in observations)
+        return replace(base, explanations=(Explanation(member, modes, error, ratio, False),))
+
+
+def _explained(
+    make: Make, base: Diagnosis, observations: list[Observation], held: list[Observation]
+) -> Diagnosis | None:
+    found = search(observations)
+    if found is not None:
+        result = _settled(make, base, observations, held, found)
+        if result is not None:
+            return result
+    return _mode_by_mode(base, observations, held)
+
+
+def _without_slots(
+    make: Make, base: Diagnosis, observations: list[Observation], held: list[Observation]
+) -> Diagnosis | None:
+    """Explain the parameters alone: what a subject shows as a slot may not be what it computes with."""
+    bare, bare_held = ([_bare(seen) for seen in group] for group in (observations, held))
+    result = _explained(lambda: _Bare(make), base, bare, bare_held)
+    if result is None:
+        return None
+    member = result.explanations[0].member
+    wrong = [slot for slot in base.shows if slot != "parameter" and not _follows(member, observations, slot)]
+    said = f"the parameters follow this, what slots() shows as {', '.join(wrong) or 'its slots'} does not"
+    return replace(result, finding=Finding.EXPLAINED, evidence=(said, *result.evidence))
+
+
+def _bare(seen: Observation) -> Observation:
+    return Observation(seen.probe, {"parameter": seen.columns["parameter"]}, seen.strange)
+
+
+def _follows(member: Member, observations: list[Observation], slot: str) -> bool:
+    shown = [
+        Observation(s.probe, {k: s.columns[k] for k in ("parameter", slot) if k in s.columns}) for s in observations
+    ]
+    return all(within(member, seen) for seen in shown)
+
+
+class _Bare:
+    """An adapter that shows the parameters only."""
+
+    def __init__(self, make: Make) -> None:
+        self._adapter = make()
+        self.resolved, self.circumstances = self._adapter.resolved, self._adapter.circumstances
+        self.open, self.step, self.close = self._adapter.open, self._adapter.step, self._adapter.close
+
+    def read(self) -> dict[str, Any]:
+        """Return the parameters."""
+        return {"parameter": self._adapter.read()["parameter"]}
+
+
+def _settled(
+    make: Make, base: Diagnosis, observations: list[Observation], held: list[Observation], found: Found
+) -> Diagnosis | None:
+    """Confirm on probes that the search did not use; None if nothing that it found holds there."""
+    members = [member for member in found.members if _holds(member, held, found.exact)]
+    if not members:
+        return None
+    members, label = _separated(make, members, found.exact)
+    smallest = members[0].size
+    chosen = [m for m in members if m.size == smallest][:4]
+    everything = [*observations, *held]
+    explanations = tuple(_explanation(m, everything, base.modes, found.exact) for m in chosen)
+    ties = tuple(member for member in members if member not in chosen)
+    finding = _finding(chosen[0], everything, found.exact)
+    return replace(base, finding=finding, explanations=explanations, ties=ties, probe=label)
+
+
+def _finding(member: Member, observations: Sequence[Observation], exact: bool) -> Finding:
+    if not member.size:
+        return Finding.IDENTICAL if exact else Finding.ROUNDING
+    harmless = all(name in ("division", "moment_form", "increment_order") for name, _ in member.switches)
+    if member.rounding and (harmless or all(within(Member(), seen) for seen in observations)):
+        return Finding.ROUNDING
+    return Finding.EXPLAINED
+
+
+def _explanation(member: Member, observations: list[Observation], modes: tuple[str, ...], exact: bool) -> Explanation:
+    if exact:
+        return Explanation(member, modes, 0.0, 0.0, confirmed=True)
+    ratio = max(bound_ratio(member, seen) for seen in observations)
+    residual = float(np.mean([step_error(member, seen) for seen in observations]))
+    likely, before, after = likely_rounding(member, observations)
+    turned = tuple(item for item in likely.switches if item not in member.switches)
+    return Explanation(member, modes, residual, ratio, True, turned, (before, after))
+
+
+def _held_back(make: Make, observations: list[Observation]) -> list[Observation]:
+    kinds = dict.fromkeys((seen.probe.mode, seen.probe.scheduled) for seen in observations[1:])
+    return [run(make, probe(mode, scheduled, seed)) for seed in _HELD_BACK for mode, scheduled in kinds]
+
+
+def _holds(member: Member, observations: Sequence[Observation], exact: bool) -> bool:
+    return all(equal_bits(member, seen) if exact else within(member, seen) for seen in observations)
+
+
+def _separated(make: Make, members: list[Member], exact: bool) -> tuple[list[Member], str | None]:
+    """Run the probes on which the sets that still fit differ; return who is left, and a probe that could not run."""
+    missing = None
+    for label, (change, dtype) in SEPARATORS.items():
+        if len(members) < 2:
+            break
+        extra = _changed(first_probe(dtype), label, change)
+        with np.errstate(all="ignore"):
+            rivals = members[:_MOST_TIES]
+            if not exact or len({predict(member, extra).tobytes() for member in rivals}) < 2:
+                continue
+        try:
+            seen = run(make, extra)
+        except Exception:  # the subject has no such argument, or cannot compute in that dtype
+            missing = missing or label
+            continue
+        left = [member for member in members if equal_bits(member, seen)]
+        members = left or members
+    return members, missing if len(members) > 1 else None
+
+
+def _changed(base: Probe, label: str, change: dict[str, Any]) -> Probe:
+    given = msgspec.structs.replace(base.hyperparameters, **change)
+    return Probe(label, base.mode, given, base.weights, base.gradients)
+
+
+def _mode_by_mode(base: Diagnosis, observations: list[Observation], held: list[Observation]) -> Diagnosis | None:
+    """Return one explanation for each group of modes; None unless the plain mode has one."""
+    results: dict[tuple[Member, bool], list[str]] = {}
+    lost = []
+    for mode in base.modes:
+        known = list(results)
+        found = _in_mode(mode, observations, held, known[0] if known else None)
+        if found is None and mode == "plain":
+            return None
+        if found is None:
+            lost.append(mode)
+        else:
+            results.setdefault(next((k for k in known if k in found), found[0]), []).append(mode)
+    explanations = []
+    for (member, exact), modes in results.items():
+        used = [seen for seen in [*observations, *held] if seen.probe.mode in modes]
+        explanations.append(_explanation(member, used, tuple(modes), exact))
+    evidence = (f"no set of choices reproduces it with {', '.join(lost)}",) if lost else ()
+    members = [member for member, _ in results]
+    agree = not lost and all(
+        _finding(member, [*observations, *held], exact=False) is Finding.ROUNDING for member in members
+    )
+    finding = Finding.ROUNDING if agree else Finding.EXPLAINED
+    return replace(base, finding=finding, explanations=tuple(explanations), evidence=evidence)
+
+
+def _in_mode(
+    mode: str, observations: list[Observation], held: list[Observation], known: tuple[Member, bool] | None
+) -> list[tuple[Member, bool]] | None:
+    """Return the members, each with whether its bits are equal, that fit all observations of one mode."""
+    seen = [item for item in observations if item.probe.mode == mode]
+    later = [item for item in held if item.probe.mode == mode]
+    if known is not None:
+        fits = equal_bits if known[1] else within
+        same = extended([known[0]], [observations[0], *seen, *later], fits)
+        if same:
+            return [(min(same, key=lambda member: member.size), known[1])]
+    found = search(seen, joint=mode == "plain")
+    good = [member for member in found.members if _holds(member, later, found.exact)] if found else []
+    return [(member, found.exact) for member in good] if found and good else None
+
+
+def _raised(error: Exception) -> str:
+    return f"raised {type(error).__name__}: {str(error).strip().splitlines()[-1] if str(error).strip() else ''}"

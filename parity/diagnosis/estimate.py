@@ -1,0 +1,200 @@
+"""Estimating the numbers a subject really runs with, from nothing but the changes of its parameters.
+
+Levenberg-Marquardt in float64 over log learning rate, log epsilon, logit rho and momentum; each residual is weighed by
+what float32 can show of that change. Source: J. J. Moré, The Levenberg-Marquardt algorithm, 1978.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from parity.diagnosis.member import Member, rule_for
+from parity.diagnosis.observe import Observation
+from parity.diagnosis.probes import BATCH_SIZE
+from parity.numerics import format_of
+from parity.reference.family import Family
+
+Vector = NDArray[np.float64]
+ALLOWED = {"rate": (1e-5, 1e4), "epsilon": (1e-14, 1e2), "rho": (0.05, 0.9999), "momentum": (1e-3, 0.9999)}
+"""Beyond these a number is a limit in which the rule turns into another one, such as plain or signed descent."""
+
+_GRID = [(e, r) for e in (1e-12, 1e-10, 1e-8, 1e-6, 1e-4, 1e-2) for r in (0.5, 0.9, 0.99, 0.999)]
+_FITS = 4.0
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """Numbers with the standard error of their logarithm (momentum: of itself); ``misfit`` is near one for a fit."""
+
+    values: dict[str, float]
+    errors: dict[str, float]
+    misfit: float
+
+    @property
+    def fits(self) -> bool:
+        """Whether what is left over is rounding."""
+        return self.misfit <= _FITS
+
+
+class _Problem:
+    """The changes that a subject showed, what float32 hides of them, and the family's for a batch of numbers."""
+
+    def __init__(self, member: Member, seen: Observation, free: tuple[str, ...]) -> None:
+        self.free, self.seen = free, seen
+        rule = rule_for(member, seen.probe.hyperparameters)
+        self.rule: Any = rule
+        self.given = {"rate": 1.0, "epsilon": rule.epsilon, "rho": rule.rho, "momentum": rule.momentum}
+        origin = rule.schedule_origin
+        self.rates = [rule._learning_rate_at(step + origin) for step in range(seen.probe.steps)]
+        self.scale = BATCH_SIZE if rule.gradient_reduction == "sum" else 1.0
+        self.centered = bool(rule.centered)
+        w = seen.columns["parameter"].astype(np.float64)
+        unit = format_of(seen.columns["parameter"].dtype).unit
+        with np.errstate(all="ignore"):
+            self.change = np.diff(w, axis=0)
+            noise = unit * (np.abs(w[1:]) + np.abs(w[:-1])) + 16 * unit * np.abs(self.change)
+        self.usable = np.isfinite(self.change)
+        self.noise = np.where(self.usable, np.maximum(noise, 1e-30), 1.0)
+
+    def unpack(self, theta: Vector) -> dict[str, Any]:
+        """Return numbers, each ``[points, 1]``, for parameters ``[points, k]``."""
+        numbers: dict[str, Any] = dict(self.given)
+        for column, name in enumerate(self.free):
+            x = theta[:, column : column + 1]
+            numbers[name] = x if name == "momentum" else 1 / (1 + np.exp(-x)) if name == "rho" else np.exp(x)
+        return numbers
+
+    def pack(self, numbers: dict[str, float]) -> list[float]:
+        """Return the parameters of one point."""
+        turn = {"rho": lambda p: math.log(p / (1 - p)), "momentum": float}
+        return [turn.get(name, math.log)(numbers[name]) for name in self.free]
+
+    def changes(self, theta: Vector) -> Vector:
+        """Return the family's changes ``[points, steps, elements]``."""
+        numbers = self.unpack(theta)
+        rule: Any = self.rule
+        rule.rho, rule.epsilon, rule.momentum = numbers["rho"], numbers["epsilon"], numbers["momentum"]
+        moving = "momentum" in self.free or bool(np.any(self.given["momentum"]))
+        points = len(theta)
+        w = np.repeat(self.seen.columns["parameter"][:1].astype(np.float64), points, axis=0)
+        zero, first = np.zeros_like(w), w
+        start = zero + float(rule.second_moment_start)
+        v, m, b = start, zero if self.centered else None, zero if moving else None
+        made = []
+        for step, gradient in enumerate(self.seen.probe.gradients.astype(np.float64)):
+            if rule.state_carried is not True:
+                v, m, b = start, zero if self.centered else None, zero if moving else None
+            g = np.broadcast_to(gradient * self.scale, w.shape)
+            update = Family.rule(rule, w, g, v, m, b, self.rates[step] * numbers["rate"], step + 1)
+            v, m, b = update.second_moment, update.first_moment, update.momentum_buffer
+            made.append(update.parameter - w)
+            w = first
+        return np.stack(made, axis=1)
+
+    def residuals(self, theta: Vector, softness: float) -> Vector:
+        """Return weighed differences ``[points, values]``; a soft weight lets far-off numbers find their way."""
+        weight = self.noise + softness * np.abs(np.where(self.usable, self.change, 0.0))
+        made = self.changes(theta)
+        off = np.where(self.usable, made - self.change, 0.0) / weight
+        off = np.nan_to_num(np.clip(off, -1e8, 1e8), nan=1e8)
+        return np.asarray(off.reshape(len(theta), -1))
+
+
+_known: dict[tuple[Any, ...], "Estimate | None"] = {}
+
+
+def estimate(member: Member, seen: Observation, free: tuple[str, ...] = ("rate", "epsilon", "rho")) -> Estimate | None:
+    """Return the numbers with which the member comes closest to what was shown, or None if it never comes near."""
+    key = (member, seen.probe.name, seen.columns["parameter"].tobytes(), free)
+    if key not in _known:
+        if len(_known) > 1000:
+            _known.clear()
+        _known[key] = _estimated(member, seen, free)
+    return _known[key]
+
+
+def _estimated(member: Member, seen: Observation, free: tuple[str, ...]) -> Estimate | None:
+    if dict(member.switches).get("epsilon_place") == "none":
+        free = tuple(name for name in free if name != "epsilon")
+    problem = _Problem(member, seen, free)
+    with np.errstate(all="ignore"):
+        theta = _first_guess(problem)
+        for softness, rounds, hopeless in ((0.05, 4, 12.0), (0.05, 6, 4.0), (1e-3, 8, np.inf), (0.0, 8, np.inf)):
+            theta, r, jacobian = _descend(problem, theta, softness, rounds)
+            misfit = float(np.sqrt(np.mean(r**2)))
+            if misfit > hopeless:
+                return None
+        spread = np.linalg.pinv(jacobian.T @ jacobian)
+        errors = np.sqrt(np.maximum(np.diag(spread), 0)) * max(misfit, 0.1)
+        values = {name: float(np.ravel(x)[0]) for name, x in problem.unpack(theta[None]).items() if name in free}
+    logit = {"rho": values.get("rho", 0.5) * (1 - values.get("rho", 0.5))}
+    scaled = {n: float(e) * logit.get(n, 1.0) for n, e in zip(free, errors, strict=True)}
+    return Estimate(values, scaled, misfit)
+
+
+def _first_guess(problem: _Problem) -> Vector:
+    points = [dict(problem.given, momentum=problem.given["momentum"] or 0.5)]
+    if "epsilon" in problem.free or "rho" in problem.free:
+        points += [dict(points[0], epsilon=epsilon, rho=rho) for epsilon, rho in _GRID]
+    theta = np.array([problem.pack(point) for point in points])
+    if "rate" in problem.free:
+        made = problem.changes(theta)
+        ratio = np.abs(problem.change) / np.abs(made)
+        ratio = np.where(np.isfinite(ratio) & (ratio > 0), ratio, np.nan)
+        shift = np.nanmedian(np.log(ratio).reshape(len(points), -1), axis=1)
+        theta[:, problem.free.index("rate")] += np.nan_to_num(np.clip(shift, -15, 15))
+    errors = np.mean(np.minimum(problem.residuals(theta, 0.05) ** 2, 400.0), axis=1)
+    return np.asarray(theta[int(np.argmin(errors))])
+
+
+def _descend(problem: _Problem, theta: Vector, softness: float, rounds: int) -> tuple[Vector, Vector, Vector]:
+    size, damping = len(theta), 1e-3
+    steps = np.vstack([np.zeros(size), 1e-6 * np.eye(size)])
+    batch = problem.residuals(theta + steps, softness)
+    for _ in range(rounds):
+        r, jacobian = batch[0], (batch[1:] - batch[0]).T / 1e-6
+        normal = jacobian.T @ jacobian
+        move = np.linalg.lstsq(normal + damping * np.diag(np.diag(normal) + 1e-12), -jacobian.T @ r, rcond=None)[0]
+        trial = theta + np.clip(move, -2, 2)
+        tried = problem.residuals(trial + steps, softness)
+        if np.sum(tried[0] ** 2) < np.sum(r**2):
+            theta, batch, damping = trial, tried, damping / 10
+            if np.max(np.abs(move)) < 1e-10:
+                break
+        else:
+            damping *= 30
+            if damping > 1e9:
+                break
+    return theta, batch[0], (batch[1:] - batch[0]).T / 1e-6
+
+
+def rounded(found: Estimate, given: dict[str, float]) -> dict[str, float] | None:
+    """Return the numbers that differ from the given ones, as the shortest decimals that the data allow.
+
+    None if a number that differs is not determined by the data, or lies where the rule turns into another one.
+    """
+    result = {}
+    for name, value in found.values.items():
+        error = 5 * found.errors[name] + 3e-7
+        nominal = given[name]
+        near = abs(value - nominal) if name in ("rho", "momentum") else abs(math.log(value / nominal))
+        if near <= error:
+            continue
+        low, high = ALLOWED[name]
+        if not low <= value <= high or error > 0.05:
+            return None
+        result[name] = _shortest(name, value, error, nominal)
+    return result
+
+
+def _shortest(name: str, value: float, error: float, nominal: float) -> float:
+    size = error if name in ("rho", "momentum") else error * value
+    decimals = [float(f"{value:.{digits}g}") for digits in range(1, 12)]
+    first = next((d for d in decimals if abs(d - value) <= size), decimals[-1])
+    if name in ("rate", "epsilon") and first == next((d for d in decimals[3:] if abs(d - value) <= size), None):
+        doubled = nominal * 2.0 ** round(math.log2(value / nominal))
+        return doubled if abs(doubled - value) <= size else first
+    return first

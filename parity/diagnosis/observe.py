@@ -1,0 +1,88 @@
+"""Driving a subject through a probe: what it shows after every step, and what it does that no optimizer should."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from parity.diagnosis.probes import SHAPES, Probe, ProbeProblem, joined
+from parity.numerics import Array, differs
+from parity.subjects import Adapter
+from parity.words import SLOTS
+
+Make = Callable[[], Adapter]
+
+
+class Unusable(Exception):
+    """The subject shows something that is no trajectory: a name or a shape is missing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What a subject showed: ``columns[slot]`` is ``[steps + 1, elements]``, row 0 the state before the first step.
+
+    ``strange`` maps what has another dtype than the weights to that dtype; such values are rounded to the weights'.
+    """
+
+    probe: Probe
+    columns: dict[str, Array]
+    strange: dict[str, str] = field(default_factory=dict)
+
+    def lockstep(self, slots: set[str]) -> bool:
+        """Whether every slot of a rule is visible, so that each step can be judged alone."""
+        return slots <= set(self.columns)
+
+
+def observe(make: Make, probe: Probe) -> Observation:
+    """Run a fresh instance of the subject over a probe.
+
+    Raises:
+        Unusable: names or shapes are not the probe's.
+        Exception: whatever the subject raises.
+    """
+    adapter = make()
+    problem = ProbeProblem(probe)
+    rows: list[dict[str, Array]] = []
+    strange: dict[str, str] = {}
+    with np.errstate(all="ignore"):
+        adapter.open(problem)
+        try:
+            rows.append(_row(adapter, probe, strange))
+            for number in range(probe.steps):
+                adapter.step(number, problem.gradients(number))
+                rows.append(_row(adapter, probe, strange))
+        finally:
+            adapter.close()
+    shown = [slot for slot in rows[0] if all(slot in row for row in rows)]
+    return Observation(probe, {slot: np.stack([row[slot] for row in rows]) for slot in shown}, strange)
+
+
+def _row(adapter: Adapter, probe: Probe, strange: dict[str, str]) -> dict[str, Array]:
+    row = {}
+    for slot, tensors in adapter.read().items():
+        if slot not in SLOTS and slot != "parameter":
+            continue
+        for name, shape in SHAPES.items():
+            if name not in tensors:
+                raise Unusable(f"{slot} has no tensor {name!r}")
+            array = np.asarray(tensors[name])
+            if array.shape != shape:
+                raise Unusable(f"{slot} of {name} has shape {array.shape}; the parameter has {shape}")
+            if array.dtype != probe.weights.dtype:
+                strange.setdefault(f"{slot} of {name}", array.dtype.name)
+        row[slot] = joined(tensors).astype(probe.weights.dtype)
+    return row
+
+
+def first_difference(a: Observation, b: Observation) -> str | None:
+    """Return where two runs of one subject part, in words, or None if every bit is equal."""
+    for step in range(a.probe.steps + 1):
+        for slot in a.columns:
+            if slot not in b.columns:
+                return f"{slot} is shown by one run and not by the other"
+            unequal = np.flatnonzero(differs(a.columns[slot][step], b.columns[slot][step]))
+            if len(unequal):
+                element = int(unequal[0])
+                values = a.columns[slot][step][element], b.columns[slot][step][element]
+                return f"after step {step - 1}, {slot} of element {element}: {values[0]!s} and {values[1]!s}"
+    return None

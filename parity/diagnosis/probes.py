@@ -1,0 +1,135 @@
+"""The probes: short gradient sequences, each element with a program of its own, in five modes of the optimizer.
+
+What each program is for: log-spaced magnitudes show where epsilon stands and how large it is; constants show the
+memory of the second moment; a first gradient of zero shows a division by zero and the start; zeros later show decay and
+momentum; sign flips show signs and centring; a learning rate that changes shows where it enters and when it is asked.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from parity.numerics import Array, dtype_of
+from parity.problem import ReplayedProblem, Tensors
+from parity.spec import Cell, Hyperparameters, LearningRateSchedule, Replayed, Weights
+
+SHAPES: Final[dict[str, tuple[int, ...]]] = {"kernel": (6, 4), "bias": (12,), "scale": ()}
+SIZE: Final = 37
+BATCH_SIZE: Final = 32
+"""The batch that a gradient of a probe is said to be the mean of; a rule that sums is off by this factor."""
+
+MODES: Final[dict[str, dict[str, Any]]] = {
+    "plain": {},
+    "momentum": {"momentum": 0.9},
+    "centered": {"centered": True},
+    "both": {"momentum": 0.9, "centered": True},
+    "weight_decay": {"weight_decay": 0.01},
+}
+RATES: Final = (1e-3, 2e-3, 5e-4, 5e-4, 4e-3, 1e-3, 1e-4, 3e-3, 1e-3, 1e-3, 2e-4, 1e-3)
+_PATTERN: Final = (1.0, 1.0, 1.0, 0.0, 1.0, -1.0, 3.0, 0.0, 0.0, 1.0, -1.0, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """One sequence in one mode: gradients ``[steps, elements]``, first weights ``[elements]``, tensors side by side."""
+
+    name: str
+    mode: str
+    hyperparameters: Hyperparameters
+    weights: Array
+    gradients: Array
+
+    @property
+    def scheduled(self) -> bool:
+        """Whether the learning rate changes."""
+        return isinstance(self.hyperparameters.learning_rate, LearningRateSchedule)
+
+    @property
+    def steps(self) -> int:
+        """How many steps it has."""
+        return len(self.gradients)
+
+
+def first_probe(dtype: str = "float32") -> Probe:
+    """Return the probe with Keras' defaults and weights of zero, where each change is seen in full precision."""
+    weights = np.zeros(SIZE, dtype=dtype_of(dtype))
+    return Probe("defaults", "plain", Hyperparameters(), weights, _gradients(0, len(RATES), dtype))
+
+
+def probe(mode: str, scheduled: bool, seed: int = 0, dtype: str = "float32") -> Probe:
+    """Return the probe of a mode; seed 0 is what the search uses, others are held back for the confirmation."""
+    rng = np.random.default_rng([seed, 7])
+    weights = np.where(rng.random(SIZE) < 0.3, 0.0, rng.normal(size=SIZE)).astype(dtype_of(dtype))
+    steps = len(RATES) + (4 if seed else 0)
+    rates = RATES if seed == 0 else tuple(float(f"{r:.3g}") for r in 10 ** rng.uniform(-4, -2, steps))
+    given = {**MODES[mode], **({"learning_rate": LearningRateSchedule(values=list(rates))} if scheduled else {})}
+    name = f"{mode}{', rate changes' if scheduled else ''}{f', held back {seed}' if seed else ''}"
+    return Probe(name, mode, Hyperparameters(**given), weights, _gradients(seed, steps, dtype))
+
+
+def _gradients(seed: int, steps: int, dtype: str) -> Array:
+    """Return ``[steps, SIZE]``: constants with gaps, new draws, a late start, sign flips, and one held value."""
+    rng = np.random.default_rng([seed, 11])
+    pattern = np.resize(np.asarray(_PATTERN, dtype=np.float64), steps)
+    rows = np.arange(steps)[:, None]
+    shift = 1.0 if seed == 0 else float(10 ** rng.uniform(-0.5, 0.5))
+    held = pattern[:, None] * np.logspace(-6, 1, 12) * shift
+    drawn = np.stack([rng.permuted(np.logspace(-6, 1.5, 12)) * rng.choice([-1.0, 1.0], 12) for _ in range(steps)])
+    late = np.where(rows < 2, 0.0, np.logspace(-5, 1, 6) * shift * np.where(rows % 3 == 0, -1.0, 1.0))
+    flipped = np.where(rows % 2 == 0, 1.0, -1.0) * np.logspace(-4, 0, 6) * shift
+    repeated = np.where(rows % 8 < 4, 0.5, 0.01)
+    all_of_them = np.concatenate([held, drawn, late, flipped, repeated], axis=1)
+    order = np.arange(SIZE) if seed == 0 else rng.permutation(SIZE)
+    return np.asarray(all_of_them[:, order].astype(dtype_of(dtype)))
+
+
+def split(flat: Array) -> Tensors:
+    """Return one row of elements as named tensors."""
+    result, at = {}, 0
+    for name, shape in SHAPES.items():
+        size = int(np.prod(shape))
+        result[name] = np.asarray(flat[at : at + size].reshape(shape))
+        at += size
+    return result
+
+
+def joined(tensors: Mapping[str, Any]) -> Array:
+    """Return named tensors as one row of elements."""
+    return np.concatenate([np.asarray(tensors[name]).reshape(-1) for name in SHAPES])
+
+
+class ProbeProblem(ReplayedProblem):
+    """A probe in the form that adapters open."""
+
+    def __init__(self, probe: Probe) -> None:
+        replayed = Replayed("log_spaced", tensors={name: list(shape) for name, shape in SHAPES.items()})
+        super().__init__(
+            Cell(
+                id=f"probe/{probe.name}",
+                case="probe",
+                summary=probe.name,
+                probes=[],
+                problem=replayed,
+                weights=Weights(),
+                steps=probe.steps,
+                dtype=str(probe.weights.dtype.name),  # type: ignore[arg-type]  # one of the four names
+                hyperparameters=probe.hyperparameters,
+                gradients="replayed",
+                comparisons=["free"],
+                seed=0,
+            )
+        )
+        self.params = {name: _frozen(array) for name, array in split(probe.weights).items()}
+        self._rows = [{name: _frozen(array) for name, array in split(row).items()} for row in probe.gradients]
+
+    def gradients(self, step: int) -> Tensors:
+        """Return the gradients of a step, read-only."""
+        return self._rows[step]
+
+
+def _frozen(array: Array) -> Array:
+    array = np.array(array)
+    array.setflags(write=False)
+    return array

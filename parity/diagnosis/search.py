@@ -1,0 +1,240 @@
+"""The search: every set of up to three choices by equality of bits, then by bounds, then with other numbers.
+
+Almost every wrong set is refuted by the first step of the first probe, which is what makes trying all of them cheap.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+from parity.diagnosis.estimate import estimate, rounded
+from parity.diagnosis.member import (
+    ROUNDING_ONLY,
+    Member,
+    alternatives,
+    bound_ratio,
+    equal_bits,
+    share_equal,
+    step_error,
+)
+from parity.diagnosis.observe import Observation
+
+LIMIT = 3
+ALWAYS = [
+    "epsilon_place",
+    "second_moment_start",
+    "bias_correction",
+    "denominator_uses",
+    "denominator_power",
+    "rho_role",
+    "state_carried",
+    "gradient_reduction",
+    "one_minus_rho",
+    "moment_form",
+    "division",
+    "increment_order",
+    "arithmetic",
+]
+STRUCTURE = [name for name in ALWAYS if name not in ROUNDING_ONLY]
+_NUMBERED = [name for name in STRUCTURE if name not in ("rho_role", "gradient_reduction")]
+Fits = Callable[[Member, Observation], bool]
+Choice = tuple[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """All members that fit every observation, smallest first; ``exact`` if their bits are equal."""
+
+    members: list[Member]
+    exact: bool
+
+
+def within(member: Member, seen: Observation) -> bool:
+    """Return whether every difference is inside the member's own bound."""
+    return bound_ratio(member, seen, limit=1.0) <= 1.0
+
+
+def search(observations: list[Observation], joint: bool = True) -> Found | None:
+    """Return the members that reproduce all observations, or None; the first observation is the one to search on.
+
+    ``joint`` says that the first observation is plain, so that switches which need momentum, decay or a schedule can
+    wait until the others are looked at.
+    """
+    later = _later(observations)
+    first, rest = (ALWAYS, later) if joint else ([*ALWAYS, *later], [])
+    members = _sets(observations, first, rest, equal_bits)
+    if members:
+        return Found(_smallest_first([*members, *_smaller_with_numbers(observations, members)]), exact=True)
+    structure = [name for name in first if name not in ROUNDING_ONLY or name in ("one_minus_rho", "moment_form")]
+    bounded = _sets(observations, structure, rest, within)
+    if bounded:
+        return Found(_smallest_first(bounded), exact=False)
+    return with_numbers(observations) if joint else None
+
+
+def nearest(observations: list[Observation]) -> tuple[Member, float]:
+    """Return the member whose steps are least far off on average, and how far, from 0 to 1."""
+    first = observations[0]
+    candidates = [Member().plus(**dict(choice)) for choice in _combinations(alternatives(STRUCTURE), 2)]
+    ranked = sorted(candidates, key=lambda member: (step_error(member, first), member.size))[:3]
+    scored = [(sum(step_error(m, seen) for seen in observations) / len(observations), m) for m in ranked]
+    error, member = min(scored, key=lambda pair: (pair[0], pair[1].size))
+    return member, error
+
+
+def with_numbers(observations: list[Observation], limit: int = 2) -> Found | None:
+    """Return the members with other numbers than the subject was given, and up to two switches."""
+    only = _nominal_but_momentum(observations)
+    if only is not None:
+        return only
+    first = observations[0]
+    for free in (("rate", "epsilon", "rho"), ("rate", "epsilon", "rho", "momentum")):
+        names = [*_NUMBERED, "nesterov"] if "momentum" in free else _NUMBERED
+        exact: list[Member] = []
+        bounded: list[Member] = []
+        for choice in _combinations(alternatives(names), limit):
+            for member in _numbered(Member().plus(**dict(choice)), first, free):
+                good = extended(_variants(member, first), observations, equal_bits)
+                exact += good
+                if not good and not exact and within(member, first):
+                    bounded += extended([member], observations, within)
+            if exact and len(choice) > min(len(m.switches) for m in exact):
+                break
+        if exact or bounded:
+            return Found(_smallest_first(exact or bounded), bool(exact))
+    return None
+
+
+def _sets(observations: list[Observation], first: list[str], rest: list[str], fits: Fits) -> list[Member]:
+    members = []
+    for choice in _combinations(alternatives(first, _own(observations)), LIMIT):
+        member = Member().plus(**dict(choice))
+        if fits(member, observations[0]):
+            members.append(member)
+    return extended(members, observations, fits, rest)
+
+
+def extended(
+    members: list[Member], observations: list[Observation], fits: Fits, names: list[str] | None = None
+) -> list[Member]:
+    """Return what fits all observations, with the switches turned that only the later ones can show."""
+    later = alternatives(_later(observations) if names is None else names)
+    found = []
+    for member in members:
+        room = max(LIMIT - len(member.switches), 1 if member.numbers else 0)
+        for reading in _readings(member, observations):
+            for choice in _combinations(later, room):
+                candidate = reading.plus(**dict(choice))
+                if all(fits(candidate, seen) for seen in observations[1:]):
+                    found.append(candidate)
+    return found
+
+
+def _readings(member: Member, observations: list[Observation]) -> list[Member]:
+    """A learning rate that differs may replace a schedule, or multiply it."""
+    numbers = dict(member.numbers)
+    if "learning_rate" not in numbers or not any(seen.probe.scheduled for seen in observations):
+        return [member]
+    others = {name: value for name, value in numbers.items() if name != "learning_rate"}
+    factor = float(f"{numbers['learning_rate'] / 1e-3:.12g}")
+    return [member, Member(member.switches).having(**others, learning_rate_factor=factor)]
+
+
+def _numbered(member: Member, first: Observation, free: tuple[str, ...]) -> list[Member]:
+    switches = dict(member.switches)
+    # Then the denominator never changes and only learning_rate / denominator shows: that is plain descent.
+    if switches.get("denominator_uses") == "previous" and switches.get("state_carried") is False:
+        return []
+    found = estimate(member, first, free)
+    if found is None or not found.fits:
+        return []
+    given = {"rate": 1.0, "epsilon": 1e-7, "rho": 0.9, "momentum": 0.0}
+    numbers = rounded(found, given)
+    return [] if numbers is None else [member.having(**_named(numbers))]
+
+
+def _named(numbers: dict[str, float]) -> dict[str, float]:
+    names = {"rate": "learning_rate", "momentum": "momentum_always"}
+    values = {**numbers, **({"rate": float(f"{numbers['rate'] * 1e-3:.12g}")} if "rate" in numbers else {})}
+    return {names.get(name, name): value for name, value in values.items()}
+
+
+def _variants(member: Member, first: Observation) -> list[Member]:
+    """Return the member with the rounding switches turned, one or two at a time, that give equal bits."""
+    choices = alternatives(list(ROUNDING_ONLY), ("float16", "bfloat16", *_own([first])))
+    variants = [member.plus(**dict(choice)) for choice in _combinations(choices, 2)]
+    return [variant for variant in variants if equal_bits(variant, first)]
+
+
+def _smaller_with_numbers(observations: list[Observation], members: list[Member]) -> list[Member]:
+    """Return members that need fewer choices, or as few, because a number differs instead of a switch."""
+    smallest = min(member.size for member in members)
+    if smallest == 0:
+        return []
+    found = []
+    for choice in _combinations(alternatives(_NUMBERED), smallest - 1):
+        for member in _numbered(Member().plus(**dict(choice)), observations[0], ("rate", "epsilon", "rho")):
+            if member.numbers and member.size <= smallest and equal_bits(member, observations[0]):
+                found += extended([member], observations, equal_bits)
+    return found
+
+
+def _nominal_but_momentum(observations: list[Observation]) -> Found | None:
+    """Return members whose only other number is the momentum that they use where momentum is asked for."""
+    with_momentum = [seen for seen in observations if seen.probe.mode == "momentum"]
+    if not with_momentum:
+        return None
+    plain = [member for member in _sets(observations[:1], ALWAYS, [], equal_bits) if member.size <= 2][:8]
+    exact: list[Member] = []
+    for member in plain:
+        for choice in _combinations(alternatives(_later(observations)), 1):
+            candidate = member.plus(**dict(choice))
+            found = estimate(candidate, with_momentum[0], ("momentum",))
+            numbers = rounded(found, {"momentum": 0.9}) if found and found.fits else None
+            if numbers:
+                exact += extended([member.having(**numbers)], observations, equal_bits)
+                break
+    return Found(_smallest_first(exact), exact=True) if exact else None
+
+
+def likely_rounding(member: Member, observations: list[Observation]) -> tuple[Member, float, float]:
+    """Turn the rounding switches that make at least half of the unequal bits equal.
+
+    Returns the member and the shares of equal bits before and after; such switches are likely, never proved.
+    """
+    names = [name for name in ROUNDING_ONLY if name != "arithmetic" and name not in dict(member.switches)]
+    variants = [member.plus(**dict(choice)) for choice in _combinations(alternatives(names), len(names))]
+    scores = [(_unequal(variant, observations), variant.size, i) for i, variant in enumerate(variants)]
+    (before, _, _), (fewest, _, best) = scores[0], min(scores)
+    total = sum(share_equal(member, seen)[1] for seen in observations)
+    chosen, left = (variants[best], fewest) if 2 * fewest <= before else (member, before)
+    return chosen, 1 - before / total, 1 - left / total
+
+
+def _unequal(member: Member, observations: list[Observation]) -> int:
+    counts = [share_equal(member, seen) for seen in observations]
+    return sum(total - equal for equal, total in counts)
+
+
+def _later(observations: list[Observation]) -> list[str]:
+    """Return the switches that these observations can show beyond those of a plain constant run."""
+    modes = {seen.probe.mode for seen in observations}
+    momentum = ["learning_rate_place", "nesterov"] if modes & {"momentum", "both"} else []
+    decay = ["weight_decay_form"] if "weight_decay" in modes else []
+    return [*momentum, *decay, *(["schedule_origin"] if any(seen.probe.scheduled for seen in observations) else [])]
+
+
+def _own(observations: list[Observation]) -> tuple[Any, ...]:
+    return (observations[0].probe.weights.dtype.name,)
+
+
+def _combinations(choices: list[Choice], limit: int) -> Iterator[tuple[Choice, ...]]:
+    for size in range(limit + 1):
+        for combination in combinations(choices, size):
+            if len({name for name, _ in combination}) == size:
+                yield combination
+
+
+def _smallest_first(members: list[Member]) -> list[Member]:
+    return sorted(dict.fromkeys(members), key=lambda member: (member.size, repr(member)))
