@@ -31,9 +31,9 @@ class Difference:
             return np.asarray(self.obtained - self.expected)
 
 
-def difference(obtained: Array, expected: Array) -> Difference:
-    """Return the elements of two equally shaped arrays whose bits differ."""
-    index = np.flatnonzero(differs(obtained, expected))
+def difference(obtained: Array, expected: Array, where: NDArray[np.bool_] | None = None) -> Difference:
+    """Return the elements of two equally shaped arrays whose bits differ, which ``where`` may already tell."""
+    index = np.flatnonzero(differs(obtained, expected) if where is None else where)
     a, b = obtained.reshape(-1)[index], expected.reshape(-1)[index]
     wide = format_of(expected.dtype).wide
     return Difference(index, a.astype(wide), b.astype(wide), ulp_distance(a, b))

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from parity.diff import Difference
-from parity.numerics import Format
+from parity.numerics import Array, Format
 from parity.reference.rmsprop import Update
 from parity.spec import Hyperparameters
 
@@ -26,18 +26,21 @@ class Fingerprints:
     flushed: int = 0
 
     def take(
-        self, slot: str, gap: Difference, old: Any, update: Update | None, given: Hyperparameters, fmt: Format
+        self, slot: str, gap: Difference, old: Array, update: Update, at: Any, given: Hyperparameters, fmt: Format
     ) -> None:
-        """Test the differing elements of one slot, tensor and step against each cause."""
+        """Test the differing elements of one slot, tensor and step against each cause.
+
+        ``old`` are their values before the step; ``at`` is where they stand in the stages of ``update``.
+        """
         self.differing += len(gap.index)
-        normal = float(np.finfo(np.float32).smallest_normal)
         if fmt.name == "float32":
-            small = (gap.expected != 0) & (np.abs(gap.expected) < normal)
+            small = (gap.expected != 0) & (np.abs(gap.expected) < fmt.underflow)
             self.flushed += int(np.sum(small & (gap.obtained == 0)))
-        if slot == "second_moment" and update is not None:
+        if slot == "second_moment":
             self.moments += len(gap.index)
-        if slot == "second_moment" and update is not None and fmt.dtype.itemsize <= 4:
-            self.contracted += int(np.sum(_contracted(gap, old, update, given, fmt) == gap.obtained))
+        if slot == "second_moment" and fmt.dtype.itemsize <= 4:
+            gradient = np.asarray(update.gradient).reshape(-1)[at]
+            self.contracted += int(np.sum(_contracted(old, gradient, given, fmt) == gap.obtained))
 
     def notes(self, sums: bool) -> list[str]:
         """Return a sentence for each cause that was found; ``sums`` tells that the rule reduces over a tensor."""
@@ -52,16 +55,15 @@ class Fingerprints:
             )
         if self.flushed:
             found.append(
-                f"Cause: subnormal numbers are flushed to zero; {self.flushed} of {self.differing} differing values are "
-                f"0 where the reference has a subnormal."
+                f"Cause: subnormal numbers are flushed to zero; {self.flushed} of {self.differing} differing values "
+                f"are 0 where the reference has a subnormal."
             )
         return found
 
 
-def _contracted(gap: Difference, old: Any, update: Update, given: Hyperparameters, fmt: Format) -> Any:
+def _contracted(old: Array, gradient: Array, given: Hyperparameters, fmt: Format) -> Any:
     """Return rho*v + (1-rho)*g*g as a fused multiply-add rounds it: the product rho*v is not rounded by itself."""
-    v = np.asarray(old).reshape(-1)[gap.index].astype(fmt.wide)
-    g = np.asarray(update.gradient).reshape(-1)[gap.index]
     kind = fmt.dtype.type
-    added = (kind(1 - given.rho) * (g * g)).astype(fmt.wide)
-    return (np.asarray(kind(given.rho)).astype(fmt.wide) * v + added).astype(fmt.dtype).astype(fmt.wide)
+    added = (kind(1 - given.rho) * (gradient * gradient)).astype(fmt.wide)
+    kept = np.asarray(kind(given.rho)).astype(fmt.wide) * old.astype(fmt.wide)
+    return (kept + added).astype(fmt.dtype).astype(fmt.wide)

@@ -8,7 +8,7 @@ import numpy as np
 from parity import stage
 from parity.bounds import lifted
 from parity.diff import difference
-from parity.judge import Judge, Named
+from parity.judge import Judge, Named, Touched
 from parity.lockstep import MAX_FLIPS, Lockstep
 from parity.numerics import Array, differs
 from parity.problem import Evaluation, MlpProblem, Problem
@@ -70,11 +70,14 @@ class Free(Judge):
                 self._measure_drift(block, row, step)
         return expected, evaluations
 
-    def _settle(self, block: Block, row: int, expected: Named, evaluations: Any, touched: Any, parts: Any) -> None:
+    def _settle(self, block: Block, row: int, expected: Named, touched: Touched, parts: Any) -> None:
         if not touched and self._errors is None:
             return
         step = block.start + row
-        found = {(s, n): difference(block.columns[s][n][row + 1], expected[s][n][row]) for s, n in touched}
+        found = {
+            (s, n): difference(block.columns[s][n][row + 1], expected[s][n][row], where)
+            for (s, n), where in touched.items()
+        }
         if self.source != "computed":
             self._advance_errors(block, row, expected)
         outside = []

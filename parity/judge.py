@@ -15,6 +15,8 @@ from parity.trajectory import Block
 from parity.verdict import Verdict
 
 Named = dict[str, dict[str, Array]]
+Touched = dict[tuple[str, str], Array]
+"""Slot and tensor of what differs at a step, with the mask of its differing elements."""
 
 
 def reference_rule(problem: Problem) -> RMSprop:
@@ -55,17 +57,18 @@ class Judge:
             self._compare_start(block)
         expected, evaluations = self._expect(block)
         parts = {}
-        touched: dict[int, list[tuple[str, str]]] = {}
+        touched: dict[int, Touched] = {}
         for slot, tensors in expected.items():
             for name, column in tensors.items():
                 obtained = block.gradients[name] if slot == "gradient" else block.columns[slot][name][1:]  # type: ignore[index]
                 size = column[0].size
                 parts[slot, name] = self.table.identical(block.start, block.count, slot, name, size)
                 self.compared += column.size if slot != "gradient" else 0
-                for row in np.flatnonzero(differs(obtained, column).reshape(block.count, -1).any(axis=1)):
-                    touched.setdefault(int(row), []).append((slot, name))
+                where = differs(obtained, column).reshape(block.count, -1)
+                for row in np.flatnonzero(where.any(axis=1)):
+                    touched.setdefault(int(row), {})[slot, name] = where[row]
         for index in range(block.count):
-            self._settle(block, index, expected, evaluations, touched.get(index, []), parts)
+            self._settle(block, index, expected, touched.get(index, {}), parts)
         self._collect_losses(block, evaluations)
 
     def _compare_start(self, block: Block) -> None:
@@ -85,7 +88,7 @@ class Judge:
     def _expect(self, block: Block) -> tuple[Named, list[Evaluation | None]]:
         raise NotImplementedError
 
-    def _settle(self, block: Block, row: int, expected: Named, evaluations: Any, touched: Any, parts: Any) -> None:
+    def _settle(self, block: Block, row: int, expected: Named, touched: Touched, parts: Any) -> None:
         raise NotImplementedError
 
     def _collect_losses(self, block: Block, evaluations: list[Evaluation | None]) -> None:

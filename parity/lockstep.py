@@ -11,9 +11,10 @@ from parity.bounds import Bounded, lifted
 from parity.diff import Difference, difference
 from parity.fingerprints import Fingerprints
 from parity.forward_bounds import GradientBounds, gradient_bounds, undecided_units
-from parity.judge import Judge, Named
+from parity.judge import Judge, Named, Touched
 from parity.numerics import Array, differs
 from parity.problem import Evaluation, MlpProblem, Problem, QuadraticProblem
+from parity.reference.rmsprop import Update
 from parity.results import BranchFlip
 from parity.trajectory import Block
 from parity.verdict import Verdict
@@ -69,27 +70,31 @@ class Lockstep(Judge):
             evaluations.append(evaluation)
         return expected, evaluations
 
-    def _settle(self, block: Block, row: int, expected: Named, evaluations: Any, touched: Any, parts: Any) -> None:
+    def _settle(self, block: Block, row: int, expected: Named, touched: Touched, parts: Any) -> None:
         if not touched and not self._hidden:
             return
         step = block.start + row
-        found = {key: difference(_obtained(block, row, *key), expected[key[0]][key[1]][row]) for key in touched}
-        chosen = None if self.whole or self._hidden else _union(found)
+        found = {
+            (slot, name): difference(_obtained(block, row, slot, name), expected[slot][name][row], where)
+            for (slot, name), where in touched.items()
+        }
+        chosen = None if self.whole or self._hidden else _union(touched)
         gradients = self._gradient_bounds(row, step)
         predicted = self._predict(row, chosen, gradients)
         if self._hidden:
             self._carry(predicted)
         outside: list[Found] = []
-        params, state, grads = self._starts[row]
-        updates = self.rule.stages(params, grads, state)
+        updates = self._stages(row, chosen) if self.source != "computed" else None
         for (slot, name), gap in found.items():
             value, error = predicted[slot][name]
             at = gap.index if chosen is None else np.searchsorted(chosen[name], gap.index)
             exact = value.reshape(-1)[at]
             bound = error.reshape(-1)[at] + np.abs(gap.expected - exact)
             bound = np.where(np.isnan(bound), np.inf, bound)
-            if updates is not None and slot != "gradient" and self.source != "computed":
-                self._prints.take(slot, gap, state.get(slot, params)[name], updates[name], self.given, self.format)
+            if updates is not None:
+                self._prints.take(
+                    slot, gap, self._old(row, slot, name, gap), updates[name], at, self.given, self.format
+                )
             broken = np.isfinite(bound) & (np.isfinite(gap.obtained) != np.isfinite(gap.expected))
             if self._row(parts[slot, name], row, step, slot, name, gap, bound) or broken.any():
                 outside.append((slot, name, gap, bound, exact))
@@ -97,6 +102,23 @@ class Lockstep(Judge):
             self._locate(block, row, outside)
         if gradients is not None and block.gradients is not None:
             self._record_flips(block, row, step, gradients)
+
+    def _stages(self, row: int, chosen: Mapping[str, NDArray[np.int64]] | None) -> dict[str, Update] | None:
+        """Return the inside of the reference's step, at the chosen elements; None where a step only accumulates."""
+        params, state, grads = self._starts[row]
+        if chosen is None:
+            return self.rule.stages(params, grads, state)
+
+        def pick(tensors: Mapping[str, Array]) -> dict[str, Array]:
+            return {name: np.asarray(tensors[name]).reshape(-1)[at] for name, at in chosen.items()}
+
+        slots = {slot: pick(tensors) for slot, tensors in self.rule.slots(state).items()}
+        return self.rule.stages(pick(params), pick(grads), {**slots, "iterations": state["iterations"]})
+
+    def _old(self, row: int, slot: str, name: str, gap: Difference) -> Array:
+        params, state, _ = self._starts[row]
+        array: Array = np.asarray(state.get(slot, params)[name]).reshape(-1)
+        return array[gap.index]
 
     def causes(self) -> list[str]:
         """Return what the differences inside the bound betray about the subject's arithmetic."""
@@ -185,12 +207,12 @@ def _obtained(block: Block, row: int, slot: str, name: str) -> Array:
     return np.asarray(block.columns[slot][name][row + 1])
 
 
-def _union(found: Mapping[tuple[str, str], Difference]) -> dict[str, NDArray[np.int64]]:
+def _union(touched: Touched) -> dict[str, NDArray[np.int64]]:
     """Return, for each tensor, the flat indices that differ in any slot, sorted."""
-    joined: dict[str, list[NDArray[np.int64]]] = {}
-    for (_, name), gap in found.items():
-        joined.setdefault(name, []).append(gap.index)
-    return {name: np.unique(np.concatenate(indices)) for name, indices in joined.items()}
+    joined: dict[str, Array] = {}
+    for (_, name), where in touched.items():
+        joined[name] = where if name not in joined else joined[name] | where
+    return {name: np.flatnonzero(where) for name, where in joined.items()}
 
 
 __all__ = ["Lockstep", "differs"]

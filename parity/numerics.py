@@ -85,8 +85,9 @@ def ulp_distance(obtained: Array, expected: Array) -> NDArray[np.float64]:
 def _ordinal(array: Array) -> Array:
     # Sign and magnitude to a monotone count. longdouble holds differences of 64-bit counts without overflow.
     raw = bits(array)
-    magnitude = raw & np.iinfo(raw.dtype).max
-    return np.where(raw < 0, -magnitude.astype(np.longdouble), magnitude.astype(np.longdouble))
+    wide: Any = np.longdouble if raw.dtype.itemsize == 8 else np.int64
+    magnitude = (raw & np.iinfo(raw.dtype).max).astype(wide)
+    return np.where(raw < 0, -magnitude, magnitude)
 
 
 def shown(value: Any) -> float | str:
