@@ -133,7 +133,7 @@ class _Worker:
         self.home = home
         environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "3")}
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "parity.worker"],
+            [sys.executable, "-m", "parity.worker", str(os.getpid())],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

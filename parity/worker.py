@@ -26,7 +26,7 @@ WATCH_SECONDS = 1.0
 
 
 def main() -> None:
-    """Serve tasks until standard input closes."""
+    """Serve tasks until standard input closes; the argument is the id of the process that asked for it."""
     answers = os.fdopen(os.dup(1), "wb")
     tasks = os.fdopen(os.dup(0), "rb")
     capture = tempfile.TemporaryFile()  # noqa: SIM115  # lives as long as the process
@@ -36,7 +36,7 @@ def main() -> None:
     os.dup2(null, 0)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     owner = os.getpid()
-    threading.Thread(target=_follow, args=(os.getppid(),), daemon=True).start()
+    threading.Thread(target=_follow, args=(int(sys.argv[1]),), daemon=True).start()
     while (task := wire.read(tasks)) is not None:
         answer = _answer(task, capture)
         if os.getpid() != owner:
