@@ -3,7 +3,8 @@
 The reference page runs on it unchanged. After each operation ``value`` is the exact result (computed in a wider
 dtype) and ``error`` bounds ``|computed - value|`` for every evaluation in the narrow dtype that uses the operations of
 the page, each rounded by at most one unit roundoff, in any of the forms that compilers choose: contracted (FMA),
-carried in excess precision, constants rounded or not, division done as multiplication by a reciprocal (root).
+carried in excess precision, constants rounded or not, division done as multiplication by a reciprocal (root) that is a
+normal number.
 Source of the method: N. J. Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed., section 3.3.
 """
 

@@ -1,0 +1,313 @@
+import decimal
+from decimal import Decimal
+
+import ml_dtypes
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+from numpy.lib.mixins import NDArrayOperatorsMixin
+
+from parity.bounds import Bounded, BoundedRMSprop, exact, rate_with_bound
+from parity.numerics import dtype_of, format_of
+from parity.reference import schedules
+from parity.reference.rmsprop import RMSprop
+
+NAMES = ["float64", "float32", "float16", "bfloat16"]
+quick = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+
+LEAVES = 3
+leaf = st.integers(0, LEAVES - 1)
+constant = st.sampled_from([0.9, 0.1, 1e-3, 0.5, 3.0, 1e-7])
+tree = st.recursive(
+    leaf | constant,
+    lambda inner: st.one_of(
+        st.tuples(st.sampled_from(["add", "subtract", "multiply", "divide"]), inner, inner),
+        st.tuples(st.sampled_from(["square", "sqrt", "negative", "absolute"]), inner),
+    ),
+    max_leaves=8,
+)
+number = st.floats(1e-3, 1e3) | st.floats(-1e3, -1e-3)
+leaves = st.lists(number, min_size=LEAVES, max_size=LEAVES)
+
+
+def rounded(value, dtype):
+    return np.asarray(value).astype(dtype)
+
+
+class Plain:
+    """Each operation rounded to the dtype, as NumPy does."""
+
+    def __init__(self, dtype):
+        self.dtype = np.dtype(dtype)
+
+    def constant(self, value):
+        return rounded(value, self.dtype)
+
+    def apply(self, name, *items):
+        return rounded(getattr(np, name)(*items), self.dtype)
+
+
+class Flushed(Plain):
+    """Subnormal results become zero, as in TensorFlow's thread pools."""
+
+    def apply(self, name, *items):
+        result = super().apply(name, *items)
+        return np.where(np.abs(result) < format_of(self.dtype).underflow, 0, result).astype(self.dtype)
+
+
+class Reciprocal(Plain):
+    """A division is a product with the reciprocal, where that is a normal number."""
+
+    def apply(self, name, *items):
+        if name != "divide":
+            return super().apply(name, *items)
+        x, y = items
+        inverse = super().apply("divide", self.constant(1.0), y)
+        normal = float(ml_dtypes.finfo(self.dtype).smallest_normal) <= abs(float(inverse)) < np.inf
+        return super().apply("multiply", x, inverse) if normal else super().apply("divide", x, y)
+
+
+class Excess(Plain):
+    """Everything is carried in the wide dtype, constants unrounded, and rounded once at the end."""
+
+    def constant(self, value):
+        return np.asarray(value, dtype=format_of(self.dtype).wide)
+
+    def apply(self, name, *items):
+        return getattr(np, name)(*(np.asarray(x).astype(format_of(self.dtype).wide) for x in items))
+
+
+class Contracted(Plain):
+    """A product that enters a sum is not rounded (FMA)."""
+
+    def apply(self, name, *items):
+        if name == "multiply":
+            wide = format_of(self.dtype).wide
+            return items[0].astype(wide) * items[1].astype(wide)
+        kept = items if name in ("add", "subtract") else [rounded(x, self.dtype) for x in items]
+        return super().apply(name, *kept)
+
+
+WAYS = {way.__name__: way for way in (Plain, Flushed, Reciprocal, Excess, Contracted)}
+
+
+def evaluated(tree, leaves, way):
+    if isinstance(tree, int):
+        return leaves[tree]
+    if isinstance(tree, float):
+        return way.constant(tree)
+    return way.apply(tree[0], *(evaluated(item, leaves, way) for item in tree[1:]))
+
+
+def bounded(tree, leaves, dtype):
+    if isinstance(tree, int):
+        return exact(leaves[tree])
+    if isinstance(tree, float):
+        return exact(leaves[0]).dtype.type(tree)
+    return getattr(np, tree[0])(*(bounded(item, leaves, dtype) for item in tree[1:]))
+
+
+_TRUE = {
+    "add": lambda x, y: x + y,
+    "subtract": lambda x, y: x - y,
+    "multiply": lambda x, y: x * y,
+    "divide": lambda x, y: x / y,
+    "square": lambda x: x * x,
+    "sqrt": lambda x: x.sqrt(),
+    "negative": lambda x: -x,
+    "absolute": lambda x: abs(x),
+}
+
+
+def true(tree, leaves):
+    if isinstance(tree, int | float):
+        return Decimal(float(leaves[tree])) if isinstance(tree, int) else Decimal(tree)
+    return _TRUE[tree[0]](*(true(item, leaves) for item in tree[1:]))
+
+
+def truth(tree, leaves):
+    with decimal.localcontext(prec=80) as context:
+        context.traps[decimal.Inexact] = False
+        try:
+            return true(tree, leaves)
+        except (decimal.InvalidOperation, decimal.DivisionByZero):
+            assume(False)
+
+
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+@pytest.mark.parametrize("dtype", [dtype_of(name) for name in NAMES], ids=NAMES)
+@quick
+@given(tree=tree, values=leaves)
+def test_every_way_to_evaluate_an_expression_is_within_the_bound(dtype, way, tree, values):
+    inputs = [rounded(value, dtype) for value in values]
+    with np.errstate(all="ignore"):
+        bound = bounded(tree, inputs, dtype)
+        result = rounded(evaluated(tree, inputs, way(dtype)), dtype)
+    error = float(bound.error)
+    assume(np.isfinite(error))
+    expected = truth(tree, inputs)
+    assert np.isfinite(float(result)), "a finite bound promises a finite result"
+    # The bound is on the distance to the wide value; what the wide arithmetic itself rounds is a part of it.
+    assert abs(Decimal(float(result)) - expected) <= Decimal(error) * Decimal("1.001") + Decimal("1e-300")
+
+
+@pytest.mark.parametrize("dtype", [dtype_of(name) for name in NAMES], ids=NAMES)
+def test_the_bound_of_a_sum_of_products_is_tight(dtype):
+    rng = np.random.default_rng(0)
+    x, y = (rng.uniform(1, 2, 200_000).astype(dtype) for _ in range(2))
+    got = (x * y + x).astype(format_of(dtype).wide)
+    bound = exact(x) * exact(y) + exact(x)
+    ratio = np.abs(got - bound.value) / bound.error
+    assert 0.85 < ratio.max() <= 1
+
+
+def test_the_bound_of_the_second_moment_is_tight():
+    rng = np.random.default_rng(0)
+    v, g = (10 ** rng.uniform(-3, 3, 400_000)).astype(np.float32), rng.normal(size=400_000).astype(np.float32)
+    update = BoundedRMSprop().update(exact(0 * g), exact(g), exact(v), None, None, 0.001)
+    ratio = np.abs((0.9 * v + (1 - 0.9) * (g * g)) - update.second_moment.value) / update.second_moment.error
+    assert 0.9 < ratio.max() <= 1
+
+
+@pytest.mark.parametrize("rho", [0.1, 0.5, 0.7, 0.9, 0.99, 0.999])
+def test_a_lerp_of_the_second_moment_is_within_the_bound(rho):
+    rng = np.random.default_rng(0)
+    v, g = (10 ** rng.uniform(-6, 6, 400_000)).astype(np.float32), rng.normal(size=400_000).astype(np.float32)
+    update = BoundedRMSprop(rho=rho).update(exact(0 * g), exact(g), exact(v), None, None, 0.001)
+    gap = np.abs(v + (g * g - v) * (1 - rho) - update.second_moment.value)
+    assert (gap <= update.second_moment.error).all()
+
+
+@pytest.mark.parametrize("dtype", [dtype_of(name) for name in NAMES], ids=NAMES)
+@given(value=st.floats(1e-4, 1e4), way=st.sampled_from(["kept", "rounded", "through float32"]))
+@quick
+def test_a_constant_may_be_kept_or_rounded(dtype, value, way):
+    constant = exact(np.ones(1, dtype)).dtype.type(value)
+    kept = {"kept": value, "rounded": rounded(value, dtype), "through float32": rounded(np.float32(value), dtype)}[way]
+    if way == "through float32" and np.dtype(dtype).itemsize > 2:
+        return
+    assert abs(float(kept) - value) <= float(constant.error) or (way == "kept" and float(constant.error) >= 0)
+
+
+@pytest.mark.parametrize("dtype", [dtype_of(name) for name in NAMES], ids=NAMES)
+@given(seed=st.integers(0, 10_000), size=st.sampled_from([1, 2, 7, 64]))
+@quick
+def test_a_sum_in_any_order_is_within_the_bound(dtype, seed, size):
+    rng = np.random.default_rng(seed)
+    values = (rng.normal(size=size) * 10 ** rng.uniform(-2, 2, size)).astype(dtype)
+    bound = np.sum(exact(values))
+    total = values.dtype.type(0)
+    for value in rng.permutation(values):
+        total = (total + value).astype(dtype)
+    assert abs(float(total) - float(bound.value)) <= float(bound.error)
+    assert abs(float(np.sum(values)) - float(bound.value)) <= float(bound.error)
+
+
+def test_the_root_of_what_may_be_negative_has_no_bound():
+    x = exact(np.array([1.0], np.float32), 2.0)
+    assert np.isinf(np.sqrt(x).error).all()
+
+
+def test_a_division_by_what_may_be_zero_has_no_bound():
+    x = exact(np.array([1.0], np.float32))
+    assert np.isinf((x / exact(np.array([1e-3], np.float32), 1e-2)).error).all()
+
+
+def test_what_may_overflow_has_no_bound():
+    x = exact(np.array([3e38], np.float32))
+    assert np.isinf((x * x).error).all()
+    assert np.isinf((x + x).error).all()
+    assert np.isfinite((x + exact(np.array([1.0], np.float32))).error).all()
+
+
+def test_a_cancelling_variance_has_no_bound():
+    g = np.full(4, 3.0, np.float32)
+    rule = BoundedRMSprop(centered=True, epsilon=0.0)
+    update = rule.update(exact(0 * g), exact(g), exact(g * g), exact(g), None, 0.001)
+    assert np.isinf(update.denominator.error).all()
+
+
+def test_an_operation_that_no_rule_covers_is_refused():
+    with pytest.raises(TypeError):
+        np.exp(exact(np.ones(2, np.float32)))
+
+
+@pytest.mark.parametrize("function", [np.floor, np.ceil])
+def test_rounding_to_an_integer_is_bounded_only_where_the_error_reaches_over_none(function):
+    x = exact(np.array([1.5, 1.99], np.float32), 0.1)
+    assert np.isinf(function(x).error).tolist() == [False, True]
+
+
+def test_the_page_runs_unchanged_on_bounded_arrays_with_every_argument():
+    rng = np.random.default_rng(1)
+    names = {"kernel": (4, 3), "bias": (3,)}
+    w, g = ({n: rng.normal(size=s).astype(np.float32) for n, s in names.items()} for _ in range(2))
+    rule = {"momentum": 0.9, "centered": True, "weight_decay": 0.01, "global_clipnorm": 1.0, "use_ema": True}
+    plain, bounded_rule = RMSprop(**rule), BoundedRMSprop(**rule)
+    after, _ = plain.step(w, g, plain.init(w))
+    lifted = {n: exact(a) for n, a in w.items()}
+    bound, state = bounded_rule.step(lifted, {n: exact(a) for n, a in g.items()}, bounded_rule.init(lifted))
+    for name in names:
+        assert (np.abs(after[name] - bound[name].value) <= bound[name].error).all()
+        assert isinstance(state["second_moment"][name], Bounded)
+
+
+class Odd(NDArrayOperatorsMixin):
+    """A float32 whose division is a product with a reciprocal."""
+
+    def __init__(self, value):
+        self.value = np.float32(value)
+
+    def __array_ufunc__(self, ufunc, method, *inputs, **kwargs):
+        items = [np.float32(x.value if isinstance(x, Odd) else x) for x in inputs]
+        if ufunc is np.divide:
+            return Odd(items[0] * (np.float32(1) / items[1]))
+        return Odd(ufunc(*items))
+
+
+class OddArithmetic:
+    def number(self, value):
+        return Odd(value)
+
+    def power(self, base, exponent):
+        return Odd(np.power(base.value, exponent.value))
+
+    def cosine(self, angle):
+        return Odd(np.cos(angle.value))
+
+    def logarithm(self, x):
+        return Odd(np.log(x.value))
+
+
+SCHEDULES = [
+    schedules.ExponentialDecay(0.01, 7, 0.9),
+    schedules.ExponentialDecay(0.01, 7, 0.9, staircase=True),
+    schedules.PiecewiseConstantDecay([10, 30], [0.1, 0.01, 0.001]),
+    schedules.PolynomialDecay(0.01, 37, 1e-4, power=2.0),
+    schedules.PolynomialDecay(0.01, 37, 1e-4, power=1.0, cycle=True),
+    schedules.InverseTimeDecay(0.01, 7, 0.5),
+    schedules.InverseTimeDecay(0.01, 7, 0.5, staircase=True),
+    schedules.CosineDecay(0.01, 61, 0.1),
+    schedules.CosineDecay(0.001, 61, 0.1, warmup_target=0.01, warmup_steps=11),
+    schedules.CosineDecayRestarts(0.01, 7, 2.0, 0.5, 0.1),
+    schedules.CosineDecayRestarts(0.01, 7, 1.0, 0.9, 0.1),
+    schedules.LearningRateSchedule([0.1, 0.2, 0.3]),
+]
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES, ids=lambda s: type(s).__name__)
+def test_the_rate_of_a_schedule_covers_other_float32_evaluations(schedule):
+    finite = 0
+    for step in range(80):
+        with np.errstate(all="ignore"):
+            other = float(np.float32(schedule.rate(OddArithmetic(), step).value))
+        rate = rate_with_bound(schedule, step)
+        finite += np.isfinite(rate.error)
+        assert abs(other - float(rate)) <= rate.error
+    assert finite >= 60, "a bound that is infinite at most steps says nothing"
+
+
+def test_a_constant_rate_has_no_error_of_its_own():
+    assert rate_with_bound(0.001, 5).error == 0
+    assert float(rate_with_bound(0.001, 5)) == float(np.float32(0.001))

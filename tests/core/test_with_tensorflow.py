@@ -1,0 +1,73 @@
+import numpy as np
+import pytest
+from driving import cell, judged
+
+from parity import problem, subjects
+from parity.numerics import differs, format_of
+
+pytestmark = [pytest.mark.tensorflow, pytest.mark.xdist_group("tensorflow")]
+
+# Roundings that the bound of a division by a root leaves to the reciprocal root; see parity/bounds.py.
+ALLOWED = 4.0
+MEASURED = 3.2
+
+
+@pytest.fixture(scope="module")
+def tf():
+    return pytest.importorskip("tensorflow")
+
+
+def test_eigens_reciprocal_root_keeps_its_allowance_over_all_float32_in_one_to_four(tf):
+    worst = 0.0
+    for start in range(0x3F800000, 0x40800000, 1 << 22):
+        x = np.arange(start, start + (1 << 22), dtype=np.uint32).view(np.float32)
+        true = 1 / np.sqrt(x.astype(np.float64))
+        obtained = tf.math.rsqrt(tf.constant(x)).numpy().astype(np.float64)
+        worst = max(worst, float(np.max(np.abs(obtained - true) / true)) / format_of(np.float32).unit)
+    assert worst <= MEASURED < ALLOWED
+
+
+@pytest.mark.parametrize("name", ["keras-eager", "keras-graph", "keras-xla"])
+def test_reading_after_each_step_changes_no_bit(tf, name):
+    made = problem.make(cell(steps=20, momentum=0.9, centered=True, low=1e-3))
+
+    def final(read_each):
+        adapter = subjects.create(name)
+        adapter.open(made)
+        for number in range(20):
+            adapter.step(number, made.gradients(number))
+            if read_each:
+                adapter.read()
+        shown = adapter.read()
+        adapter.close()
+        return shown
+
+    recorded, undisturbed = final(True), final(False)
+    assert recorded.keys() == undisturbed.keys() >= {"parameter", "second_moment", "first_moment", "momentum_buffer"}
+    for slot, tensors in recorded.items():
+        for tensor, array in tensors.items():
+            assert not differs(array, undisturbed[slot][tensor]).any(), (slot, tensor)
+
+
+GIVEN = [{}, {"momentum": 0.9}, {"centered": True, "low": 1e-3}, {"rho": 0.99, "epsilon": 1e-3}]
+
+
+@pytest.mark.parametrize("given", GIVEN, ids=str)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_eager_keras_is_identical_and_the_other_modes_round(tf, dtype, given):
+    tried = cell(steps=10, dtype=dtype, learning_rate=0.0009765625, **given)
+    for name, allowed in (
+        ("keras-eager", {"IDENTICAL"}),
+        ("keras-graph", {"IDENTICAL", "ROUNDING"}),
+        ("keras-xla", {"IDENTICAL", "ROUNDING"}),
+    ):
+        assert {c.verdict for c in judged(tried, name).values()} <= allowed, name
+
+
+def test_a_fit_that_refuses_its_case_is_unsupported(tf):
+    import msgspec
+
+    from parity.spec import Quadratic
+
+    tried = msgspec.structs.replace(cell(), problem=Quadratic(tensors={"w": [3]}), gradients="computed")
+    assert {c.verdict for c in judged(tried, "keras-fit").values()} == {"UNSUPPORTED"}
