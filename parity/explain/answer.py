@@ -132,10 +132,10 @@ def _labels(experiment: Experiment, name: str) -> tuple[str, str]:
     return words.get(name, (f"{name} {a}", f"{name} {b}"))
 
 
-def make(folder: Path, pool: Pool) -> list[str]:
+def make(folder: Path, pool: Pool, seeds: int | None = None) -> list[str]:
     """Write the page, its pictures and its data; return the names of the files."""
     experiment, other = load(QUESTION), load(OTHER)
-    found = explanation.explain(experiment, pool)
+    found = explanation.explain(experiment, pool, seeds)
     again = reproduce(experiment, found, pool)
     second = explanation.explain(other, pool)
     logged = debugging.steps(experiment, 100)
@@ -177,11 +177,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = ArgumentParser(prog="python -m parity.explain.answer", description="Makes the answer page.")
     parser.add_argument("--output", type=Path, default=Path("reports/answer"), metavar="DIR", help="folder to write to")
     parser.add_argument("--cache", type=Path, default=DEFAULT, metavar="DIR", help="finished runs")
+    parser.add_argument("--seeds", type=int, metavar="N", help="seeds of the attribution, instead of the experiment's")
     parser.add_argument("--jobs", type=int, metavar="N", help="processes at once (default: one a core)")
     arguments = parser.parse_args(argv)
     pool = Pool(Store(arguments.cache), arguments.jobs)
     try:
-        names = make(arguments.output, pool)
+        names = make(arguments.output, pool, arguments.seeds)
     except ParityError as error:
         print(f"parity: error: {error}", file=sys.stderr)
         return 2

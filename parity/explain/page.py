@@ -58,8 +58,6 @@ def _sentences(found: Explanation) -> dict[str, str]:
         else "little better",
         "target": f"{found.target:g}",
         "loud_start": f"{_mean(corners[two].starts):.3g}",
-        "keras_low": f"{min(found.corners[-1].losses):.1g}",
-        "keras_high": f"{max(found.corners[-1].losses):.1g}",
     }
 
 
@@ -86,9 +84,19 @@ def _shares(found: Explanation) -> dict[str, str]:
         "pair_share": _percent(found.attribution.pairs[0]),
         "worth": _table(["factor", *(scale.scale for scale in scales)], rows),
         "beyond_pair": " and ".join(beyond.factors),
+        "others": _others(found),
         "beyond_share": _percent(beyond),
         "scale_words": "; ".join(f"{scale.scale}, {SCALES[scale.scale]}" for scale in scales),
     }
+
+
+def _others(found: Explanation) -> str:
+    """Return whether any factor but the first pair has a share that is clear of zero, on any scale."""
+    assert found.attribution is not None
+    scales = [found.attribution, *found.other_scales]
+    shares = [share for scale in scales for share in scale.factors if share.factors[0] not in scale.pairs[0].factors]
+    clear = sorted({share.factors[0] for share in shares if abs(share.percent) > share.uncertainty})
+    return f"clear of zero is also {', '.join(clear)}" if clear else "no other share is clear of zero on any scale"
 
 
 def _percent(share: Share) -> str:
@@ -112,9 +120,9 @@ def _effects(found: Explanation) -> str:
     rows = [
         [
             one.program,
-            f"{one.loss:.2g}",
-            f"{one.lowest:.2g} … {one.highest:.2g}",
-            f"{one.last:.2g}",
+            f"{one.loss:.3g}",
+            f"{one.lowest:.3g} … {one.highest:.3g}",
+            f"{one.last:.3g}",
             f"> {found.epochs}" if one.epochs_to_target is None else f"{one.epochs_to_target:g}",
             f"{one.seeds_at_target} of {one.seeds}",
         ]

@@ -25,12 +25,14 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def configuration(rows: Sequence[Row], sides: Sequence[str], keras: dict[str, object] | None = None) -> str:
     """Return the factors of both sides: those that differ first, then those that are the same."""
     differ = [
-        (row.factor, row.a, row.b, "" if row.attributed else "left out", row.meaning) for row in rows if row.differs
+        (row.factor, row.a, row.b, row.meaning + ("" if row.attributed else " (left out)"))
+        for row in rows
+        if row.differs
     ]
     same = [(row.factor, row.a, row.meaning) for row in rows if not row.differs]
     parts = []
     if differ:
-        parts += ["Differs", table(["factor", *sides, "", "meaning"], differ)]
+        parts += ["Differs", table(["factor", *sides, "meaning"], differ)]
     else:
         parts += ["The sides do not differ in any factor."]
     parts += ["", "Same on both sides", table(["factor", "both", "meaning"], same)]
@@ -41,7 +43,7 @@ def configuration(rows: Sequence[Row], sides: Sequence[str], keras: dict[str, ob
 
 def ladder(rungs: Sequence[Rung], checks: dict[str, dict[str, float]]) -> str:
     """Return the ladder, the first quantity that parts, and the check of each gradient against its own loss."""
-    rows = [(rung.quantity, rung.outcome, f"{rung.difference:.2g}", rung.note) for rung in rungs]
+    rows = [(rung.quantity, rung.outcome, f"{rung.difference:.3g}", rung.note) for rung in rungs]
     first = next((rung for rung in rungs if rung.outcome == "parts"), None)
     lines = [table(["quantity, from the same inputs", "outcome", "relative difference", "because of"], rows), ""]
     lines.append(f"First quantity that parts: {first.quantity}." if first else "No quantity parts beyond rounding.")

@@ -106,17 +106,17 @@ def _ends(runs: Runs, names: Sequence[str]) -> str:
 
 
 def _tried(runs: Runs, reason: Supposed) -> str:
-    """Return what side A reaches when the supposition is made true of it."""
+    """Return what {name} reaches when the supposition is made true of it."""
     if not reason.what_if:
         return ""
-    changed = _supposing(runs, reason)
+    changed, name = _supposing(runs, reason), runs.experiment.a.name
     plain, tried = runs.records([runs.a, changed], "supposed reasons", runs.seeds[:TRIALS])
-    settings = ", ".join(f"{name} {show(value)}" for name, value in reason.what_if.items())
+    settings = ", ".join(f"{factor} {show(value)}" for factor, value in reason.what_if.items())
     if all(one["digest"] == other["digest"] for one, other in zip(plain, tried, strict=True)):
-        return f"; {settings} leaves every bit of side A as it is"
+        return f"; {settings} leaves every bit of {name} as it is"
     there = sum(loss <= runs.experiment.target for loss in reached(tried))
     return (
-        f"; with {settings} side A reaches {typical(reached(tried)):.3g} instead of {typical(reached(plain)):.3g}, "
+        f"; with {settings} {name} reaches {typical(reached(tried)):.3g} instead of {typical(reached(plain)):.3g}, "
         f"and is there in {there} of {len(tried)} seeds"
     )
 
@@ -129,4 +129,6 @@ def _printed(runs: Runs, names: Sequence[str]) -> str:
     if all(x == y for x, y in pairs):
         return ", and so is every printed loss"
     epoch, (x, y) = max(enumerate(pairs, 1), key=lambda row: abs(row[1][0] - row[1][1]))
-    return f"; the printed loss moves, most at epoch {epoch}: {x:.6g} or {y:.6g}"
+    if abs(x - y) <= 1e-6 * abs(x):
+        return f"; the printed loss moves by at most {abs(x - y):.1g}"
+    return f"; the printed loss moves, most at epoch {epoch}: {x:.4g} or {y:.4g}"
