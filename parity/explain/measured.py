@@ -59,7 +59,7 @@ class Runs:
         if not all(loss <= target for loss in losses):
             raise UsageError(
                 f"target {target:g} is out of reach: side B ({name}) reaches {_list(losses)} in {self.epochs} "
-                f"epochs. Set `target` to at least {max(losses):.3g}, or train for more epochs."
+                f"epochs. Set `target` above {max(losses):.3g}, or train for more epochs."
             )
         return a, b
 
