@@ -24,6 +24,8 @@ COMMANDS: Final[dict[str, Command]] = {
     "run": Command("parity.commands.run", "runs cases against subjects and compares every step with the reference"),
     "explain": Command("parity.explain.command", "attributes the gap between two whole training runs to factors"),
     "report": Command("parity.commands.report", "runs and writes the report: HTML, Markdown, JSON, JUnit, Parquet"),
+    "diagnose": Command("parity.commands.diagnose", "names the choices by which a subject differs from tf.keras"),
+    "matrix": Command("parity.commands.matrix", "every installed subject against every other, mode by mode"),
     "doctor": Command("parity.commands.doctor", "what is installed, versions, devices, modes that change numbers"),
 }
 

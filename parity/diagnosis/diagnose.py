@@ -87,7 +87,8 @@ def diagnose_observed(make: Make, name: str, observations: list[Observation], la
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # NumPy warns of a median over nothing but NaN
         modes = tuple(dict.fromkeys(seen.probe.mode for seen in observations))
-        base = Diagnosis(name, Finding.UNEXPLAINED, shows=tuple(observations[0].columns), modes=modes, lacks=lacks)
+        shows = tuple(dict.fromkeys(slot for seen in observations for slot in seen.columns))
+        base = Diagnosis(name, Finding.UNEXPLAINED, shows=shows, modes=modes, lacks=lacks)
         held = _held_back(make, observations)
         result = _explained(make, base, observations, held)
         if len(base.shows) > 1 and (result is None or result.evidence):
@@ -180,14 +181,16 @@ def _explanation(member: Member, observations: list[Observation], modes: tuple[s
         return Explanation(member, modes, 0.0, 0.0, confirmed=True)
     ratio = max(bound_ratio(member, seen) for seen in observations)
     residual = float(np.mean([step_error(member, seen) for seen in observations]))
-    likely, before, after = likely_rounding(member, observations)
+    fine = [seen for seen in observations if seen.probe.name.startswith("defaults")] or observations
+    likely, before, after = likely_rounding(member, fine)
     turned = tuple(item for item in likely.switches if item not in member.switches)
     return Explanation(member, modes, residual, ratio, True, turned, (before, after))
 
 
 def _held_back(make: Make, observations: list[Observation]) -> list[Observation]:
     kinds = dict.fromkeys((seen.probe.mode, seen.probe.scheduled) for seen in observations[1:])
-    return [run(make, probe(mode, scheduled, seed)) for seed in _HELD_BACK for mode, scheduled in kinds]
+    others = [run(make, probe(mode, scheduled, seed)) for seed in _HELD_BACK for mode, scheduled in kinds]
+    return [*others, *(run(make, first_probe(seed=seed)) for seed in (*_HELD_BACK, 3))]
 
 
 def _holds(member: Member, observations: Sequence[Observation], exact: bool) -> bool:

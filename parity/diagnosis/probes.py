@@ -52,10 +52,11 @@ class Probe:
         return len(self.gradients)
 
 
-def first_probe(dtype: str = "float32") -> Probe:
+def first_probe(dtype: str = "float32", seed: int = 0) -> Probe:
     """Return the probe with Keras' defaults and weights of zero, where each change is seen in full precision."""
     weights = np.zeros(SIZE, dtype=dtype_of(dtype))
-    return Probe("defaults", "plain", Hyperparameters(), weights, _gradients(0, len(RATES), dtype))
+    name = f"defaults{f', held back {seed}' if seed else ''}"
+    return Probe(name, "plain", Hyperparameters(), weights, _gradients(seed, len(RATES), dtype))
 
 
 def probe(mode: str, scheduled: bool, seed: int = 0, dtype: str = "float32") -> Probe:

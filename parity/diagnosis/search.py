@@ -199,16 +199,17 @@ def _nominal_but_momentum(observations: list[Observation]) -> Found | None:
 
 
 def likely_rounding(member: Member, observations: list[Observation]) -> tuple[Member, float, float]:
-    """Turn the rounding switches that make at least half of the unequal bits equal.
+    """Turn the rounding switches that make clearly more bits equal than their absence and than any other choice.
 
     Returns the member and the shares of equal bits before and after; such switches are likely, never proved.
     """
     names = [name for name in ROUNDING_ONLY if name != "arithmetic" and name not in dict(member.switches)]
     variants = [member.plus(**dict(choice)) for choice in _combinations(alternatives(names), len(names))]
     scores = [(_unequal(variant, observations), variant.size, i) for i, variant in enumerate(variants)]
-    (before, _, _), (fewest, _, best) = scores[0], min(scores)
+    before, (fewest, _, best) = scores[0][0], min(scores)
     total = sum(share_equal(member, seen)[1] for seen in observations)
-    chosen, left = (variants[best], fewest) if 2 * fewest <= before else (member, before)
+    clear = before - fewest > 3 * before**0.5  # three standard deviations of a count
+    chosen, left = (variants[best], fewest) if clear else (member, before)
     return chosen, 1 - before / total, 1 - left / total
 
 

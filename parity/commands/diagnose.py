@@ -1,0 +1,39 @@
+"""``parity diagnose``: a subject in, the named cause out, for people or as one JSON document."""
+
+from argparse import ArgumentParser, Namespace
+
+from parity import subjects
+from parity.caseerror import printable
+from parity.commands.work import _seconds
+
+EXAMPLES = """\
+  parity diagnose my_optimizer.py:RMSprop          why it is not tf.keras' RMSprop
+  parity diagnose torch                            how torch departs
+  parity diagnose package.module:Class --json      for programs
+"""
+
+
+def configure(parser: ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("subject", metavar="SUBJECT", help="a registered name, FILE.py:CLASS or MODULE:CLASS")
+    parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
+    limit = "seconds that the subject may take; unless given 120"
+    parser.add_argument("--time-limit", type=_seconds, default=120.0, metavar="S", help=limit)
+
+
+def main(arguments: Namespace) -> int:
+    """Diagnose in a process of its own, print, and return 0 if it agrees, 1 if not, 3 if nothing was compared."""
+    subjects.check_name(arguments.subject)
+    from parity.diagnosis.child import diagnose_apart
+    from parity.diagnosis.findings import Finding
+
+    document = diagnose_apart(arguments.subject, arguments.time_limit)
+    if arguments.json:
+        import msgspec
+
+        print(msgspec.json.format(msgspec.json.encode(document), indent=2).decode())
+    else:
+        from parity.diagnosis.text import render
+
+        print("\n".join(printable(line) for line in render(document).split("\n")))
+    return Finding[document["verdict"]].status

@@ -1,0 +1,73 @@
+"""A diagnosis for people: the cause first, then the formulas, the effect, the public record, and what is left open."""
+
+from typing import Any
+
+from parity.diagnosis.disputes import disputes
+from parity.diagnosis.effect import effect
+from parity.diagnosis.findings import Finding
+from parity.diagnosis.words import CAUSES, cause, formula
+
+_SHOWN_TIES = 6
+
+
+def render(document: dict[str, Any]) -> str:
+    """Return the text of one diagnosis, from its JSON form."""
+    finding = Finding[document["verdict"]]
+    lines = [f"{document['subject']}: {finding.name}", f"  It {finding.value}."]
+    lines += [f"  Evidence: {line}." for line in document["evidence"]]
+    for number, explanation in enumerate(document["explanations"]):
+        lines += ["", *_explanation(document, explanation, finding, number)]
+    lines += ["", *_open_ends(document)] if _open_ends(document) else []
+    return "\n".join(lines)
+
+
+def _explanation(document: dict[str, Any], found: dict[str, Any], finding: Finding, number: int) -> list[str]:
+    switches, numbers = found["switches"], found["hyperparameters"]
+    if finding is Finding.UNEXPLAINED:
+        near = cause(switches, numbers) if switches or numbers else "Tf.keras' RMSprop itself."
+        return [f"  Nearest member: {near} Its steps are off by {found['residual']:.1%} on average."]
+    where = "" if set(found["modes"]) == set(document["modes"]) else f" ({', '.join(found['modes'])})"
+    alike = [e for e in document["explanations"][:number] if set(e["modes"]) == set(found["modes"])]
+    head = "Or, just as well" if alike else "Cause"
+    lines = [f"  {head}{where}: {cause(switches, numbers)}"]
+    lines += _formulas(switches)
+    likely = [CAUSES[choice] for choice in found["likely_rounding"].items()]
+    if likely:
+        without, with_them = found["equal_bits"]["without_rounding"], found["equal_bits"]["with_rounding"]
+        lines.append(f"  Most likely, too: {', '.join(likely)}.")
+        lines.append(f"    With that, {with_them:.1%} of the bits are equal; without, {without:.1%}.")
+    if switches or numbers:
+        lines.append(f"  Effect: {effect(switches, numbers)}")
+        lines += [f"  On record: {d.about}, shows with {d.shows}: {d.link}" for d in disputes(switches, numbers)]
+    how = "every bit is equal" if found["bound_ratio"] == 0 else f"at most {found['bound_ratio']:.2g} of the bound"
+    sure = f"Confirmed on probes that the search did not use: {how}." if found["confirmed"] else "Not confirmed."
+    return [*lines, f"  {sure}"]
+
+
+def _formulas(switches: dict[str, Any]) -> list[str]:
+    theirs, ours = formula(switches), formula({})
+    lines = []
+    for name, line in theirs.items():
+        if line != ours[name]:
+            lines += [f"    it has    {line}", f"    tf.keras  {ours[name]}"]
+    return lines
+
+
+def _open_ends(document: dict[str, Any]) -> list[str]:
+    lines = []
+    ties = document["ties"]
+    if ties:
+        lines.append(f"  {len(ties)} larger or equal set{'s' if len(ties) > 1 else ''} fit as well:")
+        lines += [f"    {_spelled(tie)}" for tie in ties[:_SHOWN_TIES]]
+        lines += [f"    and {len(ties) - _SHOWN_TIES} more (--json)"] if len(ties) > _SHOWN_TIES else []
+    if document["probe"]:
+        lines.append(f"  This probe would separate them, and the subject does not take it: {document['probe']}.")
+    elif ties:
+        lines.append("  No probe separates them: on every one they compute the same.")
+    lines += [f"  Not seen with {mode}: {reason}" for mode, reason in document["lacks"].items()]
+    return lines
+
+
+def _spelled(member: dict[str, Any]) -> str:
+    choices = {**member["switches"], **member["hyperparameters"]}
+    return ", ".join(f"{name}={value}" for name, value in choices.items()) or "nothing"
