@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help report test check lint schema pins clean
+.PHONY: help report test check answer lint schema pins clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/make \1\t\2/' | column -t -s $$'\t'
@@ -28,6 +28,9 @@ test: $(READY)  ## run the test suite
 
 check: $(READY)  ## fail if any case diverges otherwise than cases/known_divergences.toml says
 	@$(BIN)/python -m parity run --jobs $(JOBS)
+
+answer: $(READY)  ## measure the question anew and write reports/answer/ (minutes; finished runs are kept in .parity/)
+	@$(BIN)/python -m parity.explain.answer --jobs $(JOBS)
 
 lint: $(READY)  ## linter, formatter and type checker
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy

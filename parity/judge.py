@@ -81,6 +81,7 @@ class Judge:
             for name, wanted in tensors.items():
                 found = difference(block.columns[slot][name][0], np.asarray(wanted))
                 part = self.table.identical(-1, 1, slot, name, np.asarray(wanted).size)
+                self.compared += np.asarray(wanted).size
                 nothing = np.zeros(len(found.index), dtype=self.format.wide)
                 if len(found.index) and self._row(part, 0, 0, slot, name, found, nothing):
                     self._note_first(0, slot, name, found, nothing, slot, "before the first step")

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from importlib.resources import files
 from typing import Any, Final
 
+from parity.report.answer import answer
 from parity.report.cards import cards
 from parity.report.details import data, shown
 from parity.report.facts import WORST_FIRST, Facts, headline, outcome
@@ -162,6 +163,7 @@ SECTIONS: Final[tuple[Callable[[Facts], str], ...]] = (
     cards,
     panels,
     table,
+    answer,
     _circumstances,
     _reading,
     _footer,

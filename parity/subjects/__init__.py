@@ -61,6 +61,7 @@ class Entry:
 
 _ENTRIES = (
     Entry("reference", "the NumPy page, tf.keras semantics", "parity.subjects.numpy_class:ReferenceSubject"),
+    Entry("posted", "the optimizer of the question, as posted", "parity.subjects.numpy_class:PostedSubject"),
     Entry(
         "keras-eager",
         "tf.keras RMSprop, one op at a time",

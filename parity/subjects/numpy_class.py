@@ -14,7 +14,7 @@ import numpy as np
 from parity.errors import MisbehavedError, SubjectError, UnsupportedError, did_you_mean
 from parity.numerics import Array
 from parity.problem import Problem
-from parity.reference import rmsprop, schedules
+from parity.reference import posted, rmsprop, schedules
 from parity.spec import Hyperparameters
 from parity.subjects import Adapter, Taken, Tensors
 
@@ -107,6 +107,16 @@ class ReferenceSubject(NumpySubject):
 
     def __init__(self) -> None:
         super().__init__(rmsprop.RMSprop, "reference.rmsprop:RMSprop")
+
+
+class PostedSubject(NumpySubject):
+    """The optimizer of the question: accumulators start at one, so tf.keras parts from it before the first step.
+
+    No argument aligns it; start the accumulators at zero instead.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(posted.Posted, "reference.posted:Posted")
 
 
 def load_class(name: str) -> Adapter:
