@@ -128,13 +128,16 @@ def run_all(
     def on_finish(task: Task, pair: Pair) -> None:
         nonlocal done
         done += 1
-        pair = known.apply(entries, pair)
+        pair = known.apply(entries, pair, task.cell.shortened)
         if progress:
             progress(Progress(done, len(tasks), task.cell.id, task.subject, pair))
 
     entries = known.load()
     found = run_tasks(tasks, jobs, time_limit, on_finish, on_start)
-    pairs = [_selectable(known.apply(entries, pair), task.cell) for task, pair in zip(tasks, found, strict=True)]
+    pairs = [
+        _selectable(known.apply(entries, pair, task.cell.shortened), task.cell)
+        for task, pair in zip(tasks, found, strict=True)
+    ]
     return Run(pairs, circumstances(), started, time.perf_counter() - began, [describe(cell) for cell in cells])
 
 
@@ -148,7 +151,7 @@ def _selectable(pair: Pair, cell: Cell) -> Pair:
 def describe(cell: Cell) -> dict[str, Any]:
     """Return a cell as plain data for reports, without the folder it was read from."""
     record: dict[str, Any] = msgspec.to_builtins(cell)
-    for local in ("folder", "file"):
+    for local in ("folder", "file", "shortened"):
         record.pop(local, None)
     return record
 

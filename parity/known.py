@@ -53,12 +53,15 @@ def load(path: Path = PATH) -> list[Known]:
     return entries
 
 
-def apply(entries: list[Known], pair: Pair) -> Pair:
-    """Return the pair with listed divergences renamed KNOWN_DIVERGENCE, and those that are gone, FIXED."""
-    return msgspec.structs.replace(pair, comparisons=[_judged(entries, item) for item in pair.comparisons])
+def apply(entries: list[Known], pair: Pair, shortened: bool = False) -> Pair:
+    """Return the pair with listed divergences renamed KNOWN_DIVERGENCE, and those that are gone, FIXED.
+
+    A run that was ``shortened`` may end before a divergence begins, so there nothing counts as gone.
+    """
+    return msgspec.structs.replace(pair, comparisons=[_judged(entries, item, shortened) for item in pair.comparisons])
 
 
-def _judged(entries: list[Known], item: Comparison) -> Comparison:
+def _judged(entries: list[Known], item: Comparison, shortened: bool) -> Comparison:
     entry = next((entry for entry in entries if _covers(entry, item)), None)
     if entry is None or item.outcome in (Verdict.NOT_INSTALLED, Verdict.UNSUPPORTED):
         return item
@@ -68,7 +71,7 @@ def _judged(entries: list[Known], item: Comparison) -> Comparison:
         return msgspec.structs.replace(
             item, verdict=Verdict.KNOWN_DIVERGENCE.name, reason=reason, notes=[note, *item.notes]
         )
-    if item.outcome.fails:
+    if item.outcome.fails or shortened:
         return item
     reason = f"{Verdict.FIXED.value}; it was listed as {entry.verdict}: {entry.reason}"
     return msgspec.structs.replace(item, verdict=Verdict.FIXED.name, reason=reason)

@@ -203,6 +203,7 @@ class Cell(_Strict, frozen=True):
     comparisons: list[Mode]
     seed: int
     folder: str = ""
+    shortened: bool = False
     file: str = ""
 
 

@@ -51,8 +51,12 @@ def gather(patterns: list[str], steps: int | None) -> tuple[list[Cell], list[Par
     for problem in problems:
         complain(problem)
     if steps is not None:
-        cells = [msgspec.structs.replace(cell, steps=min(steps, cell.steps)) for cell in cells]
+        cells = [_shortened(cell, steps) for cell in cells]
     return cells, problems
+
+
+def _shortened(cell: Cell, steps: int) -> Cell:
+    return msgspec.structs.replace(cell, steps=steps, shortened=True) if steps < cell.steps else cell
 
 
 def work(cells: list[Cell], arguments: Namespace) -> "Run":
