@@ -141,8 +141,10 @@ def run_all(
     return Run(pairs, circumstances(), started, time.perf_counter() - began, [describe(cell) for cell in cells])
 
 
-def _selectable(pair: Pair, cell: Cell) -> Pair:
+def _judged(entries: list[known.Known], cell: Cell, pair: Pair) -> Pair:
+    """Return a pair with known divergences named, and with what selects its cell again."""
     pattern = pattern_of(cell)
+    pair = known.apply(entries, pair, cell.shortened)
     return msgspec.structs.replace(
         pair, comparisons=[msgspec.structs.replace(item, pattern=pattern) for item in pair.comparisons]
     )
