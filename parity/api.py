@@ -134,10 +134,7 @@ def run_all(
 
     entries = known.load()
     found = run_tasks(tasks, jobs, time_limit, on_finish, on_start)
-    pairs = [
-        _selectable(known.apply(entries, pair, task.cell.shortened), task.cell)
-        for task, pair in zip(tasks, found, strict=True)
-    ]
+    pairs = [_judged(entries, task.cell, pair) for task, pair in zip(tasks, found, strict=True)]
     return Run(pairs, circumstances(), started, time.perf_counter() - began, [describe(cell) for cell in cells])
 
 
