@@ -4,10 +4,11 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+LIBRARIES := $(VENV)/.libraries
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help report test check answer lint schema pins clean
+.PHONY: help report test check answer matrix lint schema pins clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/make \1\t\2/' | column -t -s $$'\t'
@@ -18,6 +19,10 @@ $(READY): pyproject.toml .ci/constraints.txt
 		|| { echo "Python 3.11 or newer is needed; pass one as: make PYTHON=/path/to/python3.11"; exit 2; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c .ci/constraints.txt -e '.[tensorflow,dev]'
+	@touch $@
+
+$(LIBRARIES): $(READY)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c .ci/constraints.txt -e '.[torch,optax,tf_keras]'
 	@touch $@
 
 report: $(READY)  ## run every case against every subject and write reports/latest/
@@ -31,6 +36,9 @@ check: $(READY)  ## fail if any case diverges otherwise than cases/known_diverge
 
 answer: $(READY)  ## measure the question anew and write reports/answer/ (minutes; finished runs are kept in .parity/)
 	@$(BIN)/python -m parity.explain.answer --jobs $(JOBS)
+
+matrix: $(LIBRARIES)  ## every library's RMSprop against every other (installs PyTorch, optax and tf_keras)
+	@$(BIN)/python -m parity matrix
 
 lint: $(READY)  ## linter, formatter and type checker
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
