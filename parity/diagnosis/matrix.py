@@ -1,4 +1,4 @@
-"""Every subject against every other, mode by mode: identical, rounding, or which switches; nothing is told beforehand."""
+"""Every subject against every other, mode by mode: identical, rounding, or which switches, from running them."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -17,6 +17,10 @@ from parity.reference.family import SWITCHES
 
 PAIR = ("a", "b", "mode", "outcome", "switches", "rounding", "reason")
 """The fields of a pair's record; the last three are empty where they say nothing."""
+
+_MOMENTUM = ("momentum", "both")
+_NEEDS = {"learning_rate_place": _MOMENTUM, "nesterov": _MOMENTUM, "weight_decay_form": ("weight_decay",)}
+"""The modes in which a switch means anything; those that are not here always do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +86,11 @@ def _own(row: Row, mode: str) -> dict[str, Any]:
     found = row.explanation(mode)
     if found is None:
         return {**record, "verdict": Finding.UNEXPLAINED.name}
-    structure = {name: value for name, value in found.member.switches if not _mere_rounding(name)}
-    rounding = {name: value for name, value in found.member.switches if _mere_rounding(name)}
+    shown = {name: value for name, value in found.member.switches if mode in _NEEDS.get(name, tuple(MODES))}
+    structure = {name: value for name, value in shown.items() if not _mere_rounding(name)}
+    rounding = {name: value for name, value in shown.items() if _mere_rounding(name)}
     exact = found.ratio == 0
-    agrees = Finding.IDENTICAL if exact and not found.member.size else Finding.ROUNDING
+    agrees = Finding.IDENTICAL if exact and not shown and not found.member.numbers else Finding.ROUNDING
     return {
         **record,
         "verdict": (Finding.EXPLAINED if structure or found.member.numbers else agrees).name,
