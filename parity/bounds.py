@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
+from numpy.typing import NDArray
 
 from parity.numerics import Array, Format, format_of
 from parity.reference.rmsprop import RMSprop, Update, constant
@@ -46,8 +47,9 @@ class BoundedDtype:
         error = np.abs(exact - once)
         if self.format.dtype.itemsize == 2:
             error = np.maximum(error, np.abs(exact - twice))
-        given = value.error if isinstance(value, Rate) else 0.0
-        return Bounded(exact, error + given, self.format)
+        error = error + (value.error if isinstance(value, Rate) else 0.0)
+        least = exact - error
+        return Bounded(exact, error, self.format, least if least >= 0 else None)
 
 
 class Rate(float):
@@ -63,15 +65,21 @@ class Bounded(NDArrayOperatorsMixin):
         value: exact values in the format's wide dtype.
         error: non-negative bounds, broadcastable to ``value``, same dtype.
         format: the narrow format whose roundings are bounded.
+        floor: what no evaluation falls below, if that is known and not negative: a sum of squares is at least zero,
+            however large its error bound.
     """
 
-    __slots__ = ("error", "format", "low", "value")
+    __slots__ = ("error", "floor", "format", "value")
     __array_priority__ = 1000.0
 
-    def __init__(self, value: Array, error: Array, format: Format, low: Array | float | None = None) -> None:
-        self.value, self.error, self.format = value, error, format
-        # What no evaluation falls below: a sum of squares is not negative, however large its error bound.
-        self.low = value - error if low is None else np.maximum(low, value - error)
+    def __init__(self, value: Array, error: Array, format: Format, floor: Array | float | None = None) -> None:
+        self.value, self.error, self.format, self.floor = value, error, format, floor
+
+    @property
+    def low(self) -> Array:
+        """The lowest value that an evaluation may have."""
+        below = np.asarray(self.value - self.error)
+        return below if self.floor is None else np.maximum(below, self.floor)
 
     @property
     def dtype(self) -> Any:
@@ -101,25 +109,32 @@ class Bounded(NDArrayOperatorsMixin):
         return NotImplemented
 
 
-def exact(array: Array, error: Array | float = 0.0, low: float | None = None) -> Bounded:
-    """Return narrow values as bounded ones: exact unless an error is given, never below ``low`` if that is given."""
+def exact(array: Array, error: Array | float = 0.0, floor: float | None = None) -> Bounded:
+    """Return narrow values as bounded ones: exact unless an error is given, never below ``floor`` if that is given."""
     fmt = format_of(array.dtype)
     value = array.astype(fmt.wide)
-    return Bounded(value, np.broadcast_to(np.asarray(error, dtype=fmt.wide), value.shape), fmt, low)
+    return Bounded(value, np.broadcast_to(np.asarray(error, dtype=fmt.wide), value.shape), fmt, floor)
 
 
-def _rounded(value: Array, error: Array, fmt: Format, roundings: float = 1.0, low: Array | None = None) -> Bounded:
+def _rounded(
+    value: Array, error: Array, fmt: Format, roundings: float = 1.0, floor: Array | float | None = None
+) -> Bounded:
     """Add what one narrow operation may do to a result, and what the wide arithmetic itself did to the value."""
     slack = fmt.unit * roundings + 4 * float(np.finfo(fmt.wide).eps)
-    total = error + slack * (np.abs(value) + error) + fmt.underflow
-    if low is not None:
-        low = np.where(low >= 0, np.maximum(low * (1 - 2 * slack) - fmt.underflow, 0), -np.inf)
-    return Bounded(value, np.where(np.abs(value) + total > fmt.largest, np.inf, total), fmt, low)
+    magnitude = np.abs(value) + error
+    total = magnitude * slack
+    total = total + error
+    total = total + fmt.underflow
+    if not np.max(magnitude, initial=0) * (1 + slack) + fmt.underflow <= fmt.largest:
+        total = np.where(np.abs(value) + total > fmt.largest, np.inf, total)
+    if floor is not None:
+        floor = np.maximum(floor * (1 - 2 * slack) - fmt.underflow, 0)
+    return Bounded(value, total, fmt, floor)
 
 
 def _add(x: Bounded, y: Bounded) -> Bounded:
-    low = np.where((x.low >= 0) & (y.low >= 0), x.low + y.low, -np.inf)
-    return _rounded(x.value + y.value, x.error + y.error, x.format, low=low)
+    floor = None if x.floor is None or y.floor is None else x.floor + y.floor
+    return _rounded(x.value + y.value, x.error + y.error, x.format, floor=floor)
 
 
 def _subtract(x: Bounded, y: Bounded) -> Bounded:
@@ -128,27 +143,28 @@ def _subtract(x: Bounded, y: Bounded) -> Bounded:
 
 def _multiply(x: Bounded, y: Bounded) -> Bounded:
     error = np.abs(x.value) * y.error + np.abs(y.value) * x.error + x.error * y.error
-    low = np.where((x.low >= 0) & (y.low >= 0), x.low * y.low, -np.inf)
-    return _rounded(x.value * y.value, error, x.format, low=low)
+    floor = None if x.floor is None or y.floor is None else x.floor * y.floor
+    return _rounded(x.value * y.value, error, x.format, floor=floor)
 
 
 def _square(x: Bounded) -> Bounded:
     product = _multiply(x, x)
-    return Bounded(product.value, product.error, x.format, np.zeros_like(x.value))
+    return Bounded(product.value, product.error, x.format, 0.0)
 
 
 def _divide(x: Bounded, y: Bounded) -> Bounded:
     quotient = x.value / y.value
-    nearest = np.maximum(np.abs(y.value) - y.error, y.low)
+    nearest = np.abs(y.value) - y.error
+    nearest = nearest if y.floor is None else np.maximum(nearest, y.floor)
     error = np.where(nearest > 0, (x.error + np.abs(quotient) * y.error) / nearest, np.inf)
     return _rounded(quotient, error, x.format, _DIVISION)
 
 
 def _sqrt(x: Bounded) -> Bounded:
-    root, least = np.sqrt(x.value), np.sqrt(np.maximum(x.low, 0))
-    error = np.where(x.low >= 0, x.error / (root + least), np.inf)
+    root, low = np.sqrt(x.value), x.low
+    error = np.where(low >= 0, x.error / (root + np.sqrt(np.maximum(low, 0))), np.inf)
     error = np.where((x.error == 0) & (x.value >= 0), 0.0, error)
-    return _rounded(root, error, x.format, low=np.where(x.low >= 0, least, -np.inf))
+    return _rounded(root, error, x.format, floor=None if x.floor is None else np.sqrt(x.floor))
 
 
 def _maximum(x: Bounded, y: Bounded) -> Bounded:
@@ -274,8 +290,7 @@ class BoundedRMSprop(RMSprop):
         excess = (start + renew * (added - start)).error - (keep * start + renew * added).error
         with np.errstate(all="ignore"):
             granted = np.where(excess > 0, excess / self.rho, 0.0)
-        low = np.where(old.low >= 0, np.maximum(old.low - granted, 0), -np.inf)
-        return Bounded(old.value, old.error + granted, old.format, low)
+        return Bounded(old.value, old.error + granted, old.format, None if old.floor is None else 0.0)
 
     def _learning_rate_at(self, iterations: int) -> float:
         return rate_with_bound(self.learning_rate, iterations)
@@ -288,7 +303,7 @@ def lifted(
     values: Tensors,
     errors: Mapping[str, Array] | None,
     chosen: Mapping[str, Array] | None,
-    low: float | None = None,
+    floor: float | None = None,
 ) -> dict[str, Any]:
     """Return tensors as bounded arrays, flattened to the chosen flat indices where such are given."""
     result = {}
@@ -297,8 +312,44 @@ def lifted(
         if chosen is not None:
             array = array.reshape(-1)[chosen[name]]
             error = error.reshape(-1)[chosen[name]] if isinstance(error, np.ndarray) else error
-        result[name] = exact(array, error, low)
+        result[name] = exact(array, error, floor)
     return result
+
+
+PIECE = 8_192
+"""Elements that are bounded at a time: their temporaries fit a core's cache, which is three times as fast."""
+
+Pick = Mapping[str, NDArray[np.int64]]
+Predicted = dict[str, dict[str, tuple[Array, Array]]]
+
+
+def in_pieces(step: Callable[[Pick], Predicted], chosen: Pick) -> Predicted:
+    """Make an elementwise step on some elements at a time and return it joined: slot, tensor, (value, error)."""
+    longest = max((len(index) for index in chosen.values()), default=0)
+    parts = []
+    for start in range(0, longest, PIECE):
+        cut = {name: index[start : start + PIECE] for name, index in chosen.items()}
+        parts.append(step({name: index for name, index in cut.items() if len(index)}))
+    joined: dict[str, dict[str, list[tuple[Array, Array]]]] = {}
+    for part in parts:
+        for slot, tensors in part.items():
+            for name, pair in tensors.items():
+                joined.setdefault(slot, {}).setdefault(name, []).append(pair)
+    return {
+        slot: {
+            name: (_joined([v for v, _ in pairs]), _joined([e for _, e in pairs])) for name, pairs in tensors.items()
+        }
+        for slot, tensors in joined.items()
+    }
+
+
+def _joined(arrays: list[Array]) -> Array:
+    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
+
+
+def spread(bounded: Bounded) -> tuple[Array, Array]:
+    """Return value and error, the error in the value's shape."""
+    return np.asarray(bounded.value), np.broadcast_to(bounded.error, np.shape(bounded.value))
 
 
 def reduces(hyperparameters: Any) -> bool:

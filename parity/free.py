@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 
 from parity import stage
-from parity.bounds import lifted
+from parity.bounds import Pick, Predicted, in_pieces, lifted, spread
 from parity.diff import difference
 from parity.judge import Judge, Named, Touched
 from parity.lockstep import MAX_FLIPS, Lockstep
@@ -18,6 +18,7 @@ from parity.trajectory import Block
 from parity.verdict import Verdict
 
 COPIES = 2
+DRIFT_POINTS = 200
 
 
 class Free(Judge):
@@ -40,6 +41,7 @@ class Free(Judge):
         self._errors: dict[str, dict[str, Array]] | None = None
         self._starts: list[tuple[dict[str, Array], dict[str, Any], Any]] = []
         self._copies = _perturbed(problem, self.rule) if self.source == "computed" else []
+        self._every = max(1, problem.cell.steps // DRIFT_POINTS)
         self._drift: list[float] = []
         self._envelope: list[float] = []
         self._hides = False
@@ -98,7 +100,7 @@ class Free(Judge):
 
     def _advance_errors(self, block: Block, row: int, expected: Named) -> None:
         """Carry the bound on |obtained - expected| through one step of the page, for elements where it is not zero."""
-        params, state, grads = self._starts[row]
+        params, state, _ = self._starts[row]
         if self._errors is None:
             zeros = {n: np.zeros(w.shape, dtype=self.format.wide) for n, w in params.items()}
             self._errors = {
@@ -119,33 +121,46 @@ class Free(Judge):
         names = [name for name in params if len(active[name])]
         if not names:
             return
+        chosen = {name: active[name] for name in names}
+        if self.whole:
+            predicted = self._carried(row, chosen)
+        else:
+            predicted = in_pieces(lambda pick: self._carried(row, pick), chosen)
+        reached = self._starts[row + 1][:2] if row + 1 < len(self._starts) else (self._params, self._state)
+        made = {"parameter": reached[0], **self.rule.slots(reached[1])}
+        for slot, tensors in predicted.items():
+            for name, (value, error) in tensors.items():
+                own = np.asarray(made[slot][name]).reshape(-1)[chosen[name]].astype(self.format.wide)
+                reach = error.reshape(-1) + np.abs(own - value.reshape(-1))
+                self._errors[slot][name].reshape(-1)[chosen[name]] = np.where(np.isnan(reach), np.inf, reach)
+        if not self._hides:
+            self._forget_where_equal(block, row, after, chosen)
+
+    def _carried(self, row: int, pick: Pick) -> Predicted:
+        """Make the step on the chosen elements, each with the bound it has reached."""
+        assert self._errors is not None
+        params, state, grads = self._starts[row]
         bounded_state: dict[str, Any] = {"iterations": state["iterations"]}
         for slot, tensors in self.rule.slots(state).items():
             least = 0.0 if slot == "second_moment" else None
-            bounded_state[slot] = lifted({n: tensors[n] for n in names}, self._errors[slot], active, least)
+            bounded_state[slot] = lifted({n: tensors[n] for n in pick}, self._errors[slot], pick, least)
         new_params, new_state = self.bounded_rule.step(
-            lifted({n: params[n] for n in names}, self._errors["parameter"], active),
-            lifted({n: grads[n] for n in names}, None, active),
+            lifted({n: params[n] for n in pick}, self._errors["parameter"], pick),
+            lifted({n: grads[n] for n in pick}, None, pick),
             bounded_state,
         )
-        reached = self._starts[row + 1][:2] if row + 1 < len(self._starts) else (self._params, self._state)
-        made = {"parameter": reached[0], **self.rule.slots(reached[1])}
-        for slot, tensors in {"parameter": new_params, **self.rule.slots(new_state)}.items():
-            for name in names:
-                bounded, at = tensors[name], active[name]
-                own = np.asarray(made[slot][name]).reshape(-1)[at].astype(self.format.wide)
-                error = np.asarray(bounded.error).reshape(-1) + np.abs(own - np.asarray(bounded.value).reshape(-1))
-                column = self._errors[slot][name].reshape(-1)
-                column[at] = np.where(np.isnan(error), np.inf, error)
-        if not self._hides:
-            self._forget_where_equal(block, row, after, names)
+        made = {"parameter": new_params, **self.rule.slots(new_state)}
+        return {slot: {name: spread(b) for name, b in tensors.items()} for slot, tensors in made.items()}
 
-    def _forget_where_equal(self, block: Block, row: int, after: Named, names: list[str]) -> None:
+    def _forget_where_equal(self, block: Block, row: int, after: Named, chosen: Pick) -> None:
         assert self._errors is not None
-        for name in names:
-            equal = ~np.any([differs(block.columns[s][name][row + 1], after[s][name][row]) for s in after], axis=0)
+        for name, at in chosen.items():
+            pairs = (
+                (block.columns[s][name][row + 1].reshape(-1)[at], after[s][name][row].reshape(-1)[at]) for s in after
+            )
+            equal = at[~np.any([differs(obtained, expected) for obtained, expected in pairs], axis=0)]
             for errors in self._errors.values():
-                errors[name] = np.where(equal, 0, errors[name])
+                errors[name].reshape(-1)[equal] = 0
 
     def _watch_branches(self, block: Block, row: int, evaluation: Evaluation) -> None:
         """Record the first units whose ReLU is on at one side and off at the other."""
@@ -163,6 +178,8 @@ class Free(Judge):
     def _measure_drift(self, block: Block, row: int, step: int) -> None:
         for copy in self._copies:
             copy.step(self.problem, step)
+        if step % self._every and step != self.problem.cell.steps - 1:
+            return
         theirs = {name: column[row + 1] for name, column in block.columns["parameter"].items()}
         self._drift.append(_distance(theirs, self._params))
         self._envelope.append(max(_distance(copy.params, self._params) for copy in self._copies))

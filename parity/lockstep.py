@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parity import stage
-from parity.bounds import Bounded, lifted
+from parity.bounds import Bounded, in_pieces, lifted, spread
 from parity.diff import Difference, difference
 from parity.fingerprints import Fingerprints
 from parity.forward_bounds import GradientBounds, gradient_bounds, undecided_units
@@ -80,7 +80,10 @@ class Lockstep(Judge):
         }
         chosen = None if self.whole or self._hidden else _union(touched)
         gradients = self._gradient_bounds(row, step)
-        predicted = self._predict(row, chosen, gradients)
+        if chosen is None:
+            predicted = self._predict(row, None, gradients)
+        else:
+            predicted = in_pieces(lambda pick: self._predict(row, pick, gradients), chosen)
         if self._hidden:
             self._carry(predicted)
         outside: list[Found] = []
@@ -160,7 +163,7 @@ class Lockstep(Judge):
             lifted({n: params[n] for n in names}, None, pick), bounded_grads, bounded_state
         )
         made = {"parameter": after, "gradient": bounded_grads, **self.rule.slots(next_state)}
-        return {slot: {name: (b.value, b.error) for name, b in tensors.items()} for slot, tensors in made.items()}
+        return {slot: {name: spread(b) for name, b in tensors.items()} for slot, tensors in made.items()}
 
     def _bounded_gradient(self, gradients: GradientBounds, name: str, pick: Mapping[str, Array] | None) -> Bounded:
         value, error = gradients.values[name], gradients.errors[name]
