@@ -35,10 +35,10 @@ def _watching(kind: Any, written: list[str]) -> Any:
         before = {name: array.copy() for name, array in grads.items()}
         returned = kind.update(self, params, grads)
         for name, array in before.items():
-            if name in grads and not np.array_equal(array, grads[name], equal_nan=True) and not written:
-                written.append(
-                    f"update wrote into the gradient of {name}: {array.flat[0]!s} became {grads[name].flat[0]!s}"
-                )
+            changed = np.flatnonzero(array != grads[name]) if name in grads else []
+            if len(changed) and not written:
+                old, new = array.flat[changed[0]], grads[name].flat[changed[0]]
+                written.append(f"update wrote into the gradient of {name}: {old!s} became {new!s}")
         return returned
 
     return type(kind.__name__, (kind,), {"update": update, "__module__": kind.__module__})

@@ -25,7 +25,7 @@ SEPARATORS: dict[str, tuple[dict[str, Any], str]] = {
 }
 """Probes that the search does not need, for sets that it cannot tell apart."""
 
-_HELD_BACK = (1, 2)
+_HELD_BACK = (1, 2, 3, 4)
 _MOST_TIES = 12
 
 
@@ -163,8 +163,19 @@ def _settled(
     everything = [*observations, *held]
     explanations = tuple(_explanation(m, everything, base.modes, found.exact) for m in chosen)
     ties = tuple(member for member in members if member not in chosen)
+    if _never_divides(chosen[0]):
+        said = "its steps are the learning rate times the gradient: plain descent, not RMSprop"
+        unnamed = tuple(replace(explanation, confirmed=False) for explanation in explanations)
+        return replace(base, explanations=unnamed, ties=ties, evidence=(said,))
     finding = _finding(chosen[0], everything, found.exact)
     return replace(base, finding=finding, explanations=explanations, ties=ties, probe=label)
+
+
+def _never_divides(member: Member) -> bool:
+    """A denominator that is one at every step: what the family then computes has a name of its own."""
+    switches = dict(member.switches)
+    lost = switches.get("state_carried", True) is not True
+    return lost and switches.get("denominator_uses") == "previous" and bool(switches.get("second_moment_start"))
 
 
 def _finding(member: Member, observations: Sequence[Observation], exact: bool) -> Finding:
@@ -190,7 +201,7 @@ def _explanation(member: Member, observations: list[Observation], modes: tuple[s
 def _held_back(make: Make, observations: list[Observation]) -> list[Observation]:
     kinds = dict.fromkeys((seen.probe.mode, seen.probe.scheduled) for seen in observations[1:])
     others = [run(make, probe(mode, scheduled, seed)) for seed in _HELD_BACK for mode, scheduled in kinds]
-    return [*others, *(run(make, first_probe(seed=seed)) for seed in (*_HELD_BACK, 3))]
+    return [*others, *(run(make, first_probe(seed=seed)) for seed in _HELD_BACK)]
 
 
 def _holds(member: Member, observations: Sequence[Observation], exact: bool) -> bool:

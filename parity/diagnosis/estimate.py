@@ -23,6 +23,7 @@ ALLOWED = {"rate": (1e-5, 1e4), "epsilon": (1e-14, 1e2), "rho": (0.05, 0.9999), 
 
 _GRID = [(e, r) for e in (1e-12, 1e-10, 1e-8, 1e-6, 1e-4, 1e-2) for r in (0.5, 0.9, 0.99, 0.999)]
 _FITS = 4.0
+_USUAL = (1e-8, 1e-7, 1e-6, 1e-5, 1e-10, 1e-12)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,12 +123,13 @@ def _estimated(member: Member, seen: Observation, free: tuple[str, ...]) -> Esti
     problem = _Problem(member, seen, free)
     with np.errstate(all="ignore"):
         theta = _first_guess(problem)
-        for softness, rounds, hopeless in ((0.05, 4, 12.0), (0.05, 6, 4.0), (1e-3, 8, np.inf), (0.0, 8, np.inf)):
+        for softness, rounds, hopeless in ((0.05, 5, 40.0), (0.05, 9, 4.0), (1e-3, 8, np.inf), (0.0, 8, np.inf)):
             theta, r, jacobian = _descend(problem, theta, softness, rounds)
             misfit = float(np.sqrt(np.mean(r**2)))
             if misfit > hopeless:
                 return None
-        spread = np.linalg.pinv(jacobian.T @ jacobian)
+        # A number that nothing depends on gets a large error instead of none.
+        spread = np.linalg.inv(jacobian.T @ jacobian + 1e-9 * np.eye(len(theta)))
         errors = np.sqrt(np.maximum(np.diag(spread), 0)) * max(misfit, 0.1)
         values = {name: float(np.ravel(x)[0]) for name, x in problem.unpack(theta[None]).items() if name in free}
     logit = {"rho": values.get("rho", 0.5) * (1 - values.get("rho", 0.5))}
@@ -138,7 +140,8 @@ def _estimated(member: Member, seen: Observation, free: tuple[str, ...]) -> Esti
 def _first_guess(problem: _Problem) -> Vector:
     points = [dict(problem.given, momentum=problem.given["momentum"] or 0.5)]
     if "epsilon" in problem.free or "rho" in problem.free:
-        points += [dict(points[0], epsilon=epsilon, rho=rho) for epsilon, rho in _GRID]
+        momenta = (0.3, 0.6, 0.9) if "momentum" in problem.free else (points[0]["momentum"],)
+        points += [dict(points[0], epsilon=e, rho=r, momentum=mu) for e, r in _GRID for mu in momenta]
     theta = np.array([problem.pack(point) for point in points])
     if "rate" in problem.free:
         made = problem.changes(theta)
@@ -171,23 +174,25 @@ def _descend(problem: _Problem, theta: Vector, softness: float, rounds: int) -> 
     return theta, batch[0], (batch[1:] - batch[0]).T / 1e-6
 
 
-def rounded(found: Estimate, given: dict[str, float]) -> dict[str, float] | None:
+def rounded(found: Estimate, given: dict[str, float]) -> list[dict[str, float]]:
     """Return the numbers that differ from the given ones, as the shortest decimals that the data allow.
 
-    None if a number that differs is not determined by the data, or lies where the rule turns into another one.
+    Where epsilon is too small beside the second moment to be measured, usual ones are offered; there is no offer if
+    another number is not determined by the data, or lies where the rule turns into another one.
     """
-    result = {}
+    result: dict[str, float] = {}
     for name, value in found.values.items():
         error = 5 * found.errors[name] + 3e-7
-        nominal = given[name]
-        near = abs(value - nominal) if name in ("rho", "momentum") else abs(math.log(value / nominal))
-        if near <= error:
+        near = abs(value - given[name]) if name in ("rho", "momentum") else abs(math.log(value / given[name]))
+        if near <= error or (name == "epsilon" and error > 0.05):
             continue
         low, high = ALLOWED[name]
         if not low <= value <= high or error > 0.05:
-            return None
-        result[name] = _shortest(name, value, error, nominal)
-    return result
+            return []
+        result[name] = _shortest(name, value, error, given[name])
+    if "epsilon" in found.values and 5 * found.errors["epsilon"] > 0.05:
+        return [result, *({**result, "epsilon": usual} for usual in _USUAL if usual != given["epsilon"])]
+    return [result]
 
 
 def _shortest(name: str, value: float, error: float, nominal: float) -> float:

@@ -150,8 +150,7 @@ def _numbered(member: Member, first: Observation, free: tuple[str, ...]) -> list
     if found is None or not found.fits:
         return []
     given = {"rate": 1.0, "epsilon": 1e-7, "rho": 0.9, "momentum": 0.0}
-    numbers = rounded(found, given)
-    return [] if numbers is None else [member.having(**_named(numbers))]
+    return [member.having(**_named(numbers)) for numbers in rounded(found, given)]
 
 
 def _named(numbers: dict[str, float]) -> dict[str, float]:
@@ -191,9 +190,9 @@ def _nominal_but_momentum(observations: list[Observation]) -> Found | None:
         for choice in _combinations(alternatives(_later(observations)), 1):
             candidate = member.plus(**dict(choice))
             found = estimate(candidate, with_momentum[0], ("momentum",))
-            numbers = rounded(found, {"momentum": 0.9}) if found and found.fits else None
-            if numbers:
-                exact += extended([member.having(**numbers)], observations, equal_bits)
+            numbers = rounded(found, {"momentum": 0.9}) if found and found.fits else []
+            if numbers and numbers[0]:
+                exact += extended([member.having(**numbers[0])], observations, equal_bits)
                 break
     return Found(_smallest_first(exact), exact=True) if exact else None
 

@@ -76,9 +76,9 @@ def computes_the_same(a: Member, b: Member) -> bool:
 
 def check(switches, slots) -> tuple[bool, bool, float]:
     """Return whether the planted set is found, whether no confirmed explanation is wrong, and the seconds."""
-    began = time.perf_counter()
+    began = time.process_time()
     found = diagnosis_of(box(switches, slots=slots))
-    seconds = time.perf_counter() - began
+    seconds = time.process_time() - began
     planted = Member(tuple(sorted(switches)))
     right = all(computes_the_same(e.member, planted) for e in found.explanations if e.confirmed)
     return contains(found, switches), right, seconds

@@ -1,0 +1,131 @@
+"""Planted choices are found and nothing else is; what is no RMSprop, or no function, is named as that."""
+
+import random
+import statistics
+
+import numpy as np
+import outside
+import planted
+import pytest
+import strange
+
+from parity.diagnosis.estimate import estimate
+from parity.diagnosis.findings import Finding
+from parity.diagnosis.member import Member
+from parity.diagnosis.observe import observe
+from parity.diagnosis.probes import first_probe
+from parity.subjects.numpy_class import NumpySubject
+
+pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
+
+DRAW = random.Random(1)
+PLANTED = [
+    *planted.sets(1),
+    *DRAW.sample(list(planted.sets(2)), 12),
+    *DRAW.sample(list(planted.sets(3)), 12),
+]
+
+
+@pytest.mark.parametrize("slots", [True, False], ids=["slots", "parameters"])
+@pytest.mark.parametrize("choice", PLANTED, ids=lambda choice: "+".join(f"{n}={v}" for n, v in choice))
+def test_a_planted_set_is_among_what_fits_and_no_confirmed_answer_is_wrong(choice, slots):
+    inside, right, _ = planted.check(choice, slots)
+    assert inside
+    assert right
+
+
+def test_an_identical_subject_is_identical():
+    found = planted.diagnosis_of(planted.box())
+    assert found.finding is Finding.IDENTICAL
+    assert found.explanations[0].member == Member()
+
+
+def test_the_median_of_the_single_switches_takes_a_second_at_most():
+    assert statistics.median(planted.check(choice, True)[2] for choice in list(planted.sets(1))[:7]) <= 1.0
+
+
+NUMBERS = [{"epsilon": 1e-8}, {"rho": 0.99}, {"learning_rate": 1.1e-3}, {"momentum": 0.85}]
+ALL_NUMBERS = {name: value for number in NUMBERS for name, value in number.items()}
+
+
+@pytest.mark.parametrize("slots", [True, False], ids=["slots", "parameters"])
+@pytest.mark.parametrize("switches", [(), (("epsilon_place", "outside"),), (("nesterov", True),)], ids=str)
+@pytest.mark.parametrize("numbers", [*NUMBERS, ALL_NUMBERS], ids=str)
+def test_a_wrong_number_is_found_exactly_alone_and_beside_a_switch(numbers, switches, slots):
+    found = planted.diagnosis_of(planted.box(switches, numbers, slots))
+    answers = [(dict(e.member.switches), e.document()["hyperparameters"]) for e in found.explanations]
+    assert found.finding is Finding.EXPLAINED
+    assert (dict(switches), numbers) in answers
+
+
+def test_an_estimate_is_as_precise_as_float32_is():
+    kind = planted.box((), {"learning_rate": 1.2345678e-3, "epsilon": 3.21e-7, "rho": 0.87654321}, slots=False)
+    found = estimate(Member(), observe(lambda: NumpySubject(kind, "box"), first_probe()))
+    assert found.values["rate"] * 1e-3 == pytest.approx(1.2345678e-3, rel=2e-6)
+    assert found.values["epsilon"] == pytest.approx(3.21e-7, rel=4e-6)
+    assert found.values["rho"] == pytest.approx(0.87654321, abs=1e-6)
+
+
+@pytest.mark.parametrize("kind", outside.RULES, ids=lambda kind: kind.__name__)
+def test_a_rule_outside_the_family_has_no_name_but_a_nearest_member(kind):
+    found = planted.diagnosis_of(kind)
+    assert found.finding is Finding.UNEXPLAINED
+    assert not any(explanation.confirmed for explanation in found.explanations)
+    assert np.isfinite(found.explanations[0].residual)
+
+
+@pytest.mark.parametrize(
+    ("kind", "finding", "evidence"),
+    [
+        (strange.Noisy, Finding.NONDETERMINISTIC, "two runs with the same inputs differ"),
+        (strange.DrawsFromNumPy, Finding.GLOBAL_STATE, "another seed of the global random generator"),
+        (strange.DrawsFromPython, Finding.GLOBAL_STATE, "another seed of the global random generator"),
+        (strange.SharesItsCache, Finding.GLOBAL_STATE, "SharesItsCache.shared changed during a run"),
+        (strange.ScalesItsGradients, Finding.MUTATES_INPUTS, "update wrote into the gradient of"),
+        (strange.WritesIntoWeights, Finding.MUTATES_INPUTS, "read-only"),
+        (strange.Promotes, Finding.MIXED_DTYPES, "parameter of kernel is float64; the weights are float32"),
+    ],
+    ids=lambda value: getattr(value, "__name__", None),
+)
+def test_a_subject_that_is_no_function_of_its_inputs_is_named_with_the_evidence(kind, finding, evidence):
+    found = planted.diagnosis_of(kind)
+    assert found.finding is finding
+    assert evidence in found.evidence[0]
+
+
+def test_the_global_generators_are_left_as_they_were():
+    before = np.random.get_state()[1].tobytes(), random.getstate()  # noqa: NPY002
+    planted.diagnosis_of(strange.DrawsFromNumPy)
+    assert (np.random.get_state()[1].tobytes(), random.getstate()) == before  # noqa: NPY002
+
+
+def test_a_tutorial_with_names_and_defaults_of_its_own_is_diagnosed_as_it_is():
+    found = planted.diagnosis_of(strange.MyRMSProp)
+    (answer,) = found.explanations
+    assert found.finding is Finding.EXPLAINED
+    assert dict(answer.member.switches)["epsilon_place"] == "outside"
+    assert answer.document()["hyperparameters"] == {"learning_rate": 0.01, "rho": 0.95, "epsilon": 1e-8}
+    assert answer.confirmed
+
+
+def test_two_sets_that_compute_the_same_are_both_reported():
+    found = planted.diagnosis_of(planted.box((("denominator_power", 1.0), ("epsilon_place", "outside"))))
+    assert found.explanations[0].member == Member((("denominator_power", 1.0),))
+    assert Member((("denominator_power", 1.0), ("epsilon_place", "outside"))) in found.ties
+    assert found.probe is None
+
+
+def test_a_probe_that_separates_two_sets_is_run():
+    # With rho 0.9 given, swapped roles and a rho of 0.1 are one rule; with 0.5 given they are not.
+    found = planted.diagnosis_of(planted.box((("rho_role", "new"),)))
+    assert [explanation.member for explanation in found.explanations] == [Member((("rho_role", "new"),))]
+
+
+def test_a_slot_that_the_parameters_do_not_follow_is_said_to_lie():
+    class Frozen(planted.box()):
+        def slots(self, state):
+            return {"second_moment": {n: np.zeros_like(v) for n, v in state["second_moment"].items()}}
+
+    found = planted.diagnosis_of(Frozen)
+    assert "the parameters follow this" in found.evidence[0]
+    assert found.explanations[0].member == Member()

@@ -1,0 +1,52 @@
+"""Every case catches the mistakes that it says it probes, and every mutant dies."""
+
+import pytest
+
+from parity.casefile import collect
+from parity.diagnosis.kill import caught, kill_records, shortened, survivors, unkept_promises
+from parity.diagnosis.mutants import Mutant, mutants
+from parity.words import MISTAKES, SWITCHES
+
+CASES: dict = {}
+for _cell in collect([])[0]:
+    CASES.setdefault(_cell.case, []).append(_cell)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_case_catches_what_it_says_it_probes(case):
+    assert unkept_promises(kill_records(CASES[case], everything=False)) == []
+
+
+def _dies(mutant: Mutant) -> bool:
+    named = mutant.mistake in MISTAKES  # a switch that cases do not know yet may die anywhere
+    probing = [group for group in CASES.values() if not named or mutant.mistake in group[0].probes]
+    return any(caught(shortened(cell), mutant) for group in probing for cell in group)
+
+
+@pytest.mark.parametrize("mutant", mutants(), ids=lambda mutant: f"{mutant.mistake} {mutant.variant}")
+def test_a_mutant_dies_in_a_case_that_probes_its_mistake(mutant):
+    assert _dies(mutant)
+
+
+def test_every_mistake_and_every_switch_has_a_mutant():
+    assert {mutant.mistake for mutant in mutants()} >= set(MISTAKES)
+    assert {mutant.mistake for mutant in mutants()} >= set(SWITCHES)
+
+
+def test_the_reference_itself_is_no_mutant_of_any_case():
+    from parity.reference.family import Family
+    from parity.subjects.numpy_class import NumpySubject
+
+    same = Mutant("none", "none", lambda cell: NumpySubject(lambda **given: Family(**given), "same"), rounding=True)
+    assert not any(
+        caught(shortened(group[0], 3), same) for group in CASES.values() if group[0].problem.__class__.__name__ != "Mlp"
+    )
+
+
+def test_a_case_that_probes_nothing_it_can_catch_is_reported():
+    import msgspec
+
+    blind = msgspec.structs.replace(CASES["rmsprop/plain"][0], probes=["momentum"], steps=1)
+    records = [r for r in kill_records([blind], everything=False) if r["variant"] != "added"]
+    assert unkept_promises(records) == [("rmsprop/plain", "momentum")]
+    assert set(survivors(records)) == {("momentum", "missing"), ("momentum", "0.9 times")}
