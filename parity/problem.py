@@ -262,9 +262,9 @@ def _archive(cell: Cell, name: str, key: str) -> Tensors:
             found = {member: np.asarray(archive[member]) for member in archive.files}
     except FileNotFoundError as error:
         raise DataError(f"{cell.id}: {key}: no file {name!r} beside the case file.") from error
-    except Exception as error:  # a damaged archive raises whatever zipfile, zlib and numpy think of
+    except Exception as error:  # a damaged archive raises whatever zipfile, zlib and numpy think of, in their words
         raise DataError(
-            f"{cell.id}: {key}: {name!r} is not a readable NPZ archive of plain numbers: {error}."
+            f"{cell.id}: {key}: {name!r} is not a readable NPZ archive of plain numbers; make it with np.savez."
         ) from error
     for member, array in found.items():
         if array.dtype.kind not in "fiu":

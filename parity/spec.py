@@ -206,6 +206,15 @@ class Cell(_Strict, frozen=True):
     shortened: bool = False
     file: str = ""
 
+    @property
+    def reads_data(self) -> bool:
+        """Whether the cell needs a data file: one that it names, or the shipped images."""
+        return (
+            isinstance(self.problem, Mlp)
+            or self.weights.file is not None
+            or getattr(self.problem, "file", None) is not None
+        )
+
 
 class CaseFile(_Strict, frozen=True):
     """What a case file may hold; the JSON schema in ``cases/schema.json`` is generated from this class."""

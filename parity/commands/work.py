@@ -12,7 +12,7 @@ import msgspec
 from parity import subjects
 from parity.casefile import collect
 from parity.cli import complain
-from parity.errors import ParityError
+from parity.errors import DataError, ParityError
 from parity.spec import Cell
 
 if TYPE_CHECKING:
@@ -44,15 +44,33 @@ def gather(patterns: list[str], steps: int | None) -> tuple[list[Cell], list[Par
         ParityError: nothing is left to run.
     """
     cells, problems = collect(patterns)
+    if steps is not None:
+        cells = [_shortened(cell, steps) for cell in cells]
+    cells, unreadable = _with_data(cells)
+    problems += unreadable
     if problems and not cells:
         for problem in problems[:-1]:
             complain(problem)
         raise problems[-1]
     for problem in problems:
         complain(problem)
-    if steps is not None:
-        cells = [_shortened(cell, steps) for cell in cells]
     return cells, problems
+
+
+def _with_data(cells: list[Cell]) -> tuple[list[Cell], list[ParityError]]:
+    """Return the cells whose data files can be used, and each error of the others once, so that those still run."""
+    from parity.problem import make
+
+    usable: list[Cell] = []
+    errors: dict[str, ParityError] = {}
+    for cell in cells:
+        try:
+            if cell.reads_data:
+                make(cell)
+            usable.append(cell)
+        except DataError as error:
+            errors.setdefault(str(error), error)
+    return usable, list(errors.values())
 
 
 def _shortened(cell: Cell, steps: int) -> Cell:

@@ -142,7 +142,8 @@ def test_arguments_reach_the_runner(use: Callable[[Runner], None]) -> None:
     main(["run", CASE, *words, "--jobs", "3", "--steps", "7", "--time-limit", "2.5"])
     ((cells, subjects, jobs, progress, limit),) = asked
     assert [cell.steps for cell in cells] == [7]
-    assert (subjects, jobs, progress, limit) == (["reference", "x.py:C"], 3, None, 2.5)
+    assert callable(progress)
+    assert (subjects, jobs, limit) == (["reference", "x.py:C"], 3, 2.5)
 
 
 def test_a_hostile_summary_or_reason_sends_no_control_character(
@@ -163,7 +164,7 @@ def test_a_hostile_summary_or_reason_sends_no_control_character(
 @pytest.mark.parametrize(
     ("argv", "expected"),
     [
-        (["rn"], "no command 'rn'. Did you mean 'run'? Allowed: list, run, report, doctor"),
+        (["rn"], f"no command 'rn'. Did you mean 'run'? Allowed: {', '.join(COMMANDS)}"),
         (["run", "rmsprop/plane"], "Did you mean 'rmsprop/plain"),
         (["run", CASE, "--subject", "keras-eagre"], "no subject 'keras-eagre'. Did you mean 'keras-eager'?"),
         (["run", "none.toml"], "none.toml: cannot be read: No such file or directory"),
@@ -285,3 +286,16 @@ def test_doctor_tells_of_a_library_that_fails_without_its_output(monkeypatch: py
     assert doctor.examine.__module__ == "parity.doctor"
     answer = doctor._ask(doctor._PROBE_NUMPY)
     assert answer == {"state": "installed, but it fails with status 1: OSError: <path>: no"}
+
+
+def test_a_case_whose_data_cannot_be_used_leaves_the_other_cases_running(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = (ROOT / "cases" / f"{CASE}.toml").read_text(encoding="utf-8")
+    broken = tmp_path / "broken.toml"
+    broken.write_text(text + '\n[weights]\nkind = "file"\nfile = "absent.npz"\n', encoding="utf-8")
+    assert main(["run", str(broken), CASE, "--subject", "reference", "--steps", "2"]) == 2
+    streams = capsys.readouterr()
+    assert streams.err.count("parity: error:") == 1
+    assert "no file 'absent.npz'" in streams.err
+    assert "All 2 comparisons agree" in streams.out
