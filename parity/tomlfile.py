@@ -32,7 +32,7 @@ def read_toml(path: Path) -> dict[str, Any]:
             raise SpecError(f"{where}: not a file; a case is a TOML file, see `parity list`.")
         if status.st_size > MAX_FILE_BYTES:
             raise SpecError(f"{where}: received {status.st_size} bytes; allowed: at most {MAX_FILE_BYTES} for a case.")
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")  # Windows editors write a byte order mark
         if _LONG_KEY.search(text):
             raise SpecError(f"{where}: a key of {MAX_KEY_PARTS} or more parts; no case has keys that deep.")
         document = tomllib.loads(text)

@@ -22,7 +22,7 @@ def write_set(files: Mapping[str, bytes], folder: Path) -> None:
     """
     folder = folder.resolve()
     if Path.cwd().is_relative_to(folder):
-        raise UsageError(f"the report cannot replace {str(folder)!r}: it is the current folder. Go elsewhere first.")
+        raise UsageError(f"the report cannot replace {str(folder)!r}, which holds the current folder; name another.")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with _alone(folder.parent):
