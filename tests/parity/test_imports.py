@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -40,6 +41,7 @@ ROOMS = [
     "worker",
     "pool",
     "api",
+    "diagnosis",
     "report",
     "explain",
     "cli",
@@ -109,3 +111,9 @@ def test_importing_parity_imports_none_of_its_rooms() -> None:
     program = "import parity, sys; print([name for name in sys.modules if name.startswith('parity.')])"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_the_wheel_takes_every_package_along() -> None:
+    listed = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]["packages"]
+    homes = [ROOT / "parity", *(path for path in (ROOT / "parity").iterdir() if (path / "__init__.py").exists())]
+    assert {".".join(home.relative_to(ROOT).parts) for home in homes} <= set(listed)
