@@ -79,6 +79,8 @@ def run(case: str | Path | Cell | Iterable[Cell], subject: Any) -> Results:
         ParityError: the case or the subject means nothing, or the case's data cannot be read.
     """
     cells = _cells(case)
+    if not cells:
+        raise UsageError("nothing to run: no case was given.")
     if isinstance(subject, str):
         return Results(run_all(cells, [subject], jobs=1).pairs)
     if not callable(subject):

@@ -11,14 +11,14 @@ from parity.reference.rmsprop import Update
 from parity.spec import Hyperparameters
 
 SUMMATION = (
-    "Cause: the rule sums squares over a tensor to clip by norm, and every library adds in an order of its own; in the "
-    "other side's order every bit is equal (tests/reference/test_rmsprop.py rebuilds it)."
+    "Possible cause (not tested): the rule sums squares over a tensor to clip by norm, and every library adds in an "
+    "order of its own. In the order of tf.keras every bit is equal (tests/reference/test_rmsprop.py rebuilds it)."
 )
 
 
 @dataclass(slots=True)
 class Fingerprints:
-    """Counts how many differing elements a named cause explains to the bit; a cause must explain them all."""
+    """Counts how many differing elements a named cause explains to the bit."""
 
     moments: int = 0
     contracted: int = 0
