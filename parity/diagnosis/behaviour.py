@@ -35,7 +35,7 @@ def _watching(kind: Any, written: list[str]) -> Any:
         before = {name: array.copy() for name, array in grads.items()}
         returned = kind.update(self, params, grads)
         for name, array in before.items():
-            changed = np.flatnonzero(array != grads[name]) if name in grads else []
+            changed = np.flatnonzero(array != grads.get(name, array))
             if len(changed) and not written:
                 old, new = array.flat[changed[0]], grads[name].flat[changed[0]]
                 written.append(f"update wrote into the gradient of {name}: {old!s} became {new!s}")

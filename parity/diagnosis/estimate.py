@@ -23,7 +23,8 @@ ALLOWED = {"rate": (1e-5, 1e4), "epsilon": (1e-14, 1e2), "rho": (0.05, 0.9999), 
 
 _GRID = [(e, r) for e in (1e-12, 1e-10, 1e-8, 1e-6, 1e-4, 1e-2) for r in (0.5, 0.9, 0.99, 0.999)]
 _FITS = 4.0
-_USUAL = (1e-8, 1e-7, 1e-6, 1e-5, 1e-10, 1e-12)
+USUAL_EPSILONS = (1e-8, 1e-6, 1e-5, 1e-10, 1e-12)
+"""What epsilon often is, for where it cannot be measured and yet turns a bit here and there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,11 @@ class Estimate:
     values: dict[str, float]
     errors: dict[str, float]
     misfit: float
+
+    @property
+    def lacks_epsilon(self) -> bool:
+        """Whether epsilon is too small beside the second moment to be measured."""
+        return 5 * self.errors.get("epsilon", 0.0) > 0.05
 
     @property
     def fits(self) -> bool:
@@ -174,25 +180,22 @@ def _descend(problem: _Problem, theta: Vector, softness: float, rounds: int) -> 
     return theta, batch[0], (batch[1:] - batch[0]).T / 1e-6
 
 
-def rounded(found: Estimate, given: dict[str, float]) -> list[dict[str, float]]:
+def rounded(found: Estimate, given: dict[str, float]) -> dict[str, float] | None:
     """Return the numbers that differ from the given ones, as the shortest decimals that the data allow.
 
-    Where epsilon is too small beside the second moment to be measured, usual ones are offered; there is no offer if
-    another number is not determined by the data, or lies where the rule turns into another one.
+    None if one of them is not determined by the data, or lies where the rule turns into another one.
     """
     result: dict[str, float] = {}
     for name, value in found.values.items():
         error = 5 * found.errors[name] + 3e-7
         near = abs(value - given[name]) if name in ("rho", "momentum") else abs(math.log(value / given[name]))
-        if near <= error or (name == "epsilon" and error > 0.05):
+        if near <= error:
             continue
         low, high = ALLOWED[name]
         if not low <= value <= high or error > 0.05:
-            return []
+            return None
         result[name] = _shortest(name, value, error, given[name])
-    if "epsilon" in found.values and 5 * found.errors["epsilon"] > 0.05:
-        return [result, *({**result, "epsilon": usual} for usual in _USUAL if usual != given["epsilon"])]
-    return [result]
+    return result
 
 
 def _shortest(name: str, value: float, error: float, nominal: float) -> float:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
-from parity.diagnosis.estimate import estimate, rounded
+from parity.diagnosis.estimate import USUAL_EPSILONS, estimate, rounded
 from parity.diagnosis.member import (
     ROUNDING_ONLY,
     Member,
@@ -147,10 +147,17 @@ def _numbered(member: Member, first: Observation, free: tuple[str, ...]) -> list
     if switches.get("denominator_uses") == "previous" and switches.get("state_carried") is False:
         return []
     found = estimate(member, first, free)
+    blind = found is not None and found.lacks_epsilon
+    if blind:
+        found = estimate(member, first, tuple(name for name in free if name != "epsilon"))
     if found is None or not found.fits:
         return []
     given = {"rate": 1.0, "epsilon": 1e-7, "rho": 0.9, "momentum": 0.0}
-    return [member.having(**_named(numbers)) for numbers in rounded(found, given)]
+    numbers = rounded(found, given)
+    if numbers is None:
+        return []
+    offers = [numbers, *({**numbers, "epsilon": usual} for usual in USUAL_EPSILONS if blind)]
+    return [member.having(**_named(offer)) for offer in offers]
 
 
 def _named(numbers: dict[str, float]) -> dict[str, float]:
@@ -190,9 +197,9 @@ def _nominal_but_momentum(observations: list[Observation]) -> Found | None:
         for choice in _combinations(alternatives(_later(observations)), 1):
             candidate = member.plus(**dict(choice))
             found = estimate(candidate, with_momentum[0], ("momentum",))
-            numbers = rounded(found, {"momentum": 0.9}) if found and found.fits else []
-            if numbers and numbers[0]:
-                exact += extended([member.having(**numbers[0])], observations, equal_bits)
+            numbers = rounded(found, {"momentum": 0.9}) if found and found.fits else None
+            if numbers:
+                exact += extended([member.having(**numbers)], observations, equal_bits)
                 break
     return Found(_smallest_first(exact), exact=True) if exact else None
 
