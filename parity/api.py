@@ -19,7 +19,7 @@ from parity.verdict import Verdict
 if TYPE_CHECKING:
     import pandas as pd
 
-TIME_LIMIT = 120.0
+TIME_LIMIT = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +67,14 @@ class Results:
         return "\n".join(lines)
 
 
-def run(case: str | Path | Cell | Iterable[Cell], subject: Any) -> Results:
+def run(case: str | Path | Cell | Iterable[Cell], subject: Any, time_limit: float = TIME_LIMIT) -> Results:
     """Run cases against one subject and return their results.
 
     Args:
         case: an id or glob (``"rmsprop/*"``), the path of a case file, or cells.
         subject: a registered name, ``file.py:Class``, or a class itself. A name runs in a process of its own; a class
             object runs in this one.
+        time_limit: seconds that one pair may take, where it runs in a process of its own.
 
     Raises:
         ParityError: the case or the subject means nothing, or the case's data cannot be read.
@@ -82,14 +83,15 @@ def run(case: str | Path | Cell | Iterable[Cell], subject: Any) -> Results:
     if not cells:
         raise UsageError("nothing to run: no case was given.")
     if isinstance(subject, str):
-        return Results(run_all(cells, [subject], jobs=1).pairs)
+        return Results(run_all(cells, [subject], time_limit=time_limit).pairs)
     if not callable(subject):
         raise UsageError(f"subject must be a name or a class. Received: {type(subject).__name__}.")
     from parity.runner import run_pair
     from parity.subjects.numpy_class import NumpySubject
 
     name = f"{subject.__module__}:{subject.__qualname__}"
-    return Results([run_pair(cell, name, NumpySubject(subject, name)) for cell in cells])
+    entries = known.load()
+    return Results([_judged(entries, cell, run_pair(cell, name, NumpySubject(subject, name))) for cell in cells])
 
 
 def run_all(
@@ -121,6 +123,7 @@ def run_all(
     if not tasks:
         raise UsageError("nothing to run: no case and no subject were chosen.")
     began, started = time.perf_counter(), datetime.now(UTC).isoformat(timespec="seconds")
+    entries = known.load()
     done = 0
 
     def on_start(task: Task) -> None:
@@ -130,11 +133,10 @@ def run_all(
     def on_finish(task: Task, pair: Pair) -> None:
         nonlocal done
         done += 1
-        pair = known.apply(entries, pair, task.cell.shortened)
         if progress:
-            progress(Progress(done, len(tasks), task.cell.id, task.subject, pair))
+            judged = _judged(entries, task.cell, pair)
+            progress(Progress(done, len(tasks), task.cell.id, task.subject, judged))
 
-    entries = known.load()
     found = run_tasks(tasks, jobs, time_limit, on_finish, on_start)
     pairs = [_judged(entries, task.cell, pair) for task, pair in zip(tasks, found, strict=True)]
     return Run(pairs, circumstances(), started, time.perf_counter() - began, [describe(cell) for cell in cells])
