@@ -134,13 +134,19 @@ def _estimated(member: Member, seen: Observation, free: tuple[str, ...]) -> Esti
             misfit = float(np.sqrt(np.mean(r**2)))
             if misfit > hopeless:
                 return None
-        # A number that nothing depends on gets a large error instead of none.
-        spread = np.linalg.inv(jacobian.T @ jacobian + 1e-9 * np.eye(len(theta)))
-        errors = np.sqrt(np.maximum(np.diag(spread), 0)) * max(misfit, 0.1)
+        errors = _errors(jacobian) * max(misfit, 0.1)
         values = {name: float(np.ravel(x)[0]) for name, x in problem.unpack(theta[None]).items() if name in free}
     logit = {"rho": values.get("rho", 0.5) * (1 - values.get("rho", 0.5))}
     scaled = {n: float(e) * logit.get(n, 1.0) for n, e in zip(free, errors, strict=True)}
     return Estimate(values, scaled, misfit)
+
+
+def _errors(jacobian: Vector) -> Vector:
+    """Return standard errors; a number that nothing depends on gets a very large one."""
+    sizes = np.sqrt(np.sum(jacobian**2, axis=0)) + 1e-9
+    scaled = jacobian / sizes
+    spread = np.linalg.inv(scaled.T @ scaled + 1e-10 * np.eye(len(sizes)))
+    return np.asarray(np.sqrt(np.maximum(np.diag(spread), 0)) / sizes)
 
 
 def _first_guess(problem: _Problem) -> Vector:

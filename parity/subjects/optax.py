@@ -31,8 +31,9 @@ class OptaxSubject(LibrarySubject):
         # By name, so that the type checker says the same with and without these libraries.
         jax: Any = import_module("jax")
         optax: Any = import_module("optax")
+        config: Any = jax.config
         if problem.cell.dtype == "float64":
-            jax.config.update("jax_enable_x64", True)
+            config.update("jax_enable_x64", True)
         given, rate = self._given, self._rate
         arguments = {"decay": given.rho, "eps": given.epsilon, "centered": given.centered}
         self._jax, self._optax = jax, optax
@@ -46,7 +47,7 @@ class OptaxSubject(LibrarySubject):
         self.circumstances = {
             "jax": jax.__version__,
             "optax": optax.__version__,
-            "x64": bool(jax.config.jax_enable_x64),
+            "x64": bool(config.jax_enable_x64),
             "device": jax.devices()[0].platform.upper(),
         }
 
