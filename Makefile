@@ -37,8 +37,8 @@ check: $(READY)  ## fail if any case diverges otherwise than cases/known_diverge
 answer: $(READY)  ## measure the question anew and write reports/answer/ (minutes; finished runs are kept in .parity/)
 	@$(BIN)/python -m parity.explain.answer --jobs $(JOBS)
 
-matrix: $(LIBRARIES)  ## every library's RMSprop against every other (installs PyTorch, optax and tf_keras)
-	@$(BIN)/python -m parity matrix
+matrix: $(LIBRARIES)  ## what every library's RMSprop is, into reports/matrix/ (installs PyTorch, optax and tf_keras)
+	@$(BIN)/python -m parity.diagnosis.publish
 
 lint: $(READY)  ## linter, formatter and type checker
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy

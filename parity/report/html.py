@@ -9,6 +9,7 @@ from parity.report.cards import cards
 from parity.report.details import data, shown
 from parity.report.facts import WORST_FIRST, Facts, headline, outcome
 from parity.report.markup import chip, section, text
+from parity.report.matrix import matrix
 from parity.report.numbers import many, times
 from parity.report.subjects import panels
 from parity.report.table import table
@@ -164,6 +165,7 @@ SECTIONS: Final[tuple[Callable[[Facts], str], ...]] = (
     panels,
     table,
     answer,
+    matrix,
     _circumstances,
     _reading,
     _footer,

@@ -1,0 +1,116 @@
+"""``make matrix``: what each installed library's RMSprop is, and which case catches which mistake, as page and JSON."""
+
+import os
+import sys
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+MODES = ("plain", "momentum", "centered", "both", "weight_decay")
+MARKS = {"IDENTICAL": "= identical", "ROUNDING": "≈ rounding", "UNSUPPORTED": "–", "UNEXPLAINED": "? unexplained"}
+_INTRODUCTION = """\
+# What RMSprop means in each library
+
+Made by `make matrix`: every installed subject was probed and explained by `parity diagnose`, none was told what it is.
+`=` every bit equals tf.keras in eager mode; `≈` equal within the derived bound; otherwise the choices that reproduce
+it, as switches of `reference/family.py`. In brackets: what explains differences that are mere rounding.
+"""
+_KILL = """\
+## The kill matrix: which case catches which mistake
+
+A mutant is the reference with one mistake planted. A case is counted where it catches at least one variant of the
+mistake; **bold** cases say that they exist to catch it. The suite fails if a promise is not kept, or a mutant lives.
+"""
+
+
+def main() -> int:
+    """Measure everything and write ``matrix.json`` and ``README.md`` into a folder."""
+    parser = ArgumentParser(prog="python -m parity.diagnosis.publish", description=__doc__)
+    parser.add_argument("--output", type=Path, default=Path("reports/matrix"), metavar="DIR")
+    folder: Path = parser.parse_args().output
+    document = measured()
+    folder.mkdir(parents=True, exist_ok=True)
+    _write(folder / "matrix.json", msgspec.json.format(msgspec.json.encode(document), indent=1).decode() + "\n")
+    _write(folder / "README.md", page(document))
+    print(folder / "README.md")
+    return 0
+
+
+def measured() -> dict[str, Any]:
+    """Return the records of the matrix and of the kill matrix, with the versions they were measured with."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    from parity.casefile import all_cells
+    from parity.diagnosis import kill, matrix
+    from parity.doctor import circumstances
+
+    found = matrix.rows(matrix.installed(), lambda name: print(f"{name} …", file=sys.stderr))
+    return {
+        "schema": 1,
+        "circumstances": circumstances(),
+        "subjects": matrix.subject_records(found),
+        "pairs": matrix.matrix_records(found),
+        "kill": kill.kill_records(all_cells()),
+    }
+
+
+def cell_text(record: dict[str, Any]) -> str:
+    """Return what a subject is in one mode: a mark, or its switches."""
+    switches = spelled(record.get("switches", {}))
+    likely = spelled(record.get("rounding", {}))
+    said = switches or MARKS.get(record["verdict"], record["verdict"].lower())
+    return said + (f" [{likely}]" if likely else "")
+
+
+def spelled(switches: dict[str, Any]) -> str:
+    """Return switches as ``name value, name value``."""
+    return ", ".join(f"{name} {value}" for name, value in switches.items())
+
+
+def by_subject(records: list[dict[str, Any]]) -> dict[str, dict[str, dict[str, Any]]]:
+    """Return the records by subject and mode."""
+    table: dict[str, dict[str, dict[str, Any]]] = {}
+    for record in records:
+        table.setdefault(record["subject"], {})[record["mode"]] = record
+    return table
+
+
+def catches(records: list[dict[str, Any]]) -> dict[str, dict[str, bool]]:
+    """Return, for each mistake, the cases that catch it, and whether each of them promises to."""
+    table: dict[str, dict[str, bool]] = {}
+    for record in records:
+        if record["caught"]:
+            found = table.setdefault(record["mistake"], {})
+            found[record["case"]] = found.get(record["case"], False) or record["probed"]
+    return table
+
+
+def page(document: dict[str, Any]) -> str:
+    """Return the Markdown page."""
+    lines = [_INTRODUCTION, f"| subject | {' | '.join(MODES)} |", f"| --- |{' --- |' * len(MODES)}"]
+    for subject, modes in by_subject(document["subjects"]).items():
+        cells = [cell_text(modes[mode]) if mode in modes else "–" for mode in MODES]
+        lines.append(f"| `{subject}` | {' | '.join(cells)} |")
+    lines += ["", _KILL, "| mistake | caught by |", "| --- | --- |"]
+    for mistake, cases in sorted(catches(document["kill"]).items()):
+        named = ", ".join(f"**{case}**" if promised else case for case, promised in sorted(cases.items()))
+        lines.append(f"| {mistake} | {len(cases)}: {named} |")
+    given = document["circumstances"]
+    lines += ["", f"Measured with: {', '.join(f'{name} {value}' for name, value in _versions(given))}."]
+    return "\n".join(lines) + "\n"
+
+
+def _versions(given: dict[str, Any]) -> list[tuple[str, str]]:
+    packages = given.get("packages", given.get("versions", {}))
+    return [(name, str(value)) for name, value in packages.items() if value]
+
+
+def _write(path: Path, text: str) -> None:
+    beside = path.with_name(f".{path.name}.new")
+    beside.write_text(text, encoding="utf-8")
+    beside.replace(path)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
