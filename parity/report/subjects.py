@@ -1,5 +1,6 @@
 """How near each subject comes: one panel a subject with its share of differing bits, its worst ratio, and why."""
 
+import re
 from collections import Counter
 
 from parity.report.facts import WORST_FIRST, Facts
@@ -22,10 +23,18 @@ def _panel(subject: str, items: list[Comparison]) -> str:
     chips = " ".join(chip(verdict, f"{counts[verdict]:,}") for verdict in WORST_FIRST if counts[verdict])
     judged = [item for item in items if item.outcome.compared and item.compared]
     body = _nearness(judged) if judged else f"<p>{text(_first([item.reason for item in items]))}</p>"
-    why = Counter(note for item in items if item.outcome is Verdict.ROUNDING for note in item.notes)
-    why = Counter() if any(verdict.fails for verdict in counts) else why
-    reason = f'<p class="why"><b>Why not every bit:</b> {text(why.most_common(1)[0][0])}</p>' if why else ""
+    why = "" if any(verdict.fails for verdict in counts) else _why(items)
+    reason = f'<p class="why"><b>Why not every bit:</b> {text(why)}</p>' if why else ""
     return f'<article class="panel"><h3>{text(subject)}</h3><p class="chips">{chips}</p>{body}{reason}</article>'
+
+
+def _why(items: list[Comparison]) -> str:
+    """Return the cause that most comparisons name, whatever numbers it holds; one that was tested goes first."""
+    named: dict[str, list[str]] = {}
+    for note in (note for item in items if item.outcome is Verdict.ROUNDING for note in item.notes):
+        named.setdefault(re.sub(r"[\d,]+", "#", note), []).append(note)
+    likeliest = max(named.values(), key=lambda notes: (notes[0].startswith("Cause"), len(notes)), default=[""])
+    return likeliest[0]
 
 
 def _first(reasons: list[str]) -> str:
@@ -37,7 +46,8 @@ def _nearness(items: list[Comparison]) -> str:
     if not differing:
         return f"<p>Every bit equal over <b>{times(compared)}</b> element-steps.</p>"
     share = f"<p><b>{100 * differing / compared:.2g} %</b> of {times(compared)} element-steps differ in some bit.</p>"
-    near = [item for item in items if item.worst and real(item.worst.ratio) == real(item.worst.ratio)]
+    listed = [item for item in items if item.outcome is not Verdict.KNOWN_DIVERGENCE] or items
+    near = [item for item in listed if item.worst and real(item.worst.ratio) == real(item.worst.ratio)]
     # The two comparisons are never mixed in one number: the gauge is about single steps wherever there are any.
     near = [item for item in near if item.comparison == "lockstep"] or near
     return share + (_gauge(max(near, key=lambda item: real(item.worst.ratio if item.worst else 0))) if near else "")
