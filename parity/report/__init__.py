@@ -5,7 +5,7 @@ from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
-from parity.report.store import repair, write_set
+from parity.files import repair, write_set
 from parity.results import Run
 
 LATEST = Path("reports/latest")

@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 ROOMS = [
     "words",
     "errors",
+    "files",
     "verdict",
     "results",
     "spec",

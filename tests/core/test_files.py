@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from parity.errors import ParityError
-from parity.report.store import repair, write_set
+from parity.files import repair, write_file, write_set
 
 NAMES = ("a.txt", "b.txt", "c.txt")
 WRITER = """
 import sys, itertools
 from pathlib import Path
-from parity.report.store import write_set
+from parity.files import write_set
 folder, name, rounds = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 print("ready", flush=True)
 for number in itertools.islice(itertools.count(), rounds):
@@ -25,7 +25,7 @@ for number in itertools.islice(itertools.count(), rounds):
 DYING = """
 import os, sys
 from pathlib import Path
-from parity.report import store
+from parity import files as store
 left, rename = int(sys.argv[2]), Path.rename
 def dying(self, target):
     global left
@@ -168,3 +168,16 @@ def test_the_current_folder_is_refused(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ParityError, match="current folder"):
         write_set(files("one"), Path())
+
+
+def test_a_file_is_replaced_whole_and_leaves_nothing_beside_it(tmp_path: Path) -> None:
+    write_file(tmp_path / "new" / "a.txt", b"one")
+    write_file(tmp_path / "new" / "a.txt", b"two")
+    assert [(path.name, path.read_bytes()) for path in (tmp_path / "new").iterdir()] == [("a.txt", b"two")]
+
+
+def test_a_file_that_cannot_be_written_keeps_what_stood_there(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").mkdir()
+    with pytest.raises(ParityError, match="cannot be written"):
+        write_file(tmp_path / "a.txt", b"two")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]

@@ -1,7 +1,8 @@
-"""A set of files into a folder, all of them or none: staged beside it, synced, then swapped in by renaming.
+"""Writing that never loses what stood there: one file, or a set of files into a folder, all of them or none.
 
-At every moment a complete report stands under ``folder`` or, between two renames, beside it as ``.folder.old``; the
-next writer, or ``repair``, puts it back. Files that are not part of the set move along and are never deleted.
+A file is written beside its place, synced, and renamed. A set is staged beside its folder and swapped in by renaming:
+at every moment a complete set stands under ``folder`` or, between two renames, beside it as ``.folder.old``; the next
+writer, or ``repair``, puts it back. Files that are not part of the set move along and are never deleted.
 """
 
 import errno
@@ -14,15 +15,39 @@ from pathlib import Path
 from parity.errors import UsageError
 
 
-def write_set(files: Mapping[str, bytes], folder: Path) -> None:
-    """Replace the files of this set in ``folder``, creating it if need be.
+def write_file(path: Path, content: bytes) -> None:
+    """Put one file in its place, creating its folder if need be; readers see the old file or the new one, whole.
+
+    Raises:
+        UsageError: the place cannot be written; what stood there before is unchanged.
+    """
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            _write(beside, content)
+            beside.replace(path)
+        except BaseException:
+            beside.unlink(missing_ok=True)
+            raise
+        _sync(path.parent)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise UsageError(
+            f"{str(path)!r} cannot be written: {reason}. What stood there is unchanged. "
+            f"Give a place that can be written, on a disk with room."
+        ) from error
+
+
+def write_set(files: Mapping[str, bytes], folder: Path, what: str = "the report") -> None:
+    """Replace the files of this set in ``folder``, creating it if need be; ``what`` names the set in messages.
 
     Raises:
         UsageError: the place cannot be written; what stood there before is still complete.
     """
     folder = folder.resolve()
     if Path.cwd().is_relative_to(folder):
-        raise UsageError(f"the report cannot replace {str(folder)!r}, which holds the current folder; name another.")
+        raise UsageError(f"{what} cannot replace {str(folder)!r}, which holds the current folder; name another.")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with _alone(folder.parent):
@@ -34,13 +59,13 @@ def write_set(files: Mapping[str, bytes], folder: Path) -> None:
     except OSError as error:
         reason = error.strerror or str(error)
         raise UsageError(
-            f"the report cannot be written to {str(folder)!r}: {reason}. An earlier report there is unchanged. "
+            f"{what} cannot be written to {str(folder)!r}: {reason}. What stood there is unchanged. "
             f"Give a folder that can be written and renamed, on a disk with room."
         ) from error
 
 
 def repair(folder: Path) -> None:
-    """Put back the report that a writer, killed between two renames, left beside ``folder``; nothing to do is fine."""
+    """Put back the set that a writer, killed between two renames, left beside ``folder``; nothing to do is fine."""
     folder = folder.resolve()
     with suppress(OSError):
         if any(_beside(folder, state).exists() for state in ("new", "old")):
@@ -89,14 +114,18 @@ def _stage(files: Mapping[str, bytes], staging: Path) -> None:
     try:
         staging.mkdir()
         for name, content in files.items():
-            with open(staging / name, "wb") as stream:
-                stream.write(content)
-                stream.flush()
-                os.fsync(stream.fileno())
+            _write(staging / name, content)
         _sync(staging)
     except OSError:
         shutil.rmtree(staging, ignore_errors=True)
         raise
+
+
+def _write(path: Path, content: bytes) -> None:
+    with open(path, "wb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
 
 
 def _swap(folder: Path) -> None:
