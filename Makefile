@@ -8,7 +8,7 @@ LIBRARIES := $(VENV)/.libraries
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help report test check answer matrix lint schema pins clean
+.PHONY: help report test check answer matrix lint golden schema pins clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/make \1\t\2/' | column -t -s $$'\t'
@@ -39,6 +39,10 @@ answer: $(READY)  ## measure the question anew and write reports/answer/ (minute
 
 matrix: $(LIBRARIES)  ## what every library's RMSprop is, into reports/matrix/ (installs PyTorch, optax and tf_keras)
 	@$(BIN)/python -m parity.diagnosis.publish
+
+golden: $(READY)  ## record keras-eager anew into cases/golden/ (its README says which cells, and why those)
+	@tr '\n' '\0' < cases/golden/cells.txt | xargs -0 $(BIN)/python -m parity record --subject keras-eager --output cases/golden
+	@$(BIN)/python -m parity record 'rmsprop/plain[float32]' --subject keras-graph --subject keras-xla --output cases/golden
 
 lint: $(READY)  ## linter, formatter and type checker
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy

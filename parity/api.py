@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +12,8 @@ import msgspec
 
 from parity import known, subjects
 from parity.casefile import pattern_of, select
-from parity.errors import UsageError
+from parity.errors import UnsupportedError, UsageError
+from parity.golden.place import folder_of, is_golden
 from parity.results import Comparison, Pair, Run
 from parity.spec import Cell
 from parity.verdict import Verdict
@@ -119,6 +121,8 @@ def run_all(
 
     for name in names:
         subjects.check_name(name)
+        if is_golden(name):
+            _check_recordings(name, cells)
     tasks = [Task(i, cell, name) for i, (cell, name) in enumerate((c, n) for c in cells for n in names)]
     if not tasks:
         raise UsageError("nothing to run: no case and no subject were chosen.")
@@ -140,6 +144,17 @@ def run_all(
     found = run_tasks(tasks, jobs, time_limit, on_finish, on_start)
     pairs = [_judged(entries, task.cell, pair) for task, pair in zip(tasks, found, strict=True)]
     return Run(pairs, circumstances(), started, time.perf_counter() - began, [describe(cell) for cell in cells])
+
+
+def _check_recordings(name: str, cells: list[Cell]) -> None:
+    """Refuse damaged and outdated recordings before anything runs, so that no result is lost to them."""
+    from parity.golden.store import open_recording
+    from parity.problem import make
+
+    folder = folder_of(name)
+    for cell in cells:
+        with suppress(UnsupportedError):  # its row in the results will say so
+            open_recording(folder, make(cell))
 
 
 def _judged(entries: list[known.Known], cell: Cell, pair: Pair) -> Pair:

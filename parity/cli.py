@@ -26,6 +26,7 @@ COMMANDS: Final[dict[str, Command]] = {
     "report": Command("parity.commands.report", "runs and writes the report: HTML, Markdown, JSON, JUnit, Parquet"),
     "diagnose": Command("parity.commands.diagnose", "names the choices by which a subject differs from tf.keras"),
     "matrix": Command("parity.commands.matrix", "every installed subject against every other, mode by mode"),
+    "record": Command("parity.commands.record", "writes down what a library did, to be replayed without it"),
     "doctor": Command("parity.commands.doctor", "what is installed, versions, devices, modes that change numbers"),
 }
 

@@ -39,6 +39,17 @@ def write_file(path: Path, content: bytes) -> None:
         ) from error
 
 
+def install(part: Path, path: Path) -> None:
+    """Rename a file that was written and synced beside ``path`` into its place; readers see the old one or the new."""
+    try:
+        part.replace(path)
+        _sync(path.parent)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        reason = error.strerror or str(error)
+        raise UsageError(f"{str(path)!r} cannot be written: {reason}. What stood there is unchanged.") from error
+
+
 def write_set(files: Mapping[str, bytes], folder: Path, what: str = "the report") -> None:
     """Replace the files of this set in ``folder``, creating it if need be; ``what`` names the set in messages.
 

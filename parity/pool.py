@@ -33,11 +33,18 @@ POLL_SECONDS = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One pair to run; ``index`` is its place in the results."""
+    """One pair to run, or to record into a folder; ``index`` is its place in the results."""
 
     index: int
     cell: Cell
     subject: str
+    record: str = ""
+    megabytes: float = 0.0
+
+    def message(self) -> dict[str, Any]:
+        """Return what a worker is sent."""
+        message = {"cell": msgspec.to_builtins(self.cell), "subject": self.subject}
+        return {**message, "record": self.record, "megabytes": self.megabytes} if self.record else message
 
     @property
     def home(self) -> str:
@@ -157,7 +164,7 @@ class _Worker:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         try:
-            wire.write(self._process.stdin, {"cell": msgspec.to_builtins(task.cell), "subject": task.subject})  # type: ignore[arg-type]
+            wire.write(self._process.stdin, task.message())  # type: ignore[arg-type]
         except BrokenPipeError:
             return self._died(task)
         if not self._ready(time_limit):

@@ -19,6 +19,7 @@ from parity import wire
 from parity.errors import ParityError, SubjectError
 from parity.results import Comparison, Pair
 from parity.spec import Cell
+from parity.subjects import is_users
 from parity.verdict import Verdict
 
 TAIL_BYTES = 4_000
@@ -61,7 +62,12 @@ def _answer(task: dict[str, Any], capture: BinaryIO) -> dict[str, Any]:
     os.ftruncate(capture.fileno(), 0)
     capture.seek(0)
     try:
-        pair = run_pair(cell, name)
+        if task.get("record"):
+            from parity.recording import record_pair
+
+            pair = record_pair(cell, name, task["record"], task["megabytes"])
+        else:
+            pair = run_pair(cell, name)
     except SubjectError as error:
         pair = failed(cell, name, str(error))
     except ParityError as error:
@@ -72,7 +78,7 @@ def _answer(task: dict[str, Any], capture: BinaryIO) -> dict[str, Any]:
         pair = failed(cell, name, f"raised {type(error).__name__}: {error}".rstrip(": "))
     with contextlib.suppress(OSError, ValueError):  # a subject may have closed it
         sys.stdout.flush()
-    return {"pair": msgspec.structs.replace(pair, output=_printed(capture) if ":" in name else "")}
+    return {"pair": msgspec.structs.replace(pair, output=_printed(capture) if is_users(name) else "")}
 
 
 def _printed(capture: BinaryIO) -> str:

@@ -11,6 +11,7 @@ from parity import subjects
 from parity.casefile import collect
 from parity.cli import complain
 from parity.errors import ParityError
+from parity.golden.place import PREFIX, shipped
 from parity.spec import Cell, schema_text
 from parity.words import SWITCHES
 
@@ -63,7 +64,11 @@ def _sections(cells: list[Cell], everything: bool) -> list[str]:
     if everything:
         found = subjects.registered()
         rows = [(name, _installed(entry), entry.summary) for name, entry in found.items()]
-        sections.append(_section("Subjects", ("", "", ""), [*rows, ("FILE.py:CLASS", "", "a class of your own")]))
+        rows += [
+            (f"{PREFIX}{name}", "recorded", f"{name} as recorded, cells: {count}") for name, count in shipped().items()
+        ]
+        own = [("golden:FOLDER", "", "recordings of your own"), ("FILE.py:CLASS", "", "a class of your own")]
+        sections.append(_section("Subjects", ("", "", ""), [*rows, *own]))
         rows = [(name, " | ".join(values), meaning) for name, (values, meaning) in SWITCHES.items()]
         sections.append(_section("Switches", ("", "", ""), rows))
     return sections
@@ -96,6 +101,7 @@ def _document(cells: list[Cell]) -> dict[str, Any]:
             {"name": name, "summary": entry.summary, "installed": _installed(entry) == "installed"}
             for name, entry in found.items()
         ],
+        "goldens": [{"name": f"{PREFIX}{name}", "cells": count} for name, count in shipped().items()],
         "switches": {name: {"values": values, "meaning": meaning} for name, (values, meaning) in SWITCHES.items()},
     }
 

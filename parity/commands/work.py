@@ -4,7 +4,8 @@ import os
 import sys
 import time
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -16,7 +17,8 @@ from parity.errors import DataError, ParityError
 from parity.spec import Cell
 
 if TYPE_CHECKING:
-    from parity.results import Run
+    from parity.pool import Task
+    from parity.results import Pair, Run
 
 SECONDS_BETWEEN_LINES = 30.0
 DEFAULT_SUBJECTS = ("keras-eager", "keras-graph", "keras-xla", "keras-fit")
@@ -86,6 +88,26 @@ def work(cells: list[Cell], arguments: Namespace) -> "Run":
 
     with _Bar() as bar:
         return run_all(cells, chosen, arguments.jobs, bar.callback, arguments.time_limit)
+
+
+@contextmanager
+def progress(total: int) -> "Iterator[tuple[Callable[[Task], None], Callable[[Task, Pair], None]]]":
+    """Show how far tasks are that are no runs: yields what to call when one starts and when one is done."""
+    from parity.api import Progress
+
+    done = 0
+    with _Bar() as bar:
+
+        def started(task: "Task") -> None:
+            if bar.callback:
+                bar.callback(Progress(done, total, task.cell.id, task.subject))
+
+        def finished(task: "Task", pair: "Pair") -> None:
+            nonlocal done
+            done += 1
+            started(task)
+
+        yield started, finished
 
 
 def exit_status(run: "Run", problems: list[ParityError]) -> int:

@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from parity.errors import NotInstalledError, UsageError, did_you_mean
+from parity.golden.place import folder_of, is_golden
 
 if TYPE_CHECKING:
     from parity.problem import Problem
@@ -122,14 +123,15 @@ def registered() -> dict[str, Entry]:
 
 def is_users(name: str) -> bool:
     """Return whether a name points at a class, ``file.py:Class`` or ``package.module:Class``, not the registry."""
-    return ":" in name
+    return ":" in name and not is_golden(name)
 
 
 def create(name: str) -> Adapter:
     """Return the adapter of a subject, not yet opened.
 
     Raises:
-        UsageError: the name is neither registered nor ``path/to/file.py:Class`` nor ``package.module:Class``.
+        UsageError: the name is neither registered nor ``golden:NAME`` nor ``path/to/file.py:Class`` nor
+            ``package.module:Class``.
         NotInstalledError: the library behind it is missing.
         SubjectError: the file or class behind it cannot be loaded.
     """
@@ -137,6 +139,10 @@ def create(name: str) -> Adapter:
         from parity.subjects.numpy_class import load_class
 
         return load_class(name)
+    if is_golden(name):
+        from parity.subjects.golden import GoldenSubject
+
+        return GoldenSubject(name)
     entries = registered()
     check_name(name)
     entry = entries[name]
@@ -155,9 +161,11 @@ def check_name(name: str) -> None:
         UsageError: with the nearest registered name.
     """
     known = list(registered())
-    if is_users(name) or name in known:
+    if is_golden(name):
+        folder_of(name)
+    if is_golden(name) or is_users(name) or name in known:
         return
     raise UsageError(
-        f"no subject {name!r}.{did_you_mean(name, known)} Allowed: {', '.join(known)}, path/to/file.py:Class, "
-        f"or package.module:Class."
+        f"no subject {name!r}.{did_you_mean(name, known)} Allowed: {', '.join(known)}, golden:NAME, "
+        f"path/to/file.py:Class, or package.module:Class."
     )

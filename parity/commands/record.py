@@ -1,0 +1,116 @@
+"""``parity record``: what a library did, written down exactly, so that it can be replayed without the library."""
+
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from parity import subjects
+from parity.cli import complain
+from parity.commands.work import add_work_arguments, gather, progress
+from parity.errors import DataError, ParityError, UnsupportedError
+from parity.golden.place import folder_name
+from parity.spec import Cell
+from parity.verdict import Verdict
+
+if TYPE_CHECKING:
+    from parity.pool import Task
+    from parity.results import Pair
+
+EXAMPLES = """\
+  parity record 'rmsprop/*' --subject keras-eager         into golden/keras-eager/
+  parity record my_case.toml --subject torch --output recordings
+  parity record network/question --subject keras-graph --steps 10
+  parity run 'rmsprop/*' --subject golden:golden/keras-eager
+"""
+MEGABYTES = 64.0
+
+
+def configure(parser: ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    add_work_arguments(parser)
+    text = "where a folder for each subject is written; unless given golden"
+    parser.add_argument("--output", type=Path, default=Path("golden"), metavar="DIR", help=text)
+    text = f"refuse a recording that is larger; unless given {MEGABYTES:g}"
+    parser.add_argument("--max-megabytes", type=_megabytes, default=MEGABYTES, metavar="MB", help=text)
+    parser.add_argument("--missing", action="store_true", help="record only what has no valid recording yet")
+
+
+def main(arguments: Namespace) -> int:
+    """Record; return 1 if a subject failed, 2 for what could not be read or is too large, 3 if nothing was recorded."""
+    cells, problems = gather(arguments.cases, arguments.steps)
+    names = list(dict.fromkeys(arguments.subject or ["keras-eager"]))
+    for name in names:
+        subjects.check_name(name)
+    cells, refused = _with_room(cells, arguments.max_megabytes)
+    problems += refused
+    tasks = _tasks(cells, names, arguments)
+    pairs = _run(tasks, arguments) if tasks else []
+    recorded = [task for task, pair in zip(tasks, pairs, strict=True) if not pair.comparisons]
+    for pair in pairs:
+        for item in pair.comparisons[:1]:
+            print(f"not recorded: {item.case} · {item.subject}: {item.verdict}: {item.reason}")
+    for name in names:
+        count = sum(task.subject == name for task in recorded)
+        folder = arguments.output / folder_name(name)
+        print(f"{name}: {count} recorded into {folder}/; replay them with --subject golden:{folder}")
+    if problems:
+        return 2
+    if any(Verdict[item.verdict].fails for pair in pairs for item in pair.comparisons):
+        return 1
+    return 0 if recorded or not tasks else 3
+
+
+def _tasks(cells: list[Cell], names: list[str], arguments: Namespace) -> "list[Task]":
+    from parity.pool import Task
+
+    wanted = [(cell, name, arguments.output / folder_name(name)) for cell in cells for name in names]
+    if arguments.missing:
+        wanted = [(cell, name, folder) for cell, name, folder in wanted if not _stands(folder, cell)]
+    most = arguments.max_megabytes
+    return [Task(i, cell, name, str(folder), most) for i, (cell, name, folder) in enumerate(wanted)]
+
+
+def _stands(folder: Path, cell: Cell) -> bool:
+    """Return whether a valid recording of exactly these steps is there."""
+    from parity.golden.store import open_recording
+    from parity.problem import make
+
+    try:
+        sheet, _ = open_recording(folder, make(cell))
+    except (UnsupportedError, DataError):
+        return False
+    return sheet.steps == cell.steps
+
+
+def _run(tasks: "list[Task]", arguments: Namespace) -> "list[Pair]":
+    from parity.pool import run_tasks
+
+    with progress(len(tasks)) as (started, finished):
+        return run_tasks(tasks, arguments.jobs, arguments.time_limit, finished, started)
+
+
+def _with_room(cells: list[Cell], most: float) -> tuple[list[Cell], list[ParityError]]:
+    """Return the cells whose recordings are not too large, and the errors of the others, which were printed."""
+    from parity.problem import make
+    from parity.recording import require_room
+
+    fitting: list[Cell] = []
+    errors: list[ParityError] = []
+    for cell in cells:
+        try:
+            require_room(make(cell), None, most)
+            fitting.append(cell)
+        except DataError as error:
+            errors.append(error)
+            complain(error)
+    return fitting, errors
+
+
+def _megabytes(text: str) -> float:
+    try:
+        size = float(text)
+    except ValueError:
+        size = 0.0
+    if not 0 < size <= 1e9:
+        raise ArgumentTypeError(f"received {text!r}; allowed: a number of megabytes above 0")
+    return size

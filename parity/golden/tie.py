@@ -1,0 +1,64 @@
+"""What ties a recording to its case: a digest over everything that the recorded numbers depend on."""
+
+import hashlib
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from parity.numerics import Array
+from parity.problem import MlpProblem, Problem, QuadraticProblem
+from parity.spec import Cell
+
+_TIED = ("dtype", "gradients", "hyperparameters", "problem", "seed", "weights")
+
+
+def described(cell: Cell) -> dict[str, Any]:
+    """Return the readable part of a tie: the values of a cell that its numbers depend on, defaults included."""
+    return {name: _full(getattr(cell, name)) for name in _TIED}
+
+
+def tie(problem: Problem, steps: int) -> str:
+    """Return the SHA-256 over a cell's values, its initial parameters, and its data or replayed gradients.
+
+    A recording of more steps than are asked for now is tied by all of them, so ``steps`` are those of the recording.
+    """
+    digest = hashlib.sha256(msgspec.json.encode(described(problem.cell), order="deterministic"))
+    digest.update(str(steps).encode())
+    _add(digest, "parameter", problem.params)
+    if isinstance(problem, MlpProblem):
+        _add(digest, "data", {"x": problem.x, "y": problem.y})
+    elif isinstance(problem, QuadraticProblem):
+        _add(digest, "curvature", problem.curvature)
+        _add(digest, "target", problem.target)
+    else:
+        for step in range(steps):
+            _add(digest, f"gradient {step}", problem.gradients(step))
+    return digest.hexdigest()
+
+
+def changes(recorded: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """Return which values of a cell are others now: ``hyperparameters.rho: 0.9 then, 0.99 now``."""
+    found = []
+    for name in sorted({*recorded, *now}):
+        then, today = recorded.get(name), now.get(name)
+        if isinstance(then, dict) and isinstance(today, dict):
+            found += [f"{name}.{line}" for line in changes(then, today)]
+        elif then != today:
+            found.append(f"{name}: {then!r} then, {today!r} now")
+    return found
+
+
+def _full(value: Any) -> Any:
+    """Return a record with its defaults spelled out, as plain JSON data."""
+    if isinstance(value, msgspec.Struct):
+        tag = value.__struct_config__.tag
+        fields = {name: _full(getattr(value, name)) for name in value.__struct_fields__}
+        return {str(value.__struct_config__.tag_field): tag, **fields} if tag else fields
+    return msgspec.to_builtins(value)
+
+
+def _add(digest: Any, title: str, tensors: dict[str, Array]) -> None:
+    for name, array in tensors.items():
+        digest.update(f"{title} {name} {array.dtype} {array.shape}\n".encode())
+        digest.update(np.ascontiguousarray(array).view(np.uint8).data if array.size else b"")
