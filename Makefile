@@ -8,7 +8,7 @@ LIBRARIES := $(VENV)/.libraries
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help report test check answer matrix lint golden schema pins clean
+.PHONY: help report test check accept answer matrix lint golden schema pins clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/make \1\t\2/' | column -t -s $$'\t'
@@ -31,8 +31,11 @@ report: $(READY)  ## run every case against every subject and write reports/late
 test: $(READY)  ## run the test suite
 	@$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup
 
-check: $(READY)  ## fail if any case diverges otherwise than cases/known_divergences.toml says
-	@$(BIN)/python -m parity run --jobs $(JOBS)
+check: $(READY)  ## fail if any outcome is not the accepted one in reports/baseline/; writes reports/latest/ too
+	@$(BIN)/python -m parity check --report reports/latest --jobs $(JOBS)
+
+accept: $(READY)  ## make what the last `make check` obtained the baseline
+	@$(BIN)/python -m parity accept
 
 answer: $(READY)  ## measure the question anew and write reports/answer/ (minutes; finished runs are kept in .parity/)
 	@$(BIN)/python -m parity.explain.answer --jobs $(JOBS)

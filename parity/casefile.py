@@ -115,7 +115,7 @@ def _matching(pattern: str, known: list[Cell], broken: list[ParityError], root: 
         matches = [cell for cell in cells if not path[2] or cell.id == f"{cell.case}{path[2]}"]
     else:
         cells = known
-        matches = [cell for cell in cells if _fits(cell.id, pattern) or _fits(cell.case, pattern)]
+        matches = [cell for cell in cells if fits(cell.id, pattern) or fits(cell.case, pattern)]
     if not matches and not (pattern == "*" and broken):
         names = sorted({name for cell in cells for name in (cell.case, cell.id)})
         raise UsageError(
@@ -125,7 +125,7 @@ def _matching(pattern: str, known: list[Cell], broken: list[ParityError], root: 
     yield from matches
 
 
-def _fits(name: str, pattern: str) -> bool:
+def fits(name: str, pattern: str) -> bool:
     """Whether a glob matches; only ``*`` is special, since ids hold brackets."""
     first, *rest = pattern.split("*")
     if not rest:

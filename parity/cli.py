@@ -24,6 +24,8 @@ COMMANDS: Final[dict[str, Command]] = {
     "run": Command("parity.commands.run", "runs cases against subjects and compares every step with the reference"),
     "explain": Command("parity.explain.command", "attributes the gap between two whole training runs to factors"),
     "report": Command("parity.commands.report", "runs and writes the report: HTML, Markdown, JSON, JUnit, Parquet"),
+    "check": Command("parity.commands.check", "runs and fails where an outcome is not the one in reports/baseline/"),
+    "accept": Command("parity.commands.accept", "makes what the last check obtained the baseline"),
     "diagnose": Command("parity.commands.diagnose", "names the choices by which a subject differs from tf.keras"),
     "matrix": Command("parity.commands.matrix", "every installed subject against every other, mode by mode"),
     "record": Command("parity.commands.record", "writes down what a library did, to be replayed without it"),

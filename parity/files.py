@@ -61,7 +61,7 @@ def write_set(files: Mapping[str, bytes], folder: Path, what: str = "the report"
         raise UsageError(f"{what} cannot replace {str(folder)!r}, which holds the current folder; name another.")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with _alone(folder.parent):
+        with alone(folder.parent):
             _mend(folder)
             _require_writable(folder)
             _stage(files, _beside(folder, "new"))
@@ -80,7 +80,7 @@ def repair(folder: Path) -> None:
     folder = folder.resolve()
     with suppress(OSError):
         if any(_beside(folder, state).exists() for state in ("new", "old")):
-            with _alone(folder.parent):
+            with alone(folder.parent):
                 _mend(folder)
 
 
@@ -89,14 +89,14 @@ def _beside(folder: Path, state: str) -> Path:
 
 
 @contextmanager
-def _alone(parent: Path) -> Iterator[None]:
-    """Hold a lock on the parent folder; the system drops it when the process dies, and it leaves no file behind."""
+def alone(folder: Path) -> Iterator[None]:
+    """Hold a lock on a folder; the system drops it when the process dies, and it leaves no file behind."""
     try:
         import fcntl
     except ImportError:  # Windows has no lock on folders: there, writers must not overlap
         yield
         return
-    handle = os.open(parent, os.O_RDONLY)
+    handle = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield

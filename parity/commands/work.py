@@ -1,4 +1,4 @@
-"""What ``run`` and ``report`` share: their arguments, the choice of cells and subjects, progress and exit status."""
+"""What ``run``, ``report`` and ``check`` share: arguments, the choice of cells and subjects, progress, exit status."""
 
 import os
 import sys
@@ -24,15 +24,16 @@ SECONDS_BETWEEN_LINES = 30.0
 DEFAULT_SUBJECTS = ("keras-eager", "keras-graph", "keras-xla", "keras-fit")
 
 
-def add_work_arguments(parser: ArgumentParser) -> None:
-    """Declare the arguments of a command that runs cases against subjects."""
+def add_work_arguments(parser: ArgumentParser, steps: bool = True) -> None:
+    """Declare the arguments of a command that runs cases against subjects; ``steps``: whether they may be shortened."""
     parser.add_argument(
         "cases", nargs="*", metavar="CASE", help="a case id, a glob with '*', or a .toml file; else all"
     )
     names = ", ".join(DEFAULT_SUBJECTS)
     text = f"a registered name, FILE.py:CLASS or MODULE:CLASS; may be given again; unless given {names}"
     parser.add_argument("--subject", action="append", metavar="NAME", help=text)
-    parser.add_argument("--steps", type=_positive, metavar="N", help="stop each case after N steps")
+    if steps:
+        parser.add_argument("--steps", type=_positive, metavar="N", help="stop each case after N steps")
     jobs = min(4, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
     parser.add_argument("--jobs", type=_positive, default=jobs, metavar="N", help=f"processes; unless given {jobs}")
     limit = "seconds that one pair of case and subject may take; unless given 600"

@@ -46,6 +46,7 @@ ROOMS = [
     "api",
     "diagnosis",
     "report",
+    "baseline",
     "explain",
     "cli",
     "commands",

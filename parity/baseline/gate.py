@@ -1,0 +1,167 @@
+"""The check: what a run obtained is held against the baseline, and what differs is left beside it to be accepted."""
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from parity import subjects
+from parity.baseline import store
+from parity.baseline.compare import Finding, Kind, judge
+from parity.baseline.record import Circumstances, Entry, Key, circumstances_of, definition_of, entry_of
+from parity.baseline.store import Change, Pending, Record
+from parity.errors import DataError
+from parity.report.numbers import plain
+from parity.results import Comparison, Run
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a check found, in the order of subjects and cases, and which files wait to be accepted.
+
+    ``unused`` and ``idle`` are told only where the whole set ran: entries that no case has, and subjects whose record
+    stands there but who did not run.
+    """
+
+    folder: Path
+    findings: list[Finding]
+    unused: list[tuple[str, Entry]] = field(default_factory=list)
+    idle: list[str] = field(default_factory=list)
+    waiting: list[Path] = field(default_factory=list)
+    new: bool = False
+
+    def of(self, *kinds: Kind) -> list[Finding]:
+        """Return the findings of some kinds."""
+        return [finding for finding in self.findings if finding.kind in kinds]
+
+    @cached_property
+    def failing(self) -> list[Finding]:
+        """The findings that make the check fail."""
+        return [finding for finding in self.findings if finding.kind.fails]
+
+    def status(self, strict: bool = False) -> int:
+        """Return 1 if anything is not as accepted, 3 if nothing was compared, else 0."""
+        if any(finding.kind is not Kind.ABSENT for finding in self.failing) or (strict and self.unused):
+            return 1
+        if not any(finding.item.outcome.compared for finding in self.findings):
+            return 3
+        return 1 if self.failing else 0
+
+
+def settle(run: Run, folder: Path, whole: bool, everyone: bool, strict: bool = False) -> Outcome:
+    """Hold a run against the baseline, and leave beside each record what may be accepted in its place.
+
+    Args:
+        run: the run, none of its cases shortened.
+        folder: where the baseline stands.
+        whole: whether every case ran, so that an entry without one is unused.
+        everyone: whether the subjects were not chosen by hand.
+        strict: judge bits also where the baseline was made on another processor.
+
+    Raises:
+        DataError: the baseline is damaged.
+        UsageError: the folder cannot be written.
+    """
+    definitions = {str(cell["id"]): definition_of(cell) for cell in run.cells}
+    items = sorted((item for pair in run.pairs for item in pair.comparisons), key=_order)
+    by_subject: dict[str, list[Comparison]] = {}
+    for item in items:
+        by_subject.setdefault(item.subject, []).append(item)
+    with store.locked(folder):
+        before = {subject: store.read(store.place(folder, subject)) for subject in by_subject}
+        found: list[Finding] = []
+        waiting: list[Path] = []
+        for subject, own in by_subject.items():
+            here = circumstances_of(run.circumstances, subject)
+            judged = [_judged(item, definitions, before[subject], here, strict) for item in own]
+            path = _leave(folder, subject, judged, before[subject], here, run.circumstances)
+            found += judged
+            waiting += [path] if path else []
+        others = [record for record in store.records(folder) if record.subject not in by_subject] if everyone else []
+    kept = [record for record in before.values() if record]
+    unused = [*_unused(kept, run.cells), *_abandoned(others)] if whole else []
+    idle = [record.subject for record in others if _exists(record.subject)]
+    return Outcome(folder, found, unused, idle, waiting, new=not any(before.values()))
+
+
+def unused(record: Record, cells: Iterable[Mapping[str, Any]]) -> list[Entry]:
+    """Return the entries of a record that no case asks for any more.
+
+    Args:
+        record: the accepted outcomes of a subject.
+        cells: every cell of the cases, described.
+    """
+    if not _exists(record.subject):
+        return list(record.entries)
+    asked = {(str(cell["id"]), str(mode)) for cell in cells for mode in cell["comparisons"]}
+    return [entry for entry in record.entries if entry.key not in asked and not _stands(entry.selector)]
+
+
+def _stands(selector: str) -> bool:
+    """Return whether an entry came from a case file outside the cases that is still there."""
+    return bool(selector) and os.path.exists(selector.rpartition(".toml")[0] + ".toml")
+
+
+def _exists(subject: str) -> bool:
+    return subjects.is_users(subject) or subject in subjects.registered()
+
+
+def _unused(records: Iterable[Record], cells: Iterable[Mapping[str, Any]]) -> list[tuple[str, Entry]]:
+    known = list(cells)
+    return [(record.subject, entry) for record in records for entry in unused(record, known)]
+
+
+def _abandoned(records: Iterable[Record]) -> list[tuple[str, Entry]]:
+    return [(r.subject, entry) for r in records if not _exists(r.subject) for entry in r.entries]
+
+
+def _order(item: Comparison) -> tuple[str, str, str]:
+    return item.subject, item.case, item.comparison
+
+
+def _judged(
+    item: Comparison, definitions: Mapping[str, str], record: Record | None, here: Circumstances, strict: bool
+) -> Finding:
+    now = entry_of(item, definitions.get(item.case, ""), here.name)
+    before = record.by_key.get(now.key) if record else None
+    then = record.circumstances[before.under] if record and before else None
+    return judge(item, before, now, then, here, strict)
+
+
+def _leave(
+    folder: Path,
+    subject: str,
+    judged: list[Finding],
+    record: Record | None,
+    here: Circumstances,
+    circumstances: Mapping[str, Any],
+) -> Path | None:
+    """Write what may be accepted; what an earlier check left stays where this one did not look and still fits."""
+    accepted = record.by_key if record else {}
+    covered = {finding.now.key for finding in judged}
+    earlier = _earlier(folder, subject)
+    kept = [c for c in earlier.entries if c.entry.key not in covered and c.was == _mark(accepted, c.entry.key)]
+    commit = str(circumstances.get("commit") or "")
+    new = [
+        Change(
+            finding.kind.name.lower(), str(plain(finding.says)), _mark(accepted, finding.now.key), commit, finding.now
+        )
+        for finding in judged
+        if finding.kind.acceptable
+    ]
+    table = {**earlier.circumstances, here.name: here}
+    return store.write_pending(folder, Pending(store.SCHEMA, subject, table, [*kept, *new]))
+
+
+def _earlier(folder: Path, subject: str) -> Pending:
+    nothing = Pending(store.SCHEMA, subject, {}, [])
+    try:
+        return store.read_pending(store.place(folder, subject)) or nothing
+    except DataError:  # it was generated, and what this check obtains takes its place
+        return nothing
+
+
+def _mark(accepted: Mapping[Key, Entry], key: Key) -> str:
+    return accepted[key].mark if key in accepted else ""

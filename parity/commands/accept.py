@@ -1,0 +1,114 @@
+"""``parity accept``: what the last check obtained in, the baseline out; the only way to change it."""
+
+import sys
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from parity.errors import UsageError
+
+if TYPE_CHECKING:
+    from parity.baseline.accepting import Accepted
+    from parity.baseline.store import Change
+
+EXAMPLES = """\
+  parity accept                                    everything that `parity check` obtained
+  parity accept 'rmsprop/*' --subject keras-graph  some of it; the rest still waits
+  parity accept --prune                            and remove what no case asks for any more
+"""
+_SHOWN = 20
+
+
+def configure(parser: ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("cases", nargs="*", metavar="CASE", help="a case id, a cell id, or a glob with '*'; else all")
+    text = "whose outcomes; may be given again; unless given all that wait"
+    parser.add_argument("--subject", action="append", metavar="NAME", help=text)
+    folder = "reports/baseline"
+    parser.add_argument("--baseline", type=Path, default=Path(folder), metavar="DIR", help=f"unless given {folder}")
+    parser.add_argument("--prune", action="store_true", help="remove entries that no case asks for any more")
+    parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
+
+
+def main(arguments: Namespace) -> int:
+    """Accept, print what was accepted, and return 0, also where nothing waits."""
+    from parity.baseline.accepting import accept
+
+    if not arguments.baseline.exists():
+        raise _nothing(arguments.baseline)
+    cells = _all_cells() if arguments.prune else None
+    done = accept(arguments.baseline, arguments.cases, arguments.subject or (), cells)
+    if done.empty:
+        raise _nothing(arguments.baseline)
+    if arguments.json:
+        import json
+
+        print(json.dumps(_document(done), indent=1, ensure_ascii=False, allow_nan=False))
+    else:
+        _show(done, arguments.baseline)
+    return 0
+
+
+def _nothing(folder: Path) -> UsageError:
+    return UsageError(
+        f"there is neither a baseline in {str(folder)!r} nor anything to accept. `parity check` runs the cases and "
+        f"leaves there what it obtained; name another folder with --baseline."
+    )
+
+
+def _all_cells() -> list[dict[str, Any]]:
+    """Return every cell, described; a case file that cannot be read would look like one that is gone."""
+    from parity.api import describe
+    from parity.casefile import all_cells
+
+    return [describe(cell) for cell in all_cells()]
+
+
+def _show(done: "Accepted", folder: Path) -> None:
+    from rich.console import Console
+    from rich.text import Text
+
+    from parity.baseline.store import place
+    from parity.doctor import commit
+    from parity.report.numbers import clean, many
+    from parity.tomlfile import show_path
+
+    console = Console(width=None if sys.stdout.isatty() else 200, soft_wrap=not sys.stdout.isatty(), highlight=False)
+    for subject, changes in sorted(done.taken.items()):
+        console.print(Text(f"{clean(subject)}: {many(len(changes), 'comparison')} accepted", "bold"))
+        for change in changes[:_SHOWN]:
+            style = "bold red" if change.entry.outcome.fails else "green" if change.kind == "better" else ""
+            console.print(Text(clean(f"  {change.entry.case} · {change.entry.comparison}: {_news(change)}"), style))
+        if len(changes) > _SHOWN:
+            print(f"  and {len(changes) - _SHOWN:,} more; `git diff` shows {show_path(place(folder, subject))}")
+        others = {change.commit for change in changes} - {commit() or "", ""}
+        if others:
+            print(f"  obtained at another commit than this one: {', '.join(sorted(others))}")
+    for subject, entries in sorted(done.removed.items()):
+        named = ", ".join(clean(f"{entry.case} {entry.comparison}") for entry in entries[:_SHOWN])
+        count = many(len(entries), "entry", "entries")
+        print(f"{clean(subject)}: {count} removed: {named}{', …' * (len(entries) > _SHOWN)}")
+    if not done.taken and not done.removed:
+        print("Nothing waits to be accepted: the last check found everything as the baseline has it.")
+    if done.left:
+        print(f"{many(done.left, 'comparison')} still wait{'s' * (done.left == 1)} to be accepted.")
+
+
+def _news(change: "Change") -> str:
+    return f"new: {change.says}" if change.kind == "missing" else change.says
+
+
+def _document(done: "Accepted") -> dict[str, Any]:
+    from msgspec import to_builtins
+
+    from parity.report.numbers import plain
+
+    document: dict[str, Any] = plain(
+        {
+            "schema": 1,
+            "accepted": {subject: to_builtins(changes) for subject, changes in sorted(done.taken.items())},
+            "removed": {subject: to_builtins(entries) for subject, entries in sorted(done.removed.items())},
+            "waiting": done.left,
+        }
+    )
+    return document

@@ -1,0 +1,111 @@
+"""``parity check``: cells and subjects in; what is not as the baseline has it out, for people, programs and GitHub."""
+
+import os
+import sys
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from parity.commands.work import add_work_arguments, gather, work
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from parity.baseline.compare import Finding
+    from parity.baseline.gate import Outcome
+
+EXAMPLES = """\
+  parity check                                    every case, against reports/baseline/
+  parity check 'rmsprop/*' --subject keras-eager  some of them
+  parity check --report reports/latest            the report of the same run as well
+  parity check --subject mine.py:RMSprop          guards an optimizer of your own
+  parity accept                                   makes what was obtained the baseline, if it is right
+"""
+_STYLES = {"CHANGED": "bold red", "FIXED": "bold red", "ABSENT": "bold red", "MISSING": "yellow", "BETTER": "green"}
+_SHOWN = 20
+
+
+def configure(parser: ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    add_work_arguments(parser, steps=False)
+    folder = "reports/baseline"
+    parser.add_argument("--baseline", type=Path, default=Path(folder), metavar="DIR", help=f"unless given {folder}")
+    parser.add_argument("--report", type=Path, metavar="DIR", help="write the report of this run there too")
+    text = "judge bits on another processor than the baseline's too, and fail for unused entries"
+    parser.add_argument("--strict", action="store_true", help=text)
+    parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
+
+
+def main(arguments: Namespace) -> int:
+    """Run, compare, leave what may be accepted, print; 1 if anything is not as accepted, 3 if nothing was compared."""
+    cells, problems = gather(arguments.cases, None)
+    from parity.baseline import gate, store
+
+    # A damaged baseline is told now and not after minutes.
+    store.records(arguments.baseline)
+    run = work(cells, arguments)
+    page = None
+    if arguments.report:
+        from parity import report
+
+        page = report.write(run, arguments.report)
+    whole = not arguments.cases and not problems
+    outcome = gate.settle(run, arguments.baseline, whole, not arguments.subject, arguments.strict)
+    if arguments.report:
+        from parity.baseline.page import FILENAME, render
+        from parity.files import write_file
+
+        write_file(arguments.report / FILENAME, render(outcome, run.started).encode())
+    if os.environ.get("GITHUB_ACTIONS") == "true":
+        from parity.baseline.github import annotations
+
+        # The runner reads both streams, and this one never carries a document.
+        print("\n".join(annotations(outcome, cells)), file=sys.stderr)
+    if arguments.json:
+        import json
+
+        from parity.baseline.telling import document
+
+        print(json.dumps(document(outcome, run, arguments.strict), indent=1, ensure_ascii=False, allow_nan=False))
+    else:
+        _show(outcome)
+        if page:
+            print(page)
+    return 2 if problems else outcome.status(arguments.strict)
+
+
+def _show(outcome: "Outcome") -> None:
+    """Print the findings by kind, what is told beside them, the headline and how to go on."""
+    from rich.console import Console
+
+    from parity.baseline.compare import Kind
+    from parity.baseline.telling import asides, headline, next_steps, reasons
+
+    console = Console(width=None if sys.stdout.isatty() else 200, soft_wrap=not sys.stdout.isatty(), highlight=False)
+    for kind in (Kind.MISSING, Kind.BETTER, Kind.ABSENT, Kind.FIXED, Kind.CHANGED):
+        _show_kind(console, kind.name, outcome.of(kind))
+    likely = reasons(outcome)
+    if likely:
+        print("Likely " + ("reasons:\n  " if len(likely) > 1 else "reason: ") + "\n  ".join(likely))
+    for line in asides(outcome):
+        print(line)
+    if outcome.new and outcome.failing:
+        print(f"There is no baseline in {outcome.folder} for what ran.")
+    print(headline(outcome))
+    for line in next_steps(outcome):
+        print(line)
+
+
+def _show_kind(console: "Console", word: str, findings: "list[Finding]") -> None:
+    from rich.text import Text
+
+    from parity.baseline.telling import others, reproduction, subject_of
+    from parity.report.numbers import clean
+
+    for finding in findings[:_SHOWN]:
+        console.print(Text(f"{word:8}", _STYLES[word]), Text(subject_of(finding)))
+        console.print(Text(f"         {clean(finding.says or finding.kind.value)}"))
+        if finding.now.outcome.fails:
+            console.print(Text(f"         reproduce: {reproduction(finding)}"))
+    if len(findings) > _SHOWN:
+        print(f"{word:8} {others(findings[_SHOWN:])}; --json lists all")
