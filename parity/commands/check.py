@@ -59,8 +59,8 @@ def main(arguments: Namespace) -> int:
     if os.environ.get("GITHUB_ACTIONS") == "true":
         from parity.baseline.github import annotations
 
-        # The runner reads both streams, and this one never carries a document.
-        print("\n".join(annotations(outcome, cells)), file=sys.stderr)
+        for line in annotations(outcome, cells):
+            print(line, file=sys.stderr)  # the runner reads both streams, and this one never carries a document
     if arguments.json:
         import json
 

@@ -1,0 +1,199 @@
+"""What counts as a change, on the baseline's processor and on another one, and what a check says of it."""
+
+import json
+from typing import Any
+
+import pytest
+from gating import ELSEWHERE, HERE, Line, made
+
+from parity.casefile import select
+
+A, B = "rmsprop/defaults", "rmsprop/plain[float32]"
+ONLY = {"words": (A,)}
+
+
+def test_the_first_divergence_of_bits_is_told_by_slot_tensor_and_step(line: Line) -> None:
+    line.accepted(made(A))
+    table = {
+        "step": [2, 3, 3, 4],
+        "slot": ["second_moment"] * 3 + ["parameter"],
+        "tensor": ["w1", "w1", "w2", "w1"],
+        "differing": [0, 5, 1, 2],
+    }
+    assert line.check(made(A, "ROUNDING", ratio=0.4, table=table)) == 1
+    assert "second_moment of w1 was IDENTICAL, now ROUNDING, 0.4 of the bound, since step 3; 2 other " in line.out
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "word", "says"),
+    [
+        (made(A), made(A, digest="other"), "CHANGED", "still IDENTICAL, but with other bits"),
+        (made(A, "ROUNDING", ratio=0.4), made(A, "ROUNDING", ratio=0.9), "CHANGED", "it needs more: 0.9 of the bound"),
+        (made(A, "ROUNDING", ratio=0.9), made(A, "ROUNDING", ratio=0.4), "BETTER", "it needs less: 0.4 of the bound"),
+        (made(A, "ROUNDING", ratio=0.9), made(A), "BETTER", "was ROUNDING, 0.9 of the bound"),
+        (made(A, "UNDECIDED"), made(A, "ROUNDING", ratio=0.4), "BETTER", "was UNDECIDED, now ROUNDING"),
+        (made(A, "DIVERGED", parts=2), made(A, "UNSUPPORTED", compared=0), "CHANGED", "now UNSUPPORTED"),
+        (made(A, "UNSUPPORTED", compared=0), made(A), "BETTER", "was UNSUPPORTED, now IDENTICAL"),
+        (made(A, "ROUNDING", ratio=0.4), made(A, compared=7), "CHANGED", "compared 7 values, before 100"),
+        (made(A, "DIVERGED", parts=2), made(A, "DIVERGED", parts=0), "CHANGED", "parts from step 0"),
+        (made(A, "KNOWN_DIVERGENCE", parts=2), made(A, "DIVERGED", parts=2), "CHANGED", "was KNOWN_DIVERGENCE"),
+    ],
+)
+def test_on_the_same_processor_everything_is_judged(line: Line, before: Any, now: Any, word: str, says: str) -> None:
+    line.accepted(before)
+    assert line.check(now) == 1
+    assert line.out.startswith(word)
+    assert says in line.out
+
+
+@pytest.mark.parametrize(
+    ("before", "now"),
+    [
+        (made(A), made(A, digest="other")),
+        (made(A), made(A, "ROUNDING", ratio=0.9)),
+        (made(A, "ROUNDING", ratio=0.9), made(A)),
+        (made(A, "ROUNDING", ratio=0.4), made(A, "UNDECIDED", ratio="Infinity")),
+        (made(A, "KNOWN_DIVERGENCE", ratio=7.0, parts=2), made(A, "KNOWN_DIVERGENCE", ratio=8.0, parts=2)),
+    ],
+)
+def test_on_another_processor_what_it_decides_is_counted_and_not_judged(line: Line, before: Any, now: Any) -> None:
+    line.accepted(before, made(B))
+    assert line.check(now, made(B), circumstances=ELSEWHERE) == 0
+    assert "1 comparison differs only in what the processor decides" in line.out
+    assert line.left() == ["reference.json"], "nothing waits, since nothing is to be accepted"
+    assert line.check(now, made(B), circumstances=ELSEWHERE, words=("--strict",)) == 1
+    assert "processor was Model A fma avx2, is Model B fma avx2 avx512f" in line.out
+
+
+@pytest.mark.parametrize("other", [{"cores": 64}, {"system": "Linux x86_64, Another OS"}])
+def test_cores_and_system_make_another_machine_too(line: Line, other: dict[str, Any]) -> None:
+    line.accepted(made(A))
+    assert line.check(made(A, digest="other"), circumstances=HERE | other) == 0
+
+
+@pytest.mark.parametrize(
+    ("before", "now"),
+    [
+        (made(A), made(A, "DIVERGED", parts=0)),
+        (made(A), made(A, "FAILED")),
+        (made(A), made(A, "NON_FINITE", parts=0)),
+        (made(A), made(A, compared=99)),
+        (made(A), made(A, "UNSUPPORTED")),
+        (made(A, "DIVERGED", parts=2), made(A)),
+        (made(A, "KNOWN_DIVERGENCE", parts=2), made(A, "KNOWN_DIVERGENCE", parts=3)),
+        (made(A, "KNOWN_DIVERGENCE", parts=2), made(A, "FIXED")),
+        (made(B), made(A)),
+    ],
+)
+def test_on_another_processor_what_none_may_change_still_fails(line: Line, before: Any, now: Any) -> None:
+    line.accepted(before)
+    assert line.check(now, circumstances=ELSEWHERE, **ONLY) == 1
+
+
+def test_an_entry_is_judged_by_the_machine_that_it_was_made_on(line: Line) -> None:
+    line.accepted(made(A))
+    line.accepted(made(A), made(B), circumstances=ELSEWHERE)
+    table = json.loads(line.record().read_text(encoding="utf-8"))
+    assert len(table["circumstances"]) == 2
+    assert line.check(made(A, digest="other"), made(B), circumstances=ELSEWHERE) == 0
+    assert line.check(made(A), made(B, digest="other"), circumstances=ELSEWHERE) == 1
+
+
+@pytest.mark.parametrize(
+    ("other", "reason"),
+    [
+        ({"packages": HERE["packages"] | {"numpy": "2.5.0"}}, "Likely reason: numpy was 2.4.6, is 2.5.0\n"),
+        ({"packages": {}}, "Likely reason: numpy was 2.4.6, is not installed\n"),
+        ({"python": "3.12.1"}, "Likely reason: Python was 3.11.7, is 3.12.1\n"),
+        ({"environment": {"OMP_NUM_THREADS": "1"}}, "Likely reason: OMP_NUM_THREADS was not set, is 1\n"),
+        ({"packages": HERE["packages"] | {"pandas": "9", "tensorflow": "9"}}, "it is the code that changed\n"),
+    ],
+)
+def test_other_versions_excuse_nothing_and_are_named(line: Line, other: dict[str, Any], reason: str) -> None:
+    line.accepted(made(A))
+    assert line.check(made(A, "ROUNDING", ratio=0.4), circumstances=HERE | other) == 1
+    assert reason in line.out
+    assert line.check(made(A), circumstances=HERE | other) == 0, "the same outcome under other versions passes"
+
+
+def test_a_library_is_named_for_the_subject_that_it_computes(line: Line) -> None:
+    keras = {"subject": "keras-eager"}
+    line.accepted(made(A, **keras))
+    line.check(made(A, "ROUNDING", ratio=0.4, **keras), circumstances=HERE | {"packages": {"tensorflow": "2.22.0"}})
+    assert "tensorflow was 2.21.0, is 2.22.0" in line.out
+    assert "pandas" not in line.out
+
+
+def test_a_case_that_was_edited_is_named_as_the_reason(line: Line) -> None:
+    line.accepted(made(A))
+    line.check(made(A, digest="other"), learning_rate=0.1)
+    assert "the case itself is another than when this was accepted" in line.out
+    assert line.check(made(A), learning_rate=0.1) == 0
+
+
+def test_equal_bits_with_another_bound_point_at_the_reference(line: Line) -> None:
+    line.accepted(made(A, "ROUNDING", ratio=0.4, digest="same"))
+    line.check(made(A, "ROUNDING", ratio=0.5, digest="same"))
+    assert (
+        "the subject's bits are as accepted, so the reference, the bound or the list of divergences changed" in line.out
+    )
+
+
+def test_fixed_fails_and_cannot_be_accepted(line: Line) -> None:
+    line.accepted(made(A, "KNOWN_DIVERGENCE", parts=2))
+    kept = line.record().read_bytes()
+    assert line.check(made(A, "FIXED")) == 1
+    assert "Remove what is fixed from cases/known_divergences.toml; it cannot be accepted." in line.out
+    assert line("accept") == 0
+    assert "Nothing waits" in line.out
+    assert line.record().read_bytes() == kept
+
+
+def test_a_library_that_is_not_installed_is_no_pass_and_changes_nothing(line: Line) -> None:
+    keras = {"subject": "keras-eager"}
+    line.accepted(made(A), made(A, **keras))
+    absent = made(A, "NOT_INSTALLED", compared=0, digest="", **keras)
+    assert line.check(made(A), absent) == 1
+    assert line.check(absent) == 3
+    assert line.out.endswith("Nothing was compared, so nothing was checked.\n")
+    assert line.left() == ["keras-eager.json", "reference.json"]
+    assert line.check(made(B), made(B, "NOT_INSTALLED", compared=0, subject="torch")) == 1
+    assert "torch" not in line.out, "it is neither here nor in the baseline"
+
+
+def test_unused_entries_are_told_where_every_case_ran_and_removed_on_request(line: Line) -> None:
+    line.accepted(made(A), made("rmsprop/gone"), made("rmsprop/gone", mode="free"))
+    assert line.check(made(A)) == 0
+    assert "Unused: 2 entries of the baseline, which no case asks for: rmsprop/gone of reference." in line.out
+    assert line.check(made(A), words=("--strict",)) == 1
+    assert line.check(made(A), words=(A,)) == 0
+    assert "Unused" not in line.out
+    assert line("accept") == 0
+    assert line.check(made(A)) == 0
+    assert "Unused" in line.out, "only --prune removes them"
+    assert line("accept", "--prune") == 0
+    assert "2 entries removed: rmsprop/gone free, rmsprop/gone lockstep" in line.out
+    assert line.check(made(A)) == 0
+    assert "Unused" not in line.out
+
+
+def test_a_case_that_cannot_be_read_makes_nothing_unused(line: Line) -> None:
+    line.accepted(made(A), made("rmsprop/gone"))
+    (line.folder / "broken.toml").write_text("=", encoding="utf-8")
+    assert line.check(made(A), words=("*", "broken.toml")) == 2
+    assert "Unused" not in line.out
+
+
+def test_a_subject_that_is_gone_is_unused_whole(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    line.accepted(made(A), made(A, subject="gone"), made(A, subject="torch"))
+    line.check(made(A))
+    monkeypatch.setattr("parity.commands.work.DEFAULT_SUBJECTS", ("reference",))
+    assert line("check") == 0
+    assert f"{A} of gone" in line.out
+    assert "Not run, though the baseline holds them: torch." in line.out
+    assert line("accept", "--prune") == 0
+    assert line.left() == ["reference.json", "torch.json"]
+
+
+def test_a_whole_baseline_names_only_cells_that_exist() -> None:
+    assert {A, B} <= {cell.id for cell in select([])}
