@@ -128,15 +128,24 @@ def commit() -> str | None:
 
 @cache
 def cpu() -> str:
-    """Return the processor's name and those of its features that decide about contraction and vector width."""
+    """Return the processor's name, its model, and those of its features that decide about contraction and vector width.
+
+    The model stands there because virtual machines shorten the name, and libraries choose their kernels by it.
+    """
     try:
         text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
     except OSError:
         text = ""
     name = re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
     flags = re.search(r"^(?:flags|Features)\s*:\s*(.+)$", text, re.MULTILINE)
+    model = [found[1] for key in ("cpu family", "model", "CPU part") if (found := _field(key, text))]
     features = [flag for flag in _FEATURES if flags and flag in flags[1].split()]
-    return " ".join([name[1] if name else platform.processor() or platform.machine(), *features])
+    kind = [f"({'/'.join(model)})"] if model else []
+    return " ".join([name[1] if name else platform.processor() or platform.machine(), *kind, *features])
+
+
+def _field(key: str, text: str) -> re.Match[str] | None:
+    return re.search(rf"^{key}\s*:\s*(\S+)$", text, re.MULTILINE)
 
 
 def _distribution() -> str:

@@ -46,6 +46,11 @@ class Finding(NamedTuple):
     says: str
     reasons: tuple[str, ...]
 
+    @property
+    def urgency(self) -> tuple[bool, int]:
+        """A key that sorts what a reader must not miss to the front."""
+        return not self.now.outcome.fails, -self.now.outcome.severity
+
 
 def judge(
     item: Comparison,
@@ -110,6 +115,6 @@ def _reasons(before: Entry, now: Entry, then: Circumstances, here: Circumstances
         yield "the case itself is another than when this was accepted"
     yield from differing(then, here)
     if before.digest == now.digest != "":
-        yield "the subject's bits are as accepted, so the reference, the bound or the list of divergences changed"
+        yield "the subject's bits are as accepted, so it is the reference, its bound, or the list of known divergences"
     elif before.verdict == now.verdict == Verdict.IDENTICAL.name:
-        yield "every bit is still equal, so the reference or the case's data changed with the subject"
+        yield "every bit is still equal, so what both sides share changed: gradients, data, or the arithmetic of NumPy"

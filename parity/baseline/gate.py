@@ -12,17 +12,17 @@ from parity.baseline import store
 from parity.baseline.compare import Finding, Kind, judge
 from parity.baseline.record import Circumstances, Entry, Key, circumstances_of, definition_of, entry_of
 from parity.baseline.store import Change, Pending, Record
-from parity.errors import DataError
+from parity.errors import DataError, UsageError
 from parity.report.numbers import plain
 from parity.results import Comparison, Run
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a check found, in the order of subjects and cases, and which files wait to be accepted.
+    """What a check found, the most severe outcomes first, then by subject and case, and the files that wait.
 
     ``unused`` and ``idle`` are told only where the whole set ran: entries that no case has, and subjects whose record
-    stands there but who did not run.
+    stands there but who did not run. ``problem`` is why something could not be left beside the baseline.
     """
 
     folder: Path
@@ -31,6 +31,7 @@ class Outcome:
     idle: list[str] = field(default_factory=list)
     waiting: list[Path] = field(default_factory=list)
     new: bool = False
+    problem: UsageError | None = None
 
     def of(self, *kinds: Kind) -> list[Finding]:
         """Return the findings of some kinds."""
@@ -62,7 +63,7 @@ def settle(run: Run, folder: Path, whole: bool, everyone: bool, strict: bool = F
 
     Raises:
         DataError: the baseline is damaged.
-        UsageError: the folder cannot be written.
+        UsageError: the folder cannot be made or opened.
     """
     definitions = {str(cell["id"]): definition_of(cell) for cell in run.cells}
     items = sorted((item for pair in run.pairs for item in pair.comparisons), key=_order)
@@ -73,17 +74,22 @@ def settle(run: Run, folder: Path, whole: bool, everyone: bool, strict: bool = F
         before = {subject: store.read(store.place(folder, subject)) for subject in by_subject}
         found: list[Finding] = []
         waiting: list[Path] = []
+        problem = None
         for subject, own in by_subject.items():
             here = circumstances_of(run.circumstances, subject)
             judged = [_judged(item, definitions, before[subject], here, strict) for item in own]
-            path = _leave(folder, subject, judged, before[subject], here, run.circumstances)
             found += judged
-            waiting += [path] if path else []
+            try:
+                path = _leave(folder, subject, judged, before[subject], here, run.circumstances)
+                waiting += [path] if path else []
+            except UsageError as error:  # what was found must not be lost with it
+                problem = error
         others = [record for record in store.records(folder) if record.subject not in by_subject] if everyone else []
     kept = [record for record in before.values() if record]
     unused = [*_unused(kept, run.cells), *_abandoned(others)] if whole else []
     idle = [record.subject for record in others if _exists(record.subject)]
-    return Outcome(folder, found, unused, idle, waiting, new=not any(before.values()))
+    found.sort(key=lambda finding: finding.urgency)
+    return Outcome(folder, found, unused, idle, waiting, not any(before.values()), problem)
 
 
 def unused(record: Record, cells: Iterable[Mapping[str, Any]]) -> list[Entry]:
@@ -105,7 +111,11 @@ def _stands(selector: str) -> bool:
 
 
 def _exists(subject: str) -> bool:
-    return subjects.is_users(subject) or subject in subjects.registered()
+    try:
+        subjects.check_name(subject)
+    except UsageError:
+        return False
+    return True
 
 
 def _unused(records: Iterable[Record], cells: Iterable[Mapping[str, Any]]) -> list[tuple[str, Entry]]:

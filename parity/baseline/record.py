@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from parity import subjects
+from parity.golden.place import is_golden
 from parity.report.numbers import plain
 from parity.results import Comparison
 from parity.verdict import Verdict
@@ -155,6 +156,8 @@ def circumstances_of(run: Mapping[str, Any], subject: str) -> Circumstances:
 def _behind(subject: str) -> Iterable[str]:
     """Return the packages that compute for a subject; for what others wrote, all that might."""
     entry = subjects.REGISTRY.get(subject)
+    if is_golden(subject):
+        return _ALWAYS
     if entry is None:
         return _COMPUTING
     return {*_ALWAYS, *(package for module in entry.requires for package in _BEHIND.get(module, (module,)))}

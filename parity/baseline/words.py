@@ -1,11 +1,12 @@
 """A change in a sentence that needs no legend: what it was, what it is, by how much of the bound, and since when."""
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
 from parity.baseline.record import Circumstances, Entry, Place, Required
 from parity.report.facts import name
-from parity.report.numbers import clean, real, times
+from parity.report.numbers import clean, real, short, times
 from parity.results import Comparison
 from parity.verdict import Verdict
 
@@ -51,6 +52,9 @@ def _described(entry: Entry) -> str:
 
 
 def _needed(required: Required) -> str:
+    """Return how much of the bound was needed; runs that drift freely on gradients of their own have none."""
+    if math.isnan(real(required.ratio)):
+        return f"a difference of {short(required.difference)} ({_spot(required)}, step {required.step})"
     return f"{times(required.ratio)} of the bound ({_spot(required)}, step {required.step})"
 
 
@@ -77,12 +81,12 @@ def _lost(now: Entry, item: Comparison) -> str:
     since = _onsets(item)
     if now.required is None or not since:
         return f"was IDENTICAL, now {_described(now)}"
-    where = (now.required.slot, now.required.tensor)
+    where, size = (now.required.slot, now.required.tensor), _needed(now.required).partition(" (")[0]
     more = len(since) - 1
     others = f"; {more} other {'tensor' if more == 1 else 'tensors and slots'} too" if more else ""
     return (
-        f"{clean(where[0])} of {clean(where[1])} was IDENTICAL, now {now.verdict}, {times(now.required.ratio)} of the "
-        f"bound, since step {since.get(where, now.required.step)}{others}"
+        f"{clean(where[0])} of {clean(where[1])} was IDENTICAL, now {now.verdict}, {size}, "
+        f"since step {since.get(where, now.required.step)}{others}"
     )
 
 
@@ -101,8 +105,9 @@ def _onsets(item: Comparison) -> dict[tuple[str, str], int]:
 def _details(before: Entry, now: Entry) -> Iterator[str]:
     old, new = before.required, now.required
     if old and new and old != new and not now.first_divergence:
-        direction = "more" if real(new.ratio) > real(old.ratio) else "less"
-        yield f"it needs {direction}: {_needed(new)}, before {_needed(old)}"
+        more, less = real(new.ratio) > real(old.ratio), real(new.ratio) < real(old.ratio)
+        what = "it needs more" if more else "it needs less" if less else "its worst difference is another"
+        yield f"{what}: {_needed(new)}, before {_needed(old)}"
     first, moved = before.first_divergence, now.first_divergence
     if first != moved and first and moved:
         same = _from(first) == _from(moved)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from parity.baseline.compare import Finding
     from parity.baseline.gate import Outcome
+    from parity.results import Run
 
 EXAMPLES = """\
   parity check                                    every case, against reports/baseline/
@@ -41,21 +42,12 @@ def main(arguments: Namespace) -> int:
     cells, problems = gather(arguments.cases, None)
     from parity.baseline import gate, store
 
-    # A damaged baseline is told now and not after minutes.
-    store.records(arguments.baseline)
+    # A damaged baseline, or a place for none, is told now and not after minutes.
+    with store.locked(arguments.baseline):
+        store.records(arguments.baseline)
     run = work(cells, arguments)
-    page = None
-    if arguments.report:
-        from parity import report
-
-        page = report.write(run, arguments.report)
     whole = not arguments.cases and not problems
     outcome = gate.settle(run, arguments.baseline, whole, not arguments.subject, arguments.strict)
-    if arguments.report:
-        from parity.baseline.page import FILENAME, render
-        from parity.files import write_file
-
-        write_file(arguments.report / FILENAME, render(outcome, run.started).encode())
     if os.environ.get("GITHUB_ACTIONS") == "true":
         from parity.baseline.github import annotations
 
@@ -69,9 +61,23 @@ def main(arguments: Namespace) -> int:
         print(json.dumps(document(outcome, run, arguments.strict), indent=1, ensure_ascii=False, allow_nan=False))
     else:
         _show(outcome)
-        if page:
-            print(page)
+    if arguments.report:
+        page = _report(run, outcome, arguments.report)
+        print(page, file=sys.stderr if arguments.json else sys.stdout)
+    if outcome.problem:
+        raise outcome.problem
     return 2 if problems else outcome.status(arguments.strict)
+
+
+def _report(run: "Run", outcome: "Outcome", folder: Path) -> Path:
+    """Write the report of the run and, beside it, what the check says; return the path of the page."""
+    from parity import report
+    from parity.baseline.page import FILENAME, render
+    from parity.files import write_file
+
+    page = report.write(run, folder)
+    write_file(folder / FILENAME, render(outcome, run.started).encode())
+    return page
 
 
 def _show(outcome: "Outcome") -> None:

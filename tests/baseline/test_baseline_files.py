@@ -129,6 +129,7 @@ def test_a_folder_that_cannot_be_written_is_one_message_and_keeps_what_stood_the
     assert os.strerror(code) in line.err
     assert line.check(made(A, "DIVERGED", parts=0)) == 2
     assert line.err.count("\n") == 1
+    assert "was IDENTICAL, now DIVERGED from step 0" in line.out, "what was found is not lost with it"
     assert {name: (line.baseline / name).read_bytes() for name in line.left()} == kept
 
 

@@ -135,8 +135,25 @@ def test_equal_bits_with_another_bound_point_at_the_reference(line: Line) -> Non
     line.accepted(made(A, "ROUNDING", ratio=0.4, digest="same"))
     line.check(made(A, "ROUNDING", ratio=0.5, digest="same"))
     assert (
-        "the subject's bits are as accepted, so the reference, the bound or the list of divergences changed" in line.out
+        "the subject's bits are as accepted, so it is the reference, its bound, or the list of known divergences"
+        in line.out
     )
+
+
+def test_a_drift_without_a_bound_is_told_by_its_difference(line: Line) -> None:
+    line.accepted(made(A, "ROUNDING", ratio="NaN"))
+    line.check(made(A, "ROUNDING", ratio="NaN", digest="other"))
+    assert "still ROUNDING, but with other bits" in line.out
+    line.check(made(A, "DIVERGED", ratio="NaN", parts=1))
+    assert "was ROUNDING, a difference of -1 (second_moment of w1 at [4], step 3), now DIVERGED from step 1" in line.out
+
+
+def test_what_fails_is_told_first_however_much_else_changed(line: Line) -> None:
+    cases = [f"x/{number}" for number in range(40)]
+    line.accepted(*map(made, cases))
+    line.check(*(made(case, "ROUNDING", ratio=0.4) for case in cases[:-1]), made(cases[-1], "DIVERGED", parts=0))
+    assert line.out.startswith(f"CHANGED  {cases[-1]} · reference · lockstep\n         was IDENTICAL, now DIVERGED")
+    assert "CHANGED  and 20 more: 20 ROUNDING; --json lists all\n" in line.out
 
 
 def test_fixed_fails_and_cannot_be_accepted(line: Line) -> None:
