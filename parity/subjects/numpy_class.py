@@ -36,6 +36,11 @@ class NumpySubject:
         self.resolved = name
         self.circumstances: dict[str, Any] = {}
 
+    @property
+    def kind(self) -> Callable[..., Any]:
+        """The class, or the function that makes an optimizer."""
+        return self._kind
+
     def open(self, problem: Problem) -> None:
         """Construct the optimizer with the case's hyperparameters and take the initial weights."""
         self._problem = problem

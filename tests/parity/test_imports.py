@@ -45,6 +45,7 @@ ROOMS = [
     "pool",
     "api",
     "diagnosis",
+    "export",
     "report",
     "baseline",
     "explain",

@@ -1,0 +1,52 @@
+"""``parity export``: the conformance set, for optimizers in other languages."""
+
+import sys
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from parity.commands.work import gather
+from parity.files import write_set
+from parity.spec import Cell
+
+EXAMPLES = """\
+  parity export                                    every case with replayed gradients, into conformance/
+  parity export 'rmsprop/*' --output vectors       some of them
+  cc -std=c99 -O2 -o example conformance/example.c -lm && ./example conformance
+"""
+
+
+def configure(parser: ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument(
+        "cases", nargs="*", metavar="CASE", help="a case id, a glob with '*', or a .toml file; else all"
+    )
+    text = "the folder to write; unless given conformance"
+    parser.add_argument("--output", type=Path, default=Path("conformance"), metavar="DIR", help=text)
+
+
+def main(arguments: Namespace) -> int:
+    """Export; return 2 if a case could not be read, 3 if no case has replayed gradients."""
+    cells, problems = gather(arguments.cases, None)
+    usable = [cell for cell in cells if cell.gradients == "replayed"]
+    if len(usable) < len(cells):
+        left = len(cells) - len(usable)
+        print(f"left out: {left} cells whose gradients depend on the weights, which would judge a model too")
+    if not usable:
+        return 2 if problems else 3
+    _write(usable, arguments.output)
+    return 2 if problems else 0
+
+
+def _write(cells: list[Cell], folder: Path) -> None:
+    from parity.export.folder import folder_files, vector_of
+
+    vectors = []
+    for number, cell in enumerate(cells, 1):
+        vectors.append(vector_of(cell))
+        if sys.stderr.isatty():
+            print(f"\r{number} of {len(cells)}", end="" if number < len(cells) else "\n", file=sys.stderr, flush=True)
+    files = folder_files(vectors)
+    write_set(files, folder, "the conformance set")
+    flags = {flag for vector, _ in vectors for flag in vector.flags}
+    size = sum(map(len, files.values())) / 1e6
+    print(f"{len(vectors)} vectors that catch {len(flags)} kinds of mistakes, {size:.1f} MB: {folder}/README.md")

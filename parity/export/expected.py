@@ -1,0 +1,112 @@
+"""A cell's expected values after each step, with two bounds on each: for one step alone, and for the run so far."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from parity.bounds import BoundedRMSprop, lifted, spread
+from parity.numerics import Array, format_of
+from parity.problem import Problem
+from parity.reference.rmsprop import RMSprop
+from parity.subjects.numpy_class import accepted_arguments
+
+Errors = dict[str, dict[str, Array]]
+Rows = dict[str, list[Array]]
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """Columns by ``slot/tensor``.
+
+    ``values`` have ``steps + 1`` rows in the cell's dtype, row 0 before the first step. ``step`` and ``run`` have a
+    float64 row for each step: how far a step from the recorded state may end from the next row, and how far a run from
+    row 0 may. ``gradients`` have a row for each step.
+    """
+
+    values: dict[str, Array]
+    step: dict[str, Array]
+    run: dict[str, Array]
+    gradients: dict[str, Array]
+    learning_rates: list[float]
+
+
+def expected(problem: Problem, steps: int) -> Expected:
+    """Run the reference page for ``steps`` steps of replayed gradients, each beside its bounded self."""
+    arguments = accepted_arguments(RMSprop, problem.cell.hyperparameters)
+    rule, bounded = RMSprop(**arguments), BoundedRMSprop(**arguments)
+    params: dict[str, Array] = dict(problem.params)
+    state: dict[str, Any] = rule.init(params)
+    rows, step_rows, run_rows, gradients = _row({}, _named(rule, params, state)), Rows(), Rows(), Rows()
+    errors: Errors | None = None
+    rates = []
+    with np.errstate(all="ignore"):
+        for number in range(steps):
+            grads = problem.gradients(number)
+            rates.append(float(rule._learning_rate_at(number)))
+            after, next_state = rule.step(params, grads, state)
+            made = _named(rule, after, next_state)
+            _row(step_rows, _reach(bounded, params, grads, state, None, made))
+            errors = _reach(bounded, params, grads, state, errors, made)
+            _row(run_rows, errors)
+            _row(gradients, {"gradient": grads})
+            params, state = after, next_state
+            _row(rows, made)
+    return Expected(
+        _columns(rows),
+        {name: _upward(column) for name, column in _columns(step_rows).items()},
+        {name: _upward(column) for name, column in _columns(run_rows).items()},
+        {name.removeprefix("gradient/"): column for name, column in _columns(gradients).items()},
+        rates,
+    )
+
+
+def _named(rule: RMSprop, params: Mapping[str, Any], state: Mapping[str, Any]) -> dict[str, Any]:
+    return {"parameter": params, **rule.slots(state)}
+
+
+def _reach(
+    bounded: BoundedRMSprop,
+    params: Mapping[str, Array],
+    grads: Mapping[str, Array],
+    state: Mapping[str, Any],
+    errors: Errors | None,
+    made: Mapping[str, Mapping[str, Array]],
+) -> Errors:
+    """Return how far another evaluation may be from what the reference made, if it starts within ``errors``."""
+
+    def lift(slot: str, tensors: Mapping[str, Array]) -> dict[str, Any]:
+        least = 0.0 if slot == "second_moment" else None
+        return lifted(tensors, None if errors is None else errors[slot], None, least)
+
+    slots = {slot: lift(slot, tensors) for slot, tensors in bounded.slots(state).items()}
+    after, next_state = bounded.step(
+        lift("parameter", params), lifted(grads, None, None), {"iterations": state["iterations"], **slots}
+    )
+    reached: Errors = {}
+    for slot, tensors in _named(bounded, after, next_state).items():
+        for name, item in tensors.items():
+            value, error = spread(item)
+            own = made[slot][name].astype(format_of(made[slot][name].dtype).wide)
+            reach = error + np.abs(own - value)
+            reached.setdefault(slot, {})[name] = np.where(np.isnan(reach), np.inf, reach).reshape(own.shape)
+    return reached
+
+
+def _row(rows: Rows, made: Mapping[str, Mapping[str, Array]]) -> Rows:
+    for slot, tensors in made.items():
+        for name, array in tensors.items():
+            rows.setdefault(f"{slot}/{name}", []).append(np.asarray(array))
+    return rows
+
+
+def _columns(rows: Rows) -> dict[str, Array]:
+    return {name: np.stack(arrays) for name, arrays in rows.items()}
+
+
+def _upward(bound: Array) -> Array:
+    """Return a bound in float64, never smaller, with room for rounding the difference held against it."""
+    narrow = bound.astype(np.float64)
+    with np.errstate(over="ignore"):
+        return np.where(bound > 0, np.nextafter(narrow * (1 + 2.0**-52), np.inf), narrow)
