@@ -66,18 +66,15 @@ def settle(run: Run, folder: Path, whole: bool, everyone: bool, strict: bool = F
         UsageError: the folder cannot be made or opened.
     """
     definitions = {str(cell["id"]): definition_of(cell) for cell in run.cells}
-    items = sorted((item for pair in run.pairs for item in pair.comparisons), key=_order)
-    by_subject: dict[str, list[Comparison]] = {}
-    for item in items:
-        by_subject.setdefault(item.subject, []).append(item)
+    by_subject = _by_subject(run)
+    found: list[Finding] = []
+    waiting: list[Path] = []
+    problem = None
     with store.locked(folder):
         before = {subject: store.read(store.place(folder, subject)) for subject in by_subject}
-        found: list[Finding] = []
-        waiting: list[Path] = []
-        problem = None
-        for subject, own in by_subject.items():
+        for subject, items in by_subject.items():
             here = circumstances_of(run.circumstances, subject)
-            judged = [_judged(item, definitions, before[subject], here, strict) for item in own]
+            judged = [_judged(item, definitions, before[subject], here, strict) for item in items]
             found += judged
             try:
                 path = _leave(folder, subject, judged, before[subject], here, run.circumstances)
@@ -85,11 +82,20 @@ def settle(run: Run, folder: Path, whole: bool, everyone: bool, strict: bool = F
             except UsageError as error:  # what was found must not be lost with it
                 problem = error
         others = [record for record in store.records(folder) if record.subject not in by_subject] if everyone else []
-    kept = [record for record in before.values() if record]
-    unused = [*_unused(kept, run.cells), *_abandoned(others)] if whole else []
-    idle = [record.subject for record in others if _exists(record.subject)]
     found.sort(key=lambda finding: finding.urgency)
-    return Outcome(folder, found, unused, idle, waiting, not any(before.values()), problem)
+    kept = [record for record in before.values() if record]
+    spare = [(r.subject, entry) for r in [*kept, *others] for entry in unused(r, run.cells)] if whole else []
+    idle = [record.subject for record in others if _exists(record.subject)]
+    return Outcome(folder, found, spare, idle, waiting, new=not kept, problem=problem)
+
+
+def _by_subject(run: Run) -> dict[str, list[Comparison]]:
+    """Return the comparisons of each subject by case, whatever order they finished in."""
+    groups: dict[str, list[Comparison]] = {}
+    items = [item for pair in run.pairs for item in pair.comparisons]
+    for item in sorted(items, key=lambda item: (item.subject, item.case, item.comparison)):
+        groups.setdefault(item.subject, []).append(item)
+    return groups
 
 
 def unused(record: Record, cells: Iterable[Mapping[str, Any]]) -> list[Entry]:
@@ -116,19 +122,6 @@ def _exists(subject: str) -> bool:
     except UsageError:
         return False
     return True
-
-
-def _unused(records: Iterable[Record], cells: Iterable[Mapping[str, Any]]) -> list[tuple[str, Entry]]:
-    known = list(cells)
-    return [(record.subject, entry) for record in records for entry in unused(record, known)]
-
-
-def _abandoned(records: Iterable[Record]) -> list[tuple[str, Entry]]:
-    return [(r.subject, entry) for r in records if not _exists(r.subject) for entry in r.entries]
-
-
-def _order(item: Comparison) -> tuple[str, str, str]:
-    return item.subject, item.case, item.comparison
 
 
 def _judged(

@@ -1,6 +1,11 @@
 """The baseline's life through the command line, with real runs of an optimizer that somebody edits."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -8,6 +13,7 @@ from gating import Line, optimizer
 
 from parity import doctor
 
+ROOT = Path(__file__).parents[2]
 CASES = ("rmsprop/plain[float32]", "rmsprop/plain[float64]")
 MINE = ("--subject", "mine.py:RMSprop")
 
@@ -100,6 +106,26 @@ def test_a_case_file_of_ones_own_is_guarded_by_its_path(line: Line, tmp_path: Pa
     (tmp_path / "defaults.toml").unlink()
     assert line("accept", "--prune") == 0
     assert "2 entries removed" in line.out
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("after", [0.6, 1.2])
+def test_an_interrupted_check_is_run_again_to_the_same_end(
+    line: Line, tmp_path: Path, sent: signal.Signals, after: float
+) -> None:
+    optimizer(tmp_path / "mine.py", "identical")
+    line("check", "rmsprop/plain[float32]", *MINE)
+    line("accept")
+    optimizer(tmp_path / "mine.py", "rounding")
+    kept = {name: (line.baseline / name).read_bytes() for name in line.left()}
+    command = [sys.executable, "-m", "parity", "check", "rmsprop/plain[float32]", *MINE]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        time.sleep(after)
+        process.send_signal(sent)
+    assert {name: (line.baseline / name).read_bytes() for name in kept} == kept
+    assert line("check", "rmsprop/plain[float32]", *MINE) == 1
+    assert line.left() == [*kept, f"{next(iter(kept))}.obtained"]
 
 
 def test_the_report_of_the_same_run_is_written_with_the_check_beside_it(line: Line, tmp_path: Path) -> None:
