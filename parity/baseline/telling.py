@@ -27,12 +27,14 @@ _WORDS = {
 def headline(outcome: Outcome) -> str:
     """Return the one sentence that says how a check ended."""
     same = len(outcome.of(Kind.SAME, Kind.ELSEWHERE))
+    elsewhere = len(outcome.of(Kind.ELSEWHERE))
+    far = f", {elsewhere:,} of them as far as another processor can tell." if elsewhere else "."
     counts = [f"{len(outcome.of(kind)):,} {word}" for kind, word in _WORDS.items() if outcome.of(kind)]
     if outcome.status() == 3:
         return "Nothing was compared, so nothing was checked."
     if not counts:
-        return f"{'Each' if same > 1 else 'The one'} of {many(same, 'comparison')} is as accepted."
-    return f"{', '.join(counts)}; {same:,} as accepted."
+        return (f"All {same:,} comparisons are as accepted" if same > 1 else "The one comparison is as accepted") + far
+    return f"{', '.join(counts)}; {same:,} as accepted{far}"
 
 
 def asides(outcome: Outcome) -> list[str]:
@@ -82,7 +84,9 @@ def next_steps(outcome: Outcome) -> list[str]:
     if outcome.waiting:
         where = ", ".join(show_path(path) for path in outcome.waiting)
         folder = "" if outcome.folder == FOLDER else f" --baseline {shlex.quote(str(outcome.folder))}"
-        lines.append(f"What was obtained stands in {where}. If it is right: parity accept{folder}")
+        now = any(finding.kind.acceptable for finding in outcome.findings)
+        what = "What was obtained stands" if now else "What an earlier check obtained of other cases still waits"
+        lines.append(f"{what} in {where}. If it is right: parity accept{folder}")
     return lines
 
 

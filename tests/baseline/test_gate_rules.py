@@ -60,6 +60,7 @@ def test_on_another_processor_what_it_decides_is_counted_and_not_judged(line: Li
     line.accepted(before, made(B))
     assert line.check(now, made(B), circumstances=ELSEWHERE) == 0
     assert "1 comparison differs only in what the processor decides" in line.out
+    assert "All 2 comparisons are as accepted, 1 of them as far as another processor can tell." in line.out
     assert line.left() == ["reference.json"], "nothing waits, since nothing is to be accepted"
     assert line.check(now, made(B), circumstances=ELSEWHERE, words=("--strict",)) == 1
     assert "processor was Model A fma avx2, is Model B fma avx2 avx512f" in line.out

@@ -32,7 +32,7 @@ def test_from_nothing_to_a_baseline_through_a_change_and_back(line: Line, tmp_pa
     (record,) = line.left()
     before = (line.baseline / record).read_bytes()
     assert line("check", *CASES, *MINE, "--jobs", "2") == 0, "same"
-    assert line.out == "Each of 4 comparisons is as accepted.\n"
+    assert line.out == "All 4 comparisons are as accepted.\n"
     assert line.left() == [record]
 
     optimizer(mine, "rounding")
@@ -44,6 +44,7 @@ def test_from_nothing_to_a_baseline_through_a_change_and_back(line: Line, tmp_pa
     assert line("accept", "rmsprop/plain[float32]") == 0, "a part of it"
     assert "2 comparisons still wait to be accepted." in line.out
     assert line("check", CASES[0], *MINE) == 0, "filtered"
+    assert "What an earlier check obtained of other cases still waits in" in line.out
     assert line.left() == [record, record + ".obtained"], "what the filtered check did not look at still waits"
     assert line("accept") == 0
     assert line.left() == [record]
