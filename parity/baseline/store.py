@@ -6,6 +6,7 @@ Both are written beside their place and renamed, by whoever holds the lock on th
 
 import hashlib
 import json
+import os
 import re
 import stat
 from collections.abc import Iterable, Iterator, Sequence
@@ -185,6 +186,8 @@ def render(document: Record | Pending) -> bytes:
 
 
 def _remove(path: Path) -> None:
+    if not os.path.lexists(path):
+        return  # a read-only disk would complain also about a file that is not there
     try:
         path.unlink(missing_ok=True)
     except OSError as error:

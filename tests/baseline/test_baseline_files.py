@@ -133,6 +133,20 @@ def test_a_folder_that_cannot_be_written_is_one_message_and_keeps_what_stood_the
     assert {name: (line.baseline / name).read_bytes() for name in line.left()} == kept
 
 
+def test_a_baseline_on_a_read_only_disk_can_be_checked(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    line.accepted(made(A))
+
+    def refusing(self: Path, missing_ok: bool = False) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(Path, "unlink", refusing)
+    assert line.check(made(A)) == 0
+    assert line.err == ""
+    (line.baseline / "reference.json.obtained").write_bytes(b"old")
+    assert line.check(made(A)) == 2
+    assert "is out of date and cannot be removed: Read-only file system" in line.err
+
+
 def test_a_record_has_the_same_bytes_whatever_order_it_was_made_in() -> None:
     entries = [Entry(case, mode, "IDENTICAL", 1, UNDER.name) for case in (A, B) for mode in ("free", "lockstep")]
     table = {UNDER.name: UNDER, "unused": UNDER}
