@@ -39,12 +39,12 @@ def folder_of(name: str) -> Path:
     if rest in known:
         return SHIPPED / rest
     try:
-        if rest.strip("./") and Path(rest).is_dir():
+        if rest and any(Path(rest).glob(f"*{SHEET}")):
             return Path(rest)
     except (OSError, ValueError):  # too long for a path, or NUL in it
         pass
     raise UsageError(
-        f"no subject {name!r}: {rest!r} is neither shipped nor a folder.{did_you_mean(rest, known)} "
+        f"no subject {name!r}: {rest!r} is neither shipped nor a folder with recordings.{did_you_mean(rest, known)} "
         f"Allowed: {', '.join(f'{PREFIX}{each}' for each in known) or 'none is shipped'}, or {PREFIX}path/to/folder, "
         f"as `parity record` writes it."
     )

@@ -1,9 +1,11 @@
 """Recordings in a folder: found and checked before they are used, put away so that a killed writer loses nothing."""
 
 import math
+import shlex
 from pathlib import Path
 from typing import Any
 
+from parity.casefile import pattern_of
 from parity.errors import DataError, UnsupportedError
 from parity.files import install, write_file
 from parity.golden import place, sheet, tie
@@ -79,9 +81,12 @@ def _said(table: dict[str, Any], name: str) -> str:
 def _changed(path: Path, found: Sheet, cell: Cell) -> str:
     lines = tie.changes(found.cell, tie.described(cell))
     what = "; ".join(lines[:3]) or "the weights or gradients that are drawn from its seed"
+    words = ["parity", "record", pattern_of(cell), "--subject", found.subject]
+    if path.parent.name == place.folder_name(found.subject):
+        words += ["--output", show_path(path.parent.parent)]
     return (
-        f"{show_path(path)}: the case {cell.id} has changed since it was recorded: {what}. Record it again: "
-        f"parity record '{cell.id}' --subject {found.subject} --output {show_path(path.parent.parent)}"
+        f"{show_path(path)}: the case {cell.id} has changed since it was recorded: {what}. "
+        f"Record it again: {shlex.join(words)}"
     )
 
 

@@ -88,8 +88,8 @@ class Reader:
     """Rows of the tensors in a values file, whose bytes were checked against their digest."""
 
     def __init__(self, path: Path, sha256: str) -> None:
+        require_file(path)
         try:
-            require_file(path)
             if digest_of(path) != sha256:
                 raise damaged(path, "its bytes are not those that were recorded (SHA-256 differs)")
             handle: Any = safe_open(path, framework="numpy")
