@@ -2,6 +2,8 @@
 
 import os
 import time
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -57,25 +59,38 @@ def record_pair(cell: Cell, name: str, folder: str, most: float) -> Pair:
 
 
 def _record(made: Problem, adapter: Adapter, name: str, folder: Path, most: float) -> None:
-    cell = made.cell
-    part = folder / f".{place.stem(cell.id)}.{os.getpid()}.part"
+    part = folder / f".{place.stem(made.cell.id)}.{os.getpid()}.part"
     try:
         adapter.open(made)
         slots = list(adapter.read())
         require_room(made, len(slots) - 1, most)
+        _write(made, adapter, name, part, slots)
+    finally:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+        adapter.close()
+
+
+def _write(made: Problem, adapter: Adapter, name: str, part: Path, slots: list[str]) -> None:
+    folder = part.parent
+    try:
         folder.mkdir(parents=True, exist_ok=True)
-        _sweep(folder, cell)
+        _sweep(folder, made.cell)
         kept = _fold(made, adapter, part, slots)
-        digest = values.digest_of(part)
-        store.keep(folder, _sheet(made, adapter, name, kept, digest), part)
+        store.keep(folder, _sheet(made, adapter, name, kept, values.digest_of(part)), part)
     except OSError as error:
         raise UsageError(
             f"{str(folder)!r} cannot be written: {error.strerror or error}. What stood there is unchanged. "
             f"Give a folder that can be written, on a disk with room."
         ) from error
-    finally:
-        part.unlink(missing_ok=True)
-        adapter.close()
+
+
+def _driven(made: Problem, adapter: Adapter) -> Iterator[Block]:
+    """Yield the runner's blocks; an error of the system in a subject is the subject's, not the folder's."""
+    try:
+        yield from blocks(made, adapter)
+    except OSError as error:
+        raise MisbehavedError(f"raised {type(error).__name__}: {error}") from error
 
 
 def require_room(made: Problem, slots: int | None, most: float) -> None:
@@ -112,7 +127,7 @@ def _fold(made: Problem, adapter: Adapter, part: Path, slots: list[str]) -> _Kep
     own = made.cell.gradients != "replayed"
     with open(part, "wb") as stream:
         writer: values.Writer | None = None
-        for block in blocks(made, adapter):
+        for block in _driven(made, adapter):
             if writer is None:
                 found = [*slots, "gradient"] if own and block.gradients is not None else slots
                 loss = own and block.losses is not None

@@ -27,13 +27,13 @@ def find(folder: Path, cell: Cell) -> tuple[Path, Sheet]:
     try:
         found = sheet.read(path)
     except FileNotFoundError:
-        raise UnsupportedError(f"{show_path(folder)} holds no recording of {cell.id}.") from None
+        raise UnsupportedError(f"{show_path(folder)} holds no recording of {cell.id}") from None
     if found.case != cell.id:
         raise sheet.damaged(path, f"case: received {found.case!r}; the file's name says {cell.id!r}")
     if found.steps < cell.steps:
         raise UnsupportedError(
             f"{show_path(folder)} holds {found.steps} of the {cell.steps} steps of {cell.id}; "
-            f"--steps {found.steps} compares those."
+            f"--steps {found.steps} compares those"
         )
     return path, found
 

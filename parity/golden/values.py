@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
-import ml_dtypes
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
@@ -104,15 +103,24 @@ class Reader:
 
     def finite(self) -> bool:
         """Return whether no value is infinite or NaN; reads all of them, a few megabytes at a time."""
-        counts = {name: shape[0] for name, shape in self.shapes.items() if shape}
-        return all(np.isfinite(self.row(name, index)).all() for name in counts for index in range(counts[name]))
+        return all(
+            np.isfinite(self._rows(name, start)).all()
+            for name, shape in self.shapes.items()
+            for start in range(0, shape[0] if shape else 0, self._count(name))
+        )
 
     def row(self, name: str, index: int) -> Array:
         """Return one row of a tensor, as an array of its own."""
-        start, window = self._windows.get(name, (0, np.empty(0, dtype=ml_dtypes.bfloat16)))
-        if not start <= index < start + len(window):
-            total, *row = self.shapes[name]
-            count = max(1, _WINDOW_BYTES // max(1, 8 * math.prod(row)) // len(self.shapes))
-            start, window = index, np.asarray(self._slices[name][index : min(index + count, total)])
+        start, window = self._windows.get(name, (0, None))
+        if window is None or not start <= index < start + len(window):
+            start, window = index, self._rows(name, index)
             self._windows[name] = start, window
         return np.array(window[index - start])
+
+    def _rows(self, name: str, start: int) -> Array:
+        return np.asarray(self._slices[name][start : min(start + self._count(name), self.shapes[name][0])])
+
+    def _count(self, name: str) -> int:
+        """Return how many rows of a tensor are read at a time."""
+        row: int = max(1, 8 * math.prod(self.shapes[name][1:]))
+        return max(1, _WINDOW_BYTES // row // len(self.shapes))

@@ -1,0 +1,41 @@
+"""tf.keras recorded anew has the bits of the recordings that are shipped."""
+
+from pathlib import Path
+
+import pytest
+from safetensors import safe_open
+
+from parity.casefile import select
+from parity.golden import place, sheet
+from parity.recording import record_pair
+from parity.spec import Cell
+
+pytestmark = [pytest.mark.tensorflow, pytest.mark.xdist_group("tensorflow")]
+
+IDS = (place.SHIPPED / "cells.txt").read_text(encoding="utf-8").split()
+
+
+def sums(cell: Cell) -> bool:
+    """Whether the rule adds up a tensor, in an order that depends on the width of the processor's registers."""
+    return cell.hyperparameters.clipnorm is not None or cell.hyperparameters.global_clipnorm is not None
+
+
+def test_keras_eager_recorded_anew_has_every_bit_of_what_is_shipped(tmp_path: Path) -> None:
+    cells = [cell for cell in select(IDS) if not sums(cell)]
+    assert len(cells) >= 30
+    for cell in cells:
+        assert record_pair(cell, "keras-eager", str(tmp_path), 64).comparisons == []
+        name = f"{place.stem(cell.id)}.json"
+        anew, shipped = sheet.read(tmp_path / name), sheet.read(place.SHIPPED / "keras-eager" / name)
+        assert (anew.sha256, anew.tie, anew.slots) == (shipped.sha256, shipped.tie, shipped.slots), cell.id
+        assert (tmp_path / anew.values).read_bytes() == (place.SHIPPED / "keras-eager" / shipped.values).read_bytes()
+
+
+def test_a_step_of_a_real_model_is_recorded_with_its_gradients_and_loss(tmp_path: Path) -> None:
+    (cell,) = select(["network/quick[shared]"])
+    assert record_pair(cell, "keras-eager", str(tmp_path), 64).comparisons == []
+    made = sheet.read(tmp_path / f"{place.stem(cell.id)}.json")
+    assert made.loss
+    with safe_open(tmp_path / made.values, framework="numpy") as file:
+        assert file.get_slice("gradient/dense_1/kernel").get_shape()[0] == cell.steps
+        assert file.get_tensor("loss").shape == (cell.steps,)
