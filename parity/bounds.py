@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
-from numpy.typing import NDArray
 
 from parity.numerics import Array, Format, format_of
 from parity.reference.rmsprop import RMSprop, Update, constant
@@ -296,55 +295,29 @@ class BoundedRMSprop(RMSprop):
         return rate_with_bound(self.learning_rate, iterations)
 
 
-Tensors = Mapping[str, Array]
-
-
 def lifted(
-    values: Tensors,
-    errors: Mapping[str, Array] | None,
-    chosen: Mapping[str, Array] | None,
-    floor: float | None = None,
+    values: Mapping[str, Array], errors: Mapping[str, Array] | None = None, floor: float | None = None
 ) -> dict[str, Any]:
-    """Return tensors as bounded arrays, flattened to the chosen flat indices where such are given."""
-    result = {}
-    for name, array in values.items():
-        error: Any = 0.0 if errors is None else errors[name]
-        if chosen is not None:
-            array = array.reshape(-1)[chosen[name]]
-            error = error.reshape(-1)[chosen[name]] if isinstance(error, np.ndarray) else error
-        result[name] = exact(array, error, floor)
-    return result
+    """Return narrow tensors as bounded ones: exact unless errors are given, never below ``floor`` if that is given."""
+    return {name: exact(a, 0.0 if errors is None else errors[name], floor) for name, a in values.items()}
 
 
 PIECE = 8_192
 """Elements that are bounded at a time: their temporaries fit a core's cache, which is three times as fast."""
 
-Pick = Mapping[str, NDArray[np.int64]]
-Predicted = dict[str, dict[str, tuple[Array, Array]]]
+Predicted = dict[str, tuple[Array, Array]]
+"""Slot to exact values and error bounds, both flat, in the wide dtype."""
 
 
-def in_pieces(step: Callable[[Pick], Predicted], chosen: Pick) -> Predicted:
-    """Make an elementwise step on some elements at a time and return it joined: slot, tensor, (value, error)."""
-    longest = max((len(index) for index in chosen.values()), default=0)
-    parts = []
-    for start in range(0, longest, PIECE):
-        cut = {name: index[start : start + PIECE] for name, index in chosen.items()}
-        parts.append(step({name: index for name, index in cut.items() if len(index)}))
-    joined: dict[str, dict[str, list[tuple[Array, Array]]]] = {}
-    for part in parts:
-        for slot, tensors in part.items():
-            for name, pair in tensors.items():
-                joined.setdefault(slot, {}).setdefault(name, []).append(pair)
+def in_pieces(make: Callable[[slice], Predicted], count: int) -> Predicted:
+    """Make an elementwise step on some elements at a time and return it joined."""
+    parts = [make(slice(start, start + PIECE)) for start in range(0, max(count, 1), PIECE)]
+    if len(parts) == 1:
+        return parts[0]
     return {
-        slot: {
-            name: (_joined([v for v, _ in pairs]), _joined([e for _, e in pairs])) for name, pairs in tensors.items()
-        }
-        for slot, tensors in joined.items()
+        slot: (np.concatenate([part[slot][0] for part in parts]), np.concatenate([part[slot][1] for part in parts]))
+        for slot in parts[0]
     }
-
-
-def _joined(arrays: list[Array]) -> Array:
-    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
 
 
 def spread(bounded: Bounded) -> tuple[Array, Array]:
@@ -357,4 +330,4 @@ def reduces(hyperparameters: Any) -> bool:
     return hyperparameters.clipnorm is not None or hyperparameters.global_clipnorm is not None
 
 
-__all__: Sequence[str] = ("Bounded", "exact", "lifted", "reduces")
+__all__: Sequence[str] = ("Bounded", "exact", "reduces")

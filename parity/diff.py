@@ -1,25 +1,30 @@
 """Statistics of a difference: one row of numbers for each step, slot and tensor, as columns."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from parity.numerics import Array, differs, format_of, ulp_distance
+from parity.numerics import Array, bits, format_of, ulp_distance
 from parity.results import TABLE_COLUMNS, StepTable
+from parity.trajectory import Layout
 
-_ZERO_ROW = ("differing", "max_abs", "max_rel", "max_ulp", "signed_mean", "ratio")
 _INTEGER = ("step", "size", "differing", "index")
 _TEXT = ("slot", "tensor")
+Indices = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
-    """Where and how far two arrays of one tensor differ: flat indices, and values there in the wide dtype."""
+class Gaps:
+    """Every element of one slot that differs over some steps, in the order of steps and positions.
 
-    index: NDArray[np.int64]
+    ``row`` counts steps within the block, ``position`` elements within the flat row; values are in the wide dtype.
+    """
+
+    row: Indices
+    position: Indices
     obtained: Array
     expected: Array
     ulp: NDArray[np.float64]
@@ -30,13 +35,30 @@ class Difference:
         with np.errstate(invalid="ignore"):
             return np.asarray(self.obtained - self.expected)
 
+    def broken(self, bound: Array) -> NDArray[np.bool_]:
+        """Return where one side is finite, the other is not, and the bound does not allow that."""
+        mixed: NDArray[np.bool_] = np.isfinite(bound) & (np.isfinite(self.obtained) != np.isfinite(self.expected))
+        return mixed
 
-def difference(obtained: Array, expected: Array, where: NDArray[np.bool_] | None = None) -> Difference:
-    """Return the elements of two equally shaped arrays whose bits differ, which ``where`` may already tell."""
-    index = np.flatnonzero(differs(obtained, expected) if where is None else where)
-    a, b = obtained.reshape(-1)[index], expected.reshape(-1)[index]
+    def among(self, chosen: Any) -> "Gaps":
+        """Return some of the elements."""
+        return Gaps(*(column[chosen] for column in (self.row, self.position, self.obtained, self.expected, self.ulp)))
+
+
+def gaps(row: Indices, position: Indices, obtained: Array, expected: Array) -> Gaps:
+    """Return differing elements as columns; values arrive in the narrow dtype."""
     wide = format_of(expected.dtype).wide
-    return Difference(index, a.astype(wide), b.astype(wide), ulp_distance(a, b))
+    return Gaps(row, position, obtained.astype(wide), expected.astype(wide), ulp_distance(obtained, expected))
+
+
+def unequal(obtained: Array, expected: Array) -> NDArray[np.bool_] | None:
+    """Return where any bit differs, or None where none does; NaNs are equal whatever their payload."""
+    a, b = bits(obtained), bits(expected)
+    mask: NDArray[np.bool_] = a != b
+    if not mask.any():
+        return None
+    mask &= ~(np.isnan(obtained) & np.isnan(expected))
+    return mask if mask.any() else None
 
 
 def ratios(magnitude: Array, bound: Array) -> Array:
@@ -52,22 +74,22 @@ def ratios(magnitude: Array, bound: Array) -> Array:
 
 @dataclass(slots=True)
 class TableBuilder:
-    """Collects rows; identical stretches cost one call, whatever their length."""
+    """Collects rows, one part a block and slot; identical stretches cost one call, whatever their length."""
 
     _parts: list[dict[str, Any]] = field(default_factory=list)
 
-    def identical(self, start: int, count: int, slot: str, tensor: str, size: int) -> dict[str, Any]:
-        """Add ``count`` rows without a difference and return their columns, to be overwritten where one differs."""
-        part: dict[str, Any] = {name: np.zeros(count, dtype=np.float64) for name in TABLE_COLUMNS if name not in _TEXT}
-        part |= {name: np.zeros(count, dtype=np.int64) for name in _INTEGER}
-        part |= {"slot": [slot] * count, "tensor": [tensor] * count}
-        part["step"] += np.arange(start, start + count, dtype=np.int64)
-        part["size"] += size
-        part["index"] -= 1
-        for name in ("bound", "obtained", "expected", "in_steps"):
+    def open(self, start: int, count: int, slot: str, layout: Layout) -> dict[str, Any]:
+        """Add a row without a difference for each step and tensor; return the columns, which ``fill`` overwrites."""
+        tensors = len(layout.names)
+        rows = count * tensors
+        part: dict[str, Any] = {name: np.zeros(rows, dtype=np.float64) for name in TABLE_COLUMNS if name not in _TEXT}
+        part |= {"slot": [slot] * rows, "tensor": list(layout.names) * count}
+        part["step"] = np.repeat(np.arange(start, start + count, dtype=np.int64), tensors)
+        part["size"] = np.tile(layout.sizes, count)
+        part["differing"] = np.zeros(rows, dtype=np.int64)
+        part["index"] = np.full(rows, -1, dtype=np.int64)
+        for name in ("bound", "obtained", "expected", *(() if slot == "parameter" else ("in_steps",))):
             part[name] += np.nan
-        if slot == "parameter":
-            part["in_steps"] = np.zeros(count, dtype=np.float64)
         self._parts.append(part)
         return part
 
@@ -87,21 +109,51 @@ def _concatenate(columns: Sequence[Array]) -> Array:
     return np.concatenate(columns) if columns else np.zeros(0, dtype=np.float64)
 
 
-def fill(part: dict[str, Any], row: int, found: Difference, bound: Array, learning_rate: float) -> int:
-    """Write one differing row and return the position, among the differing elements, of the worst of them."""
-    with np.errstate(invalid="ignore", over="ignore"):
-        magnitude = np.abs(found.signed)
-        relative = np.where(found.expected == 0, np.inf, magnitude / np.abs(found.expected))
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """What was written: the rows that differ, and where the worst element of each stands among the gaps."""
+
+    rows: Indices
+    worst: Indices
+    ratio: NDArray[np.float64]
+
+
+def fill(
+    part: dict[str, Any], found: Gaps, bound: Array, layout: Layout, learning_rate: Callable[[int], float]
+) -> Filled:
+    """Write the rows that differ; ``learning_rate`` is asked for a row's step within the block."""
+    tensor = layout.tensor_of(found.position)
+    place = found.row * len(layout.names) + tensor
+    first = np.flatnonzero(np.concatenate([[True], place[1:] != place[:-1]]))
+    rows = place[first]
+    magnitude = np.abs(found.signed)
     ratio = ratios(magnitude, bound)
-    worst = int(np.argmax(np.where(np.isnan(ratio), -1.0, ratio)))
-    part["differing"][row] = len(found.index)
-    part["max_abs"][row] = np.max(magnitude)
-    part["max_rel"][row] = np.max(relative)
-    part["max_ulp"][row] = np.max(found.ulp)
-    part["signed_mean"][row] = float(np.sum(found.signed)) / part["size"][row]
-    part["ratio"][row] = ratio[worst]
-    part["bound"][row], part["index"][row] = bound[worst], found.index[worst]
-    part["obtained"][row], part["expected"][row] = found.obtained[worst], found.expected[worst]
-    if part["slot"][row] == "parameter":
-        part["in_steps"][row] = float(np.max(magnitude)) / learning_rate if learning_rate else np.nan
-    return worst
+    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
+        relative = np.where(found.expected == 0, np.inf, magnitude / np.abs(found.expected))
+        largest = np.maximum.reduceat(magnitude, first)
+        part["max_rel"][rows] = np.maximum.reduceat(relative, first)
+        part["signed_mean"][rows] = np.add.reduceat(found.signed, first) / part["size"][rows]
+    worst = _first_largest(np.where(np.isnan(ratio), -1.0, ratio), first)
+    part["differing"][rows] = np.diff(np.append(first, len(place)))
+    part["max_abs"][rows] = largest
+    part["max_ulp"][rows] = np.maximum.reduceat(found.ulp, first)
+    part["ratio"][rows], part["bound"][rows] = ratio[worst], bound[worst]
+    part["index"][rows] = found.position[worst] - layout.starts[tensor[worst]]
+    part["obtained"][rows], part["expected"][rows] = found.obtained[worst], found.expected[worst]
+    if part["slot"][int(rows[0])] == "parameter":
+        part["in_steps"][rows] = _in_steps(largest, found.row[first], learning_rate)
+    return Filled(rows, worst, ratio[worst].astype(np.float64))
+
+
+def _first_largest(values: Array, first: Indices) -> Indices:
+    """Return, for each stretch that begins at ``first``, the position of its largest value, the first among equals."""
+    counts = np.diff(np.append(first, len(values)))
+    hit = values == np.repeat(np.maximum.reduceat(values, first), counts)
+    return np.minimum.reduceat(np.where(hit, np.arange(len(values)), len(values)), first)
+
+
+def _in_steps(largest: Array, rows: Iterable[int], learning_rate: Callable[[int], float]) -> Array:
+    rates = {row: learning_rate(int(row)) for row in np.unique(np.asarray(rows))}
+    each = np.array([rates[row] for row in rows], dtype=np.float64)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(each != 0, largest.astype(np.float64) / each, np.nan)

@@ -29,6 +29,18 @@ ENVIRONMENT: Final[dict[str, str]] = {
     "TF_NUM_INTRAOP_THREADS": "threads in one op",
     "TF_NUM_INTEROP_THREADS": "ops at the same time",
 }
+WORKER_ENVIRONMENT: Final[dict[str, str]] = {
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+    # One thread a worker: sums are added in one order whatever the number of cores, and workers do not fight for them.
+    "TF_NUM_INTRAOP_THREADS": "1",
+    "TF_NUM_INTEROP_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+    # Keep freed arrays instead of giving their pages back at every operation (glibc; 32 MiB is its largest threshold).
+    "MALLOC_MMAP_THRESHOLD_": "33554432",
+    "MALLOC_TRIM_THRESHOLD_": "1073741824",
+}
+"""What a worker process gets unless the variable is set already."""
 _FEATURES: Final = ("fma", "avx2", "avx512f", "avx512_bf16", "amx_bf16", "asimd", "sve")
 _TIME_LIMIT = 180
 
@@ -106,10 +118,9 @@ def examine() -> dict[str, Any]:
 
 
 def environment() -> dict[str, str]:
-    """Return the variables that may change numbers and are set, without any path in them."""
-    return {
-        name: re.sub(r"[^\s=:,]*[/\\][^\s,]*", "<path>", os.environ[name]) for name in ENVIRONMENT if name in os.environ
-    }
+    """Return the variables that may change numbers, as the workers get them, without any path in them."""
+    given = {**WORKER_ENVIRONMENT, **os.environ}
+    return {name: re.sub(r"[^\s=:,]*[/\\][^\s,]*", "<path>", given[name]) for name in ENVIRONMENT if name in given}
 
 
 @cache
@@ -171,6 +182,7 @@ def _ask(program: str) -> dict[str, Any]:
             text=True,
             timeout=_TIME_LIMIT,
             stdin=subprocess.DEVNULL,
+            env={**WORKER_ENVIRONMENT, **os.environ},
         )
         answer: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
     except subprocess.TimeoutExpired:

@@ -5,9 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from parity.diff import Difference
+from parity.diff import Gaps
 from parity.numerics import Array, Format
-from parity.reference.rmsprop import Update
 from parity.spec import Hyperparameters
 
 SUMMATION = (
@@ -26,21 +25,21 @@ class Fingerprints:
     flushed: int = 0
 
     def take(
-        self, slot: str, gap: Difference, old: Array, update: Update, at: Any, given: Hyperparameters, fmt: Format
+        self, slot: str, found: Gaps, old: Array | None, gradient: Array | None, given: Hyperparameters, fmt: Format
     ) -> None:
-        """Test the differing elements of one slot, tensor and step against each cause.
+        """Test the differing elements of one slot against each cause.
 
-        ``old`` are their values before the step; ``at`` is where they stand in the stages of ``update``.
+        ``old`` are the second moments before the step and ``gradient`` what goes into them, for that slot alone.
         """
-        self.differing += len(gap.index)
+        self.differing += len(found.row)
         if fmt.name == "float32":
-            small = (gap.expected != 0) & (np.abs(gap.expected) < fmt.underflow)
-            self.flushed += int(np.sum(small & (gap.obtained == 0)))
-        if slot == "second_moment":
-            self.moments += len(gap.index)
-        if slot == "second_moment" and fmt.dtype.itemsize <= 4:
-            gradient = np.asarray(update.gradient).reshape(-1)[at]
-            self.contracted += int(np.sum(_contracted(old, gradient, given, fmt) == gap.obtained))
+            small = (found.expected != 0) & (np.abs(found.expected) < fmt.underflow)
+            self.flushed += int(np.sum(small & (found.obtained == 0)))
+        if old is None or gradient is None:
+            return
+        self.moments += len(found.row)
+        if fmt.dtype.itemsize <= 4:
+            self.contracted += int(np.sum(_contracted(old, gradient, given, fmt) == found.obtained))
 
     def notes(self, sums: bool) -> list[str]:
         """Return a sentence for each cause that was found; ``sums`` tells that the rule reduces over a tensor."""

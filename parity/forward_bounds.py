@@ -26,17 +26,65 @@ class _Value:
 
 
 @dataclass(frozen=True, slots=True)
+class _Product:
+    """``inputs.T @ delta``, which is computed only where it is asked for when the batch is one example."""
+
+    inputs: _Value
+    delta: _Value
+    format: Format
+
+    def whole(self) -> _Value:
+        return _matmul(_transposed(self.inputs), self.delta, self.format)
+
+    def at(self, index: Array) -> _Value:
+        if len(self.delta.v) > 1:
+            whole = self.whole()
+            return _Value(whole.v.reshape(-1)[index], whole.e.reshape(-1)[index])
+        row, column = np.divmod(index, self.delta.v.shape[1])
+        x, d = self.inputs.v[0][row], self.delta.v[0][column]
+        xe, de = self.inputs.e[0][row], self.delta.e[0][column]
+        largest = np.abs(d) + de
+        propagated = xe * largest + np.abs(x) * de
+        rounded = _gamma(1, self.format) * ((np.abs(x) + xe) * largest) + self.format.underflow
+        return _Value(x * d, propagated + rounded)
+
+
+@dataclass(frozen=True, slots=True)
 class GradientBounds:
-    """Bounds on |gradient - exact| for each tensor, on the loss, and for each hidden layer its pre-activations' own.
+    """Bounds on |gradient - exact| for each tensor, on the loss, and for each hidden layer its pre-activations' own."""
 
-    ``values`` are the exact gradients (in the wide dtype) that the bounds surround.
-    """
-
-    values: dict[str, Array]
-    errors: dict[str, Array]
+    parts: dict[str, Any]
     loss: float
     loss_error: float
     hidden: list[_Value]
+
+    def at(self, name: str, index: Array) -> tuple[Array, Array]:
+        """Return exact gradients (in the wide dtype) and bounds at flat indices of one tensor."""
+        part = self.parts[name]
+        if isinstance(part, _Product):
+            part = part.at(index)
+            return part.v, part.e
+        return part.v.reshape(-1)[index], part.e.reshape(-1)[index]
+
+    @property
+    def values(self) -> dict[str, Array]:
+        """The exact gradients of each tensor (in the wide dtype) that the bounds surround."""
+        return {name: self._whole(name).v for name in self.parts}
+
+    @property
+    def errors(self) -> dict[str, Array]:
+        """The bounds of each tensor."""
+        return {name: self._whole(name).e for name in self.parts}
+
+    def _whole(self, name: str) -> _Value:
+        part = self.parts[name]
+        found: _Value = part.whole() if isinstance(part, _Product) else part
+        return found
+
+
+def known_bounds(values: Mapping[str, Array], errors: Mapping[str, Array]) -> GradientBounds:
+    """Return bounds that were derived elsewhere, of a problem without hidden layers."""
+    return GradientBounds({name: _Value(values[name], errors[name]) for name in values}, 0.0, float("inf"), [])
 
 
 def gradient_bounds(params: Mapping[str, Array], x: Array, y: Array, scale: float = 1.0) -> GradientBounds:
@@ -46,26 +94,39 @@ def gradient_bounds(params: Mapping[str, Array], x: Array, y: Array, scale: floa
     """
     fmt = format_of(x.dtype)
     count = len(params) // 2
-    weights = [_exact(params[f"dense_{i}/kernel"], fmt) for i in range(1, count + 1)]
     biases = [_exact(params[f"dense_{i}/bias"], fmt) for i in range(1, count + 1)]
-    inputs, pre = [_exact(x, fmt)], []
-    for weight, bias in zip(weights, biases, strict=True):
-        z = _plus(_matmul(inputs[-1], weight, fmt), bias, fmt)
+    weights = [_exact(params[f"dense_{i}/kernel"], fmt) for i in range(2, count + 1)]
+    inputs = [_exact(x, fmt)]
+    pre: list[_Value] = []
+    for layer, bias in enumerate(biases):
+        first = layer == 0
+        product = (
+            _first_product(x, params["dense_1/kernel"], fmt) if first else _matmul(inputs[-1], weights[layer - 1], fmt)
+        )
+        z = _plus(product, bias, fmt)
         pre.append(z)
         inputs.append(_Value(np.maximum(z.v, 0), z.e))
     probabilities = _softmax(pre[-1], fmt)
     loss, loss_error = _loss(pre[-1], y.astype(fmt.wide), fmt)
     delta = _delta(probabilities, y.astype(fmt.wide), fmt)
     delta = _Value(delta.v * scale, (delta.e + fmt.unit * np.abs(delta.v)) * scale if scale != 1.0 else delta.e)
-    values, errors = {}, {}
+    parts: dict[str, Any] = {}
     for layer in range(count, 0, -1):
-        kernel = _matmul(_transposed(inputs[layer - 1]), delta, fmt)
         bias = _matmul(_exact(np.ones((1, len(x)), dtype=x.dtype), fmt), delta, fmt)
-        for name, found in ((f"dense_{layer}/kernel", kernel), (f"dense_{layer}/bias", _Value(bias.v[0], bias.e[0]))):
-            values[name], errors[name] = found.v, found.e
+        parts[f"dense_{layer}/kernel"] = _Product(inputs[layer - 1], delta, fmt)
+        parts[f"dense_{layer}/bias"] = _Value(bias.v[0], bias.e[0])
         if layer > 1:
-            delta = _through_relu(_matmul(delta, _transposed(weights[layer - 1]), fmt), pre[layer - 2])
-    return GradientBounds(values, errors, loss, loss_error, pre[:-1])
+            delta = _through_relu(_matmul(delta, _transposed(weights[layer - 2]), fmt), pre[layer - 2])
+    return GradientBounds(parts, loss, loss_error, pre[:-1])
+
+
+def _first_product(x: Array, kernel: Array, fmt: Format) -> _Value:
+    """Bound ``x @ kernel`` for exact inputs; those that are zero in the whole batch, most pixels, add nothing."""
+    used = np.flatnonzero(np.any(x != 0, axis=0))
+    inputs, weights = x[:, used].astype(fmt.wide), kernel[used].astype(fmt.wide)
+    terms = x.shape[1]
+    error = _gamma(terms, fmt) * (np.abs(inputs) @ np.abs(weights)) + terms * fmt.underflow
+    return _Value(inputs @ weights, error)
 
 
 def _exact(array: Array, fmt: Format) -> _Value:
@@ -140,4 +201,4 @@ def undecided_units(bounds: GradientBounds) -> list[tuple[int, int, int]]:
     return found
 
 
-__all__: list[Any] = ["GradientBounds", "gradient_bounds", "undecided_units"]
+__all__: list[Any] = ["GradientBounds", "gradient_bounds", "known_bounds", "undecided_units"]

@@ -1,16 +1,18 @@
 """Free: the reference runs alone from the same start, so drift accumulates, and so does the bound on it."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 import numpy as np
 
 from parity import stage
-from parity.bounds import Pick, Predicted, in_pieces, lifted, spread
-from parity.diff import difference
-from parity.judge import Judge, Named, Touched
+from parity.bounds import Bounded, Predicted, in_pieces
+from parity.diff import Indices, gaps, unequal
+from parity.judge import Found, Judge, Rows
 from parity.lockstep import MAX_FLIPS, Lockstep
-from parity.numerics import Array, differs
+from parity.numerics import Array
 from parity.problem import Evaluation, MlpProblem, Problem
 from parity.reference import network
 from parity.results import BranchFlip, Comparison
@@ -19,6 +21,16 @@ from parity.verdict import Verdict
 
 COPIES = 2
 DRIFT_POINTS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class _Start:
+    """Where the reference starts a step from: flat rows of everything that goes in."""
+
+    params: Array
+    grads: Array
+    slots: Rows
+    iterations: int
 
 
 class Free(Judge):
@@ -36,138 +48,101 @@ class Free(Judge):
     def __init__(self, problem: Problem, local: Lockstep | None) -> None:
         super().__init__(problem)
         self._local = local
-        self._params: dict[str, Array] = dict(problem.params)
-        self._state: dict[str, Any] = self.rule.init(self._params)
-        self._errors: dict[str, dict[str, Array]] | None = None
-        self._starts: list[tuple[dict[str, Array], dict[str, Any], Any]] = []
+        self._params = self.layout.join(problem.params)
+        state = self.rule.slots(self.rule.init(problem.params))
+        self._slots: Rows = {slot: self.layout.join(tensors) for slot, tensors in state.items()}
+        self._errors: Rows | None = None
         self._copies = _perturbed(problem, self.rule) if self.source == "computed" else []
         self._every = max(1, problem.cell.steps // DRIFT_POINTS)
         self._drift: list[float] = []
         self._envelope: list[float] = []
-        self._hides = False
 
-    def _expect(self, block: Block) -> tuple[Named, list[Evaluation | None]]:
-        shown = ["parameter", *(slot for slot in self.rule.slots(self._state) if slot in block.columns)]
-        self._hides = len(shown) <= len(self.rule.slots(self._state))
-        expected: Named = {
-            slot: {n: np.empty((block.count, *w.shape), dtype=w.dtype) for n, w in self._params.items()}
-            for slot in shown
-        }
-        evaluations: list[Evaluation | None] = []
-        self._starts = []
+    def _judge(self, block: Block) -> None:
+        found: dict[str, list[tuple[int, Indices, Array, Array, Array]]] = {slot: [] for slot in self._parts}
         for row in range(block.count):
-            step = block.start + row
-            evaluation = self.problem.evaluate(self._params, step) if self.source == "computed" else None
-            grads = evaluation.gradients if evaluation else block.gradient(row)
-            if evaluation:
-                self._watch_branches(block, row, evaluation)
-            self._starts.append((self._params, self._state, grads))
-            self._params, self._state = self.rule.step(self._params, grads, self._state)
-            made = {"parameter": self._params, **self.rule.slots(self._state)}
-            for slot in shown:
-                for name, column in expected[slot].items():
-                    column[row] = made[slot][name]
-            evaluations.append(evaluation)
-            if self._copies:
-                self._measure_drift(block, row, step)
-        return expected, evaluations
+            start, made, touched = self._step(block, row)
+            if self.source != "computed" and (touched or self._errors is not None):
+                self._advance_errors(start, made, touched)
+            for slot, mask in touched.items():
+                at = np.flatnonzero(mask)
+                bound = np.full(len(at), np.inf, self.format.wide) if self._errors is None else self._errors[slot][at]
+                found[slot].append((row, at, block.rows[slot][row + 1][at], made[slot][at], bound))
+        self._settle(block, [_joined(slot, parts) for slot, parts in found.items() if parts])
 
-    def _settle(self, block: Block, row: int, expected: Named, touched: Touched, parts: Any) -> None:
-        if not touched and self._errors is None:
-            return
+    def _step(self, block: Block, row: int) -> tuple["_Start", Rows, dict[str, Array]]:
+        """Make one step of the reference; return where it started, what it made, and what differs from the subject."""
         step = block.start + row
-        found = {
-            (s, n): difference(block.columns[s][n][row + 1], expected[s][n][row], where)
-            for (s, n), where in touched.items()
-        }
-        if self.source != "computed":
-            self._advance_errors(block, row, expected)
-        outside = []
-        for (slot, name), gap in found.items():
-            if self._errors is None:
-                bound = np.full(len(gap.index), np.inf, dtype=self.format.wide)
-            else:
-                bound = self._errors[slot][name].reshape(-1)[gap.index]
-            broken = np.isfinite(bound) & (np.isfinite(gap.obtained) != np.isfinite(gap.expected))
-            if self._row(parts[slot, name], row, step, slot, name, gap, bound) or broken.any():
-                outside.append((slot, name, gap, bound))
-        if outside and self.first is None and self.non_finite is None:
-            slot = stage.earliest([entry[0] for entry in outside])
-            _, name, gap, bound = next(entry for entry in outside if entry[0] == slot)
-            known = self._local.first if self._local else None
-            where, note = (known.stage, known.note) if known and known.step <= step else (slot, "")
-            self._note_first(step, slot, name, gap, bound, where, note)
-
-    def _advance_errors(self, block: Block, row: int, expected: Named) -> None:
-        """Carry the bound on |obtained - expected| through one step of the page, for elements where it is not zero."""
-        params, state, _ = self._starts[row]
-        if self._errors is None:
-            zeros = {n: np.zeros(w.shape, dtype=self.format.wide) for n, w in params.items()}
-            self._errors = {
-                slot: {n: z.copy() for n, z in zeros.items()} for slot in ("parameter", *self.rule.slots(state))
-            }
-        after = {
-            "parameter": expected["parameter"],
-            **{s: expected[s] for s in self.rule.slots(state) if s in expected},
-        }
-        active = {}
-        for name in params:
-            now = [differs(block.columns[s][name][row + 1], after[s][name][row]) for s in after]
-            moving = [errors[name] != 0 for errors in self._errors.values()]
-            everything = self.whole or self._hides
-            active[name] = (
-                np.arange(params[name].size) if everything else np.flatnonzero(np.any([*now, *moving], axis=0))
-            )
-        names = [name for name in params if len(active[name])]
-        if not names:
-            return
-        chosen = {name: active[name] for name in names}
-        if self.whole:
-            predicted = self._carried(row, chosen)
+        if self.source == "computed":
+            evaluation = self.problem.evaluate(self.layout.split(self._params), step)
+            self._watch_branches(block, row, evaluation)
+            self.losses["expected"].append(evaluation.loss)
+            grads = self.layout.join(evaluation.gradients)
         else:
-            predicted = in_pieces(lambda pick: self._carried(row, pick), chosen)
-        reached = self._starts[row + 1][:2] if row + 1 < len(self._starts) else (self._params, self._state)
-        made = {"parameter": reached[0], **self.rule.slots(reached[1])}
-        for slot, tensors in predicted.items():
-            for name, (value, error) in tensors.items():
-                own = np.asarray(made[slot][name]).reshape(-1)[chosen[name]].astype(self.format.wide)
-                reach = error.reshape(-1) + np.abs(own - value.reshape(-1))
-                self._errors[slot][name].reshape(-1)[chosen[name]] = np.where(np.isnan(reach), np.inf, reach)
-        if not self._hides:
-            self._forget_where_equal(block, row, after, chosen)
+            assert block.gradient_rows is not None
+            grads = block.gradient_rows[row]
+        start = _Start(self._params, grads, self._slots, step)
+        state = {"iterations": step, **{slot: self.named(flat) for slot, flat in self._slots.items()}}
+        after, next_state = self.rule.step(self.named(self._params), self.named(grads), state)
+        self._params = self.flat(after)
+        self._slots = {slot: self.flat(tensors) for slot, tensors in self.rule.slots(next_state).items()}
+        if self._copies:
+            self._measure_drift(block, row, step)
+        made = {"parameter": self._params, **self._slots}
+        masks = {slot: unequal(block.rows[slot][row + 1], made[slot]) for slot in self._parts}
+        return start, made, {slot: mask for slot, mask in masks.items() if mask is not None}
 
-    def _carried(self, row: int, pick: Pick) -> Predicted:
+    def _locate(self, block: Block, row: int, found: Sequence[Found]) -> None:
+        slot = stage.earliest([each.slot for each in found])
+        chosen = next(each for each in found if each.slot == slot)
+        step = block.start + row
+        known = self._local.first if self._local else None
+        where, note = (known.stage, known.note) if known and known.step <= step else (slot, "")
+        self._note_first(step, chosen, where, note)
+
+    def _advance_errors(self, start: "_Start", made: Rows, touched: dict[str, Array]) -> None:
+        """Carry the bound on |obtained - expected| through one step of the page, for elements where it is not zero."""
+        if self._errors is None:
+            self._errors = {slot: np.zeros(self.layout.size, dtype=self.format.wide) for slot in made}
+        hides = len(self._parts) < len(made)
+        moving = [errors != 0 for errors in self._errors.values()]
+        differing = np.any([*touched.values()], axis=0) if touched else np.zeros(self.layout.size, dtype=bool)
+        everything = self.whole or hides or not self.merged
+        active = np.arange(self.layout.size) if everything else np.flatnonzero(np.any([differing, *moving], axis=0))
+        if not len(active):
+            return
+        if self.merged:
+            predicted = in_pieces(lambda piece: self._carried(start, active[piece]), len(active))
+        else:
+            predicted = self._carried(start, active)
+        for slot, (value, error) in predicted.items():
+            reach = error + np.abs(made[slot][active].astype(self.format.wide) - value)
+            self._errors[slot][active] = np.where(np.isnan(reach), np.inf, reach)
+        if not hides:
+            equal = active[~differing[active]]
+            for errors in self._errors.values():
+                errors[equal] = 0
+
+    def _carried(self, start: "_Start", at: Indices) -> Predicted:
         """Make the step on the chosen elements, each with the bound it has reached."""
         assert self._errors is not None
-        params, state, grads = self._starts[row]
-        bounded_state: dict[str, Any] = {"iterations": state["iterations"]}
-        for slot, tensors in self.rule.slots(state).items():
-            least = 0.0 if slot == "second_moment" else None
-            bounded_state[slot] = lifted({n: tensors[n] for n in pick}, self._errors[slot], pick, least)
-        new_params, new_state = self.bounded_rule.step(
-            lifted({n: params[n] for n in pick}, self._errors["parameter"], pick),
-            lifted({n: grads[n] for n in pick}, None, pick),
-            bounded_state,
-        )
-        made = {"parameter": new_params, **self.rule.slots(new_state)}
-        return {slot: {name: spread(b) for name, b in tensors.items()} for slot, tensors in made.items()}
+        errors = self._errors
 
-    def _forget_where_equal(self, block: Block, row: int, after: Named, chosen: Pick) -> None:
-        assert self._errors is not None
-        for name, at in chosen.items():
-            pairs = (
-                (block.columns[s][name][row + 1].reshape(-1)[at], after[s][name][row].reshape(-1)[at]) for s in after
-            )
-            equal = at[~np.any([differs(obtained, expected) for obtained, expected in pairs], axis=0)]
-            for errors in self._errors.values():
-                errors[name].reshape(-1)[equal] = 0
+        def lifted(slot: str, flat: Array) -> dict[str, Bounded]:
+            reached = errors[slot][at] if slot in errors else None
+            return self.lifted(flat[at], reached, 0.0 if slot == "second_moment" else None)
+
+        state: dict[str, Any] = {"iterations": start.iterations}
+        state |= {slot: lifted(slot, flat) for slot, flat in start.slots.items()}
+        params, grads = lifted("parameter", start.params), lifted("gradient", start.grads)
+        after, next_state = self.bounded_rule.step(params, grads, state)
+        made = {"parameter": after, **self.rule.slots(next_state)}
+        return {slot: self.spread(tensors) for slot, tensors in made.items()}
 
     def _watch_branches(self, block: Block, row: int, evaluation: Evaluation) -> None:
         """Record the first units whose ReLU is on at one side and off at the other."""
         if not isinstance(self.problem, MlpProblem) or len(self.flips) >= MAX_FLIPS:
             return
-        params = {name: column[row] for name, column in block.columns["parameter"].items()}
-        step = block.start + row
+        params, step = self.layout.split(block.rows["parameter"][row]), block.start + row
         theirs = network.forward(params, self.problem.batch(step).x).pre_activations[:-1]
         for layer, (obtained, expected) in enumerate(zip(theirs, evaluation.hidden, strict=True), start=1):
             for example, unit in np.argwhere((obtained > 0) != (expected > 0)):
@@ -180,17 +155,17 @@ class Free(Judge):
             copy.step(self.problem, step)
         if step % self._every and step != self.problem.cell.steps - 1:
             return
-        theirs = {name: column[row + 1] for name, column in block.columns["parameter"].items()}
-        self._drift.append(_distance(theirs, self._params))
-        self._envelope.append(max(_distance(copy.params, self._params) for copy in self._copies))
+        self._drift.append(_distance(block.rows["parameter"][row + 1], self._params))
+        self._envelope.append(max(_distance(self.layout.join(copy.params), self._params) for copy in self._copies))
 
-    def _verdict(self) -> tuple[Verdict, str]:
+    def verdict(self) -> tuple[Verdict, str]:
+        """Return the verdict; where gradients are computed, that of the local steps unless every bit agrees."""
         if self.source != "computed":
-            return super()._verdict()
+            return super().verdict()
         if not self.differing:
             return Verdict.IDENTICAL, Verdict.IDENTICAL.value
         assert self._local is not None
-        verdict, reason = self._local._verdict()
+        verdict, reason = self._local.verdict()
         self.first, self.non_finite = self._local.first, self._local.non_finite
         if verdict in (Verdict.IDENTICAL, Verdict.ROUNDING):
             times = self._drift[-1] / self._envelope[-1] if self._envelope and self._envelope[-1] else float("inf")
@@ -235,7 +210,13 @@ def _perturbed(problem: Problem, rule: Any) -> list[_Copy]:
     return copies
 
 
-def _distance(a: Any, b: Any) -> float:
+def _distance(a: Array, b: Array) -> float:
     """Root of the mean squared difference over all parameters."""
-    squares = sum(float(np.sum(np.square(np.asarray(a[n], np.float64) - np.asarray(b[n], np.float64)))) for n in b)
-    return float(np.sqrt(squares / sum(np.asarray(b[n]).size for n in b)))
+    return float(np.sqrt(np.sum(np.square(a.astype(np.float64) - b.astype(np.float64))) / b.size))
+
+
+def _joined(slot: str, parts: Sequence[tuple[int, Indices, Array, Array, Array]]) -> Found:
+    """Return what differs in one slot, step by step, as one set of columns."""
+    rows = np.concatenate([np.full(len(at), row, dtype=np.int64) for row, at, *_ in parts])
+    at, obtained, expected, bound = (np.concatenate([part[i] for part in parts]) for i in (1, 2, 3, 4))
+    return Found(slot, gaps(rows, at, obtained, expected), bound)

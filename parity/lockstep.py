@@ -1,26 +1,60 @@
 """Lockstep: before each step the reference takes the subject's recorded state, so each shows its own local error."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from parity import stage
-from parity.bounds import Bounded, in_pieces, lifted, spread
-from parity.diff import Difference, difference
+from parity.bounds import Bounded, Predicted, in_pieces
+from parity.diff import Indices, gaps, unequal
 from parity.fingerprints import Fingerprints
-from parity.forward_bounds import GradientBounds, gradient_bounds, undecided_units
-from parity.judge import Judge, Named, Touched
-from parity.numerics import Array, differs
-from parity.problem import Evaluation, MlpProblem, Problem, QuadraticProblem
-from parity.reference.rmsprop import Update
-from parity.results import BranchFlip
+from parity.forward_bounds import GradientBounds, undecided_units
+from parity.judge import Found, Judge, Rows
+from parity.numerics import Array
+from parity.problem import Problem
+from parity.results import BranchFlip, Comparison
 from parity.trajectory import Block
 from parity.verdict import Verdict
 
 MAX_FLIPS = 20
-Found = tuple[str, str, Difference, Array, Array]
+
+STRIDE_BYTES = 262_144
+"""Steps that the reference makes at once: as many as fit a core's cache, since each starts from a recorded state."""
+
+PENDING = 1_000_000
+"""Differing elements that may wait for their bounds; they are bounded together, which costs one pass."""
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Where the reference starts some consecutive steps from: flat rows ``[steps, size]`` of everything that goes in.
+
+    ``loss`` is that of the reference, where it computes its own gradients; then there is one step.
+    """
+
+    row: int
+    params: Array
+    grads: Array
+    slots: Rows
+    iterations: int
+    loss: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Picked:
+    """The elements of some steps whose bounds are wanted, as positions in the rows ``[steps, size]`` taken as one.
+
+    ``touched`` maps a slot to its differing elements: positions, obtained and expected values. ``bounds`` are those of
+    the gradients, where the reference computes its own.
+    """
+
+    start: Start
+    at: Indices
+    touched: dict[str, tuple[Indices, Array, Array]]
+    bounds: GradientBounds | None
 
 
 class Lockstep(Judge):
@@ -30,192 +64,245 @@ class Lockstep(Judge):
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem)
-        self._hidden: dict[str, Any] = {}
-        self._hidden_errors: dict[str, dict[str, Array]] = {}
+        given = problem.cell.hyperparameters
+        every_step_alike = not callable(self.rule.learning_rate) and not given.use_ema
+        self._steady = every_step_alike and not given.gradient_accumulation_steps
+        self._hidden: Rows = {}
+        self._hidden_errors: Rows = {}
         self._prints = Fingerprints()
-        self._starts: list[tuple[Mapping[str, Array], dict[str, Any], Mapping[str, Array]]] = []
+        self._pending: list[Picked] = []
 
     def _compare_start(self, block: Block) -> None:
         super()._compare_start(block)
         slots = self.rule.slots(self.rule.init(self.problem.params))
-        self._hidden = {slot: dict(tensors) for slot, tensors in slots.items() if slot not in block.columns}
-        zeros = {n: np.zeros(w.shape, dtype=self.format.wide) for n, w in self.problem.params.items()}
-        self._hidden_errors = {slot: dict(zeros) for slot in self._hidden}
+        self._hidden = {slot: self.layout.join(slots[slot]) for slot in slots if slot not in block.rows}
+        self._hidden_errors = {slot: np.zeros(self.layout.size, dtype=self.format.wide) for slot in self._hidden}
         if self._hidden:
             self.notes.append(f"the subject does not show {', '.join(self._hidden)}; judged by the reference's own")
 
-    def _expect(self, block: Block) -> tuple[Named, list[Evaluation | None]]:
-        shown = ["parameter", *(s for s in self.rule.slots(self.rule.init(self.problem.params)) if s in block.columns)]
-        if self.source == "computed" and block.gradients is not None:
-            shown.insert(0, "gradient")
-        expected: Named = {
-            slot: {n: np.empty((block.count, *w.shape), dtype=w.dtype) for n, w in self.problem.params.items()}
-            for slot in shown
-        }
-        evaluations: list[Evaluation | None] = []
-        self._starts = []
-        for row in range(block.count):
-            before = {slot: tensors for slot, tensors in block.before(row).items() if slot in shown}
-            params, step = before.pop("parameter"), block.start + row
-            evaluation = self.problem.evaluate(params, step) if self.source != "replayed" else None
-            grads = evaluation.gradients if evaluation and self.source == "computed" else block.gradient(row)
-            state: dict[str, Any] = {**self._hidden, **before, "iterations": step}
-            after, next_state = self.rule.step(params, grads, state)
-            self._hidden = {slot: next_state[slot] for slot in self._hidden}
-            made = {"parameter": after, "gradient": grads, **self.rule.slots(next_state)}
-            for slot in shown:
-                for name, column in expected[slot].items():
-                    column[row] = made[slot][name]
-            self._starts.append((params, state, grads))
-            evaluations.append(evaluation)
-        return expected, evaluations
+    def _compared_slots(self, block: Block) -> list[str]:
+        own = self.source == "computed" and block.gradient_rows is not None
+        return (["gradient"] if own else []) + super()._compared_slots(block)
 
-    def _settle(self, block: Block, row: int, expected: Named, touched: Touched, parts: Any) -> None:
-        if not touched and not self._hidden:
-            return
-        step = block.start + row
-        found = {
-            (slot, name): difference(_obtained(block, row, slot, name), expected[slot][name][row], where)
-            for (slot, name), where in touched.items()
-        }
-        chosen = None if self.whole or self._hidden else _union(touched)
-        gradients = self._gradient_bounds(row, step)
-        if chosen is None:
-            predicted = self._predict(row, None, gradients)
-        else:
-            predicted = in_pieces(lambda pick: self._predict(row, pick, gradients), chosen)
+    @property
+    def _together(self) -> bool:
+        """Whether many steps can be made and bounded at once: nothing depends on their number or passes on."""
+        return self.merged and self._steady and not self._hidden
+
+    def _judge(self, block: Block) -> None:
+        stride = 1
+        if self._together and self.source != "computed":
+            stride = max(1, STRIDE_BYTES // max(self.layout.size * self.format.dtype.itemsize, 1))
+        for first in range(0, block.count, stride):
+            self._judge_steps(block, first, min(first + stride, block.count))
+        self._flush(block)
+
+    def _judge_steps(self, block: Block, first: int, last: int) -> None:
+        start = self._start(block, first, last)
+        made = self._made(start)
+        self._take_loss(block, start)
+        touched: dict[str, Array] = {}
+        for slot in self._parts:
+            mask = unequal(_obtained(block, slot, first, last), start.grads if slot == "gradient" else made[slot])
+            if mask is not None:
+                touched[slot] = mask.reshape(-1)
+        if touched or self._hidden:
+            self._pending.append(self._picked(block, start, made, touched))
         if self._hidden:
-            self._carry(predicted)
-        outside: list[Found] = []
-        updates = self._stages(row, chosen) if self.source != "computed" else None
-        for (slot, name), gap in found.items():
-            value, error = predicted[slot][name]
-            at = gap.index if chosen is None else np.searchsorted(chosen[name], gap.index)
-            exact = value.reshape(-1)[at]
-            bound = error.reshape(-1)[at] + np.abs(gap.expected - exact)
-            bound = np.where(np.isnan(bound), np.inf, bound)
-            if updates is not None:
-                self._prints.take(
-                    slot, gap, self._old(row, slot, name, gap), updates[name], at, self.given, self.format
-                )
-            broken = np.isfinite(bound) & (np.isfinite(gap.obtained) != np.isfinite(gap.expected))
-            if self._row(parts[slot, name], row, step, slot, name, gap, bound) or broken.any():
-                outside.append((slot, name, gap, bound, exact))
-        if outside and self.first is None and self.non_finite is None:
-            self._locate(block, row, outside)
-        if gradients is not None and block.gradients is not None:
-            self._record_flips(block, row, step, gradients)
+            self._carry(self._flush(block), made)
+        elif not self._together or sum(len(picked.at) for picked in self._pending) > PENDING:
+            self._flush(block)
 
-    def _stages(self, row: int, chosen: Mapping[str, NDArray[np.int64]] | None) -> dict[str, Update] | None:
-        """Return the inside of the reference's step, at the chosen elements; None where a step only accumulates."""
-        params, state, grads = self._starts[row]
-        if chosen is None:
-            return self.rule.stages(params, grads, state)
+    def _take_loss(self, block: Block, start: Start) -> None:
+        if start.loss is not None:
+            self.losses["expected"].append(start.loss)
+        elif self.source == "shared":
+            params = self.layout.split(start.params[0])
+            self.losses["expected"].append(self.problem.loss(params, block.start + start.row))
 
-        def pick(tensors: Mapping[str, Array]) -> dict[str, Array]:
-            return {name: np.asarray(tensors[name]).reshape(-1)[at] for name, at in chosen.items()}
+    def _start(self, block: Block, first: int, last: int) -> Start:
+        """Return what some steps start from; where gradients are computed, the reference's own, of one step."""
+        params = block.rows["parameter"][first:last]
+        slots = {slot: block.rows[slot][first:last] for slot in self._parts if slot not in ("parameter", "gradient")}
+        slots |= {slot: rows[None] for slot, rows in self._hidden.items()}
+        step = block.start + first
+        if self.source != "computed":
+            assert block.gradient_rows is not None
+            return Start(first, params, block.gradient_rows[first:last], slots, step)
+        evaluation = self.problem.evaluate(self.layout.split(params[0]), step)
+        return Start(first, params, self.layout.join(evaluation.gradients)[None], slots, step, evaluation.loss)
 
-        slots = {slot: pick(tensors) for slot, tensors in self.rule.slots(state).items()}
-        return self.rule.stages(pick(params), pick(grads), {**slots, "iterations": state["iterations"]})
+    def _made(self, start: Start) -> Rows:
+        """Return what the page makes of a start: rows of every slot."""
+        rows = {"parameter": start.params, "gradient": start.grads, **start.slots}
+        named = {slot: self.named(flat if self.merged else flat[0]) for slot, flat in rows.items()}
+        params, grads = named.pop("parameter"), named.pop("gradient")
+        after, next_state = self.rule.step(params, grads, {"iterations": start.iterations, **named})
+        made = {"parameter": after, **self.rule.slots(next_state)}
+        return {slot: np.atleast_2d(self.flat(tensors)) for slot, tensors in made.items()}
 
-    def _old(self, row: int, slot: str, name: str, gap: Difference) -> Array:
-        params, state, _ = self._starts[row]
-        array: Array = np.asarray(state.get(slot, params)[name]).reshape(-1)
-        return array[gap.index]
+    def _picked(self, block: Block, start: Start, made: Rows, touched: dict[str, Array]) -> Picked:
+        """Return what differs, and which elements need a bound for it."""
+        everything = self._hidden or not self.merged
+        at = np.arange(start.params.size) if everything else np.flatnonzero(np.any(list(touched.values()), axis=0))
+        differing = {}
+        for slot, mask in touched.items():
+            where = np.flatnonzero(mask)
+            obtained = _obtained(block, slot, start.row, start.row + len(start.params)).reshape(-1)[where]
+            expected = (start.grads if slot == "gradient" else made[slot]).reshape(-1)[where]
+            differing[slot] = (where, obtained, expected)
+        computed = self.source == "computed"
+        bounds = self.problem.bounds(self.layout.split(start.params[0]), start.iterations) if computed else None
+        return Picked(start, at, differing, bounds)
+
+    def _flush(self, block: Block) -> Predicted:
+        """Bound all that waits, settle it, and return the bounds."""
+        waiting, self._pending = self._pending, []
+        if not waiting:
+            return {}
+        predicted = self._predict(waiting)
+        offsets = np.cumsum([0, *(len(picked.at) for picked in waiting)])
+        found = [
+            self._found(slot, waiting, offsets, predicted[slot])
+            for slot in self._parts
+            if any(slot in picked.touched for picked in waiting)
+        ]
+        self._settle(block, found)
+        for picked in waiting:
+            self._record_flips(block, picked)
+        return predicted
+
+    def _found(self, slot: str, waiting: list[Picked], offsets: Array, predicted: tuple[Array, Array]) -> Found:
+        """Return what differs in one slot, with the bounds that were predicted for it."""
+        rows, positions, places = [], [], []
+        obtained, expected = [], []
+        for picked, offset in zip(waiting, offsets, strict=False):
+            if slot not in picked.touched:
+                continue
+            where, theirs, ours = picked.touched[slot]
+            row, position = np.divmod(where, max(self.layout.size, 1))
+            rows.append(row + picked.start.row)
+            positions.append(position)
+            places.append(np.searchsorted(picked.at, where) + offset)
+            obtained.append(theirs)
+            expected.append(ours)
+        found = gaps(*(np.concatenate(parts) for parts in (rows, positions, obtained, expected)))
+        at = np.concatenate(places)
+        value, error = predicted[0][at], predicted[1][at]
+        bound = error + np.abs(found.expected - value)
+        bound = np.where(np.isnan(bound), np.inf, bound)
+        if self.source != "computed":
+            self._prints.take(slot, found, *self._moment_inputs(slot, waiting, at), self.given, self.format)
+        return Found(slot, found, bound, value)
+
+    def _moment_inputs(self, slot: str, waiting: list[Picked], at: Indices) -> tuple[Array | None, Array | None]:
+        """Return the old second moments and the effective gradients of differing elements; None for other slots."""
+        if slot != "second_moment":
+            return None, None
+        old, effective = [], []
+        for picked in waiting:
+            start = picked.start
+            chosen = (rows.reshape(-1)[picked.at] for rows in (start.params, start.grads))
+            slots = {name: rows.reshape(-1)[picked.at] for name, rows in start.slots.items()}
+            params, grads = chosen
+            state = {"iterations": start.iterations, **{name: self.named(rows) for name, rows in slots.items()}}
+            updates = self.rule.stages(self.named(params), self.named(grads), state)
+            if updates is None:
+                return None, None
+            effective.append(self.flat({name: update.gradient for name, update in updates.items()}))
+            old.append(slots["second_moment"])
+        return np.concatenate(old)[at], np.concatenate(effective)[at]
 
     def causes(self) -> list[str]:
         """Return what the differences inside the bound betray about the subject's arithmetic."""
         return self._prints.notes(self.whole)
 
-    def _verdict(self) -> tuple[Verdict, str]:
-        verdict, reason = super()._verdict()
-        if verdict is Verdict.ROUNDING:
-            self.notes += self.causes()
-        return verdict, reason
+    def finish(self, subject: str) -> Comparison:
+        """Return the verdict and its evidence; rounding is followed by its causes, where they can be told."""
+        comparison = super().finish(subject)
+        if comparison.outcome is not Verdict.ROUNDING:
+            return comparison
+        return msgspec.structs.replace(comparison, notes=[*comparison.notes, *self.causes()])
 
-    def _gradient_bounds(self, row: int, step: int) -> GradientBounds | None:
-        if self.source != "computed":
-            return None
-        params, _, _ = self._starts[row]
-        if isinstance(self.problem, MlpProblem):
-            batch = self.problem.batch(step)
-            return gradient_bounds(params, batch.x, self.problem.one_hot(batch.y), self.problem.scale)
-        assert isinstance(self.problem, QuadraticProblem)
-        return self.problem.bounds(params)
+    def _predict(self, waiting: list[Picked]) -> Predicted:
+        """Make the steps on bounded arrays and return exact values with bounds, for the picked elements in a row."""
+        params = _gathered([picked.start.params for picked in waiting], waiting)
+        grads = _gathered([picked.start.grads for picked in waiting], waiting)
+        slots = {
+            slot: _gathered([picked.start.slots[slot] for picked in waiting], waiting)
+            for slot in waiting[0].start.slots
+        }
+        own = [self._gradient_bounds(picked.bounds, picked.at) for picked in waiting if picked.bounds is not None]
+        values, errors = (np.concatenate(parts) for parts in zip(*own, strict=True)) if own else (None, None)
 
-    def _predict(
-        self, row: int, chosen: Mapping[str, NDArray[np.int64]] | None, gradients: GradientBounds | None
-    ) -> dict[str, dict[str, tuple[Array, Array]]]:
-        """Make the step on bounded arrays, flattened to the chosen elements, and return exact values with bounds."""
-        params, state, grads = self._starts[row]
-        names = [name for name in params if chosen is None or name in chosen]
-        pick = None if chosen is None else {name: chosen[name] for name in names}
-        bounded_state: dict[str, Any] = {"iterations": state["iterations"]}
-        for slot, tensors in self.rule.slots(state).items():
-            errors = self._hidden_errors.get(slot)
-            least = 0.0 if slot == "second_moment" else None
-            bounded_state[slot] = lifted({n: tensors[n] for n in names}, errors, pick, least)
-        if gradients is None:
-            bounded_grads: dict[str, Any] = lifted({n: grads[n] for n in names}, None, pick)
-        else:
-            bounded_grads = {n: self._bounded_gradient(gradients, n, pick) for n in names}
-        after, next_state = self.bounded_rule.step(
-            lifted({n: params[n] for n in names}, None, pick), bounded_grads, bounded_state
-        )
-        made = {"parameter": after, "gradient": bounded_grads, **self.rule.slots(next_state)}
-        return {slot: {name: spread(b) for name, b in tensors.items()} for slot, tensors in made.items()}
+        def make(piece: slice) -> Predicted:
+            state: dict[str, Any] = {"iterations": waiting[0].start.iterations}
+            for slot, rows in slots.items():
+                error = self._hidden_errors[slot][piece] if slot in self._hidden_errors else None
+                state[slot] = self.lifted(rows[piece], error, 0.0 if slot == "second_moment" else None)
+            bounded = (
+                self.lifted(grads[piece]) if values is None else self._bounded(values[piece], np.asarray(errors)[piece])
+            )
+            after, next_state = self.bounded_rule.step(self.lifted(params[piece]), bounded, state)
+            made = {"parameter": after, "gradient": bounded, **self.rule.slots(next_state)}
+            return {slot: self.spread(tensors) for slot, tensors in made.items()}
 
-    def _bounded_gradient(self, gradients: GradientBounds, name: str, pick: Mapping[str, Array] | None) -> Bounded:
-        value, error = gradients.values[name], gradients.errors[name]
-        if pick is not None:
-            value, error = value.reshape(-1)[pick[name]], error.reshape(-1)[pick[name]]
-        return Bounded(value, error, self.format)
+        return in_pieces(make, len(params)) if self.merged else make(slice(None))
 
-    def _carry(self, predicted: Mapping[str, Mapping[str, tuple[Array, Array]]]) -> None:
-        for slot, errors in self._hidden_errors.items():
-            for name in errors:
-                value, error = predicted[slot][name]
-                errors[name] = np.asarray(
-                    error + np.abs(np.asarray(self._hidden[slot][name]).astype(value.dtype) - value)
-                )
+    def _bounded(self, values: Array, errors: Array) -> dict[str, Bounded]:
+        named = self.named(errors)
+        return {name: Bounded(value, named[name], self.format) for name, value in self.named(values).items()}
 
-    def _locate(self, block: Block, row: int, outside: list[Found]) -> None:
-        slot = stage.earliest([found[0] for found in outside])
-        _, name, gap, bound, exact = next(found for found in outside if found[0] == slot)
-        params, state, grads = self._starts[row]
-        updates = self.rule.stages(params, grads, state)
-        after = {s: {n: c[row + 1] for n, c in tensors.items()} for s, tensors in block.columns.items()}
-        before = {"parameter": params, **self.rule.slots(state)}
+    def _gradient_bounds(self, bounds: GradientBounds, at: Indices) -> tuple[Array, Array]:
+        """Return exact gradients and their bounds at the picked elements of one step."""
+        cuts = np.searchsorted(at, self.layout.starts), np.searchsorted(at, self.layout.ends)
+        pairs = [
+            bounds.at(name, at[low:high] - start)
+            for name, low, high, start in zip(self.layout.names, *cuts, self.layout.starts, strict=True)
+        ]
+        return np.concatenate([pair[0] for pair in pairs]), np.concatenate([pair[1] for pair in pairs])
+
+    def _carry(self, predicted: Predicted, made: Rows) -> None:
+        """Take the reference's own step for the slots that the subject hides, with the bound that it has reached."""
+        for slot in self._hidden:
+            value, error = predicted[slot]
+            self._hidden[slot] = made[slot][0]
+            self._hidden_errors[slot] = np.asarray(error + np.abs(made[slot][0].astype(value.dtype) - value))
+
+    def _locate(self, block: Block, row: int, found: Sequence[Found]) -> None:
+        slot = stage.earliest([each.slot for each in found])
+        chosen = next(each for each in found if each.slot == slot)
+        name, _ = self.layout.index(int(chosen.gaps.position[0]))
+        start = self._start(block, row, row + 1)
+        params, grads = self.layout.split(start.params[0]), self.layout.split(start.grads[0])
+        slots = {s: self.layout.split(rows[0]) for s, rows in start.slots.items()}
+        updates = self.rule.stages(params, grads, {"iterations": start.iterations, **slots})
+        after = {s: self.layout.split(rows[row + 1]) for s, rows in block.rows.items()}
         update = updates[name] if updates else None
-        where, note = stage.locate(slot, name, before, after, update, self.given)
-        self._note_first(block.start + row, slot, name, gap, bound, where, note, exact)
+        where, note = stage.locate(slot, name, {"parameter": params, **slots}, after, update, self.given)
+        self._note_first(block.start + row, chosen, where, note)
 
-    def _record_flips(self, block: Block, row: int, step: int, gradients: GradientBounds) -> None:
+    def _record_flips(self, block: Block, picked: Picked) -> None:
         """A unit within rounding of zero that passes a gradient at one side and none at the other (batches of one)."""
-        assert block.gradients is not None
-        for layer, example, unit in undecided_units(gradients):
+        if picked.bounds is None or block.gradient_rows is None:
+            return
+        start = picked.start
+        obtained, expected = (self.layout.split(r) for r in (block.gradient_rows[start.row], start.grads[0]))
+        for layer, example, unit in undecided_units(picked.bounds):
             name = f"dense_{layer}/bias"
-            obtained = block.gradients[name][row][unit]
-            expected = self._starts[row][2][name][unit]
-            if (obtained == 0) != (expected == 0) and len(self.flips) < MAX_FLIPS:
-                pre = gradients.hidden[layer - 1]
+            if (obtained[name][unit] == 0) != (expected[name][unit] == 0) and len(self.flips) < MAX_FLIPS:
+                pre = picked.bounds.hidden[layer - 1]
                 z, e = float(pre.v[example, unit]), float(pre.e[example, unit])
-                self.flips.append(BranchFlip(step, layer, unit, example, z, z, e))
+                self.flips.append(BranchFlip(start.iterations, layer, unit, example, z, z, e))
 
 
-def _obtained(block: Block, row: int, slot: str, name: str) -> Array:
+def _obtained(block: Block, slot: str, first: int, last: int) -> Array:
     if slot == "gradient":
-        assert block.gradients is not None
-        return np.asarray(block.gradients[name][row])
-    return np.asarray(block.columns[slot][name][row + 1])
+        assert block.gradient_rows is not None
+        return block.gradient_rows[first:last]
+    return block.rows[slot][first + 1 : last + 1]
 
 
-def _union(touched: Touched) -> dict[str, NDArray[np.int64]]:
-    """Return, for each tensor, the flat indices that differ in any slot, sorted."""
-    joined: dict[str, Array] = {}
-    for (_, name), where in touched.items():
-        joined[name] = where if name not in joined else joined[name] | where
-    return {name: np.flatnonzero(where) for name, where in joined.items()}
-
-
-__all__ = ["Lockstep", "differs"]
+def _gathered(rows: list[Array], waiting: list[Picked]) -> Array:
+    parts = [each.reshape(-1)[picked.at] for each, picked in zip(rows, waiting, strict=True)]
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)

@@ -16,17 +16,12 @@ from typing import Any
 import msgspec
 
 from parity import subjects, wire
+from parity.doctor import WORKER_ENVIRONMENT
 from parity.errors import ParityError
 from parity.results import Pair
 from parity.spec import Cell
 from parity.worker import failed
 
-DEFAULTS = {
-    "TF_CPP_MIN_LOG_LEVEL": "3",
-    # Keep freed arrays instead of giving their pages back at every operation (glibc; 32 MiB is its largest threshold).
-    "MALLOC_MMAP_THRESHOLD_": "33554432",
-    "MALLOC_TRIM_THRESHOLD_": "1073741824",
-}
 TRUSTED_LIMIT = 3_600.0
 POLL_SECONDS = 0.5
 
@@ -144,7 +139,7 @@ class _Worker:
 
     def __init__(self, home: str) -> None:
         self.home = home
-        environment = {**DEFAULTS, **os.environ}
+        environment = {**WORKER_ENVIRONMENT, **os.environ}
         self._process = subprocess.Popen(
             [sys.executable, "-m", "parity.worker", str(os.getpid())],
             stdin=subprocess.PIPE,

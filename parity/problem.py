@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parity.errors import DataError
-from parity.forward_bounds import GradientBounds
+from parity.forward_bounds import GradientBounds, gradient_bounds, known_bounds
 from parity.numerics import Array, dtype_of, format_of
 from parity.reference import network
 from parity.spec import CASES, Cell, Mlp, Quadratic, Replayed
@@ -63,6 +63,14 @@ class Problem:
         """Return the NumPy loss and gradients at ``params`` for the batch of a step."""
         raise TypeError(f"{type(self).__name__} has no loss; its gradients are replayed")
 
+    def loss(self, params: Mapping[str, Array], step: int) -> float:
+        """Return the NumPy loss at ``params`` for the batch of a step."""
+        return self.evaluate(params, step).loss
+
+    def bounds(self, params: Mapping[str, Array], step: int) -> GradientBounds:
+        """Return the exact gradients at ``params``, with bounds on what rounding may do to them."""
+        raise TypeError(f"{type(self).__name__} has no gradients of its own; its gradients are replayed")
+
 
 class ReplayedProblem(Problem):
     """Gradients that do not depend on the parameters; drawn for each step alone, so that memory stays flat."""
@@ -102,7 +110,7 @@ class QuadraticProblem(Problem):
         loss = sum(float(np.sum(half * gradients[name] * d)) for name, d in distance.items())
         return Evaluation(loss, self.scaled(gradients), [])
 
-    def bounds(self, params: Mapping[str, Array]) -> GradientBounds:
+    def bounds(self, params: Mapping[str, Array], step: int) -> GradientBounds:
         """Return exact gradients and what rounding may do to them: one subtraction and at most three products."""
         fmt = format_of(self.dtype)
         values, errors = {}, {}
@@ -112,7 +120,7 @@ class QuadraticProblem(Problem):
             )
             values[name] = curvature * (w - target) * self.scale
             errors[name] = 6 * fmt.unit * np.abs(values[name]) + 4 * fmt.underflow * max(1.0, self.scale)
-        return GradientBounds(values, errors, 0.0, float("inf"), [])
+        return known_bounds(values, errors)
 
 
 class MlpProblem(Problem):
@@ -130,6 +138,7 @@ class MlpProblem(Problem):
             )
         self.x = _frozen((images[: self.spec.examples, :features] / np.float64(255)).astype(self.dtype))
         self.y = labels[: self.spec.examples]
+        self._rows = _frozen(np.eye(self.spec.layers[-1], dtype=np.float64).astype(self.dtype))
 
     def batch(self, step: int) -> Batch:
         """Return the batch of a step; the last one of an epoch may be smaller."""
@@ -143,13 +152,23 @@ class MlpProblem(Problem):
 
     def one_hot(self, labels: NDArray[np.int64]) -> Array:
         """Return labels ``[n]`` as rows ``[n, classes]`` in the cell's dtype."""
-        return np.eye(self.spec.layers[-1], dtype=np.float64)[labels].astype(self.dtype)
+        return self._rows[labels]
 
     def evaluate(self, params: Mapping[str, Array], step: int) -> Evaluation:
         """Return loss, gradients and the pre-activations of the hidden layers for the batch of a step."""
         batch = self.batch(step)
         loss, gradients, activations = network.gradients(params, batch.x, self.one_hot(batch.y))
         return Evaluation(float(loss), self.scaled(gradients), list(activations.pre_activations[:-1]))
+
+    def loss(self, params: Mapping[str, Array], step: int) -> float:
+        """Return the NumPy loss of a forward pass alone."""
+        batch = self.batch(step)
+        return float(network.loss(params, batch.x, self.one_hot(batch.y)))
+
+    def bounds(self, params: Mapping[str, Array], step: int) -> GradientBounds:
+        """Return the exact gradients of the network, with bounds for products of matrices in any order of summation."""
+        batch = self.batch(step)
+        return gradient_bounds(params, batch.x, self.one_hot(batch.y), self.scale)
 
 
 def make(cell: Cell) -> Problem:

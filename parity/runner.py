@@ -1,13 +1,14 @@
 """The only step loop: a cell and a subject in, a pair of verdicts with their evidence out."""
 
-import hashlib
 import time
 import traceback
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import msgspec
 import numpy as np
+import xxhash
 
 from parity import problem as problems
 from parity import subjects
@@ -23,6 +24,9 @@ from parity.trajectory import Block, NotComparable, Recorder
 from parity.verdict import Verdict
 
 ABLATION_STEPS = 50
+
+THREAD_BYTES = 2_000_000
+"""Blocks of this size are judged in another thread; smaller ones would spend the time on handing Python's lock over."""
 
 
 def run_pair(cell: Cell, name: str, adapter: Adapter | None = None) -> Pair:
@@ -51,7 +55,7 @@ def run_pair(cell: Cell, name: str, adapter: Adapter | None = None) -> Pair:
 
 
 def blocks(problem: Problem, adapter: Adapter) -> Iterator[Block]:
-    """Drive an opened subject through all steps and yield its trajectory in blocks; a block lives until the next one.
+    """Drive an opened subject through all steps and yield its trajectory in blocks, each alive until the next but one.
 
     Raises:
         NotComparable: the subject shows names, shapes or dtypes that are not the case's.
@@ -74,11 +78,10 @@ def _compare(problem: Problem, adapter: Adapter, name: str) -> list[Comparison]:
     step = 0
     try:
         adapter.open(problem)
-        for block in blocks(problem, adapter):
-            _digest(digests, block)
-            for judge in judges:
-                judge.feed(block)
-            step = block.start + block.count
+        with _Judging(judges, digests) as judging:
+            for block in blocks(problem, adapter):
+                judging.take(block)
+                step = block.start + block.count
     except UnsupportedError as error:
         return _without(cell, name, Verdict.UNSUPPORTED, str(error))
     except NotComparable as error:
@@ -104,17 +107,53 @@ def _judges(problem: Problem) -> list[Judge]:
     return [*found, Free(problem, local)] if "free" in wanted else found
 
 
+class _Judging:
+    """Judges one block while the subject makes the next, where blocks are so large that both leave Python alone."""
+
+    def __init__(self, judges: list[Judge], digests: dict[str, Any]) -> None:
+        self._judges, self._digests = judges, digests
+        self._pool: ThreadPoolExecutor | None = None
+        self._waiting: Future[None] | None = None
+
+    def __enter__(self) -> "_Judging":
+        return self
+
+    def take(self, block: Block) -> None:
+        """Judge a block, or leave it to the other thread once that is done with the one before."""
+        if sum(rows.nbytes for rows in block.rows.values()) < THREAD_BYTES:
+            self._judge(block)
+            return
+        self._pool = self._pool or ThreadPoolExecutor(max_workers=1)
+        self._wait()
+        self._waiting = self._pool.submit(self._judge, block)
+
+    def _judge(self, block: Block) -> None:
+        with np.errstate(all="ignore"):
+            _digest(self._digests, block)
+            for judge in self._judges:
+                judge.feed(block)
+
+    def _wait(self) -> None:
+        if self._waiting is not None:
+            waiting, self._waiting = self._waiting, None
+            waiting.result()
+
+    def __exit__(self, kind: object, *error: object) -> None:
+        if kind is None:
+            self._wait()
+        if self._pool is not None:
+            self._pool.shutdown()
+
+
 def _digest(digests: dict[str, Any], block: Block) -> None:
-    """Take a block into one digest for each column, so that the result does not depend on where blocks end."""
-    for slot, tensors in block.columns.items():
-        for name, column in tensors.items():
-            digest = digests.setdefault(f"{slot}/{name}", hashlib.sha256())
-            digest.update(np.ascontiguousarray(column[1:]).view(np.uint8).data)
+    """Take a block into one digest for each slot, so that the result does not depend on where blocks end."""
+    for slot, rows in block.rows.items():
+        digests.setdefault(slot, xxhash.xxh3_128()).update(rows[1:].reshape(-1).view(np.uint8).data)
 
 
 def _joined(digests: dict[str, Any]) -> str:
     lines = [f"{name} {digests[name].hexdigest()}\n" for name in sorted(digests)]
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
+    return xxhash.xxh3_128("".join(lines).encode()).hexdigest()
 
 
 def _without(cell: Cell, name: str, verdict: Verdict, reason: str) -> list[Comparison]:

@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 
 from parity.errors import did_you_mean
 from parity.numerics import Array
-from parity.problem import Problem, Tensors
+from parity.problem import Problem
 from parity.words import SLOTS
 
 BLOCK_BYTES = 32_000_000
+"""What a block holds at most, unless one step holds more; two of them take turns."""
 Columns = dict[str, dict[str, Array]]
 
 
@@ -25,30 +26,77 @@ class NotComparable(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
-    """``count`` consecutive steps from ``start`` on.
+class Layout:
+    """How the tensors of a case lie beside each other in one flat row, in the order of the case."""
 
-    ``columns[slot][tensor]`` has ``count + 1`` rows: row i is the state before step ``start + i``, the last row the
-    state after the block. ``gradients[tensor]`` and ``losses`` have ``count`` rows, or are None where the subject
-    keeps them to itself.
+    names: tuple[str, ...]
+    shapes: tuple[tuple[int, ...], ...]
+    starts: NDArray[np.int64]
+    ends: NDArray[np.int64]
+
+    @property
+    def size(self) -> int:
+        """Elements in a row."""
+        return int(self.ends[-1]) if len(self.ends) else 0
+
+    @property
+    def sizes(self) -> NDArray[np.int64]:
+        """Elements of each tensor."""
+        return self.ends - self.starts
+
+    def split(self, rows: Array) -> dict[str, Array]:
+        """Return views of flat rows ``[..., size]``, one for each tensor, ``[..., *shape]``."""
+        pieces = zip(self.names, self.shapes, self.starts, self.ends, strict=True)
+        return {name: rows[..., start:end].reshape((*rows.shape[:-1], *shape)) for name, shape, start, end in pieces}
+
+    def join(self, tensors: Mapping[str, Any]) -> Array:
+        """Return the tensors as one flat row of its own."""
+        return np.concatenate([np.asarray(tensors[name]).reshape(-1) for name in self.names])
+
+    def tensor_of(self, positions: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the number of the tensor that each position of a flat row belongs to."""
+        return np.searchsorted(self.ends, positions, side="right")
+
+    def index(self, position: int) -> tuple[str, list[int]]:
+        """Return the tensor and the index in it of one position of a flat row."""
+        number = int(self.tensor_of(np.asarray(position, dtype=np.int64)))
+        shape = self.shapes[number]
+        inside = np.unravel_index(position - int(self.starts[number]), shape) if shape else ()
+        return self.names[number], [int(i) for i in inside]
+
+
+def layout_of(tensors: Mapping[str, Array]) -> Layout:
+    """Return the layout of tensors in their order."""
+    ends = np.cumsum([array.size for array in tensors.values()], dtype=np.int64)
+    sizes = np.array([array.size for array in tensors.values()], dtype=np.int64)
+    return Layout(tuple(tensors), tuple(array.shape for array in tensors.values()), ends - sizes, ends)
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """``count`` consecutive steps from ``start`` on; all tensors of a slot lie in one flat row, as ``layout`` says.
+
+    ``rows[slot]`` is ``[count + 1, size]``: row i is the state before step ``start + i``, the last row the state after
+    the block. ``gradient_rows`` ``[count, size]`` and ``losses`` ``[count]`` are None where the subject keeps them to
+    itself.
     """
 
     start: int
     count: int
-    columns: Columns
-    gradients: dict[str, Array] | None
+    layout: Layout
+    rows: dict[str, Array]
+    gradient_rows: Array | None
     losses: NDArray[np.float64] | None
 
-    def before(self, index: int) -> Columns:
-        """Return the state before the index-th step of this block."""
-        return {
-            slot: {name: column[index] for name, column in tensors.items()} for slot, tensors in self.columns.items()
-        }
+    @property
+    def columns(self) -> Columns:
+        """The states as views ``[count + 1, *shape]`` for each slot and tensor."""
+        return {slot: self.layout.split(rows) for slot, rows in self.rows.items()}
 
-    def gradient(self, index: int) -> Tensors:
-        """Return the gradients of the index-th step of this block."""
-        assert self.gradients is not None
-        return {name: column[index] for name, column in self.gradients.items()}
+    @property
+    def gradients(self) -> dict[str, Array] | None:
+        """The gradients as views ``[count, *shape]`` for each tensor."""
+        return None if self.gradient_rows is None else self.layout.split(self.gradient_rows)
 
 
 class Recorder:
@@ -57,14 +105,22 @@ class Recorder:
     def __init__(self, problem: Problem, first: Mapping[str, Mapping[str, Any]], wants_gradients: bool) -> None:
         self._problem = problem
         self._slots = {"parameter", *(slot for slot in first if slot in SLOTS)}
+        self._layout = layout_of(problem.params)
         checked = self._checked(first, 0)
-        row_bytes = sum(array.nbytes for tensors in checked.values() for array in tensors.values())
-        capacity = max(1, min(256, problem.cell.steps, BLOCK_BYTES // max(row_bytes, 1)))
-        self._columns = _columns(checked, capacity + 1)
-        self._gradients = _columns({"gradient": problem.params}, capacity)["gradient"] if wants_gradients else None
-        self._losses = np.full(capacity, np.nan, dtype=np.float64)
-        self._capacity, self._count, self._start = capacity, 0, 0
-        self._put(self._columns, checked, 0)
+        row_bytes = len(checked) * self._layout.size * problem.dtype.itemsize
+        self._capacity = max(1, min(256, problem.cell.steps, BLOCK_BYTES // max(row_bytes, 1)))
+        self._rows, self._spare = (
+            {slot: np.empty((self._capacity + 1, self._layout.size), dtype=problem.dtype) for slot in checked}
+            for _ in range(2)
+        )
+        self._columns = {slot: self._layout.split(rows) for slot, rows in self._rows.items()}
+        self._gradients, self._spare_gradients = (
+            np.empty((self._capacity, self._layout.size), dtype=problem.dtype) if wants_gradients else None
+            for _ in range(2)
+        )
+        self._losses = np.full(self._capacity, np.nan, dtype=np.float64)
+        self._count = self._start = 0
+        _put(self._columns, checked, 0)
 
     def add(
         self, shown: Mapping[str, Mapping[str, Any]], gradients: Mapping[str, Any] | None, loss: float | None
@@ -75,13 +131,13 @@ class Recorder:
             NotComparable: a name, shape or dtype is not the case's.
         """
         step = self._start + self._count
-        self._put(self._columns, self._checked(shown, step), self._count + 1)
+        _put(self._columns, self._checked(shown, step), self._count + 1)
         if self._gradients is not None:
             if gradients is None:
                 self._gradients = None
             else:
                 wanted = self._compared("gradient", gradients, step)
-                self._put({"gradient": self._gradients}, {"gradient": wanted}, self._count)
+                _put({"": self._layout.split(self._gradients)}, {"": wanted}, self._count)
         self._losses[self._count] = np.nan if loss is None else loss
         self._count += 1
 
@@ -91,17 +147,19 @@ class Recorder:
         return self._count == self._capacity
 
     def take(self) -> Iterator[Block]:
-        """Yield the block collected so far, if it holds a step; its columns are reused once the consumer is done."""
+        """Yield the block collected so far, if it holds a step; its rows are written again two blocks later."""
         if not self._count:
             return
         n = self._count
-        columns = {s: {name: c[: n + 1] for name, c in tensors.items()} for s, tensors in self._columns.items()}
-        gradients = None if self._gradients is None else {name: c[:n] for name, c in self._gradients.items()}
+        gradients = None if self._gradients is None else self._gradients[:n]
         losses = None if np.isnan(self._losses[:n]).all() else self._losses[:n].copy()
-        yield Block(self._start, n, columns, gradients, losses)
-        for tensors in self._columns.values():
-            for column in tensors.values():
-                column[0] = column[n]
+        yield Block(self._start, n, self._layout, {s: r[: n + 1] for s, r in self._rows.items()}, gradients, losses)
+        for slot, rows in self._spare.items():
+            rows[0] = self._rows[slot][n]
+        self._rows, self._spare = self._spare, self._rows
+        self._columns = {slot: self._layout.split(rows) for slot, rows in self._rows.items()}
+        if self._gradients is not None:
+            self._gradients, self._spare_gradients = self._spare_gradients, self._gradients
         self._start, self._count = self._start + n, 0
 
     def _checked(self, shown: Mapping[str, Mapping[str, Any]], step: int) -> Columns:
@@ -130,18 +188,11 @@ class Recorder:
                 raise NotComparable(step, slot, name, _wrong_dtype(slot, name, array, wanted))
         return {name: np.asarray(tensors[name]) for name in self._problem.params}
 
-    @staticmethod
-    def _put(columns: Columns, rows: Columns, index: int) -> None:
-        for slot, tensors in rows.items():
-            for name, array in tensors.items():
-                columns[slot][name][index] = array
 
-
-def _columns(like: Mapping[str, Mapping[str, Array]], rows: int) -> Columns:
-    return {
-        slot: {name: np.empty((rows, *array.shape), dtype=array.dtype) for name, array in tensors.items()}
-        for slot, tensors in like.items()
-    }
+def _put(columns: Columns, rows: Columns, index: int) -> None:
+    for slot, tensors in rows.items():
+        for name, array in tensors.items():
+            columns[slot][name][index] = array
 
 
 def _unknown_slot(slot: str) -> str:

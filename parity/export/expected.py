@@ -78,11 +78,11 @@ def _reach(
 
     def lift(slot: str, tensors: Mapping[str, Array]) -> dict[str, Any]:
         least = 0.0 if slot == "second_moment" else None
-        return lifted(tensors, None if errors is None else errors[slot], None, least)
+        return lifted(tensors, None if errors is None else errors[slot], least)
 
     slots = {slot: lift(slot, tensors) for slot, tensors in bounded.slots(state).items()}
     after, next_state = bounded.step(
-        lift("parameter", params), lifted(grads, None, None), {"iterations": state["iterations"], **slots}
+        lift("parameter", params), lifted(grads), {"iterations": state["iterations"], **slots}
     )
     reached: Errors = {}
     for slot, tensors in _named(bounded, after, next_state).items():

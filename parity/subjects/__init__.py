@@ -43,7 +43,10 @@ class Adapter(Protocol):
         """Make the step of that zero-based number, with the replayed gradients or with the subject's own."""
 
     def read(self) -> dict[str, Tensors]:
-        """Return ``{"parameter": ..., slot: ...}``, each a mapping from tensor name to a NumPy array of its own."""
+        """Return ``{"parameter": ..., slot: ...}``, each a mapping from tensor name to a NumPy array.
+
+        No later step changes an array; the caller does not write into it.
+        """
 
     def close(self) -> None:
         """Release what ``open`` took."""

@@ -68,7 +68,7 @@ class KerasSubject:
         return Taken(float(loss), {name: np.asarray(g) for name, g in zip(self._variables, own, strict=True)})
 
     def read(self) -> dict[str, Tensors]:
-        """Return the variables as NumPy arrays of their own."""
+        """Return views of the variables as they are now."""
         return read_variables(self._optimizer, self._variables)
 
     def close(self) -> None:
@@ -191,13 +191,21 @@ def _table(values: list[float]) -> Any:
 
 
 def read_variables(optimizer: Any, variables: Mapping[str, Any]) -> dict[str, Tensors]:
-    """Return parameters and slots as NumPy arrays; slots that the optimizer does not use are left out."""
-    found: dict[str, Tensors] = {"parameter": {name: np.array(v.numpy()) for name, v in variables.items()}}
+    """Return parameters and slots as read-only NumPy views; slots that the optimizer does not use are left out."""
+    found: dict[str, Tensors] = {"parameter": {name: _view(v) for name, v in variables.items()}}
     for attribute, slot in _SLOTS.items():
         slots = getattr(optimizer, attribute, None)
         if slots:
-            found[slot] = {name: np.array(v.numpy()) for name, v in zip(variables, slots, strict=True)}
+            found[slot] = {name: _view(v) for name, v in zip(variables, slots, strict=True)}
     return found
+
+
+def _view(variable: Any) -> Any:
+    """Return a variable's buffer without a copy; TensorFlow makes another one when it writes while somebody looks."""
+    import tensorflow as tf
+
+    held = variable.value
+    return np.asarray(tf.raw_ops.ReadVariableOp(resource=held.handle, dtype=held.dtype))
 
 
 def describe(optimizer: Any) -> str:
