@@ -54,7 +54,7 @@ schema: $(READY)  ## write cases/schema.json anew from the model
 	@$(BIN)/python -m parity.spec > cases/schema.json
 
 pins: $(READY)  ## write the versions that are installed now to .ci/constraints.txt
-	@{ head -1 .ci/constraints.txt; $(BIN)/python -m pip freeze --exclude-editable; } > .ci/constraints.new
+	@{ head -1 .ci/constraints.txt; $(BIN)/python -m pip freeze --all --exclude pip --exclude-editable; } > .ci/constraints.new
 	@mv .ci/constraints.new .ci/constraints.txt
 
 clean:  ## remove the environment, caches and the last report

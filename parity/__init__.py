@@ -1,7 +1,8 @@
 """Two optimizers, the same weights, data and hyperparameters: whether they agree, where they part first, and why.
 
-``parity.run(case, subject)`` runs one case against one subject and returns its results; everything else is reached
-through the command line (``parity --help``). Imports are lazy, so that ``import parity`` costs nothing.
+``parity.run(case, subject)`` runs one case against one subject and returns its results;
+``parity.assert_parity(subject, cases)`` fails a test where they diverge; everything else is reached through the command
+line (``parity --help``). Imports are lazy, so that ``import parity`` costs nothing.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -12,13 +13,29 @@ if TYPE_CHECKING:
     from parity.errors import ParityError
     from parity.results import Comparison, Pair
     from parity.spec import Cell
+    from parity.testing.assertion import NothingCompared, NotInParity, assert_parity
     from parity.verdict import Verdict
 
 __version__ = "0.1.0"
-__all__ = ["Cell", "Comparison", "Pair", "ParityError", "Verdict", "__version__", "load_cells", "run"]
+__all__ = [
+    "Cell",
+    "Comparison",
+    "NotInParity",
+    "NothingCompared",
+    "Pair",
+    "ParityError",
+    "Verdict",
+    "__version__",
+    "assert_parity",
+    "load_cells",
+    "run",
+]
 
 _HOMES = {
     "run": "parity.api",
+    "assert_parity": "parity.testing.assertion",
+    "NotInParity": "parity.testing.assertion",
+    "NothingCompared": "parity.testing.assertion",
     "ParityError": "parity.errors",
     "Comparison": "parity.results",
     "Pair": "parity.results",

@@ -21,6 +21,8 @@ from parity.verdict import Verdict
 if TYPE_CHECKING:
     import pandas as pd
 
+    from parity.pool import Standing
+
 TIME_LIMIT = 600.0
 
 
@@ -69,7 +71,9 @@ class Results:
         return "\n".join(lines)
 
 
-def run(case: str | Path | Cell | Iterable[Cell], subject: Any, time_limit: float = TIME_LIMIT) -> Results:
+def run(
+    case: str | Path | Cell | Iterable[Cell], subject: Any, time_limit: float = TIME_LIMIT, name: str = ""
+) -> Results:
     """Run cases against one subject and return their results.
 
     Args:
@@ -77,6 +81,7 @@ def run(case: str | Path | Cell | Iterable[Cell], subject: Any, time_limit: floa
         subject: a registered name, ``file.py:Class``, or a class itself. A name runs in a process of its own; a class
             object runs in this one.
         time_limit: seconds that one pair may take, where it runs in a process of its own.
+        name: what a class object is called in the results; unless given its module and name.
 
     Raises:
         ParityError: the case or the subject means nothing, or the case's data cannot be read.
@@ -91,9 +96,34 @@ def run(case: str | Path | Cell | Iterable[Cell], subject: Any, time_limit: floa
     from parity.runner import run_pair
     from parity.subjects.numpy_class import NumpySubject
 
-    name = f"{subject.__module__}:{subject.__qualname__}"
+    name = name or f"{subject.__module__}:{getattr(subject, '__qualname__', type(subject).__name__)}"
     entries = known.load()
     return Results([_judged(entries, cell, run_pair(cell, name, NumpySubject(subject, name))) for cell in cells])
+
+
+class Session:
+    """Runs one pair after the other by the subject's name, in processes that stay until ``close``."""
+
+    def __init__(self) -> None:
+        self._standing: Standing | None = None
+
+    def run(self, cell: Cell, subject: str, time_limit: float = TIME_LIMIT) -> Pair:
+        """Return the judged pair of one cell and one registered subject or ``file.py:Class``.
+
+        Raises:
+            UsageError: the name is no subject.
+            DataError: the case's data cannot be used.
+        """
+        from parity.pool import Standing, Task
+
+        subjects.check_name(subject)
+        self._standing = self._standing or Standing()
+        return _judged(known.load(), cell, self._standing.run(Task(0, cell, subject), time_limit))
+
+    def close(self) -> None:
+        """Stop the processes."""
+        if self._standing is not None:
+            self._standing.close()
 
 
 def run_all(

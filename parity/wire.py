@@ -46,6 +46,8 @@ def _array(value: Any) -> Any:
         return {"dtype": value.dtype.str, "bytes": value.tobytes()}
     if isinstance(value, np.generic):
         return value.item()
+    if isinstance(value, str):  # torch's version is a string of its own kind
+        return str(value)
     raise TypeError(f"cannot send {type(value).__name__}")
 
 

@@ -196,7 +196,12 @@ def _says_more(item: Comparison) -> bool:
 
 
 def failure_text(item: Comparison, dtype: str) -> str:
-    """Return the text of a failing comparison; the order of its lines is fixed."""
+    """Return the text of a failing comparison and the command that reproduces it; the order of its lines is fixed."""
+    return f"{evidence(item, dtype)}\nreproduce: {command(item.selector, item.subject)}"
+
+
+def evidence(item: Comparison, dtype: str) -> str:
+    """Return case and subject, the verdict, and the first divergence with its values, a line each."""
     lines = [
         f"case {clean(item.case)}, subject {clean(item.subject)}: {item.gradients} gradients, {item.comparison}",
         f"{item.verdict}: {item.outcome.value}" + (f" ({clean(item.reason)})" if _says_more(item) else ""),
@@ -212,5 +217,4 @@ def failure_text(item: Comparison, dtype: str) -> str:
             f"  bound       {short(place.bound)}",
         ]
         lines += [f"  note        {clean(place.note)}"] * bool(place.note)
-    lines.append(f"reproduce: {command(item.selector, item.subject)}")
     return "\n".join(lines)

@@ -48,6 +48,7 @@ ROOMS = [
     "export",
     "report",
     "baseline",
+    "testing",
     "explain",
     "cli",
     "commands",

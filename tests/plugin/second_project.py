@@ -1,0 +1,84 @@
+"""Building a wheel from a copy of this tree, and a virtual environment that holds nothing but what it depends on."""
+
+import shutil
+import subprocess
+import sys
+import venv
+from collections.abc import Iterable
+from importlib.metadata import Distribution, PackageNotFoundError, distribution
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCES = ("parity", "reference", "cases", "pyproject.toml", "README.md", "LICENSE")
+
+
+def build_wheel(folder: Path) -> Path:
+    """Return a wheel built in ``folder``; the checkout stays as it is, and no network is used."""
+    tree = folder / "tree"
+    tree.mkdir()
+    for name in SOURCES:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, tree / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, tree / name)
+    # The pin is for releases; without isolation, whatever setuptools is at hand builds.
+    flags = ["--wheel", "--no-isolation", "--skip-dependency-check", "--outdir", str(folder)]
+    call([sys.executable, "-m", "build", *flags, str(tree)], folder)
+    (wheel,) = folder.glob("*.whl")
+    return wheel
+
+
+def environment(folder: Path, wheel: Path, also: Iterable[str]) -> Path:
+    """Return the Python of a new environment: the wheel, what it depends on, ``also``, and nothing else."""
+    venv.create(folder, with_pip=True, symlinks=True)
+    python = folder / "bin" / "python"
+    call([str(python), "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", str(wheel)], folder)
+    (site,) = folder.glob("lib/python*/site-packages")
+    for dependency in _closure(["numpy", *_required(wheel), *also]).values():
+        _link(dependency, site)
+    return python
+
+
+def call(command: list[str], folder: Path) -> None:
+    """Run a command; its output is the message if it fails."""
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def _required(wheel: Path) -> list[str]:
+    from zipfile import ZipFile
+
+    with ZipFile(wheel) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+        lines = archive.read(name).decode().splitlines()
+    fields = [line.partition(": ")[2] for line in lines if line.startswith("Requires-Dist: ")]
+    return [field for field in fields if "extra ==" not in field]
+
+
+def _closure(requirements: Iterable[str]) -> dict[str, Distribution]:
+    """Return the installed distributions that these requirements need, and what those need in turn."""
+    from packaging.requirements import Requirement
+
+    found: dict[str, Distribution] = {}
+    waiting = list(requirements)
+    while waiting:
+        requirement = Requirement(waiting.pop())
+        name = requirement.name.lower().replace("_", "-")
+        if name in found or (requirement.marker and not requirement.marker.evaluate({"extra": ""})):
+            continue
+        try:
+            found[name] = distribution(name)
+        except PackageNotFoundError as error:
+            raise AssertionError(f"{name} is not installed here, so that no environment can be made of it") from error
+        waiting += found[name].requires or []
+    return found
+
+
+def _link(dependency: Distribution, site: Path) -> None:
+    """Link the top-level files and folders of an installed distribution into another environment."""
+    for file in {path.parts[0] for path in dependency.files or [] if path.parts[0] not in ("..", "__pycache__")}:
+        source = Path(str(dependency.locate_file(file)))
+        target = site / file
+        if not target.exists() and source.exists():
+            target.symlink_to(source)

@@ -1,0 +1,118 @@
+"""The fixture and the function of the plugin, in the test suite of somebody else."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+
+Run = Callable[..., pytest.RunResult]
+
+THREE_LINES = "def test_mine(parity):\n    parity.assert_parity({}, cases='rmsprop/*')\n"
+
+
+def test_a_right_optimizer_passes_and_what_it_lacks_is_told(run: Run) -> None:
+    result = run(THREE_LINES.format("Right"))
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["*not compared for want of*", "test_mine.py::test_mine: *momentum*clipnorm*"])
+
+
+def test_a_wrong_optimizer_fails_and_tells_everything_in_a_fixed_order(run: Run) -> None:
+    result = run(THREE_LINES.format("Wrong"))
+    result.assert_outcomes(failed=1)
+    words = ["case rmsprop/", "subject optimizers.py:Wrong", "DIVERGED: ", "first divergence: step 0, slot parameter"]
+    words += ["tensor ", "index [", "obtained ", "expected ", "difference ", "bound "]
+    words += ["likeliest explanation: epsilon is added after the root instead of under it", "residual    0: every bit"]
+    words += ["runner-up ", "reproduce: parity run 'rmsprop/", "--subject optimizers.py:Wrong", "in all: "]
+    text, position = result.stdout.str(), 0
+    for word in words:
+        position = text.index(word, position)
+    assert "parity/testing" not in text
+
+
+def test_the_command_of_a_failure_reproduces_it(run: Run, pytester: pytest.Pytester) -> None:
+    text = run(THREE_LINES.format("Wrong")).stdout.str()
+    found = re.search(r"reproduce: parity run '(.*)' --subject (\S+)", text)
+    assert found is not None
+    again = pytester.run("python", "-m", "parity", "run", found[1], "--subject", found[2])
+    assert again.ret == 1
+    again.stdout.fnmatch_lines(["*DIVERGED*"])
+
+
+def test_a_class_inside_a_function_is_diagnosed_and_reproduced_by_its_test(run: Run) -> None:
+    source = "def test_mine(parity):\n    class Local(Wrong): pass\n    parity.assert_parity(Local, 'rmsprop/plain')\n"
+    lines = run(source).stdout
+    lines.fnmatch_lines(
+        ["*likeliest explanation: epsilon is added after the root*", "*reproduce: pytest test_mine.py::test_mine"]
+    )
+
+
+def test_a_name_runs_in_a_process_of_its_own(run: Run) -> None:
+    result = run("def test_mine(parity):\n    parity.assert_parity('optimizers.py:Wrong', 'rmsprop/plain')\n")
+    result.stdout.fnmatch_lines(["*subject optimizers.py:Wrong*", "*likeliest explanation: epsilon is added*"])
+
+
+def test_the_function_needs_no_plugin(run: Run) -> None:
+    source = "import parity\ndef test_mine():\n    parity.assert_parity({}, 'rmsprop/plain')\n"
+    arguments = "-p", "no:parity", "-p", "no:parity.testing.plugin"
+    run(source.format("Right"), *arguments).assert_outcomes(passed=1)
+    result = run(source.format("Wrong"), *arguments)
+    result.stdout.fnmatch_lines(["*NotInParity: case rmsprop/plain*", "*reproduce: parity run *"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ("Right, ['rmsprop/clipnorm', 'rmsprop/centered']", "*no comparison is not a pass*"),
+        ("Right, 'rmsprop/*', allow_unsupported=['momentum']", "*allow_unsupported does not allow this*"),
+        ("Right, 'rmsprop/plain', exact=True", "*exact demands IDENTICAL*"),
+        ("Right(), 'rmsprop/plain'", "*Give the class itself*"),
+        ("Right, 'rmsprop/plane'", "*Did you mean 'rmsprop/plain'?*"),
+        ("Right, 'rmsprop/plain', dtypes=['float23']", "*Did you mean 'float32'?*"),
+        ("Right, 'rmsprop/plain', comparisons='free', gradients='shared'", "*no cell of 'rmsprop/plain' has *"),
+        ("Right, 'rmsprop/plain', allow_unsupported=['momentun']", "*allow_unsupported: received 'momentun'*"),
+        ("'torhc', 'rmsprop/plain'", "*Did you mean 'torch'?*"),
+    ],
+)
+def test_a_test_that_cannot_pass_says_why_without_a_traceback_through_the_project(
+    arguments: str, expected: str, run: Run
+) -> None:
+    result = run(f"def test_mine(parity):\n    parity.assert_parity({arguments})\n")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines([expected])
+    assert "/parity/" not in result.stdout.str().replace("/parity/testing/plugin", "")
+
+
+def test_marked_cases_are_tests_of_their_own(run: Run) -> None:
+    source = (
+        "@pytest.mark.parity_cases('rmsprop/plain', 'rmsprop/clipvalue')\n"
+        "def test_each(parity, parity_case):\n    parity.assert_parity(Right, parity_case)\n"
+    )
+    result = run(source, "-rs", "-v")
+    result.assert_outcomes(passed=1, skipped=2)
+    result.stdout.fnmatch_lines(
+        ["*test_each?rmsprop/plain?float32?? PASSED*", "SKIPPED*test_mine.py*no argument 'clipvalue'*"]
+    )
+
+
+def test_a_marker_with_a_mistake_is_a_collection_error_with_one_message(run: Run) -> None:
+    result = run("@pytest.mark.parity_cases('rmsprop/plane')\ndef test_each(parity_case): pass\n")
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["parity_cases: no case matches 'rmsprop/plane'*"])
+
+
+def test_the_junit_record_holds_verdict_and_ratio(run: Run, pytester: pytest.Pytester) -> None:
+    run(THREE_LINES.format("Wrong"), "--junitxml=junit.xml")
+    text = (pytester.path / "junit.xml").read_text(encoding="utf-8")
+    for name, value in {"verdict": "DIVERGED", "subject": "optimizers.py:Wrong", "ratio": ".*e.*"}.items():
+        assert re.search(f'<property name="parity.{name}" value="{value}"', text), name
+
+
+def test_a_project_that_does_not_use_it_pays_nothing(run: Run) -> None:
+    source = (
+        "import sys\n\ndef test_nothing_was_imported():\n"
+        "    rooms = {name for name in sys.modules if name.startswith('parity.')}\n"
+        "    assert rooms <= {'parity.testing', 'parity.testing.plugin'}\n"
+    )
+    pytest_only = run("", "--collect-only")
+    assert pytest_only.ret == pytest.ExitCode.NO_TESTS_COLLECTED
+    run(source, "-p", "no:hypothesispytest", "test_mine.py").assert_outcomes(passed=1)

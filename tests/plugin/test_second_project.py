@@ -1,0 +1,87 @@
+"""Somebody else's project, with its own environment and nothing of ours but the built wheel, tests its optimizer."""
+
+import os
+import re
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from optimizer_source import OPTIMIZERS
+from second_project import ROOT, build_wheel, environment
+
+# Both build and start TensorFlow; one worker does so once.
+pytestmark = [pytest.mark.tensorflow, pytest.mark.xdist_group("tensorflow")]
+
+TEST = f"""{OPTIMIZERS}
+
+def test_right(parity):
+    parity.assert_parity(Right, cases="rmsprop/*")
+
+
+def test_wrong(parity):
+    parity.assert_parity(Wrong, cases="rmsprop/*")
+"""
+Session = Callable[..., str]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    before = sorted(ROOT.iterdir())
+    built = build_wheel(tmp_path_factory.mktemp("wheel"))
+    assert sorted(ROOT.iterdir()) == before, "the build wrote into the checkout"
+    return built
+
+
+@pytest.fixture(scope="module", params=["without TensorFlow", "with TensorFlow"])
+def python(request: pytest.FixtureRequest, wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    also = ["pytest", "pytest-xdist", *["tensorflow"] * (request.param == "with TensorFlow")]
+    found = environment(tmp_path_factory.mktemp("environment"), wheel, also)
+    imported = subprocess.run([found, "-c", "import tensorflow"], capture_output=True, text=True, env=clean())
+    assert (imported.returncode == 0) == (request.param == "with TensorFlow"), imported.stderr
+    return found
+
+
+@pytest.fixture
+def pytest_there(python: Path, tmp_path: Path) -> Session:
+    def run(*arguments: str) -> str:
+        command = [str(python), "-m", "pytest", *arguments]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=clean()).stdout
+
+    return run
+
+
+def clean() -> dict[str, str]:
+    """Return the environment's variables without what would let this checkout in."""
+    return {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "PYTEST", "VIRTUAL"))}
+
+
+def test_three_lines_pass_for_a_right_optimizer_and_name_the_cause_for_a_wrong_one(
+    pytest_there: Session, python: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "test_mine.py").write_text(TEST, encoding="utf-8")
+    out = pytest_there("-n", "2")
+    assert "1 failed, 1 passed" in out
+    assert "likeliest explanation: epsilon is added after the root instead of under it" in out
+    found = re.search(r"reproduce: parity (run) '(.*)' --subject (\S+)", out)
+    assert found is not None, out
+    command = [python.with_name("parity"), found[1], found[2], "--subject", found[3]]
+    again = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=clean())
+    assert again.returncode == 1, again.stderr
+    assert str(ROOT) not in out
+
+
+def test_a_case_file_runs_against_keras_or_its_recorded_trajectories(
+    pytest_there: Session, python: Path, tmp_path: Path
+) -> None:
+    place = "import parity.spec; print(parity.spec.CASES)"
+    found = subprocess.run([python, "-c", place], cwd=tmp_path, capture_output=True, text=True, env=clean()).stdout
+    assert python.parents[1] in Path(found.strip()).parents
+    out = pytest_there(str(Path(found.strip()) / "rmsprop" / "plain.toml"), "-v", "-k", "float32")
+    subject = "keras-eager" if _has_tensorflow(python) else "golden:keras-eager"
+    assert f"{subject} equals the reference with float32 PASSED" in out
+    assert "1 passed" in out
+
+
+def _has_tensorflow(python: Path) -> bool:
+    return any(python.parents[1].glob("lib/python*/site-packages/tensorflow"))
