@@ -81,6 +81,22 @@ def _check_files(case: CaseFile, refuse: Refuse) -> None:
             raise refuse(f"{table}.file", f"missing; {word!r} needs the path of an NPZ file, relative to the case.")
         if file is not None and not needs_file:
             raise refuse(f"{table}.file", f"received {shown(file)}, which {word!r} does not read: remove it.")
+        if getattr(getattr(case, table), "non_finite", False) and not needs_file:
+            raise refuse(f"{table}.non_finite", f"received true; {word!r} makes finite numbers: remove it.")
+    if isinstance(case.problem, Replayed):
+        _check_sparse(case.problem, refuse)
+
+
+def _check_sparse(problem: Replayed, refuse: Refuse) -> None:
+    for name, rows in problem.sparse.items():
+        key, shape = f"problem.sparse.{name}", problem.tensors.get(name)
+        if problem.generator != "recorded":
+            raise refuse(key, f"received {shown(rows)}; only the generator 'recorded' has rows: remove it.")
+        if not shape:
+            received = "no shape of it" if shape is None else "a scalar"
+            raise refuse(key, f"received {received} in problem.tensors; give one, such as {name} = [5, 3].")
+        if any(row >= shape[0] for row in rows):
+            raise refuse(key, f"received row {max(rows)}; {name} has {shape[0]} rows, counted from 0.")
 
 
 def _check_tensors(case: CaseFile, problem: Replayed | Quadratic, refuse: Refuse) -> None:

@@ -39,6 +39,14 @@ class Evaluation:
     hidden: list[Array]
 
 
+@dataclass(frozen=True, slots=True)
+class Slices:
+    """A sparse gradient: ``values`` ``[n, *shape[1:]]`` belong to ``rows`` ``[n]`` of a tensor and add up."""
+
+    rows: NDArray[np.int64]
+    values: Array
+
+
 class Problem:
     """What both sides are given: ``params`` (read-only, in the cell's dtype), and gradients or a batch for a step."""
 
@@ -54,6 +62,10 @@ class Problem:
         if self.scale == 1.0:
             return gradients
         return {name: np.asarray(g * g.dtype.type(self.scale)) for name, g in gradients.items()}
+
+    def slices(self, step: int) -> dict[str, Slices]:
+        """Return the rows that the gradients of a step consist of, for those tensors whose gradient is sparse."""
+        return {}
 
     def gradients(self, step: int) -> Tensors:
         """Return the replayed gradients of a step, read-only, in the cell's dtype."""
@@ -84,9 +96,19 @@ class ReplayedProblem(Problem):
     def gradients(self, step: int) -> Tensors:
         """Return the gradients of a step: one draw a tensor, rounded once to the cell's dtype."""
         if self._recorded is not None:
-            return {name: _frozen(array[step].astype(self.dtype)) for name, array in self._recorded.items()}
+            found = {name: _cast(array[step], self.dtype) for name, array in self._recorded.items()}
+            dense = {name: _summed(part, self.shapes[name]) for name, part in self.slices(step).items()}
+            return {**found, **dense}
         drawn = _draw(self.spec, self.shapes, self.cell.seed, step)
         return {name: _frozen(array.astype(self.dtype)) for name, array in drawn.items()}
+
+    def slices(self, step: int) -> dict[str, Slices]:
+        """Return the recorded rows of a step with the rows of the tensor that they belong to."""
+        recorded = self._recorded or {}
+        return {
+            name: Slices(np.asarray(rows, dtype=np.int64), _cast(recorded[name][step], self.dtype))
+            for name, rows in self.spec.sparse.items()
+        }
 
 
 class QuadraticProblem(Problem):
@@ -214,8 +236,9 @@ def _shapes(cell: Cell) -> dict[str, tuple[int, ...]]:
         pairs = [((f"dense_{i}/kernel", (a, b)), (f"dense_{i}/bias", (b,))) for i, (a, b) in enumerate(sizes, 1)]
         return {name: shape for pair in pairs for name, shape in pair}
     if isinstance(problem, Replayed) and problem.generator == "recorded":
-        found = _archive(cell, problem.file or "", "problem.file")
-        return {name: array.shape[1:] for name, array in found.items()}
+        found = _archive(cell, problem.file or "", "problem.file", problem.non_finite)
+        sparse = {name: tuple(problem.tensors[name]) for name in problem.sparse}
+        return {name: sparse.get(name, array.shape[1:]) for name, array in found.items()}
     return {name: tuple(shape) for name, shape in problem.tensors.items()}
 
 
@@ -247,7 +270,7 @@ def _glorot(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
 
 
 def _from_file(cell: Cell, shapes: Mapping[str, tuple[int, ...]], dtype: np.dtype[Any]) -> Tensors:
-    found = _archive(cell, cell.weights.file or "", "weights.file")
+    found = _archive(cell, cell.weights.file or "", "weights.file", cell.weights.non_finite)
     missing = sorted(set(shapes) - set(found))
     if missing:
         raise DataError(
@@ -256,15 +279,16 @@ def _from_file(cell: Cell, shapes: Mapping[str, tuple[int, ...]], dtype: np.dtyp
     for name, shape in shapes.items():
         if found[name].shape != shape:
             raise DataError(f"{cell.id}: weights.file: {name} has shape {found[name].shape}; the case needs {shape}.")
-    return {name: _frozen(found[name].astype(dtype)) for name in shapes}
+    return {name: _cast(found[name], dtype) for name in shapes}
 
 
 def _recorded(cell: Cell, shapes: Mapping[str, tuple[int, ...]]) -> Tensors:
     assert isinstance(cell.problem, Replayed)
-    found = _archive(cell, cell.problem.file or "", "problem.file")
-    wanted = cell.problem.tensors
+    found = _archive(cell, cell.problem.file or "", "problem.file", cell.problem.non_finite)
+    sparse = cell.problem.sparse
+    wanted = {n: [len(sparse[n]), *s[1:]] if n in sparse else s for n, s in cell.problem.tensors.items()}
     for name, shape in wanted.items():
-        if name not in found or list(shapes[name]) != shape:
+        if name not in found or list(found[name].shape[1:]) != shape:
             received = found[name].shape[1:] if name in found else "no such array"
             raise DataError(f"{cell.id}: problem.tensors.{name}: the case says {shape}, the file holds {received}.")
     short = min((array.shape[0] for array in found.values()), default=0)
@@ -273,8 +297,8 @@ def _recorded(cell: Cell, shapes: Mapping[str, tuple[int, ...]]) -> Tensors:
     return found
 
 
-def _archive(cell: Cell, name: str, key: str) -> Tensors:
-    """Read an NPZ file of finite numbers; never unpickles."""
+def _archive(cell: Cell, name: str, key: str, non_finite: bool) -> Tensors:
+    """Read an NPZ file of numbers, finite ones unless the case allows others; never unpickles."""
     path = Path(cell.folder) / name
     try:
         with np.load(path, allow_pickle=False) as archive:
@@ -288,11 +312,10 @@ def _archive(cell: Cell, name: str, key: str) -> Tensors:
     for member, array in found.items():
         if array.dtype.kind not in "fiu":
             raise DataError(f"{cell.id}: {key}: {member} in {name!r} has dtype {array.dtype}; allowed: real numbers.")
-        if not np.isfinite(array).all():
-            where = np.argwhere(~np.isfinite(array))[0].tolist()
-            raise DataError(
-                f"{cell.id}: {key}: {member} in {name!r} is {array[tuple(where)]} at {where}; allowed: finite."
-            )
+        if not non_finite and not np.isfinite(array).all():
+            where, table = np.argwhere(~np.isfinite(array))[0].tolist(), key.partition(".")[0]
+            text = f"{member} in {name!r} is {array[tuple(where)]} at {where}; allowed: finite"
+            raise DataError(f"{cell.id}: {key}: {text}, unless the case says {table}.non_finite = true.")
     return found
 
 
@@ -316,6 +339,20 @@ def _mnist() -> tuple[Array, NDArray[np.int64]]:
             return archive["x_train"].reshape(1000, 784), archive["y_train"].astype(np.int64)
     except Exception as error:  # missing or damaged: the reasons are many, the remedy is one
         raise DataError(f"cases/data/{path.name}: cannot be read: {error}. Restore it from the repository.") from error
+
+
+def _summed(part: Slices, shape: tuple[int, ...]) -> Array:
+    """Return a sparse gradient as a dense one: rows added up one after the other, in the dtype of the values."""
+    dense = np.zeros(shape, dtype=part.values.dtype)
+    for row, value in zip(part.rows, part.values, strict=True):
+        dense[row] = dense[row] + value
+    return _frozen(dense)
+
+
+def _cast(array: Array, dtype: np.dtype[Any]) -> Array:
+    # Numbers that the dtype does not hold become infinite, and a signalling NaN a quiet one; neither is a mistake here.
+    with np.errstate(over="ignore", invalid="ignore"):
+        return _frozen(array.astype(dtype))
 
 
 def _frozen(array: Array) -> Array:

@@ -35,6 +35,7 @@ TensorName: TypeAlias = Annotated[str, Meta(pattern=_TENSOR_NAME, max_length=80)
 Line: TypeAlias = Annotated[str, Meta(pattern=_LINE, max_length=300)]
 FileName: TypeAlias = Annotated[str, Meta(pattern=_LINE, max_length=300)]
 Shape: TypeAlias = Annotated[list[Annotated[int, Meta(ge=0, le=MAX_ELEMENTS)]], Meta(max_length=8)]
+Rows: TypeAlias = Annotated[list[Annotated[int, Meta(ge=0, le=MAX_ELEMENTS)]], Meta(max_length=10_000)]
 Values: TypeAlias = Annotated[list[Any], Meta(min_length=1)]
 
 
@@ -148,7 +149,11 @@ class Replayed(_Strict, frozen=True, tag_field="kind", tag="replayed"):
     ``sign_flips``: fixed log-spaced magnitudes whose sign alternates, each element with its own period.
     ``zeros``: log-spaced, but whole steps and single elements are exactly zero. ``constant``: the same log-spaced
     gradient at every step. ``repeated``: one draw held for a few steps, then the next.
-    ``recorded``: an NPZ file with one array ``[steps, *shape]`` for each tensor.
+    ``recorded``: an NPZ file with one array ``[steps, *shape]`` for each tensor, finite unless ``non_finite``.
+
+    ``sparse`` (recorded only) names for a tensor the rows, in ``tensors``, that its gradient consists of: the file then
+    holds ``[steps, rows, *shape[1:]]``, and rows that repeat add up. A library that knows such gradients is given the
+    rows (``tf.IndexedSlices``), everyone else the sum.
     """
 
     generator: Literal["log_spaced", "sign_flips", "zeros", "constant", "repeated", "recorded"]
@@ -156,6 +161,8 @@ class Replayed(_Strict, frozen=True, tag_field="kind", tag="replayed"):
     low: Positive = 1e-7
     high: Positive = 10.0
     file: FileName | None = None
+    non_finite: bool = False
+    sparse: dict[TensorName, Rows] = {}
 
 
 class Quadratic(_Strict, frozen=True, tag_field="kind", tag="quadratic"):
@@ -177,11 +184,15 @@ class Mlp(_Strict, frozen=True, tag_field="kind", tag="mlp"):
 
 
 class Weights(_Strict, frozen=True):
-    """Initial parameters: drawn (``normal``, ``uniform``, ``glorot_uniform``), filled, or read from an NPZ ``file``."""
+    """Initial parameters: drawn (``normal``, ``uniform``, ``glorot_uniform``), filled, or read from an NPZ ``file``.
+
+    A file holds finite numbers unless ``non_finite``.
+    """
 
     kind: Literal["normal", "uniform", "glorot_uniform", "constant", "file"] = "normal"
     scale: NonNegative = 1.0
     file: FileName | None = None
+    non_finite: bool = False
 
 
 class Cell(_Strict, frozen=True):

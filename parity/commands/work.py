@@ -34,10 +34,15 @@ def add_work_arguments(parser: ArgumentParser, steps: bool = True) -> None:
     parser.add_argument("--subject", action="append", metavar="NAME", help=text)
     if steps:
         parser.add_argument("--steps", type=_positive, metavar="N", help="stop each case after N steps")
-    jobs = min(4, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
-    parser.add_argument("--jobs", type=_positive, default=jobs, metavar="N", help=f"processes; unless given {jobs}")
+    add_jobs_argument(parser)
     limit = "seconds that one pair of case and subject may take; unless given 600"
     parser.add_argument("--time-limit", type=_seconds, default=600.0, metavar="S", help=limit)
+
+
+def add_jobs_argument(parser: ArgumentParser) -> None:
+    """Declare how many processes work at the same time."""
+    jobs = min(4, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    parser.add_argument("--jobs", type=_positive, default=jobs, metavar="N", help=f"processes; unless given {jobs}")
 
 
 def gather(patterns: list[str], steps: int | None) -> tuple[list[Cell], list[ParityError]]:

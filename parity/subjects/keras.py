@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from parity.problem import MlpProblem, Problem, QuadraticProblem
+from parity.problem import MlpProblem, Problem, QuadraticProblem, Slices
 from parity.spec import Hyperparameters, PiecewiseConstantDecay
 from parity.spec import LearningRateSchedule as Table
 from parity.subjects import Taken, Tensors
@@ -60,9 +60,9 @@ class KerasSubject:
 
     def step(self, number: int, gradients: Tensors | None) -> Taken:
         """Apply the replayed gradients, or differentiate the model and apply what comes out."""
-        tf = self._tf
         if gradients is not None:
-            self._apply([tf.constant(gradients[name]) for name in self._variables])
+            slices = self._problem.slices(number)
+            self._apply([self._tensor(gradients[name], slices.get(name)) for name in self._variables])
             return Taken()
         loss, own = self._train(*self._inputs(number))
         return Taken(float(loss), {name: np.asarray(g) for name, g in zip(self._variables, own, strict=True)})
@@ -108,6 +108,25 @@ class KerasSubject:
             distance = variable.value - tf.constant(self._problem.target[name])
             total.append(tf.reduce_sum(0.5 * (tf.constant(self._problem.curvature[name]) * distance) * distance))
         return tf.add_n(total)
+
+    def _tensor(self, gradient: Any, part: Slices | None) -> Any:
+        tf = self._tf
+        if part is None:
+            return tf.constant(gradient)
+        return tf.IndexedSlices(tf.constant(part.values), tf.constant(part.rows), tf.constant(gradient.shape))
+
+    def save(self) -> Any:
+        """Return copies of the weights and of what Keras saves of an optimizer."""
+        store: dict[str, Any] = {}
+        self._optimizer.save_own_variables(store)
+        return [np.array(v.numpy()) for v in self._variables.values()], {k: np.array(v) for k, v in store.items()}
+
+    def restore(self, saved: Any) -> None:
+        """Take up what ``save`` of another instance returned, as Keras loads it."""
+        weights, store = saved
+        for variable, value in zip(self._variables.values(), weights, strict=True):
+            variable.assign(value)
+        self._optimizer.load_own_variables(store)
 
     def _inputs(self, number: int) -> tuple[Any, ...]:
         if not isinstance(self._problem, MlpProblem):

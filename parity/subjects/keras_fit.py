@@ -49,6 +49,8 @@ class KerasFitSubject:
             )
         if isinstance(problem, ReplayedProblem) and not np.frexp(problem.scale)[0] == 0.5:
             raise UnsupportedError("model.fit multiplies the loss by loss_scale_factor, exact only for powers of two.")
+        if problem.slices(0):
+            raise UnsupportedError("model.fit is driven with dense gradients; the case has sparse ones.")
         import tensorflow as tf
 
         self._tf, self._problem = tf, problem

@@ -33,6 +33,8 @@ class LibrarySubject:
         if lacking:
             name, value = next(iter(lacking.items()))
             raise UnsupportedError(f"{self.name} has no argument {name!r}, which is set to {value!r}. {self.remedy}")
+        if problem.slices(0):
+            raise UnsupportedError(f"{self.name} is driven with dense gradients; the case has sparse ones.")
         self._problem, self._given = problem, given
         self._rate = accepted_arguments(RMSprop, given)["learning_rate"]
         self.build(problem)

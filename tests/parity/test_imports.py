@@ -46,6 +46,7 @@ ROOMS = [
     "api",
     "diagnosis",
     "export",
+    "fuzz",
     "report",
     "baseline",
     "testing",

@@ -1,0 +1,121 @@
+"""The searching side of a worker: sends a generated case, waits for its outcome, and outlives the worker's death."""
+
+import contextlib
+import os
+import selectors
+import signal
+import subprocess
+import sys
+from typing import Any
+
+import msgspec
+
+from parity import wire
+from parity.errors import ParityError
+from parity.fuzz.judging import features_of
+from parity.fuzz.words import Example, Outcome
+from parity.spec import Cell
+from parity.verdict import Verdict
+
+ENVIRONMENT = {"TF_CPP_MIN_LOG_LEVEL": "3"}
+
+
+class Child:
+    """One worker process at a time; a new one takes the place of one that died or hung.
+
+    Args:
+        time_limit: seconds that one case may take before its worker is stopped.
+    """
+
+    def __init__(self, time_limit: float) -> None:
+        self._time_limit = time_limit
+        self._process: subprocess.Popen[bytes] | None = None
+        self._ends: set[str] = set()
+
+    def accepted(self, subject: str) -> frozenset[str]:
+        """Return the hyperparameters that a subject takes.
+
+        Raises:
+            ParityError: the subject cannot be loaded, or its process dies at once.
+        """
+        answer = self._ask({"subject": subject})
+        if isinstance(answer, str):
+            raise ParityError(f"{subject}: {answer}.")
+        return frozenset(answer["accepted"])
+
+    def judge(self, example: Example, relation: str, subject: str) -> Outcome:
+        """Return what an example came to; a worker that dies or hangs is a failure of the subject.
+
+        Raises:
+            ParityError: the example is no case, or the subject cannot be loaded.
+        """
+        outcome = self._judged({**msgspec.structs.asdict(example), "relation": relation, "subject": subject})
+        if outcome.stage in self._ends:
+            return msgspec.structs.replace(outcome, features=features_of(example))
+        return outcome
+
+    def judge_cell(self, cell: Cell, relation: str, subject: str) -> Outcome:
+        """Return what a relation comes to on a cell of a case file, as ``judge`` does."""
+        return self._judged({"cell": msgspec.to_builtins(cell), "relation": relation, "subject": subject})
+
+    def _judged(self, task: dict[str, Any]) -> Outcome:
+        answer = self._ask(task)
+        if isinstance(answer, str):
+            self._ends.add(answer)
+            return Outcome(Verdict.FAILED.name, stage=answer, text=f"the subject's process {answer}", fails=True)
+        return msgspec.convert(answer["outcome"], Outcome)
+
+    def close(self) -> None:
+        """Stop the worker."""
+        self._stop()
+
+    def _ask(self, task: dict[str, Any]) -> dict[str, Any] | str:
+        """Return the worker's answer, or in words how it ended without one."""
+        process = self._running()
+        assert process.stdin is not None
+        assert process.stdout is not None
+        answer = None
+        with contextlib.suppress(BrokenPipeError):
+            wire.write(process.stdin, task)  # type: ignore[arg-type]  # a pipe is a binary stream
+            if not self._ready(process):
+                self._stop()
+                return f"did not answer within {self._time_limit:g} s and was stopped"
+            answer = wire.read(process.stdout)  # type: ignore[arg-type]  # a pipe is a binary stream
+        if answer is None:
+            code = process.wait()
+            self._stop()
+            return f"ended with signal {signal.Signals(-code).name}" if code < 0 else f"ended with exit status {code}"
+        if "error" in answer:
+            raise ParityError(str(answer["error"]))
+        return dict(answer)
+
+    def _ready(self, process: "subprocess.Popen[bytes]") -> bool:
+        with selectors.DefaultSelector() as selector:
+            assert process.stdout is not None
+            selector.register(process.stdout, selectors.EVENT_READ)
+            return bool(selector.select(self._time_limit))
+
+    def _running(self) -> "subprocess.Popen[bytes]":
+        if self._process is None or self._process.poll() is not None:
+            self._stop()
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "parity.fuzz.worker", str(os.getpid())],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env={**ENVIRONMENT, **os.environ},
+                start_new_session=True,
+            )
+        return self._process
+
+    def _stop(self) -> None:
+        if self._process is None:
+            return
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        for stream in (self._process.stdin, self._process.stdout):
+            if stream is not None:
+                with contextlib.suppress(BrokenPipeError):
+                    stream.close()
+        self._process = None

@@ -1,0 +1,60 @@
+"""What is special about a case: the arguments it sets and the awkward numbers it holds, as words."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from parity.numerics import Array, format_of
+from parity.problem import Problem
+from parity.spec import Hyperparameters, Replayed
+
+
+def features(problem: Problem) -> frozenset[str]:
+    """Return the features of a replayed case; a fault needs those that are left when its case is shrunk."""
+    cell = problem.cell
+    found = {f"{cell.dtype}"} if cell.dtype != "float32" else set()
+    found |= set(_arguments(cell.hyperparameters))
+    for array in problem.params.values():
+        found |= {f"{word} weight" for word in _numbers(array)} | _shape(array.shape)
+    if isinstance(cell.problem, Replayed) and cell.gradients == "replayed":
+        for step in range(min(cell.steps, 32)):
+            for array in problem.gradients(step).values():
+                found |= {f"{word} gradient" for word in _numbers(array)}
+        for name, part in problem.slices(0).items():
+            found |= {"table of one row"} if problem.shapes[name][0] == 1 else set()
+            found |= {"sparse gradient"} | (
+                {"repeated rows"} if len(set(part.rows.tolist())) < len(part.rows) else set()
+            )
+    if len(problem.params) > 1:
+        found.add("several tensors")
+    return frozenset(found)
+
+
+def _arguments(given: Hyperparameters) -> Iterator[str]:
+    for name, value in given.departures().items():
+        if name == "learning_rate" and not isinstance(value, float | int):
+            yield type(value).__name__
+        elif name in ("learning_rate", "rho", "epsilon", "momentum") and value in (0, 1):
+            yield f"{name} {value:g}"
+        else:
+            yield name
+
+
+def _numbers(array: Array) -> Iterator[str]:
+    fmt = format_of(array.dtype)
+    tiny = float(np.finfo(np.float32).tiny) if fmt.name != "float64" else float(np.finfo(np.float64).tiny)
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        wide = np.abs(array.astype(fmt.wide))
+        square = np.square(wide)
+    words = {
+        "NaN": np.isnan(wide),
+        "infinite": np.isinf(wide),
+        "huge": np.isfinite(wide) & (square > fmt.largest),
+        "subnormal": (wide > 0) & (wide < tiny),
+        "tiny": (wide > 0) & (wide >= tiny) & (square < tiny),
+    }
+    yield from (word for word, where in words.items() if where.any())
+
+
+def _shape(shape: tuple[int, ...]) -> set[str]:
+    return {"empty tensor"} if 0 in shape else set()

@@ -1,0 +1,154 @@
+"""One generated case, one subject and one relation in, one outcome out: what a worker does with a task."""
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from msgspec.structs import replace
+
+from parity import problem as problems
+from parity import subjects
+from parity.casefile import load_cells
+from parity.errors import NotInstalledError, UnsupportedError
+from parity.fuzz.features import features
+from parity.fuzz.files import place
+from parity.fuzz.relations import TWINS
+from parity.fuzz.twins import judged
+from parity.fuzz.words import EXACT, Example, Outcome
+from parity.results import Comparison
+from parity.runner import run_pair
+from parity.spec import Cell, Hyperparameters
+from parity.subjects import Adapter, Taken, Tensors
+from parity.verdict import Verdict
+
+
+class Plain:
+    """A subject without its ablations, which would run again what a search runs once."""
+
+    def __init__(self, adapter: Adapter) -> None:
+        self._adapter = adapter
+        self.open, self.read, self.close = adapter.open, adapter.read, adapter.close
+
+    def step(self, number: int, gradients: Tensors | None) -> Taken:
+        """Make a step of the subject."""
+        return self._adapter.step(number, gradients)
+
+    @property
+    def resolved(self) -> str:
+        """What the subject says that it is."""
+        return self._adapter.resolved
+
+    @property
+    def circumstances(self) -> dict[str, Any]:
+        """What the subject says that it runs in."""
+        return self._adapter.circumstances
+
+
+def judge_example(example: Example, relation: str, subject: str, folder: Any) -> Outcome:
+    """Write an example as a case into a folder, read it as any case, and judge it."""
+    (cell,) = load_cells(place(example, folder))
+    return judge_cell(cell, relation, subject)
+
+
+def features_of(example: Example) -> list[str]:
+    """Return the features of an example, read in this process: for one whose worker died before it could tell."""
+    with tempfile.TemporaryDirectory(prefix="parity-fuzz-") as folder, np.errstate(all="ignore"):
+        (cell,) = load_cells(place(example, Path(folder)))
+        return sorted(features(problems.make(cell)))
+
+
+def judge_cell(cell: Cell, relation: str, subject: str) -> Outcome:
+    """Run one relation on a case and a subject.
+
+    Raises:
+        ParityError: the case's data cannot be read, or the subject cannot be loaded.
+    """
+    with np.errstate(all="ignore"):
+        outcome = _reference(cell, subject) if relation == "reference" else _twin(cell, relation, subject)
+        if outcome.fails:
+            outcome = replace(outcome, features=sorted(features(problems.make(cell))))
+    return outcome
+
+
+def _reference(cell: Cell, subject: str) -> Outcome:
+    pair = run_pair(cell, subject, Plain(subjects.create(subject)))  # type: ignore[arg-type]  # it has all the methods
+    worst = max(pair.comparisons, key=lambda item: item.outcome.severity)
+    return outcome_of(worst)
+
+
+def outcome_of(item: Comparison) -> Outcome:
+    """Return a comparison as an outcome."""
+    verdict, first = item.outcome, item.first_divergence
+    plain = Outcome(verdict.name, text=item.reason, fails=verdict.fails, compared=verdict.compared)
+    if not verdict.fails:
+        return plain
+    if first is None:
+        return replace(plain, stage=raised(item.reason))
+    names = ("slot", "stage", "step", "tensor", "index", "obtained", "expected", "bound")
+    return replace(plain, **{name: getattr(first, name) for name in names})
+
+
+def raised(reason: str) -> str:
+    """Return what kind of failure a reason speaks of, without the numbers of this one."""
+    head = reason.partition(" in ")[0].partition(":")[0]
+    return "".join("N" if c.isdigit() else c for c in head)[:120]
+
+
+def _twin(cell: Cell, relation: str, subject: str) -> Outcome:
+    make: Callable[[], Adapter] = lambda: subjects.create(subject)  # noqa: E731  # a name for what is passed on
+    problem = problems.make(cell)
+    try:
+        return judged(TWINS[relation](problem, make), exact=relation in EXACT)
+    except NotInstalledError as error:
+        return Outcome(Verdict.NOT_INSTALLED.name, text=str(error))
+    except UnsupportedError as error:
+        return Outcome(Verdict.UNSUPPORTED.name, text=str(error))
+    except Exception as error:  # whatever a subject raises is a finding, and the search goes on
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        text = f"raised {type(error).__name__}: {lines[-1][:300] if lines else ''}"
+        return Outcome(Verdict.FAILED.name, stage=f"raised {type(error).__name__}", text=text, fails=True)
+
+
+def accepted(subject: str) -> list[str]:
+    """Return the hyperparameters that a subject takes, and ``schedules`` if its rate may change from step to step.
+
+    Raises:
+        ParityError: the subject cannot be loaded.
+    """
+    names = list(Hyperparameters.__struct_fields__)
+    adapter = subjects.create(subject)
+    kind = getattr(adapter, "kind", None)
+    if kind is None:
+        supported = getattr(adapter, "supported", None)
+        return [*(names if supported is None else [n for n in names if n in supported]), "schedules"]
+    from parity.subjects.numpy_class import accepted_arguments
+
+    found = []
+    for name, value in _SET.items():
+        try:
+            accepted_arguments(kind, Hyperparameters(**{name: value}))
+            found.append(name)
+        except UnsupportedError:
+            continue
+    return [*found, "schedules"]
+
+
+_SET: dict[str, Any] = {
+    "learning_rate": 0.5,
+    "rho": 0.5,
+    "momentum": 0.5,
+    "epsilon": 0.5,
+    "centered": True,
+    "weight_decay": 0.5,
+    "clipnorm": 0.5,
+    "clipvalue": 0.5,
+    "global_clipnorm": 0.5,
+    "use_ema": True,
+    "ema_momentum": 0.5,
+    "ema_overwrite_frequency": 2,
+    "loss_scale_factor": 2.0,
+    "gradient_accumulation_steps": 2,
+    "exclude_from_weight_decay": ["w0"],
+}

@@ -1,0 +1,47 @@
+"""Which relation gets how many runs on which subject: a fixed sequence of rounds, each with a seed of its own."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from random import Random
+
+from parity.fuzz.words import RELATIONS
+
+DEFAULT_SUBJECTS = ("keras-eager", "keras-graph", "keras-xla")
+
+# Tracing a function costs as much as dozens of eager runs, so the compiled modes get a smaller share.
+_SHARE = {"keras-graph": 0.15, "keras-xla": 0.05, "keras-fit": 0.05}
+_RUNS = {"reference": 120, "resume": 20, "permute": 20, "split": 20, "accumulate": 20, "sparse": 20}
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """A number of generated runs of one relation on one subject; ``number`` and the search's seed make its own."""
+
+    number: int
+    relation: str
+    subject: str
+    runs: int
+    seed: int
+
+    def random(self) -> Random:
+        """Return the source of the round's cases: the same at each call."""
+        return Random(f"{self.seed}/{self.number}/{self.relation}")
+
+
+def holds(relation: str, subject: str) -> bool:
+    """Return whether a relation can be asked of a subject at all: only Keras knows gradients that are rows."""
+    return relation != "sparse" or subject in DEFAULT_SUBJECTS
+
+
+def rounds(subjects: list[str], relations: list[str], seed: int, runs: int | None) -> Iterator[Round]:
+    """Yield rounds in a fixed order, without end unless ``runs`` limits their sum."""
+    pairs = [(r, s) for s in subjects for r in RELATIONS if r in relations and holds(r, s)]
+    left, number = runs, 0
+    while pairs and left != 0:
+        for relation, subject in pairs:
+            count = max(1, round(_RUNS[relation] * _SHARE.get(subject, 1.0)))
+            count = count if left is None else min(count, left)
+            if not count:
+                return
+            yield Round(number, relation, subject, count, seed)
+            left, number = None if left is None else left - count, number + 1

@@ -1,0 +1,202 @@
+"""Strategies for whole cases: every argument of RMSprop, shapes, dtypes, weights and gradients, as a case's files."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from hypothesis import strategies as st
+
+from parity.fuzz.files import archive, toml
+from parity.fuzz.numbers import elements, exact_elements, filled
+from parity.fuzz.words import GRADIENTS_FILE, WEIGHTS_FILE, Example
+from parity.numerics import Array
+from parity.words import DTYPES
+
+Shape = tuple[int, ...]
+
+SMALL: Final[list[Shape]] = [(1,), (), (2,), (3,), (2, 2), (5,), (2, 3), (8,), (1, 1, 1, 1, 1), (2, 1, 3), (17,)]
+ODD: Final[list[Shape]] = [(0,), (0, 3), (3, 0, 2), (33,), (7, 9), (257,), (1, 1000), (64, 40)]
+MANY: Final = 12
+
+_ENDS = st.sampled_from([0.5, 0.0, 1.0])
+_FRACTIONS = st.one_of(_ENDS, st.sampled_from([0.9, 0.99, 0.999999]), st.floats(0, 1, allow_subnormal=False))
+_RATES = st.one_of(
+    _ENDS, st.sampled_from([2.0**-10, 0.1, 1e-30, 1e-44, 1e30]), st.floats(0, 100, allow_subnormal=False)
+)
+_POSITIVE = st.one_of(st.sampled_from([1.0, 0.5, 3.0, 1e-3, 1e-30, 1e30]), st.floats(1e-6, 1e6, allow_subnormal=False))
+# A clip that float16 rounds to zero makes 0 / 0 of every row of a dense gradient, and of those that a sparse one has.
+_MODERATE = st.sampled_from([1.0, 0.5, 3.0, 1e-3])
+_STEPS = st.integers(1, 4)
+
+
+def _schedule(name: str, **fields: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
+    return st.fixed_dictionaries({"schedule": st.just(name), **fields})
+
+
+_SCHEDULES: Final = st.one_of(
+    _schedule("LearningRateSchedule", values=st.lists(_RATES, min_size=1, max_size=3)),
+    _schedule(
+        "ExponentialDecay",
+        initial_learning_rate=_RATES,
+        decay_steps=_STEPS,
+        decay_rate=_FRACTIONS,
+        staircase=st.booleans(),
+    ),
+    _schedule(
+        "InverseTimeDecay",
+        initial_learning_rate=_RATES,
+        decay_steps=_STEPS,
+        decay_rate=_FRACTIONS,
+        staircase=st.booleans(),
+    ),
+    _schedule(
+        "PolynomialDecay",
+        initial_learning_rate=_RATES,
+        decay_steps=_STEPS,
+        end_learning_rate=_FRACTIONS,
+        power=st.sampled_from([1.0, 2.0, 0.5, 0.0]),
+        cycle=st.booleans(),
+    ),
+    st.builds(
+        lambda values: {
+            "schedule": "PiecewiseConstantDecay",
+            "boundaries": list(range(len(values) - 1)),
+            "values": values,
+        },
+        st.lists(_RATES, min_size=2, max_size=3),
+    ),
+    _schedule("CosineDecay", initial_learning_rate=_RATES, decay_steps=_STEPS, alpha=_FRACTIONS),
+    _schedule(
+        "CosineDecayRestarts",
+        initial_learning_rate=_RATES,
+        first_decay_steps=_STEPS,
+        t_mul=st.sampled_from([2.0, 1.0, 1.5]),
+        m_mul=_FRACTIONS,
+        alpha=_FRACTIONS,
+    ),
+)
+
+_ARGUMENTS: Final[dict[str, st.SearchStrategy[Any]]] = {
+    "learning_rate": st.one_of(_RATES, _SCHEDULES),
+    "rho": _FRACTIONS,
+    "momentum": _FRACTIONS,
+    "epsilon": st.one_of(_ENDS, st.sampled_from([1e-3, 1e-30, 1e-44, 1e30]), st.floats(0, 1e6, allow_subnormal=False)),
+    "centered": st.just(True),
+    "weight_decay": st.sampled_from([0.5, 0.0, 0.004, 1.0, 1e30]),
+    "loss_scale_factor": st.sampled_from([2.0, 1024.0, 3.0, 1e-3, 65536.0, 1e30]),
+    "gradient_accumulation_steps": st.integers(2, 3),
+}
+_CLIPS: Final = ("clipnorm", "clipvalue", "global_clipnorm")
+
+WITHOUT: Final[dict[str, frozenset[str]]] = {
+    # Clipping by a tensor's norm is no operation on elements: a piece of a tensor has another norm.
+    "split": frozenset({"clipnorm"}),
+    # Keras counts, and averages, at each micro-batch; a loss scale divides each, which may round.
+    "accumulate": frozenset({"schedules", "use_ema", "gradient_accumulation_steps", "loss_scale_factor"}),
+}
+"""What a relation's cases leave out, and why the relation does not hold there."""
+
+
+@st.composite
+def hyperparameters(draw: st.DrawFn, allowed: frozenset[str], relation: str = "reference") -> dict[str, Any]:
+    """Return some of the arguments of RMSprop that are allowed, none that contradict each other."""
+    optional = {name: strategy for name, strategy in _ARGUMENTS.items() if name in allowed}
+    if "schedules" not in allowed:
+        optional = {n: _RATES if n == "learning_rate" else s for n, s in optional.items()}
+    # Few at a time: a fault that needs one argument is seldom seen when ten others hide it.
+    names = draw(st.lists(st.sampled_from([None, None, None, *optional]), max_size=5, unique=True)) if optional else []
+    given = {name: draw(optional[name]) for name in names if name is not None}
+    clips = [name for name in _CLIPS if name in allowed]
+    if clips and draw(st.integers(0, 3)) == 3:
+        given[draw(st.sampled_from(clips))] = draw(_POSITIVE if relation != "sparse" else _MODERATE)
+    if "use_ema" in allowed and draw(st.integers(0, 5)) == 5:
+        given |= {"use_ema": True, "ema_momentum": draw(_FRACTIONS)}
+        if draw(st.booleans()):
+            given["ema_overwrite_frequency"] = draw(st.integers(1, 3))
+    if given.get("weight_decay") is not None and "exclude_from_weight_decay" in allowed and draw(st.booleans()):
+        given["exclude_from_weight_decay"] = [draw(st.sampled_from(["w0", "1", "absent"]))]
+    return given
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """One tensor of a case: weights ``[*shape]``, gradients ``[steps, *shape]``, or ``[steps, rows, *shape[1:]]``."""
+
+    shape: Shape
+    weights: Array
+    gradients: Array
+    rows: list[int] | None
+
+
+def shapes(relation: str, many: bool = False) -> st.SearchStrategy[Shape]:
+    """Return a strategy for the shape of a tensor: small ones, of any rank, a few odd, empty or large."""
+    if many:
+        return st.just((1,))
+    one = st.sampled_from(SMALL * 4 + ODD)
+    return one.filter(lambda shape: len(shape) > 0 and 0 not in shape) if relation == "sparse" else one
+
+
+@st.composite
+def _tensor(draw: st.DrawFn, relation: str, dtype: str, steps: int, wild: tuple[bool, bool], many: bool) -> Tensor:
+    shape = draw(shapes(relation, many))
+    rows = draw(_rows(shape[0])) if relation == "sparse" else None
+    recorded = shape if rows is None else (len(rows), *shape[1:])
+    element = exact_elements() if relation in ("accumulate", "sparse") else elements(dtype, wild[0])
+    gradients = draw(filled((steps, *recorded), dtype, element))
+    return Tensor(shape, draw(filled(shape, dtype, elements(dtype, wild[1]))), gradients, rows)
+
+
+@st.composite
+def examples(draw: st.DrawFn, relation: str, allowed: frozenset[str], dtypes: tuple[str, ...] = DTYPES) -> Example:
+    """Return a case for a relation, as files; ``allowed`` are the arguments that the subject has.
+
+    All sorts of floating-point numbers occur in gradients and weights, also those that are none.
+    """
+    given = draw(hyperparameters(allowed - WITHOUT.get(relation, frozenset()), relation))
+    dtype = draw(st.sampled_from(["float32", *dtypes]))
+    steps = 4 if relation == "accumulate" else draw(st.integers(2 if relation == "resume" else 1, 4))
+    wild = draw(st.booleans()), draw(st.integers(0, 3)) == 3
+    many = draw(st.integers(0, 15)) == 7
+    one = _tensor(relation, dtype, steps, wild, many)
+    tensors = draw(st.lists(one, min_size=1, max_size=MANY if many else 3))
+    # Each tensor is drawn whole, so that shrinking can leave one out; names are given after that.
+    named = {f"w{number}": tensor for number, tensor in enumerate(tensors)}
+    weights = {name: tensor.weights for name, tensor in named.items()}
+    gradients = {name: tensor.gradients for name, tensor in named.items()}
+    document = _document(given, dtype, len(tensors[0].gradients), named, draw(st.integers(0, 9)))
+    return Example(toml(_marked(document, weights, gradients)), archive(weights), archive(gradients))
+
+
+def _rows(count: int) -> st.SearchStrategy[list[int]]:
+    """Return a strategy for the rows of a sparse gradient; mostly none repeats, since Keras errs where one does."""
+    once = st.lists(st.integers(0, count - 1), min_size=1, max_size=4, unique=True)
+    return st.one_of(once, once, once, st.lists(st.integers(0, count - 1), min_size=1, max_size=4))
+
+
+def _document(given: dict[str, Any], dtype: str, steps: int, named: dict[str, Tensor], seed: int) -> dict[str, Any]:
+    problem: dict[str, Any] = {"kind": "replayed", "generator": "recorded", "file": GRADIENTS_FILE}
+    problem["tensors"] = {name: list(tensor.shape) for name, tensor in named.items()}
+    sparse = {name: tensor.rows for name, tensor in named.items() if tensor.rows is not None}
+    return {
+        "id": "generated",
+        "summary": "made by parity fuzz",
+        "probes": ["rho"],
+        "steps": steps,
+        "dtype": dtype,
+        "seed": seed,
+        "problem": problem | ({"sparse": sparse} if sparse else {}),
+        "weights": {"kind": "file", "file": WEIGHTS_FILE},
+        "hyperparameters": given,
+    }
+
+
+def _marked(document: dict[str, Any], weights: dict[str, Array], gradients: dict[str, Array]) -> dict[str, Any]:
+    """Say where the files hold numbers that are not finite, and drop an empty table."""
+    for key, arrays in (("weights", weights), ("problem", gradients)):
+        with np.errstate(invalid="ignore"):
+            finite = all(np.isfinite(array).all() for array in arrays.values())
+        if not finite:
+            document[key] = document[key] | {"non_finite": True}
+    if not document["hyperparameters"]:
+        del document["hyperparameters"]
+    return document

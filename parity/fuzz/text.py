@@ -1,0 +1,84 @@
+"""The summary of a search, for people and as plain data."""
+
+from typing import Any
+
+import msgspec
+
+from parity.fuzz.search import Search
+from parity.fuzz.words import RELATIONS, Outcome
+from parity.verdict import Verdict
+
+
+def document(search: Search) -> dict[str, Any]:
+    """Return the JSON form of a search."""
+    counts: dict[str, dict[str, dict[str, int]]] = {}
+    for (subject, relation, verdict), count in sorted(search.counts.items()):
+        counts.setdefault(subject, {}).setdefault(relation, {})[verdict] = count
+    return {
+        "schema": 1,
+        "seed": search.wish.seed,
+        "runs": search.runs,
+        "seconds": round(search.seconds, 3),
+        "counts": counts,
+        "findings": msgspec.to_builtins(search.findings),
+        "known": msgspec.to_builtins(search.listed),
+    }
+
+
+def render(search: Search) -> str:
+    """Return the summary as text: runs by subject and relation, then each finding with the command that repeats it."""
+    rate = search.runs / search.seconds if search.seconds else 0.0
+    lines = [
+        f"{search.runs} generated runs in {search.seconds:.0f} s ({rate:.1f} a second), seed {search.wish.seed}",
+        "",
+    ]
+    lines += _table(search)
+    for listed in search.listed:
+        lines += ["", f"known: {listed.case}, met in {listed.runs} runs", f"  {listed.reason} ({listed.link})"]
+    for number, finding in enumerate(search.findings, start=1):
+        lines += [
+            "",
+            f"finding {number}: {finding.relation}, {finding.subject}, {finding.runs} runs: {finding.verdict}",
+        ]
+        lines += [f"  {line}" for line in _described(finding)]
+    new = len(search.findings)
+    ending = "no finding" if not new else f"{new} finding{'s' if new > 1 else ''}"
+    return "\n".join([*lines, "", f"{ending}, {len(search.listed)} known divergences met"])
+
+
+def _described(finding: Any) -> list[str]:
+    lines = [finding.reason]
+    if finding.features:
+        lines.append(f"needs: {', '.join(finding.features)}")
+    if finding.place:
+        p = finding.place
+        lines.append(f"first: step {p['step']}, slot {p['slot']}, tensor {p['tensor']}, index {p['index']}")
+        lines.append(f"  obtained {p['obtained']}, expected {p['expected']}, bound {p['bound']}")
+    if finding.command:
+        lines += [f"case: {finding.case}", f"repeat: {finding.command}"]
+    return lines
+
+
+def _table(search: Search) -> list[str]:
+    rows = []
+    for subject, relation in sorted(
+        {(s, r) for s, r, _ in search.counts}, key=lambda p: (p[0], list(RELATIONS).index(p[1]))
+    ):
+        found = {v: n for (s, r, v), n in search.counts.items() if (s, r) == (subject, relation)}
+        ordered = sorted(found, key=lambda verdict: Verdict[verdict].severity)
+        rows.append((subject, relation, str(sum(found.values())), ", ".join(f"{v} {found[v]}" for v in ordered)))
+    widths = [max(len(row[i]) for row in rows) for i in range(3)] if rows else []
+    return [f"  {a:{widths[0]}}  {b:{widths[1]}}  {c:>{widths[2]}}  {d}" for a, b, c, d in rows]
+
+
+def told(outcome: Outcome, relation: str, subject: str, case: str) -> str:
+    """Return one outcome of one case, as `parity run` would say it."""
+    lines = [
+        f"case {case}, subject {subject}: relation {relation}",
+        f"{outcome.verdict}: {outcome.text or RELATIONS[relation]}",
+    ]
+    if outcome.tensor:
+        p = outcome.place()
+        lines.append(f"first difference: step {p['step']}, slot {p['slot']}, tensor {p['tensor']}, index {p['index']}")
+        lines += [f"  {name:10}{p[name]}" for name in ("obtained", "expected", "bound")]
+    return "\n".join(lines)

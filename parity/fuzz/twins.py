@@ -1,0 +1,115 @@
+"""Whether two runs agree: bit by bit up to the first step where they part, which the bound of that step judges.
+
+Both runs stand at the same state before that step, so each is within its bound of the exact result, and they are
+within twice the bound of each other. What follows starts from different states and is not compared.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from parity.bounds import BoundedRMSprop, lifted, spread
+from parity.fuzz.relations import Twin
+from parity.fuzz.words import Outcome
+from parity.numerics import Array, differs, shown
+from parity.problem import Problem
+from parity.reference.rmsprop import RMSprop
+from parity.stage import earliest
+from parity.subjects.numpy_class import accepted_arguments
+from parity.trajectory import Columns
+from parity.verdict import Verdict
+
+
+def judged(twin: Twin, exact: bool) -> Outcome:
+    """Return the outcome of two runs; where they must be ``exact``, no bound excuses a difference."""
+    for step, (obtained, expected) in enumerate(zip(twin.obtained, twin.expected, strict=True)):
+        parted = _parted(obtained, expected)
+        if parted:
+            bounds = None if exact else _bounds(twin.problem, twin.starts[step], step)
+            return _settled(parted, obtained, expected, bounds, step)
+    if not any(array.size for tensors in twin.expected[0].values() for array in tensors.values()):
+        return Outcome(Verdict.UNDECIDED.name, text="no tensor has an element")
+    return Outcome(Verdict.IDENTICAL.name, compared=True)
+
+
+def _parted(obtained: Columns, expected: Columns) -> list[tuple[str, str]]:
+    return [
+        (slot, name)
+        for slot, tensors in expected.items()
+        for name, array in tensors.items()
+        if slot in obtained and differs(obtained[slot][name], array).any()
+    ]
+
+
+def _settled(
+    parted: list[tuple[str, str]], obtained: Columns, expected: Columns, bounds: Columns | None, step: int
+) -> Outcome:
+    """Return the first place that is outside its bound; else that rounding explains it, or that no bound is known."""
+    undecided = False
+    for slot in sorted({slot for slot, _ in parted}, key=lambda slot: parted_order(slot)):
+        for name in (name for other, name in parted if other == slot):
+            a, b = obtained[slot][name].reshape(-1), expected[slot][name].reshape(-1)
+            bound = np.zeros(a.size) if bounds is None else np.asarray(bounds[slot][name]).reshape(-1)
+            outside, unknown = _outside(a, b, bound)
+            undecided = undecided or unknown
+            if len(outside):
+                return _place(slot, name, int(outside[0]), obtained, expected, bound, step)
+    if undecided:
+        return Outcome(Verdict.UNDECIDED.name, text="the bound of the step is infinite")
+    return Outcome(Verdict.ROUNDING.name, compared=True)
+
+
+def parted_order(slot: str) -> tuple[bool, str]:
+    """Order slots as the formula computes them."""
+    others = ("accumulated_gradient", "second_moment", "first_moment", "momentum_buffer", "parameter", "average")
+    return slot != earliest([slot, "parameter"]), str(others.index(slot)) if slot in others else slot
+
+
+def _outside(a: Array, b: Array, bound: Array) -> tuple[Array, bool]:
+    """Return the flat indices outside their bound, and whether some bound is infinite where values differ."""
+    unequal = differs(a, b)
+    with np.errstate(all="ignore"):
+        gap = np.abs(a.astype(bound.dtype) - b.astype(bound.dtype))
+        # A zero of the other sign is no distance, but a bit: only an exact relation forbids it.
+        beyond = np.where(np.isnan(gap) | (bound == 0), True, gap > bound) & np.isfinite(bound)
+    return np.flatnonzero(unequal & beyond), bool((unequal & ~np.isfinite(bound)).any())
+
+
+def _place(slot: str, name: str, at: int, obtained: Columns, expected: Columns, bound: Array, step: int) -> Outcome:
+    a, b = obtained[slot][name], expected[slot][name]
+    one_sided = np.isfinite(a.reshape(-1)[at]) != np.isfinite(b.reshape(-1)[at])
+    verdict = Verdict.NON_FINITE if one_sided else Verdict.DIVERGED
+    return Outcome(
+        verdict.name,
+        slot=slot,
+        stage=slot,
+        step=step,
+        tensor=name,
+        index=[int(i) for i in np.unravel_index(at, a.shape)],
+        obtained=shown(a.reshape(-1)[at]),
+        expected=shown(b.reshape(-1)[at]),
+        bound=shown(bound[at]),
+        text=verdict.value,
+        fails=True,
+        compared=True,
+    )
+
+
+def _bounds(problem: Problem, start: Columns, step: int) -> Columns:
+    """Return twice the bound of one step from a state, infinite where the subject hides what the step needs."""
+    given = problem.cell.hyperparameters
+    rule = BoundedRMSprop(**accepted_arguments(RMSprop, given))
+    state: dict[str, Any] = rule.init(problem.params)
+    hidden = [slot for slot in rule.slots(state) if slot not in start]
+    wide = {n: np.full(w.shape, np.inf) for n, w in problem.params.items()}
+    if hidden:
+        return dict.fromkeys(start, wide)
+    params = {n: start["parameter"][n] for n in problem.params}
+    lifted_state: dict[str, Any] = {"iterations": step}
+    for slot in rule.slots(state):
+        lifted_state[slot] = lifted(start[slot], None, None, 0.0 if slot == "second_moment" else None)
+    with np.errstate(all="ignore"):
+        after, new = rule.step(lifted(params, None, None), lifted(problem.gradients(step), None, None), lifted_state)
+    made = {"parameter": after, **rule.slots(new)}
+    found = {slot: {n: 2 * spread(b)[1] for n, b in tensors.items()} for slot, tensors in made.items()}
+    return {s: {n: np.where(np.isnan(e), np.inf, e) for n, e in t.items()} for s, t in found.items()}

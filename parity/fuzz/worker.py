@@ -1,0 +1,59 @@
+"""The process that runs generated cases: reads tasks from standard input, answers on a private descriptor.
+
+What a library or a user's class prints goes nowhere; if it dies, it takes this process with it and nothing else.
+"""
+
+import os
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from parity import wire
+from parity.errors import ParityError
+
+WATCH_SECONDS = 1.0
+
+
+def main() -> None:
+    """Serve tasks until standard input closes; the argument is the id of the process that asked for it."""
+    answers = os.fdopen(os.dup(1), "wb")
+    tasks = os.fdopen(os.dup(0), "rb")
+    null = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        os.dup2(null, descriptor)
+    threading.Thread(target=_follow, args=(int(sys.argv[1]),), daemon=True).start()
+    with tempfile.TemporaryDirectory(prefix="parity-fuzz-") as folder:
+        while (task := wire.read(tasks)) is not None:
+            wire.write(answers, _answer(task, Path(folder)))
+
+
+def _follow(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(WATCH_SECONDS)
+    os._exit(1)
+
+
+def _answer(task: dict[str, Any], folder: Path) -> Any:
+    from parity.fuzz.judging import accepted, judge_cell, judge_example
+    from parity.fuzz.words import Example
+    from parity.spec import Cell
+
+    subject = str(task["subject"])
+    try:
+        if "relation" not in task:
+            return {"accepted": accepted(subject)}
+        if "cell" in task:
+            return {"outcome": judge_cell(msgspec.convert(task["cell"], Cell), task["relation"], subject)}
+        example = Example(task["toml"], task["weights"], task["gradients"])
+        return {"outcome": judge_example(example, task["relation"], subject, folder)}
+    except ParityError as error:
+        return {"error": str(error)}
+
+
+if __name__ == "__main__":
+    main()

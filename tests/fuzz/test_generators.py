@@ -1,0 +1,154 @@
+"""The generators make what they promise: every argument, dtype, kind of shape and awkward number, as readable cases."""
+
+from collections import Counter
+from pathlib import Path
+from random import Random
+
+import ml_dtypes
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, Phase, find, settings
+from hypothesis.errors import NoSuchExample
+
+from parity.casefile import load_cells
+from parity.fuzz.features import features
+from parity.fuzz.files import digest, keep, place
+from parity.fuzz.numbers import ANY_BITS, ORDINARY, elements, laid_out
+from parity.fuzz.strategies import examples, hyperparameters, shapes
+from parity.fuzz.words import RELATIONS
+from parity.numerics import dtype_of
+from parity.problem import make
+from parity.spec import Hyperparameters
+from parity.words import DTYPES
+
+EVERYTHING = frozenset({*Hyperparameters.__struct_fields__, "schedules"})
+
+
+def drawn(strategy, count, seed=0):
+    """What Hypothesis makes of a strategy, not shrunk."""
+    found = []
+    limits = settings(
+        max_examples=count, database=None, deadline=None, phases=[Phase.generate], suppress_health_check=HealthCheck
+    )
+
+    def taken(value):
+        found.append(value)
+        return False
+
+    with pytest.raises(NoSuchExample):
+        find(strategy, taken, settings=limits, random=Random(seed))
+    return found
+
+
+def generated(relation, count, allowed=EVERYTHING, seed=0):
+    return drawn(examples(relation, allowed), count, seed)
+
+
+def problems(relation, count, folder):
+    with np.errstate(all="ignore"):
+        for example in generated(relation, count):
+            (cell,) = load_cells(place(example, folder))
+            yield make(cell)
+
+
+@pytest.fixture(scope="module")
+def arguments():
+    """The arguments of 500 cases: those that are set, and those that stand at an end of their range."""
+    found: Counter = Counter()
+    for given in drawn(hyperparameters(EVERYTHING), 500):
+        found.update([*given, *(f"{name} {value}" for name, value in given.items() if value in (0.0, 1.0))])
+        found.update(value["schedule"] for value in given.values() if isinstance(value, dict))
+    return found
+
+
+def test_every_argument_of_rmsprop_is_set(arguments):
+    assert set(Hyperparameters.__struct_fields__) <= set(arguments)
+
+
+def test_extreme_hyperparameters_occur(arguments):
+    assert {"rho 0.0", "rho 1.0", "momentum 1.0", "epsilon 0.0", "learning_rate 0.0"} <= set(arguments)
+
+
+def test_every_schedule_occurs(arguments):
+    kinds = {name for name in arguments if name.endswith(("Decay", "Restarts", "Schedule"))}
+    assert len(kinds) == 7
+
+
+def test_shapes_are_scalar_empty_large_and_of_odd_rank():
+    found = drawn(shapes("reference"), 200)
+    assert {len(shape) for shape in found} >= {0, 1, 2, 3, 5}
+    assert any(0 in shape for shape in found)
+    assert max(int(np.prod(shape)) for shape in found) > 2000
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_every_kind_of_number_occurs_among_wild_elements(dtype):
+    with np.errstate(all="ignore"):
+        numbers = [laid_out([element], 0, (4,), dtype) for element in drawn(elements(dtype, wild=True), 200)]
+        values = np.concatenate(numbers).astype(np.float64)
+    tiny, largest = (float(getattr(ml_dtypes.finfo(dtype_of(dtype)), name)) for name in ("smallest_normal", "max"))
+    assert np.isnan(values).any()
+    assert {np.inf, -np.inf, largest} <= set(values)
+    assert ((values != 0) & (np.abs(values) < tiny)).any()
+    assert {True, False} == set(np.signbit(values[values == 0]).tolist())
+
+
+def test_tame_elements_are_all_finite():
+    numbers = [laid_out([element], 0, (4,), "float16") for element in drawn(elements("float16", wild=False), 100)]
+    assert np.isfinite(np.concatenate(numbers)).all()
+
+
+def test_every_dtype_many_tensors_and_numbers_that_are_none_occur_in_cases(tmp_path):
+    found: Counter = Counter()
+    for problem in problems("reference", 120, tmp_path):
+        found.update([*features(problem), problem.cell.dtype, "many" if len(problem.shapes) > 3 else "few"])
+    assert {"NaN gradient", "infinite gradient", "subnormal gradient", "huge gradient", "many", *DTYPES} <= set(found)
+
+
+@pytest.mark.parametrize("relation", RELATIONS)
+def test_every_example_of_a_relation_is_a_case_that_can_be_read(relation, tmp_path):
+    assert sum(problem.cell.steps > 0 for problem in problems(relation, 20, tmp_path)) == 20
+
+
+def test_micro_batches_add_up_without_rounding(tmp_path):
+    for problem in problems("accumulate", 15, tmp_path):
+        rows = [problem.gradients(step) for step in range(problem.cell.steps)]
+        for name in problem.params:
+            total = sum(np.asarray(row[name], np.float64) for row in rows) / len(rows)
+            assert np.array_equal(total, total.astype(problem.dtype).astype(np.float64))
+
+
+def test_sparse_gradients_repeat_a_row_in_some_cases_and_not_in_most(tmp_path):
+    repeats = ["repeated rows" in features(problem) for problem in problems("sparse", 30, tmp_path)]
+    assert 0 < sum(repeats) < 25
+
+
+def test_a_subject_is_given_only_the_arguments_that_it_has(tmp_path):
+    for example in generated("reference", 30, frozenset({"rho", "epsilon"})):
+        (cell,) = load_cells(place(example, tmp_path))
+        assert set(cell.hyperparameters.departures()) <= {"rho", "epsilon"}
+
+
+def test_the_same_seed_generates_the_same_cases():
+    assert [digest(e) for e in generated("split", 20)] == [digest(e) for e in generated("split", 20)]
+    assert [digest(e) for e in generated("split", 20)] != [digest(e) for e in generated("split", 20, seed=1)]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_bit_pattern_becomes_the_number_of_that_pattern(dtype):
+    array = laid_out([("bits", 1)], 0, (2,), dtype)
+    assert array.view(np.uint8).reshape(2, -1)[:, 0].tolist() == [1, 1]
+    assert laid_out([ORDINARY, ANY_BITS], 3, (50,), dtype).shape == (50,)
+
+
+def test_a_finding_is_kept_under_a_name_of_its_own_and_means_the_same(tmp_path):
+    example = generated("reference", 10)[-1]
+    path = keep(example, tmp_path / "out", "a-finding", 'says "so"')
+    (kept,), (placed,) = load_cells(path), load_cells(place(example, Path(tmp_path)))
+    assert (kept.case, kept.summary) == ("a-finding", 'says "so"')
+    assert kept.hyperparameters == placed.hyperparameters
+    with np.errstate(all="ignore"):
+        theirs, ours = make(kept), make(placed)
+        for name in ours.params:
+            assert theirs.params[name].tobytes() == ours.params[name].tobytes()
+            assert theirs.gradients(0)[name].tobytes() == ours.gradients(0)[name].tobytes()

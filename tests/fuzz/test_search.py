@@ -1,0 +1,179 @@
+"""The whole search: a planted fault is found, shrunk, written as a case and repeated; a right optimizer survives."""
+
+import json
+import shlex
+from pathlib import Path
+
+import pytest
+
+from parity.cli import main
+from parity.fuzz.child import Child
+from parity.fuzz.findings import Failures, Finding, Signature, merged
+from parity.fuzz.plan import Round, rounds
+from parity.fuzz.words import Outcome
+from parity.verdict import Verdict
+
+PLANTED = Path(__file__).with_name("planted.py")
+
+
+def searched(capsys, *arguments):
+    """The exit status of a search and its document."""
+    status = main(["fuzz", "--json", "--seed", "1", "--jobs", "1", *map(str, arguments)])
+    return status, json.loads(capsys.readouterr().out)
+
+
+def test_a_fault_is_found_shrunk_written_and_repeated_by_parity_run(capsys, tmp_path):
+    subject = f"{PLANTED}:LosesLargeGradients"
+    asked = ["--runs", 60, "--relation", "reference", "--subject", subject, "--output", tmp_path]
+    status, document = searched(capsys, *asked)
+    assert (status, document["runs"]) == (1, 60)
+    found = [item for item in document["findings"] if item["verdict"] == "DIVERGED"]
+    assert found[0]["features"] == []
+    assert "tensors = { w0 = [1] }" in Path(found[0]["case"]).read_text()
+    command = shlex.split(found[0]["command"])
+    assert command[:2] == ["parity", "run"]
+    assert main(command[1:]) == 1
+    assert main(["run", found[0]["case"], "--subject", "reference"]) == 0
+
+
+def test_a_broken_relation_is_repeated_by_the_command_that_is_printed(capsys, tmp_path):
+    subject = f"{PLANTED}:MeanOverElements"
+    asked = ["--runs", 12, "--relation", "split", "--subject", subject, "--output", tmp_path]
+    status, document = searched(capsys, *asked)
+    assert status == 1
+    command = shlex.split(document["findings"][0]["command"])
+    assert main(command[1:]) == 1
+    assert "relation split" in capsys.readouterr().out
+    assert main([*command[1:-1], "reference"]) == 0
+
+
+def test_a_subject_that_dies_is_a_finding_and_not_the_end(capsys, tmp_path):
+    subject = f"{PLANTED}:DiesOfNaN"
+    asked = ["--runs", 40, "--relation", "reference", "--subject", subject, "--output", tmp_path]
+    status, document = searched(capsys, *asked)
+    assert (status, document["runs"]) == (1, 40)
+    assert [item["reason"] for item in document["findings"]] == ["the subject's process ended with signal SIGSEGV"]
+    assert "NaN gradient" in document["findings"][0]["features"]
+
+
+def test_a_right_optimizer_survives_every_relation(capsys, tmp_path):
+    status, document = searched(
+        capsys,
+        "--runs",
+        150,
+        "--relation",
+        "reference",
+        "--relation",
+        "split",
+        "--subject",
+        f"{PLANTED}:Right",
+        "--output",
+        tmp_path / "out",
+    )
+    assert (status, document["findings"], document["runs"]) == (0, [], 150)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_search_that_compares_nothing_ends_with_three(capsys, tmp_path):
+    asked = [
+        "--runs",
+        5,
+        "--relation",
+        "accumulate",
+        "--subject",
+        f"{PLANTED.parents[1]}/optimizers/state_lost.py:RMSprop",
+    ]
+    assert searched(capsys, *asked, "--output", tmp_path)[0] == 3
+
+
+def test_the_same_seed_finds_the_same(capsys, tmp_path):
+    asked = ["--runs", 12, "--relation", "reference", "--subject", f"{PLANTED}:LosesLargeGradients"]
+    first = searched(capsys, *asked, "--output", tmp_path)[1]
+    second = searched(capsys, *asked, "--output", tmp_path)[1]
+    first.pop("seconds"), second.pop("seconds")
+    assert first == second
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--runs", "0"], "received '0'; allowed: a whole number from 1"),
+        (["--minutes", "-1"], "received '-1'; allowed: a number of minutes above 0"),
+        (["--seed", "x"], "received 'x'; allowed: a whole number from 0 on"),
+        (["--relation", "absent"], "invalid choice: 'absent'"),
+    ],
+)
+def test_a_wrong_argument_is_refused_with_what_is_allowed(arguments, said, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["fuzz", *arguments])
+    assert ended.value.code == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_name_that_is_no_subject_is_a_mistake(capsys):
+    assert main(["fuzz", "--subject", "keras-eagre"]) == 2
+    assert "Did you mean 'keras-eager'?" in capsys.readouterr().err
+
+
+def test_without_hypothesis_one_message_says_what_to_install(capsys, monkeypatch):
+    monkeypatch.setattr("parity.commands.fuzz.find_spec", lambda name: None)
+    assert main(["fuzz", "--subject", "reference"]) == 2
+    assert "pip install 'optimizer-parity[fuzz]'" in capsys.readouterr().err
+
+
+def test_a_case_whose_gradients_are_not_replayed_has_no_relations(capsys):
+    assert main(["fuzz", "--case", "network/quick", "--subject", "reference"]) == 2
+    assert "relations need a case that replays them" in capsys.readouterr().err
+
+
+def test_rounds_add_up_to_the_runs_that_are_asked_for():
+    made = list(rounds(["keras-eager", "reference"], ["reference", "sparse"], 0, 333))
+    assert sum(item.runs for item in made) == 333
+    assert ("sparse", "reference") not in {(item.relation, item.subject) for item in made}
+
+
+def failing(features, verdict="DIVERGED", slot="parameter"):
+    return Outcome(verdict, slot=slot, stage=slot, features=list(features), fails=True)
+
+
+def test_failures_are_kept_in_the_order_of_the_search_whatever_the_order_they_come_in():
+    early, late = (Round(n, "reference", "reference", 9, 0) for n in (1, 2))
+    failures = Failures()
+    failures.add(late, 0, failing(["rho"]))
+    failures.add(early, 4, failing(["rho"]))
+    failures.add(early, 2, failing(["momentum"]))
+    ((first, second),) = failures.groups()
+    assert (first.index, second.index, second.runs) == (2, 4, 2)
+
+
+def test_a_listed_divergence_explains_a_run_that_holds_all_it_needs():
+    entry = Signature("found/x", "keras-*", "DIVERGED", frozenset({"rho"}), "reason", "link")
+    assert entry.explains("keras-graph", failing(["momentum", "rho"]))
+    assert not entry.explains("keras-graph", failing(["momentum"]))
+    assert not entry.explains("torch", failing(["rho"]))
+    assert not entry.explains("keras-graph", failing(["rho"], verdict="FAILED"))
+
+
+def test_findings_that_need_more_join_the_one_that_needs_less():
+    def finding(features, runs):
+        place = {"slot": "parameter"}
+        return Finding("reference", "x", Verdict.DIVERGED.name, "reason", features, runs, place, case=str(runs))
+
+    (joined,) = merged([finding(["a", "b"], 2), finding(["a"], 3)])
+    assert (joined.features, joined.runs) == (["a"], 5)
+
+
+@pytest.mark.tensorflow
+@pytest.mark.xdist_group("tensorflow")
+def test_tf_keras_keeps_every_relation_but_for_what_is_listed(capsys, tmp_path):
+    status, document = searched(capsys, "--runs", 150, "--subject", "keras-eager", "--output", tmp_path)
+    assert (status, document["findings"]) == (0, [])
+
+
+def test_a_worker_that_hangs_is_stopped():
+    child = Child(0.2)
+    try:
+        answer = child._ask({"subject": "reference"})  # starting takes longer than that
+        assert answer == "did not answer within 0.2 s and was stopped"
+    finally:
+        child.close()
