@@ -107,9 +107,9 @@ def _bounds(problem: Problem, start: Columns, step: int) -> Columns:
     params = {n: start["parameter"][n] for n in problem.params}
     lifted_state: dict[str, Any] = {"iterations": step}
     for slot in rule.slots(state):
-        lifted_state[slot] = lifted(start[slot], None, None, 0.0 if slot == "second_moment" else None)
+        lifted_state[slot] = lifted(start[slot], None, 0.0 if slot == "second_moment" else None)
     with np.errstate(all="ignore"):
-        after, new = rule.step(lifted(params, None, None), lifted(problem.gradients(step), None, None), lifted_state)
+        after, new = rule.step(lifted(params), lifted(problem.gradients(step)), lifted_state)
     made = {"parameter": after, **rule.slots(new)}
     found = {slot: {n: 2 * spread(b)[1] for n, b in tensors.items()} for slot, tensors in made.items()}
     return {s: {n: np.where(np.isnan(e), np.inf, e) for n, e in t.items()} for s, t in found.items()}
