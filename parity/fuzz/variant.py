@@ -62,7 +62,7 @@ def advance(problem: Problem, adapter: Adapter, start: int, stop: int) -> list[C
 
 def shown(adapter: Adapter) -> Columns:
     """Return what a subject shows now: {slot: {tensor: array}}."""
-    return {slot: {n: np.asarray(a) for n, a in tensors.items()} for slot, tensors in adapter.read().items()}
+    return {slot: {n: np.array(a) for n, a in tensors.items()} for slot, tensors in adapter.read().items()}
 
 
 def mapped(columns: Mapping[str, Mapping[str, Array]], change: Mapping[str, Array]) -> Columns:

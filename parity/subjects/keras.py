@@ -224,7 +224,9 @@ def _view(variable: Any) -> Any:
     import tensorflow as tf
 
     held = variable.value
-    return np.asarray(tf.raw_ops.ReadVariableOp(resource=held.handle, dtype=held.dtype))
+    read = tf.raw_ops.ReadVariableOp(resource=held.handle, dtype=held.dtype)
+    # np.asarray raises for a bfloat16 scalar, whose __array__ yields no array (tensorflow/python/framework/ops.py).
+    return np.asarray(read if read.shape.rank else read.numpy())
 
 
 def describe(optimizer: Any) -> str:

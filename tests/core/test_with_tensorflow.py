@@ -27,6 +27,12 @@ def test_eigens_reciprocal_root_keeps_its_allowance_over_all_float32_in_one_to_f
     assert worst <= MEASURED < ALLOWED
 
 
+@pytest.mark.parametrize("dtype", ["float64", "float32", "float16", "bfloat16"])
+def test_scalars_and_empty_vectors_of_every_dtype_are_read(tf, dtype):
+    found = judged(cell(steps=2, dtype=dtype, tensors={"scalar": [], "empty": [0]}, learning_rate=0.5), "keras-eager")
+    assert {item.verdict for item in found.values()} == {"IDENTICAL"}
+
+
 @pytest.mark.parametrize("name", ["keras-eager", "keras-graph", "keras-xla"])
 def test_reading_after_each_step_changes_no_bit(tf, name):
     made = problem.make(cell(steps=20, momentum=0.9, centered=True, low=1e-3))
