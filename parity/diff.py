@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from parity.numerics import Array, bits, format_of, ulp_distance
+from parity.numerics import Array, bits, format_of, largest_ulp_distance, ulp_distance
 from parity.results import TABLE_COLUMNS, StepTable
 from parity.trajectory import Layout
 
@@ -143,6 +143,37 @@ def fill(
     if part["slot"][int(rows[0])] == "parameter":
         part["in_steps"][rows] = _in_steps(largest, found.row[first], learning_rate)
     return Filled(rows, worst, ratio[worst].astype(np.float64))
+
+
+def fill_drift(
+    part: dict[str, Any], row: int, obtained: Array, expected: Array, mask: Array, layout: Layout, learning_rate: float
+) -> None:
+    """Write one step whose differences have no bound, from whole flat rows; worst is the largest difference.
+
+    ``mask`` tells which elements differ. Most do there, so nothing is gathered, and float32 is not widened: a
+    difference rounds once.
+    """
+    for number, (start, end) in enumerate(zip(layout.starts, layout.ends, strict=True)):
+        a, b = obtained[start:end], expected[start:end]
+        differing = int(np.count_nonzero(mask[start:end]))
+        if not differing:
+            continue
+        at = row * len(layout.names) + number
+        part["max_ulp"][at] = largest_ulp_distance(a, b)
+        if a.dtype.itemsize == 2:
+            a, b = a.astype(np.float64), b.astype(np.float64)
+        signed = a - b
+        magnitude = np.abs(signed)
+        worst = int(np.argmax(magnitude))
+        with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
+            # fmax passes over 0 / 0, which is where both are zero.
+            part["max_rel"][at] = np.fmax.reduce(magnitude / np.abs(b))
+        part["differing"][at], part["index"][at], part["max_abs"][at] = differing, worst, magnitude[worst]
+        part["signed_mean"][at] = np.mean(signed, dtype=np.float64)
+        part["ratio"][at], part["bound"][at] = np.nan, np.inf
+        part["obtained"][at], part["expected"][at] = a[worst], b[worst]
+        if part["slot"][at] == "parameter":
+            part["in_steps"][at] = magnitude[worst] / learning_rate if learning_rate else np.nan
 
 
 def _first_largest(values: Array, first: Indices) -> Indices:

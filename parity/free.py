@@ -9,13 +9,13 @@ import numpy as np
 
 from parity import stage
 from parity.bounds import Bounded, Predicted, in_pieces
-from parity.diff import Indices, gaps, unequal
+from parity.diff import Indices, fill_drift, gaps, unequal
 from parity.judge import Found, Judge, Rows
 from parity.lockstep import MAX_FLIPS, Lockstep
-from parity.numerics import Array
+from parity.numerics import Array, shown
 from parity.problem import Evaluation, MlpProblem, Problem
 from parity.reference import network
-from parity.results import BranchFlip, Comparison
+from parity.results import BranchFlip, Comparison, Worst
 from parity.trajectory import Block
 from parity.verdict import Verdict
 
@@ -61,12 +61,15 @@ class Free(Judge):
         found: dict[str, list[tuple[int, Indices, Array, Array, Array]]] = {slot: [] for slot in self._parts}
         for row in range(block.count):
             start, made, touched = self._step(block, row)
-            if self.source != "computed" and (touched or self._errors is not None):
+            if self.source == "computed":
+                self._record_drift(block, row, made, touched)
+                continue
+            if touched or self._errors is not None:
                 self._advance_errors(start, made, touched)
             for slot, mask in touched.items():
+                assert self._errors is not None
                 at = np.flatnonzero(mask)
-                bound = np.full(len(at), np.inf, self.format.wide) if self._errors is None else self._errors[slot][at]
-                found[slot].append((row, at, block.rows[slot][row + 1][at], made[slot][at], bound))
+                found[slot].append((row, at, block.rows[slot][row + 1][at], made[slot][at], self._errors[slot][at]))
         self._settle(block, [_joined(slot, parts) for slot, parts in found.items() if parts])
 
     def _step(self, block: Block, row: int) -> tuple["_Start", Rows, dict[str, Array]]:
@@ -90,6 +93,29 @@ class Free(Judge):
         made = {"parameter": self._params, **self._slots}
         masks = {slot: unequal(block.rows[slot][row + 1], made[slot]) for slot in self._parts}
         return start, made, {slot: mask for slot, mask in masks.items() if mask is not None}
+
+    def _record_drift(self, block: Block, row: int, made: Rows, touched: dict[str, Array]) -> None:
+        """Write what differs where no bound exists, and keep the largest difference of a parameter as the worst."""
+        rate = self.learning_rate_at(block.start + row)
+        for slot, mask in touched.items():
+            self.differing += int(np.count_nonzero(mask))
+            fill_drift(self._parts[slot], row, block.rows[slot][row + 1], made[slot], mask, self.layout, rate)
+        if "parameter" in touched:
+            self._keep_largest(block, row, made["parameter"])
+
+    def _keep_largest(self, block: Block, row: int, made: Array) -> None:
+        part, tensors = self._parts["parameter"], len(self.layout.names)
+        here = slice(row * tensors, (row + 1) * tensors)
+        number = int(np.argmax(part["max_abs"][here]))
+        at = row * tensors + number
+        if self.worst is not None and not part["max_abs"][at] > abs(float(self.worst.difference)):
+            return
+        position = int(part["index"][at] + self.layout.starts[number])
+        theirs, ours = block.rows["parameter"][row + 1][[position]], made[[position]]
+        found = gaps(np.zeros(1, dtype=np.int64), np.array([position], dtype=np.int64), theirs, ours)
+        name, index = self.layout.index(position)
+        values = (shown(theirs[0]), shown(ours[0]), "Infinity", shown(found.signed[0]), "NaN", shown(found.ulp[0]))
+        self.worst = Worst(block.start + row, "parameter", name, index, *values, shown(part["in_steps"][at]))
 
     def _locate(self, block: Block, row: int, found: Sequence[Found]) -> None:
         slot = stage.earliest([each.slot for each in found])

@@ -3,6 +3,8 @@
 Nothing here imports NumPy: listing cases has to be instant. ``python -m parity.spec`` prints the schema.
 """
 
+import math
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
@@ -216,6 +218,13 @@ class Cell(_Strict, frozen=True):
     folder: str = ""
     shortened: bool = False
     file: str = ""
+
+    @property
+    def elements(self) -> int:
+        """How many parameters the problem has; 0 where only its data file can tell."""
+        if isinstance(self.problem, Mlp):
+            return sum((a + 1) * b for a, b in pairwise(self.problem.layers))
+        return sum(math.prod(shape) for shape in self.problem.tensors.values())
 
     @property
     def reads_data(self) -> bool:
