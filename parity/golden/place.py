@@ -18,7 +18,7 @@ _LONGEST = 80
 
 
 def is_golden(name: str) -> bool:
-    """Return whether a subject's name asks for recordings."""
+    """Return whether a subject's name asks for recordings; a class in a module ``golden`` is ``golden.py:Class``."""
     return name.startswith(PREFIX)
 
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from parity.casefile import pattern_of
 from parity.errors import DataError, UnsupportedError
-from parity.files import install, write_file
+from parity.files import alone, install, write_file
 from parity.golden import place, sheet, tie
 from parity.golden.sheet import Sheet
-from parity.golden.values import CODES, Reader
+from parity.golden.values import CODES, Reader, digest_of
 from parity.problem import Problem
 from parity.spec import Cell
 from parity.tomlfile import show_path
@@ -98,19 +98,20 @@ def keep(folder: Path, made: Sheet, part: Path) -> Path:
     """
     path = folder / f"{place.stem(made.case)}{place.SHEET}"
     values = folder / made.values
-    try:
-        old: Sheet | None = sheet.read(path)
-    except (FileNotFoundError, DataError):
-        old = None
-    if values.is_file() and not values.is_symlink() and values.read_bytes() == part.read_bytes():
-        part.unlink()
-    else:
-        install(part, values)
-    if old is None or not old.same_recording(made):
-        write_file(path, sheet.encode(made))
-    for stale in folder.glob(f"{place.stem(made.case)}.*{place.VALUES}"):
-        if stale != values:
-            stale.unlink(missing_ok=True)
+    with alone(folder):
+        try:
+            old: Sheet | None = sheet.read(path)
+        except (FileNotFoundError, DataError):
+            old = None
+        if values.is_file() and not values.is_symlink() and digest_of(values) == made.sha256:
+            part.unlink()
+        else:
+            install(part, values)
+        if old is None or not old.same_recording(made):
+            write_file(path, sheet.encode(made))
+        for stale in folder.glob(f"{place.stem(made.case)}.*{place.VALUES}"):
+            if stale != values:
+                stale.unlink(missing_ok=True)
     return values
 
 

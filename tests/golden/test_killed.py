@@ -1,4 +1,4 @@
-"""A recorder that is killed at any moment leaves whole recordings, and the next one completes to the same bytes."""
+"""Recorders that are killed, meet each other or find the disk full leave whole recordings behind."""
 
 import os
 import random
@@ -52,6 +52,15 @@ def test_killed_at_random_moments_it_loses_nothing_and_the_next_run_completes(tm
     assert replaced, "no kill came late enough to be a test"
     assert record(tmp_path / "torn").wait() == 0
     assert bytes_of(tmp_path / "torn" / "reference") == bytes_of(tmp_path / "whole" / "reference")
+
+
+def test_recorders_at_the_same_time_leave_whole_recordings(tmp_path: Path) -> None:
+    running = [record(tmp_path, "--steps", steps) for steps in ("3", "4", "5")]
+    assert [each.wait() for each in running] == [0, 0, 0]
+    folder = tmp_path / "reference"
+    for cell in select([PATTERN]):
+        open_recording(folder, make(msgspec.structs.replace(cell, steps=3)))
+    assert len(list(folder.iterdir())) == 2 * len(select([PATTERN]))
 
 
 def test_a_folder_that_cannot_be_written_is_one_message(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
