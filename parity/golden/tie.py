@@ -14,8 +14,14 @@ _TIED = ("dtype", "gradients", "hyperparameters", "problem", "seed", "weights")
 
 
 def described(cell: Cell) -> dict[str, Any]:
-    """Return the readable part of a tie: the values of a cell that its numbers depend on, defaults included."""
-    return {name: _full(getattr(cell, name)) for name in _TIED}
+    """Return the readable part of a tie: what a cell's numbers depend on, with every hyperparameter spelled out.
+
+    Other keys that have their default are left out, so that a new one does not untie what was recorded before it.
+    """
+    found: dict[str, Any] = {name: msgspec.to_builtins(getattr(cell, name)) for name in _TIED}
+    given = cell.hyperparameters
+    full = {name: msgspec.to_builtins(getattr(given, name)) for name in given.__struct_fields__}
+    return {**found, "hyperparameters": full}
 
 
 def tie(problem: Problem, steps: int) -> str:
@@ -47,15 +53,6 @@ def changes(recorded: dict[str, Any], now: dict[str, Any]) -> list[str]:
         elif then != today:
             found.append(f"{name}: {then!r} then, {today!r} now")
     return found
-
-
-def _full(value: Any) -> Any:
-    """Return a record with its defaults spelled out, as plain JSON data."""
-    if isinstance(value, msgspec.Struct):
-        tag = value.__struct_config__.tag
-        fields = {name: _full(getattr(value, name)) for name in value.__struct_fields__}
-        return {str(value.__struct_config__.tag_field): tag, **fields} if tag else fields
-    return msgspec.to_builtins(value)
 
 
 def _add(digest: Any, title: str, tensors: dict[str, Array]) -> None:
