@@ -91,10 +91,10 @@ class Reader:
         try:
             if digest_of(path) != sha256:
                 raise damaged(path, "its bytes are not those that were recorded (SHA-256 differs)")
-            handle: Any = safe_open(path, framework="numpy")
-            self._slices = {name: handle.get_slice(name) for name in handle.keys()}  # noqa: SIM118  # no mapping
-            self.shapes = {name: tuple(part.get_shape()) for name, part in self._slices.items()}
-            self.dtypes = {name: part.get_dtype() for name, part in self._slices.items()}
+            with self._opened(path) as file:
+                parts = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118  # it is no mapping
+                self.shapes = {name: tuple(part.get_shape()) for name, part in parts.items()}
+                self.dtypes = {name: part.get_dtype() for name, part in parts.items()}
         except (SafetensorError, OSError, ValueError, TypeError) as error:
             said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
             raise damaged(path, f"not safetensors: {printable(said)}") from error
@@ -118,7 +118,16 @@ class Reader:
         return np.array(window[index - start])
 
     def _rows(self, name: str, start: int) -> Array:
-        return np.asarray(self._slices[name][start : min(start + self._count(name), self.shapes[name][0])])
+        try:
+            with self._opened(self._path) as file:
+                return np.array(file.get_slice(name)[start : min(start + self._count(name), self.shapes[name][0])])
+        except (SafetensorError, OSError) as error:
+            raise damaged(self._path, f"it changed while it was read: {printable(str(error))}") from error
+
+    @staticmethod
+    def _opened(path: Path) -> Any:
+        # Opened for each window: an open file stays mapped, and what was read of it would count as memory in use.
+        return safe_open(path, framework="numpy")
 
     def _count(self, name: str) -> int:
         """Return how many rows of a tensor are read at a time."""

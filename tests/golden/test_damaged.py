@@ -244,3 +244,18 @@ def test_a_summary_or_a_probe_may_change_without_recording_again(tmp_path: Path)
     assert main(["record", str(case), "--subject", "reference", "--output", str(tmp_path / "rec")]) == 0
     case.write_text(text.replace("A case of one's own", "Another sentence").replace('"rho"]', '"rho", "epsilon"]'))
     assert main(["run", str(case), "--subject", f"golden:{tmp_path / 'rec' / 'reference'}"]) == 0
+
+
+def test_what_a_sheet_says_is_escaped_in_a_report(folder: Path, tmp_path: Path) -> None:
+    hostile = "<script>alert(1)</script>\n\0\x1b[31m"
+    edited(resolved=hostile, recorded=hostile, circumstances={hostile: hostile, "environment": {hostile: [hostile]}})(
+        *parts(folder)
+    )
+    out = tmp_path / "report"
+    assert main(["report", CELL, "--subject", f"golden:{folder}", "--output", str(out)]) == 0
+    for name in ("index.html", "summary.md", "junit.xml"):
+        content = (out / name).read_text(encoding="utf-8")
+        assert "alert(1)" in content or name != "index.html"
+        assert "<script>alert(1)" not in content
+        assert "\0" not in content
+        assert "\x1b" not in content
