@@ -47,6 +47,8 @@ class BoundedDtype:
         if self.format.dtype.itemsize == 2:
             error = np.maximum(error, np.abs(exact - twice))
         error = error + (value.error if isinstance(value, Rate) else 0.0)
+        if abs(exact) < self.format.underflow:
+            error = np.maximum(error, abs(exact))  # a subnormal constant may be taken for zero
         least = exact - error
         return Bounded(exact, error, self.format, least if least >= 0 else None)
 
@@ -109,10 +111,19 @@ class Bounded(NDArrayOperatorsMixin):
 
 
 def exact(array: Array, error: Array | float = 0.0, floor: float | None = None) -> Bounded:
-    """Return narrow values as bounded ones: exact unless an error is given, never below ``floor`` if that is given."""
+    """Return narrow values as bounded ones: exact unless an error is given, never below ``floor`` if that is given.
+
+    What may be subnormal may also be taken for zero: where results are flushed, so are the operands of the first
+    operation (``_MM_DENORMALS_ZERO_ON`` beside the flag for results in tsl/platform/denormal.cc).
+    """
     fmt = format_of(array.dtype)
     value = array.astype(fmt.wide)
-    return Bounded(value, np.broadcast_to(np.asarray(error, dtype=fmt.wide), value.shape), fmt, floor)
+    bound = np.broadcast_to(np.asarray(error, dtype=fmt.wide), value.shape)
+    magnitude = np.abs(value)
+    small = magnitude - bound < fmt.underflow
+    if small.any():
+        bound = bound + np.where(small, np.minimum(magnitude + bound, fmt.underflow), 0.0)
+    return Bounded(value, bound, fmt, floor)
 
 
 def _rounded(
@@ -254,14 +265,21 @@ class BoundedFloat32:
         return _rounded(np.log(x.value), error, self._format, _TRANSCENDENTAL)
 
 
+# The variable that holds the rate is float32, whose subnormals may be taken for zero also where they become float64.
+_FLOAT32_TINY = float(np.finfo(np.float32).smallest_normal)
+
+
 def rate_with_bound(learning_rate: Any, step: int) -> Rate:
     """Return the float32 learning rate of a step, with a bound on how far another float32 evaluation may be off."""
     if not hasattr(learning_rate, "rate"):
-        return Rate(np.float32(learning_rate(step) if callable(learning_rate) else learning_rate))
+        plain = Rate(np.float32(learning_rate(step) if callable(learning_rate) else learning_rate))
+        plain.error = float(plain) if plain < _FLOAT32_TINY else 0.0
+        return plain
     value = Rate(learning_rate(step))
     with np.errstate(all="ignore"):
         bounded = learning_rate.rate(BoundedFloat32(), step)
     error = float(bounded.error) + abs(float(bounded.value) - value)
+    error = max(error, float(value)) if value < _FLOAT32_TINY else error
     value.error = error if np.isfinite(error) else float("inf")
     return value
 

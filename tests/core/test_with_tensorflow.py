@@ -27,6 +27,19 @@ def test_eigens_reciprocal_root_keeps_its_allowance_over_all_float32_in_one_to_f
     assert worst <= MEASURED < ALLOWED
 
 
+@pytest.mark.parametrize("name", ["keras-eager", "keras-graph", "keras-xla"])
+def test_a_subnormal_gradient_that_is_taken_for_zero_is_rounding(tf, name):
+    found = judged(cell(steps=3, low=1e-42, high=1e-39, learning_rate=1e30, epsilon=1.0), name)
+    assert {item.verdict for item in found.values()} <= {"IDENTICAL", "ROUNDING"}
+
+
+@pytest.mark.parametrize("rate", [1e-44, 1e-40])
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_a_subnormal_learning_rate_that_is_taken_for_zero_is_rounding(tf, dtype, rate):
+    found = judged(cell(steps=3, dtype=dtype, low=1e20, high=1e30, learning_rate=rate, epsilon=1e-7), "keras-eager")
+    assert {item.verdict for item in found.values()} <= {"IDENTICAL", "ROUNDING", "UNDECIDED"}
+
+
 @pytest.mark.parametrize("dtype", ["float64", "float32", "float16", "bfloat16"])
 def test_scalars_and_empty_vectors_of_every_dtype_are_read(tf, dtype):
     found = judged(cell(steps=2, dtype=dtype, tensors={"scalar": [], "empty": [0]}, learning_rate=0.5), "keras-eager")
