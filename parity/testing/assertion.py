@@ -38,7 +38,7 @@ class Bench:
     """
 
     session: Session = field(default_factory=Session)
-    diagnoses: dict[Any, dict[str, Any]] = field(default_factory=dict)
+    diagnoses: list[tuple[Any, dict[str, Any]]] = field(default_factory=list)
     test: str = ""
 
     def close(self) -> None:

@@ -2,9 +2,14 @@
 
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
+from parity.spec import Cell
+
 TIME_LIMIT = 60.0
+RULE = frozenset({"learning_rate", "rho", "momentum", "epsilon", "centered", "weight_decay"})
+"""What the diagnosis varies; whatever else a case sets is outside of the rule."""
 
 
 def diagnosed(name: str) -> dict[str, Any]:
@@ -35,31 +40,64 @@ def diagnosed_here(kind: Callable[..., Any], name: str) -> dict[str, Any]:
     return found[0] if found else Diagnosis(name, Finding.FAILED, evidence=tuple(reasons or [late])).document()
 
 
-def lines(document: dict[str, Any], sets: list[str]) -> list[str]:
-    """Return the likeliest explanation, its residual and the runner-up; ``sets`` is what the failing case sets."""
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """What a failing case asks of a diagnosis: its mode, what else it sets, and whether rounding is the failure."""
+
+    mode: str = "plain"
+    sets: tuple[str, ...] = ()
+    rounding: bool = False
+
+
+def sought(cell: Cell, rounding: bool) -> Sought:
+    """Return what a cell asks; ``rounding`` is whether its differences are inside the bound."""
+    given = cell.hyperparameters
+    centred = "both" if given.momentum else "centered"
+    mode = centred if given.centered else "momentum" if given.momentum else "plain"
+    sets = [f"{key}={value!r}" for key, value in given.departures().items() if key not in RULE]
+    sets += [f"{cell.dtype} weights"] * (cell.dtype != "float32")
+    sets += [f"{cell.gradients} gradients"] * (cell.gradients == "computed")
+    return Sought("weight_decay" if given.weight_decay and mode == "plain" else mode, tuple(sets), rounding)
+
+
+def lines(document: dict[str, Any], case: Sought) -> list[str]:
+    """Return the likeliest explanation of a failing case, its residual and the runner-up."""
     from parity.diagnosis.findings import Finding
 
-    finding = Finding[document["verdict"]]
+    finding, found = Finding[document["verdict"]], document["explanations"]
     evidence = "; ".join(document["evidence"])
-    if finding in (Finding.IDENTICAL, Finding.ROUNDING):
-        return _outside_the_rule(finding, sets) if sets else [f"likeliest explanation: none; the rule {finding.value}"]
-    if not document["explanations"]:
-        return [f"likeliest explanation: none: the diagnosis found that it {finding.value}" + _said(evidence)]
-    first, *others = document["explanations"]
-    if finding is Finding.UNEXPLAINED:
-        text = "none of the known choices; the nearest: " + (_cause(first) if _choices(first) else "tf.keras' own rule")
-    else:
-        text = _cause(first)
-    rivals = [*(found for found in others if found["modes"] == first["modes"]), *document["ties"]]
+    if case.mode in document["modes"]:
+        found = [explanation for explanation in found if case.mode in explanation["modes"]]
+    agrees = finding in (Finding.IDENTICAL, Finding.ROUNDING)
+    if agrees or (finding is Finding.EXPLAINED and found and _only_rounding(found[0])):
+        if not (case.rounding and found and _choices(found[0])):
+            return [_outside_the_rule(case)]
+    elif not document["explanations"]:
+        return [f"likeliest explanation: none: the diagnosis found that it {finding.value}{_said(evidence)}"]
+    if not found:
+        return [f"likeliest explanation: none; no set of choices reproduces it in mode {case.mode}"]
+    text = _nearest(found[0]) if finding is Finding.UNEXPLAINED else _cause(found[0])
+    rivals = [*found[1:], *document["ties"]]
     return [
         f"likeliest explanation: {text}{_said(evidence)}",
-        f"  residual    {_residual(first)}",
+        f"  residual    {_residual(found[0])}",
         f"  runner-up   {_cause(rivals[0]) if rivals else 'none: no other set of choices fits'}",
     ]
 
 
-def _outside_the_rule(finding: Any, sets: list[str]) -> list[str]:
-    return [f"likeliest explanation: the rule itself {finding.value}; look at what this case sets: {', '.join(sets)}"]
+def _outside_the_rule(case: Sought) -> str:
+    elsewhere = f"; look at what this case sets: {', '.join(case.sets)}" if case.sets else ""
+    return f"likeliest explanation: the rule itself is tf.keras', up to rounding at most{elsewhere}"
+
+
+def _only_rounding(found: dict[str, Any]) -> bool:
+    from parity.diagnosis.member import Member
+
+    return Member(tuple(found["switches"].items()), tuple(found["hyperparameters"].items())).rounding
+
+
+def _nearest(found: dict[str, Any]) -> str:
+    return "none of the known choices; the nearest: " + (_cause(found) if _choices(found) else "tf.keras' own rule")
 
 
 def _said(evidence: str) -> str:

@@ -19,9 +19,6 @@ MOST_OTHERS = 8
 DIAGNOSABLE = frozenset({Verdict.DIVERGED, Verdict.NON_FINITE, Verdict.ROUNDING})
 """Verdicts whose cause a diagnosis can name; the others carry it in their reason."""
 
-RULE = frozenset({"learning_rate", "rho", "momentum", "epsilon", "centered", "weight_decay"})
-"""What the diagnosis varies; whatever else a case sets is outside of the rule."""
-
 
 class Objection(NamedTuple):
     """A comparison that fails a test; ``said`` is the demand it misses, empty where its verdict fails by itself."""
@@ -100,21 +97,15 @@ def _nearest_to_bound(shown: Objection) -> list[str]:
 def _cause(subject: str | Callable[..., Any], name: str, shown: Objection, bench: "Bench") -> list[str]:
     if isinstance(subject, str) and subject.startswith("golden:"):
         return ["likeliest explanation: not sought; a recorded trajectory cannot be run on probes"]
-    if subject not in bench.diagnoses:
-        if name:
+    document = next((found for known, found in bench.diagnoses if known is subject), None)
+    if document is None:
+        if name or isinstance(subject, str):
             document = cause.diagnosed(name)
         else:
-            assert not isinstance(subject, str)
             document = cause.diagnosed_here(subject, shown.item.subject)
-        bench.diagnoses[subject] = document
-    return [clean(line) for line in cause.lines(bench.diagnoses[subject], _beyond_the_rule(shown.cell))]
-
-
-def _beyond_the_rule(cell: Cell) -> list[str]:
-    """Return what a case sets that the diagnosis does not probe."""
-    sets = [f"{key}={value!r}" for key, value in cell.hyperparameters.departures().items() if key not in RULE]
-    sets += [f"{cell.dtype} weights"] * (cell.dtype != "float32")
-    return sets + [f"{cell.gradients} gradients"] * (cell.gradients == "computed")
+        bench.diagnoses.append((subject, document))
+    case = cause.sought(shown.cell, rounding=not shown.item.outcome.fails)
+    return [clean(line) for line in cause.lines(document, case)]
 
 
 def _others(results: Results, objections: Sequence[Objection], shown: Objection) -> list[str]:

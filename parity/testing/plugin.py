@@ -66,7 +66,11 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Make one test of each case that the marker selects."""
     marker = metafunc.definition.get_closest_marker("parity_cases")
-    if marker is None or "parity_case" not in metafunc.fixturenames:
+    if marker is None:
+        return
+    if "parity_case" not in metafunc.fixturenames:
+        if marker in metafunc.definition.own_markers:
+            pytest.fail("parity_cases: the test takes no argument parity_case, so it would run no case.", pytrace=False)
         return
     from parity.errors import ParityError
     from parity.testing.choose import DEFAULT, choose
@@ -91,7 +95,7 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     """Say of each test that passed what it did not compare, so that nobody takes it for compared."""
     passed = terminalreporter.stats.get("passed", [])
     lines = [f"{report.nodeid}: {_uncompared(report)}" for report in passed if _uncompared(report)]
-    if lines and terminalreporter.config.get_verbosity() >= 0:
+    if lines and terminalreporter.config.getoption("verbose") >= 0:
         terminalreporter.section("parity: passed, but not compared for want of")
         for line in lines:
             terminalreporter.line(line)

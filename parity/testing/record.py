@@ -12,7 +12,6 @@ from parity.verdict import Verdict
 Properties = list[tuple[str, str]]
 
 PREFIX = "parity."
-UNCOMPARED = PREFIX + "not_compared"
 
 
 def properties(comparisons: Sequence[Comparison]) -> Properties:

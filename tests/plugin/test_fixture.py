@@ -100,6 +100,12 @@ def test_a_marker_with_a_mistake_is_a_collection_error_with_one_message(run: Run
     result.stdout.fnmatch_lines(["parity_cases: no case matches 'rmsprop/plane'*"])
 
 
+def test_a_marker_without_the_argument_would_run_nothing_and_is_refused(run: Run) -> None:
+    result = run("@pytest.mark.parity_cases('rmsprop/plain')\ndef test_each(parity): pass\n")
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["parity_cases: the test takes no argument parity_case*"])
+
+
 def test_the_junit_record_holds_verdict_and_ratio(run: Run, pytester: pytest.Pytester) -> None:
     run(THREE_LINES.format("Wrong"), "--junitxml=junit.xml")
     text = (pytester.path / "junit.xml").read_text(encoding="utf-8")
