@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from parity.numerics import Array, bits, format_of, largest_ulp_distance, ulp_distance
+from parity.drift import drift
+from parity.numerics import Array, bits, format_of, ulp_distance
 from parity.results import TABLE_COLUMNS, StepTable
 from parity.trajectory import Layout
 
@@ -57,7 +58,10 @@ def unequal(obtained: Array, expected: Array) -> NDArray[np.bool_] | None:
     mask: NDArray[np.bool_] = a != b
     if not mask.any():
         return None
-    mask &= ~(np.isnan(obtained) & np.isnan(expected))
+    nan = np.isnan(obtained)
+    if not nan.any():
+        return mask
+    mask &= ~(nan & np.isnan(expected))
     return mask if mask.any() else None
 
 
@@ -150,8 +154,7 @@ def fill_drift(
 ) -> None:
     """Write one step whose differences have no bound, from whole flat rows; worst is the largest difference.
 
-    ``mask`` tells which elements differ. Most do there, so nothing is gathered, and float32 is not widened: a
-    difference rounds once.
+    ``mask`` tells which elements differ; most do there, so nothing is gathered.
     """
     for number, (start, end) in enumerate(zip(layout.starts, layout.ends, strict=True)):
         a, b = obtained[start:end], expected[start:end]
@@ -159,21 +162,14 @@ def fill_drift(
         if not differing:
             continue
         at = row * len(layout.names) + number
-        part["max_ulp"][at] = largest_ulp_distance(a, b)
-        if a.dtype.itemsize == 2:
-            a, b = a.astype(np.float64), b.astype(np.float64)
-        signed = a - b
-        magnitude = np.abs(signed)
-        worst = int(np.argmax(magnitude))
-        with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
-            # fmax passes over 0 / 0, which is where both are zero.
-            part["max_rel"][at] = np.fmax.reduce(magnitude / np.abs(b))
-        part["differing"][at], part["index"][at], part["max_abs"][at] = differing, worst, magnitude[worst]
-        part["signed_mean"][at] = np.mean(signed, dtype=np.float64)
+        found = drift(a, b)
+        part["differing"][at], part["index"][at], part["max_abs"][at] = differing, found.at, found.largest
+        part["max_rel"][at], part["max_ulp"][at] = found.relative, found.ulp
+        part["signed_mean"][at] = found.total / a.size
         part["ratio"][at], part["bound"][at] = np.nan, np.inf
-        part["obtained"][at], part["expected"][at] = a[worst], b[worst]
+        part["obtained"][at], part["expected"][at] = a[found.at], b[found.at]
         if part["slot"][at] == "parameter":
-            part["in_steps"][at] = magnitude[worst] / learning_rate if learning_rate else np.nan
+            part["in_steps"][at] = found.largest / learning_rate if learning_rate else np.nan
 
 
 def _first_largest(values: Array, first: Indices) -> Indices:

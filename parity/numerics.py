@@ -82,15 +82,6 @@ def ulp_distance(obtained: Array, expected: Array) -> NDArray[np.float64]:
     return np.where(nan, np.inf, np.where(np.isnan(obtained), 0.0, distance)).astype(np.float64)
 
 
-def largest_ulp_distance(obtained: Array, expected: Array) -> float:
-    """Return the largest ``ulp_distance`` of two arrays that are not empty, without widening those of equal sign."""
-    a, b = bits(obtained), bits(expected)
-    opposite = (a ^ b) < 0
-    if opposite.any() or np.isnan(obtained).any() or np.isnan(expected).any():
-        return float(np.max(ulp_distance(obtained, expected)))
-    return float(np.max(np.abs(a - b)))
-
-
 def _ordinal(array: Array) -> Array:
     # Sign and magnitude to a monotone count. longdouble holds differences of 64-bit counts without overflow.
     raw = bits(array)

@@ -2,11 +2,13 @@
 
 import itertools
 
+import ml_dtypes
 import numpy as np
 import pytest
 
 from parity.diff import fill_drift, unequal
-from parity.numerics import dtype_of, largest_ulp_distance, ulp_distance
+from parity.drift import PIECE, drift
+from parity.numerics import dtype_of, format_of, ulp_distance
 from parity.reference.rmsprop import RMSprop
 from parity.trajectory import layout_of
 
@@ -67,18 +69,27 @@ def test_a_position_in_a_row_is_an_index_of_its_tensor():
     assert layout.index(layout.size - 1) == ("cube", [1, 2, 3])
 
 
-@pytest.mark.parametrize("dtype", ["float64", "float32", "float16"])
-@pytest.mark.parametrize("kind", ["equal signs", "opposite signs", "not a number", "subnormal"])
-def test_the_largest_ulp_distance_is_that_of_the_elements(dtype, kind):
-    a = np.abs(drawn(dtype, 1)["matrix"])
-    b = np.nextafter(np.nextafter(a, a.dtype.type(0)), a.dtype.type(0))
-    if kind == "opposite signs":
-        b[2, 3] *= -1
-    elif kind == "not a number":
-        b[1, 1] = np.nan
-    elif kind == "subnormal":
-        a[0, 0], b[0, 0] = np.finfo(dtype).smallest_subnormal, 0
-    assert largest_ulp_distance(a, b) == np.max(ulp_distance(a, b))
+@pytest.mark.parametrize("dtype", ["float64", "float32", "float16", "bfloat16"])
+@pytest.mark.parametrize("kind", ["equal signs", "opposite signs", "not a number", "subnormal", "zeros", "infinite"])
+@pytest.mark.parametrize("size", [1, 1000, PIECE + 3])
+def test_drift_is_that_of_the_elements(dtype, kind, size):
+    rng = np.random.default_rng(size)
+    b = (10.0 ** rng.uniform(-4, 1, size)).astype(dtype_of(dtype))
+    a = (b * b.dtype.type(1.25)).astype(b.dtype)
+    at, smallest = size // 2, float(ml_dtypes.finfo(b.dtype).smallest_subnormal)
+    special = {"opposite signs": (-a[at], b[at]), "not a number": (np.nan, b[at]), "subnormal": (smallest, 0.0)}
+    special |= {"zeros": (0.0, -0.0), "infinite": (np.inf, b[at])}
+    a[at], b[at] = special.get(kind, (a[at], b[at]))
+    found = drift(a, b)
+    with np.errstate(all="ignore"):
+        magnitude = np.abs(a.astype(np.float64) - b.astype(np.float64))
+        relative = np.fmax(0, np.fmax.reduce(magnitude / np.abs(b.astype(np.float64))))
+    assert found.at == np.argmax(magnitude)
+    assert found.ulp == np.max(ulp_distance(a, b))
+    # One rounding of the difference and one of the quotient, in the dtype of the values.
+    unit = format_of(np.float64 if b.dtype.itemsize == 2 else b.dtype).unit
+    assert np.isclose(found.largest, magnitude[found.at], rtol=2 * unit, atol=0, equal_nan=True)
+    assert np.isclose(found.relative, relative, rtol=4 * unit, atol=0, equal_nan=True)
 
 
 def test_drift_is_written_for_the_tensors_that_differ_and_no_others():

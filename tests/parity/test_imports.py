@@ -31,6 +31,7 @@ ROOMS = [
     "subjects",
     "trajectory",
     "stage",
+    "drift",
     "diff",
     "fingerprints",
     "judge",
