@@ -8,7 +8,7 @@ LIBRARIES := $(VENV)/.libraries
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help report test check accept answer matrix lint golden schema pins clean
+.PHONY: help report test bench check accept answer matrix lint golden schema pins clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/make \1\t\2/' | column -t -s $$'\t'
@@ -49,6 +49,9 @@ golden: $(READY)  ## record tf.keras anew into cases/golden/ (its README says wh
 	@tr '\n' '\0' < cases/golden/cells.txt | xargs -0 $(BIN)/python -m parity record --subject keras-eager --output .parity/golden
 	@$(BIN)/python -m parity record 'rmsprop/plain[float32]' --subject keras-graph --subject keras-xla --output .parity/golden
 	@rm -rf cases/golden/keras-* && cp -R .parity/golden/keras-* cases/golden/ && rm -rf .parity/golden
+
+bench: $(READY)  ## measure speed and memory side by side, into reports/latest/bench.json (about ten minutes)
+	@$(BIN)/python tests/bench/bench.py
 
 lint: $(READY)  ## linter, formatter and type checker
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy

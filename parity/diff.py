@@ -14,6 +14,9 @@ from parity.trajectory import Layout
 
 _INTEGER = ("step", "size", "differing", "index")
 _TEXT = ("slot", "tensor")
+
+MAX_ROWS = 40_000
+"""Rows of a table that are kept: beyond, the worst of every few steps."""
 Indices = NDArray[np.int64]
 
 
@@ -81,6 +84,7 @@ class TableBuilder:
     """Collects rows, one part a block and slot; identical stretches cost one call, whatever their length."""
 
     _parts: list[dict[str, Any]] = field(default_factory=list)
+    _window: int = 1
 
     def open(self, start: int, count: int, slot: str, layout: Layout) -> dict[str, Any]:
         """Add a row without a difference for each step and tensor; return the columns, which ``fill`` overwrites."""
@@ -105,8 +109,36 @@ class TableBuilder:
                 joined[name] = [value for part in self._parts for value in part[name]]
             else:
                 joined[name] = _concatenate([part[name] for part in self._parts])
-        order = np.argsort(joined["step"], kind="stable")
-        return {name: ([c[i] for i in order] if name in _TEXT else c[order]) for name, c in joined.items()}
+        return _taken(joined, np.argsort(joined["step"], kind="stable"))
+
+    def thin(self) -> None:
+        """Keep the worst row alone of each window of steps, wider ones as a run grows: a long run's table stays small.
+
+        What was opened is written by now: a part that is opened later starts at full resolution.
+        """
+        if sum(len(part["step"]) for part in self._parts) <= MAX_ROWS:
+            return
+        table = _thinned(self.table(), self._window)
+        while len(table["step"]) > MAX_ROWS // 2 and self._window <= int(table["step"][-1]):
+            self._window *= 2
+            table = _thinned(table, self._window)
+        self._parts = [table]
+
+
+def _thinned(table: StepTable, window: int) -> StepTable:
+    """Return the row with the largest ratio, the first among equals, of each window of steps, slot and tensor."""
+    names = [f"{slot}\0{tensor}" for slot, tensor in zip(table["slot"], table["tensor"], strict=True)]
+    group = np.unique(np.array(names, dtype=np.str_), return_inverse=True)[1]
+    ratio = np.where(np.isnan(table["ratio"]), -1.0, table["ratio"])
+    # The state before the first step, -1, has a window of its own.
+    windows = np.where(table["step"] < 0, -1, table["step"] // window)
+    order = np.lexsort((-table["step"], np.nan_to_num(table["max_abs"]), ratio, windows, group))
+    last = np.append((np.diff(group[order]) != 0) | (np.diff(windows[order]) != 0), True)
+    return _taken(table, np.sort(order[last]))
+
+
+def _taken(table: StepTable, rows: Indices) -> StepTable:
+    return {name: ([c[i] for i in rows] if name in _TEXT else c[rows]) for name, c in table.items()}
 
 
 def _concatenate(columns: Sequence[Array]) -> Array:

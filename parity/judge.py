@@ -77,6 +77,7 @@ class Judge:
         """Compare one block."""
         if block.start == 0:
             self._compare_start(block)
+        self.table.thin()
         compared = self._compared_slots(block)
         self._parts = {slot: self.table.open(block.start, block.count, slot, self.layout) for slot in compared}
         self.compared += block.count * self.layout.size * sum(slot != "gradient" for slot in compared)

@@ -1,0 +1,160 @@
+"""One step of the question's network: Keras and NumPy alone, a loop written by hand, and the harness."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from parity import problem as problems
+from parity import subjects
+from parity.casefile import select
+from parity.diff import fill_drift, unequal
+from parity.judge import reference_rule
+from parity.runner import run_pair
+from parity.trajectory import layout_of
+
+CASE = "network/question_shared"
+SHORT, LONG = 60, 260
+
+
+class Question:
+    """The question's network in Keras' graph mode, built and traced once, with the reference page beside it."""
+
+    def __init__(self) -> None:
+        (cell,) = select([CASE])
+        self.cell = msgspec.structs.replace(cell, comparisons=["lockstep"])
+        self.problem: Any = problems.make(self.cell)
+        self.keras: Any = subjects.create("keras-graph")
+        self.keras.open(self.problem)
+        self.keras.step(0, None)
+        self.rule = reference_rule(self.problem)
+        self.batches = [self.keras._inputs(number) for number in range(SHORT)]
+
+    def keras_step(self) -> float:
+        """Return milliseconds of one traced training step: forward, backward, apply."""
+        return _each(lambda number: self.keras._train(*self.batches[number]), SHORT)
+
+    def numpy_step(self) -> float:
+        """Return milliseconds of one step of the reference page over all parameters."""
+        grads = {name: w * w.dtype.type(1e-3) for name, w in self.problem.params.items()}
+        state = [self.problem.params, self.rule.init(self.problem.params)]
+
+        def step(number: int) -> None:
+            state[:] = self.rule.step(state[0], grads, state[1])
+
+        return _each(step, SHORT)
+
+    def by_hand(self) -> float:
+        """Return milliseconds of a step of the loop that people write: both sides, read back, ``assert_allclose``."""
+        slots = self.keras._optimizer._velocities
+        names = list(self.problem.params)
+
+        def read() -> tuple[dict[str, Any], dict[str, Any]]:
+            variables = self.keras._variables.values()
+            return (
+                {name: v.numpy() for name, v in zip(names, variables, strict=True)},
+                {name: v.numpy() for name, v in zip(names, slots, strict=True)},
+            )
+
+        def step(number: int) -> None:
+            params, moments = read()
+            _, gradients = self.keras._train(*self.batches[number])
+            grads = {name: g.numpy() for name, g in zip(names, gradients, strict=True)}
+            after, state = self.rule.step(params, grads, {"iterations": number, "second_moment": moments})
+            new_params, new_moments = read()
+            for name in names:
+                np.testing.assert_allclose(new_params[name], after[name], rtol=1e-4, atol=1e-6)
+                np.testing.assert_allclose(new_moments[name], state["second_moment"][name], rtol=1e-4, atol=1e-6)
+
+        return _each(step, SHORT)
+
+    def harness(self) -> float:
+        """Return milliseconds that a further step costs ``run_pair``, every tensor and slot compared and bounded."""
+        short, long = (self._run(steps) for steps in (SHORT, LONG))
+        return (long - short) / (LONG - SHORT) * 1e3
+
+    def _run(self, steps: int) -> float:
+        began = time.perf_counter()
+        pair = run_pair(msgspec.structs.replace(self.cell, steps=steps), "keras-graph")
+        assert pair.comparisons[0].verdict in ("IDENTICAL", "ROUNDING"), pair.comparisons[0]
+        return time.perf_counter() - began
+
+
+class Comparing:
+    """All parameters and second moments of the question's network, once equal to the bit, once nowhere equal."""
+
+    def __init__(self, question: Question) -> None:
+        self.layout = layout_of(question.problem.params)
+        weights = self.layout.join(question.problem.params) + np.float32(1e-3)
+        self.expected = {"parameter": weights, "second_moment": np.abs(weights) * np.float32(1e-3)}
+        self.equal = {slot: row.copy() for slot, row in self.expected.items()}
+        self.unequal = {slot: np.nextafter(row, np.float32(9)) for slot, row in self.expected.items()}
+        columns = ("differing", "index", "max_abs", "max_rel", "max_ulp", "signed_mean", "ratio", "bound", "obtained")
+        rows = len(self.layout.names)
+        self.part: dict[str, Any] = {name: np.zeros(rows) for name in (*columns, "expected", "in_steps")}
+        self.part["slot"] = ["parameter"] * rows
+
+    def allclose(self, obtained: dict[str, Any]) -> float:
+        """Return milliseconds of ``np.testing.assert_allclose`` over all tensors."""
+
+        def compare(number: int) -> None:
+            for slot, row in self.expected.items():
+                theirs, ours = self.layout.split(obtained[slot]), self.layout.split(row)
+                for name in self.layout.names:
+                    np.testing.assert_allclose(theirs[name], ours[name], rtol=1e-4, atol=1e-6)
+
+        return _each(compare, 10)
+
+    def harness(self, obtained: dict[str, Any]) -> float:
+        """Return milliseconds of the harness' comparison: bits first, then the statistics of what differs."""
+
+        def compare(number: int) -> None:
+            for slot, row in self.expected.items():
+                mask = unequal(obtained[slot], row)
+                if mask is not None:
+                    fill_drift(self.part, 0, obtained[slot], row, mask, self.layout, 1e-3)
+
+        return _each(compare, 10)
+
+
+class Updating:
+    """One update of a 784 x 512 kernel: the reference page, and Keras' apply in graph mode and compiled by XLA."""
+
+    def __init__(self) -> None:
+        import keras
+        import tensorflow as tf
+
+        rng = np.random.default_rng(0)
+        self.w, self.g = (rng.normal(size=(784, 512)).astype(np.float32) for _ in range(2))
+        self.v = np.square(self.g)
+        self.rule = reference_rule(Question().problem)
+        self.apply: dict[str, Callable[[int], Any]] = {}
+        for mode in ("graph", "xla"):
+            variable = keras.Variable(self.w, name=f"kernel_{mode}")
+            optimizer = keras.optimizers.RMSprop()
+            optimizer.build([variable])
+            self.apply[mode] = _applied(tf, optimizer, variable, tf.constant(self.g), mode == "xla")
+            self.apply[mode](0)
+
+    def page(self) -> float:
+        """Return milliseconds of the reference page."""
+        return _each(lambda number: self.rule.update(self.w, self.g, self.v, None, None, 1e-3), 40)
+
+    def keras(self, mode: str) -> float:
+        """Return milliseconds of Keras' ``apply``."""
+        return _each(self.apply[mode], 40)
+
+
+def _applied(tf: Any, optimizer: Any, variable: Any, gradient: Any, xla: bool) -> Callable[[int], Any]:
+    traced = tf.function(lambda g: optimizer.apply([g], [variable]), jit_compile=xla)
+    return lambda number: traced(gradient)
+
+
+def _each(step: Callable[[int], Any], count: int) -> float:
+    step(0)
+    began = time.perf_counter()
+    for number in range(count):
+        step(number)
+    return (time.perf_counter() - began) / count * 1e3
