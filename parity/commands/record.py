@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from parity import subjects
+from parity.caseerror import printable
 from parity.cli import complain
 from parity.commands.work import add_work_arguments, gather, progress
 from parity.errors import DataError, ParityError, UnsupportedError
@@ -48,7 +49,7 @@ def main(arguments: Namespace) -> int:
     recorded = [task for task, pair in zip(tasks, pairs, strict=True) if not pair.comparisons]
     for pair in pairs:
         for item in pair.comparisons[:1]:
-            print(f"not recorded: {item.case} · {item.subject}: {item.verdict}: {item.reason}")
+            print(printable(f"not recorded: {item.case} · {item.subject}: {item.verdict}: {item.reason}"))
     for name in names:
         count = sum(task.subject == name for task in recorded)
         folder = arguments.output / folder_name(name)
