@@ -53,7 +53,8 @@ def main(arguments: Namespace) -> int:
     for name in names:
         count = sum(task.subject == name for task in recorded)
         folder = arguments.output / folder_name(name)
-        print(f"{name}: {count} recorded into {folder}/; replay them with --subject golden:{folder}")
+        how = f"{count} recorded into {folder}/; replay them with --subject golden:{folder}"
+        print(f"{name}: {how if count else 'nothing to record' if not tasks else 'nothing recorded'}")
     if problems:
         return 2
     if any(Verdict[item.verdict].fails for pair in pairs for item in pair.comparisons):
