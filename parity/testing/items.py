@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from parity import subjects
+from parity.caseerror import printable
 from parity.casefile import load_cells
 from parity.errors import ParityError
 
@@ -100,4 +101,4 @@ class CaseItem(pytest.Item):
 
 
 def _reasons(comparisons: Iterable[Any]) -> str:
-    return "; ".join(dict.fromkeys(f"{item.verdict}: {item.reason}" for item in comparisons))
+    return printable("; ".join(dict.fromkeys(f"{item.verdict}: {item.reason}" for item in comparisons)))

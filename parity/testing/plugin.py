@@ -125,6 +125,7 @@ class Parity:
         One case of ``parity_case`` that the optimizer does not support is skipped; a whole set of them is a failure.
         """
         __tracebackhide__ = True
+        from parity.caseerror import printable
         from parity.testing.assertion import NothingCompared, NotInParity, assert_parity
         from parity.testing.choose import DEFAULT
         from parity.testing.record import properties
@@ -136,7 +137,7 @@ class Parity:
         except NotInParity as error:
             node.user_properties.extend(properties(error.results.comparisons))
             if isinstance(error, NothingCompared) and hasattr(cases, "hyperparameters"):
-                pytest.skip(error.results.comparisons[0].reason)
+                pytest.skip(printable(error.results.comparisons[0].reason))
             raise
         finally:
             bench.test = ""
