@@ -66,6 +66,8 @@ def blocks(problem: Problem, adapter: Adapter) -> Iterator[Block]:
         gradients = problem.gradients(number) if replayed else None
         taken = adapter.step(number, gradients)
         recorder.add(adapter.read(), gradients if replayed else taken.gradients, taken.loss)
+        # A library reuses the memory of what nobody holds, which is in the caches.
+        del taken
         if recorder.full:
             yield from recorder.take()
     yield from recorder.take()

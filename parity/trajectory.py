@@ -12,7 +12,7 @@ from parity.numerics import Array
 from parity.problem import Problem
 from parity.words import SLOTS
 
-BLOCK_BYTES = 32_000_000
+BLOCK_BYTES = 16_000_000
 """What a block holds at most, unless one step holds more; two of them take turns."""
 Columns = dict[str, dict[str, Array]]
 

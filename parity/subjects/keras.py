@@ -53,6 +53,7 @@ class KerasSubject:
         self._variables = model_variables(self._model, problem) if self._model else plain_variables(problem)
         self._optimizer = build_optimizer(problem.cell.hyperparameters)
         self._optimizer.build(list(self._variables.values()))
+        self._shown = Shown(tf, self._optimizer, self._variables)
         self._apply = self._compiled(self._apply_gradients)
         self._train = self._compiled(self._train_step)
         self.resolved = describe(self._optimizer)
@@ -69,7 +70,7 @@ class KerasSubject:
 
     def read(self) -> dict[str, Tensors]:
         """Return views of the variables as they are now."""
-        return read_variables(self._optimizer, self._variables)
+        return self._shown.read()
 
     def close(self) -> None:
         """Turn the graph rewrites on again, as TensorFlow has them."""
@@ -209,24 +210,29 @@ def _table(values: list[float]) -> Any:
     return Lookup()
 
 
-def read_variables(optimizer: Any, variables: Mapping[str, Any]) -> dict[str, Tensors]:
-    """Return parameters and slots as read-only NumPy views; slots that the optimizer does not use are left out."""
-    found: dict[str, Tensors] = {"parameter": {name: _view(v) for name, v in variables.items()}}
-    for attribute, slot in _SLOTS.items():
-        slots = getattr(optimizer, attribute, None)
-        if slots:
-            found[slot] = {name: _view(v) for name, v in zip(variables, slots, strict=True)}
-    return found
+class Shown:
+    """The variables that a subject shows, looked up once: parameters, and slots that the optimizer uses."""
+
+    def __init__(self, tf: Any, optimizer: Any, variables: Mapping[str, Any]) -> None:
+        self._read = tf.raw_ops.ReadVariableOp
+        listed = {"parameter": list(variables.values())}
+        listed |= {slot: found for attribute, slot in _SLOTS.items() if (found := getattr(optimizer, attribute, None))}
+        self._held = {
+            slot: [(name, v.value.handle, v.value.dtype, len(v.shape)) for name, v in zip(variables, held, strict=True)]
+            for slot, held in listed.items()
+        }
+
+    def read(self) -> dict[str, Tensors]:
+        """Return the buffers as they are, without a copy; TensorFlow makes others if it writes while somebody looks."""
+        return {
+            slot: {name: _array(self._read(resource=handle, dtype=dtype), rank) for name, handle, dtype, rank in held}
+            for slot, held in self._held.items()
+        }
 
 
-def _view(variable: Any) -> Any:
-    """Return a variable's buffer without a copy; TensorFlow makes another one when it writes while somebody looks."""
-    import tensorflow as tf
-
-    held = variable.value
-    read = tf.raw_ops.ReadVariableOp(resource=held.handle, dtype=held.dtype)
+def _array(tensor: Any, rank: int) -> Any:
     # np.asarray raises for a bfloat16 scalar, whose __array__ yields no array (tensorflow/python/framework/ops.py).
-    return np.asarray(read if read.shape.rank else read.numpy())
+    return np.asarray(tensor if rank else tensor.numpy())
 
 
 def describe(optimizer: Any) -> str:

@@ -15,12 +15,12 @@ from parity.problem import MlpProblem, Problem, ReplayedProblem
 from parity.subjects import Taken, Tensors
 from parity.subjects.keras import (
     GRAPPLER,
+    Shown,
     build_model,
     build_optimizer,
     describe,
     keras_circumstances,
     model_variables,
-    read_variables,
     set_rewrites,
 )
 
@@ -82,7 +82,7 @@ class KerasFitSubject:
 
     def read(self) -> dict[str, Tensors]:
         """Return the variables as NumPy arrays; ``fit`` stands still between two batches."""
-        return read_variables(self._optimizer, self._variables)
+        return Shown(self._tf, self._optimizer, self._variables).read()
 
     def close(self) -> None:
         """Let ``fit`` run out without another batch; nothing to do where ``open`` refused the case."""
