@@ -9,7 +9,7 @@ from parity.fuzz.words import RELATIONS
 DEFAULT_SUBJECTS = ("keras-eager", "keras-graph", "keras-xla")
 
 # Tracing a function costs as much as dozens of eager runs, so the compiled modes get a smaller share.
-_SHARE = {"keras-graph": 0.15, "keras-xla": 0.05, "keras-fit": 0.05}
+_SHARE = {"keras-graph": 0.1, "keras-xla": 0.03, "keras-fit": 0.03}
 _RUNS = {"reference": 120, "resume": 20, "permute": 20, "split": 20, "accumulate": 20, "sparse": 20}
 
 

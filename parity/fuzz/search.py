@@ -125,8 +125,9 @@ class Search:
 
         def condition(example: Example) -> bool:
             nonlocal index
-            if not self._stopped and not self._late():
-                self._take(round, index, child.judge(example, round.relation, round.subject))
+            if self._stopped or self._late():
+                return True  # ends the round: Hypothesis generates no more once an example is wanted
+            self._take(round, index, child.judge(example, round.relation, round.subject))
             index += 1
             return False
 

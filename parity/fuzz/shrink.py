@@ -20,7 +20,7 @@ Judge = Callable[[Example, str, str], Outcome]
 
 
 def generate(round: Round, allowed: frozenset[str], condition: Callable[[Example], bool]) -> None:
-    """Make the cases of a round and hand each to ``condition``, which is never true."""
+    """Make the cases of a round and hand each to ``condition``, which is true where the round must end early."""
     _find(round, allowed, condition, (Phase.generate,), None, b"")
 
 
