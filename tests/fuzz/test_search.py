@@ -132,6 +132,13 @@ def test_rounds_add_up_to_the_runs_that_are_asked_for():
     assert ("sparse", "reference") not in {(item.relation, item.subject) for item in made}
 
 
+def test_a_small_share_is_saved_up_for_rounds_that_are_worth_their_while():
+    made = list(rounds(["keras-eager", "keras-xla"], ["reference", "resume"], 0, 3000))
+    resumed = [item.runs for item in made[:-1] if (item.relation, item.subject) == ("resume", "keras-xla")]
+    assert set(resumed) == {8}
+    assert len(resumed) > 1
+
+
 def failing(features, verdict="DIVERGED", slot="parameter"):
     return Outcome(verdict, slot=slot, stage=slot, features=list(features), fails=True)
 
