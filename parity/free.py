@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 
 from parity import stage
-from parity.bounds import Bounded, Predicted, in_pieces
+from parity.bounds import Bounded
 from parity.diff import Indices, fill_drift, gaps, unequal
 from parity.judge import Found, Judge, Rows
 from parity.lockstep import MAX_FLIPS, Lockstep
@@ -16,6 +16,7 @@ from parity.numerics import Array, shown
 from parity.problem import Evaluation, MlpProblem, Problem
 from parity.reference import network
 from parity.results import BranchFlip, Comparison, Worst
+from parity.rulebounds import Predicted, in_pieces
 from parity.trajectory import Block
 from parity.verdict import Verdict
 

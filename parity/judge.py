@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from parity.bounds import Bounded, BoundedRMSprop, lifted, reduces, spread
+from parity.bounds import Bounded
 from parity.diff import Filled, Gaps, TableBuilder, fill, gaps, ratios, unequal
 from parity.numerics import Array, format_of, shown
 from parity.problem import Problem
 from parity.reference.rmsprop import RMSprop
 from parity.results import BranchFlip, Comparison, Divergence, Worst
+from parity.rulebounds import BoundedRMSprop, lifted, reduces, spread
 from parity.subjects.numpy_class import accepted_arguments
 from parity.trajectory import Block, layout_of
 from parity.verdict import Verdict

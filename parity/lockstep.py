@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 
 from parity import stage
-from parity.bounds import Bounded, Predicted, in_pieces
+from parity.bounds import Bounded
 from parity.diff import Indices, gaps, unequal
 from parity.fingerprints import Fingerprints
 from parity.forward_bounds import GradientBounds, undecided_units
@@ -16,6 +16,7 @@ from parity.judge import Found, Judge, Rows
 from parity.numerics import Array
 from parity.problem import Problem
 from parity.results import BranchFlip, Comparison
+from parity.rulebounds import Predicted, in_pieces
 from parity.trajectory import Block
 from parity.verdict import Verdict
 

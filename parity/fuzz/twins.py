@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from parity.bounds import BoundedRMSprop, lifted, spread
 from parity.fuzz.relations import Twin
 from parity.fuzz.words import Outcome
 from parity.numerics import Array, differs, shown
 from parity.problem import Problem
 from parity.reference.rmsprop import RMSprop
+from parity.rulebounds import BoundedRMSprop, lifted, spread
 from parity.stage import earliest
 from parity.subjects.numpy_class import accepted_arguments
 from parity.trajectory import Columns

@@ -8,10 +8,11 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
-from parity.bounds import Bounded, BoundedRMSprop, exact, rate_with_bound
+from parity.bounds import Bounded, exact
 from parity.numerics import dtype_of, format_of
 from parity.reference import schedules
 from parity.reference.rmsprop import RMSprop
+from parity.rulebounds import BoundedRMSprop, rate_with_bound
 
 NAMES = ["float64", "float32", "float16", "bfloat16"]
 quick = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)

@@ -25,6 +25,7 @@ ROOMS = [
     "casefile",
     "numerics",
     "bounds",
+    "rulebounds",
     "forward_bounds",
     "problem",
     "golden",
