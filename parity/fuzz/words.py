@@ -13,9 +13,9 @@ RELATIONS: Final[dict[str, str]] = {
     "sparse": "a gradient that consists of rows, repeated ones included, does what the same dense gradient does",
 }
 
-EXACT: Final = ("resume", "accumulate")
-"""Relations between two runs of the same operations; in the others Eigen may compute an element once in a vector and
-once alone, or subtract a row by another kernel, so that rounding may differ: the bound of one step judges them."""
+EXACT: Final = ("resume",)
+"""Relations between two runs of one program. In the others Eigen may compute an element once in a vector and once alone,
+and XLA may fuse another program otherwise, so that rounding may differ: the bound of one step judges them."""
 
 
 class Outcome(Struct, frozen=True, omit_defaults=True):
