@@ -14,7 +14,7 @@ RELATIONS: Final[dict[str, str]] = {
 }
 
 EXACT: Final = ("resume",)
-"""Relations between two runs of one program. In the others Eigen may compute an element once in a vector and once alone,
+"""Relations between two runs of one program. In the others Eigen may compute an element in a vector or alone,
 and XLA may fuse another program otherwise, so that rounding may differ: the bound of one step judges them."""
 
 
