@@ -48,8 +48,8 @@ class Start:
 class Picked:
     """The elements of some steps whose bounds are wanted, as positions in the rows ``[steps, size]`` taken as one.
 
-    ``touched`` maps a slot to its differing elements: positions, obtained and expected values. ``bounds`` are those of
-    the gradients, where the reference computes its own.
+    ``touched`` maps a slot to its differing elements: places in ``at``, obtained and expected values. ``bounds`` are
+    those of the gradients, where the reference computes its own.
     """
 
     start: Start
@@ -148,10 +148,11 @@ class Lockstep(Judge):
         at = np.arange(start.params.size) if everything else np.flatnonzero(np.any(list(touched.values()), axis=0))
         differing = {}
         for slot, mask in touched.items():
-            where = np.flatnonzero(mask)
+            places = np.flatnonzero(mask[at])
+            where = at[places]
             obtained = _obtained(block, slot, start.row, start.row + len(start.params)).reshape(-1)[where]
             expected = (start.grads if slot == "gradient" else made[slot]).reshape(-1)[where]
-            differing[slot] = (where, obtained, expected)
+            differing[slot] = (places, obtained, expected)
         computed = self.source == "computed"
         bounds = self.problem.bounds(self.layout.split(start.params[0]), start.iterations) if computed else None
         return Picked(start, at, differing, bounds)
@@ -180,11 +181,11 @@ class Lockstep(Judge):
         for picked, offset in zip(waiting, offsets, strict=False):
             if slot not in picked.touched:
                 continue
-            where, theirs, ours = picked.touched[slot]
-            row, position = np.divmod(where, max(self.layout.size, 1))
+            place, theirs, ours = picked.touched[slot]
+            row, position = np.divmod(picked.at[place], max(self.layout.size, 1))
             rows.append(row + picked.start.row)
             positions.append(position)
-            places.append(np.searchsorted(picked.at, where) + offset)
+            places.append(place + offset)
             obtained.append(theirs)
             expected.append(ours)
         found = gaps(*(np.concatenate(parts) for parts in (rows, positions, obtained, expected)))
