@@ -132,8 +132,9 @@ def run_all(
     jobs: int = 1,
     progress: Callable[[Progress], None] | None = None,
     time_limit: float = TIME_LIMIT,
+    scheduler: str | None = None,
 ) -> Run:
-    """Run every cell against every subject; the results do not depend on ``jobs``.
+    """Run every cell against every subject; the results do not depend on ``jobs`` or on who ran them.
 
     Args:
         cells: what to run.
@@ -141,10 +142,12 @@ def run_all(
         jobs: processes that work at the same time.
         progress: called when a pair starts (``pair`` is None) and when it is done.
         time_limit: seconds that one pair of a user's subject may take.
+        scheduler: address of a Dask scheduler, whose workers then do what ``jobs`` processes would do here.
 
     Raises:
         UsageError: a name is no subject, or there is nothing to run.
         DataError: a case's data cannot be used.
+        ClusterError: the cluster cannot be reached or used, or was lost.
     """
     from parity.doctor import circumstances
     from parity.pool import Task, run_tasks
@@ -171,9 +174,16 @@ def run_all(
             judged = _judged(entries, task.cell, pair)
             progress(Progress(done, len(tasks), task.cell.id, task.subject, judged))
 
-    found = run_tasks(tasks, jobs, time_limit, on_finish, on_start)
+    around = circumstances()
+    if scheduler is None:
+        found = run_tasks(tasks, jobs, time_limit, on_finish, on_start)
+    else:
+        from parity.cluster import collect
+
+        found, shared = collect.run_tasks(tasks, scheduler, time_limit, on_finish, on_start)
+        around |= shared
     pairs = [_judged(entries, task.cell, pair) for task, pair in zip(tasks, found, strict=True)]
-    return Run(pairs, circumstances(), started, time.perf_counter() - began, [describe(cell) for cell in cells])
+    return Run(pairs, around, started, time.perf_counter() - began, [describe(cell) for cell in cells])
 
 
 def _check_recordings(name: str, cells: list[Cell]) -> None:

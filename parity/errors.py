@@ -4,6 +4,7 @@ ParityError                exit status 2
 ├── UsageError             the call names something that does not exist or cannot be done
 ├── SpecError              a case or experiment file is wrong
 ├── DataError              a data file is missing, damaged or does not fit
+├── ClusterError           a Dask cluster cannot be reached, is not like this installation, or was lost
 └── SubjectError           a subject cannot be found or loaded
     ├── UnsupportedError   the subject lacks what the case needs: verdict UNSUPPORTED
     ├── NotInstalledError  its library is not installed: verdict NOT_INSTALLED
@@ -27,6 +28,10 @@ class SpecError(ParityError):
 
 class DataError(ParityError):
     """A data file is missing, damaged, or does not fit the case."""
+
+
+class ClusterError(ParityError):
+    """A Dask cluster cannot be reached, its workers are not like this installation, or it was lost."""
 
 
 class SubjectError(ParityError):

@@ -146,8 +146,9 @@ class Standing:
     One serves the registered subjects, one the user's class that came last.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, folder: str | None = None, environment: dict[str, str] | None = None) -> None:
         self._workers: dict[bool, _Worker] = {}
+        self._folder, self._environment = folder, environment
 
     def run(self, task: Task, time_limit: float) -> Pair:
         """Run one task and return its pair; a user's class has ``time_limit`` seconds.
@@ -156,21 +157,23 @@ class Standing:
             ParityError: the case's data cannot be used.
         """
         kept = bool(task.home)
-        worker = self._workers.pop(kept, None)
+        worker = self._workers.get(kept)
         if worker is None or worker.home != task.home or not worker.alive:
             if worker is not None:
                 worker.stop()
-            worker = _Worker(task.home)
+            worker = self._workers[kept] = _Worker(task.home, self._folder, self._environment)
         try:
-            pair = worker.run(task, time_limit if task.home else TRUSTED_LIMIT)
+            return worker.run(task, time_limit if task.home else TRUSTED_LIMIT)
         except ParityError:
-            self._workers[kept] = worker
             raise
         except BaseException:  # an answer that nobody read would be taken for that of the next task
-            worker.stop()
+            self._workers.pop(kept).stop()
             raise
-        self._workers[kept] = worker
-        return pair
+
+    def kill(self) -> None:
+        """Kill the workers from another thread; a task that runs ends as FAILED, and the next one gets a new worker."""
+        for worker in tuple(self._workers.values()):
+            worker.kill()
 
     def close(self) -> None:
         """Stop the workers."""
@@ -181,15 +184,15 @@ class Standing:
 class _Worker:
     """One child process and the two pipes to it."""
 
-    def __init__(self, home: str) -> None:
+    def __init__(self, home: str, folder: str | None = None, environment: dict[str, str] | None = None) -> None:
         self.home = home
-        environment = {**WORKER_ENVIRONMENT, **os.environ}
         self._process = subprocess.Popen(
             [sys.executable, "-m", "parity.worker", str(os.getpid())],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env=environment,
+            env=environment or {**WORKER_ENVIRONMENT, **os.environ},
+            cwd=folder,
             start_new_session=True,
         )
 

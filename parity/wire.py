@@ -13,7 +13,7 @@ _LENGTH = struct.Struct("<Q")
 
 def write(stream: BinaryIO, message: Any) -> None:
     """Write one frame."""
-    payload = msgspec.msgpack.encode(message, enc_hook=_array)
+    payload = packed(message)
     stream.write(_LENGTH.pack(len(payload)))
     stream.write(payload)
     stream.flush()
@@ -26,7 +26,17 @@ def read(stream: BinaryIO) -> Any:
         return None
     (length,) = _LENGTH.unpack(head)
     payload = stream.read(length)
-    return msgspec.msgpack.decode(payload) if len(payload) == length else None
+    return unpacked(payload) if len(payload) == length else None
+
+
+def packed(message: Any) -> bytes:
+    """Return what a frame holds."""
+    return msgspec.msgpack.encode(message, enc_hook=_array)
+
+
+def unpacked(payload: bytes) -> Any:
+    """Return the message of a frame."""
+    return msgspec.msgpack.decode(payload)
 
 
 def pair_from(message: Any) -> Pair:

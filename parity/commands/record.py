@@ -28,7 +28,7 @@ MEGABYTES = 64.0
 
 def configure(parser: ArgumentParser) -> None:
     """Declare the command's arguments."""
-    add_work_arguments(parser)
+    add_work_arguments(parser, cluster=False)
     text = "where a folder for each subject is written; unless given golden"
     parser.add_argument("--output", type=Path, default=Path("golden"), metavar="DIR", help=text)
     text = f"refuse a recording that is larger; unless given {MEGABYTES:g}"

@@ -17,6 +17,8 @@ from parity.errors import DataError, ParityError
 from parity.spec import Cell
 
 if TYPE_CHECKING:
+    from argparse import _MutuallyExclusiveGroup
+
     from parity.pool import Task
     from parity.results import Pair, Run
 
@@ -24,8 +26,14 @@ SECONDS_BETWEEN_LINES = 30.0
 DEFAULT_SUBJECTS = ("keras-eager", "keras-graph", "keras-xla", "keras-fit")
 
 
-def add_work_arguments(parser: ArgumentParser, steps: bool = True) -> None:
-    """Declare the arguments of a command that runs cases against subjects; ``steps``: whether they may be shortened."""
+def add_work_arguments(parser: ArgumentParser, steps: bool = True, cluster: bool = True) -> None:
+    """Declare the arguments of a command that runs cases against subjects.
+
+    Args:
+        parser: where to.
+        steps: whether cases may be shortened.
+        cluster: whether other machines may do the work.
+    """
     parser.add_argument(
         "cases", nargs="*", metavar="CASE", help="a case id, a glob with '*', or a .toml file; else all"
     )
@@ -34,12 +42,16 @@ def add_work_arguments(parser: ArgumentParser, steps: bool = True) -> None:
     parser.add_argument("--subject", action="append", metavar="NAME", help=text)
     if steps:
         parser.add_argument("--steps", type=_positive, metavar="N", help="stop each case after N steps")
-    add_jobs_argument(parser)
+    where = parser.add_mutually_exclusive_group()
+    add_jobs_argument(where)
+    if cluster:
+        text = "a Dask scheduler, tcp://HOST:PORT, whose workers do the work; connect only to a cluster that you trust"
+        where.add_argument("--scheduler", metavar="ADDRESS", help=text)
     limit = "seconds that one pair of case and subject may take; unless given 600"
     parser.add_argument("--time-limit", type=_seconds, default=600.0, metavar="S", help=limit)
 
 
-def add_jobs_argument(parser: ArgumentParser) -> None:
+def add_jobs_argument(parser: "ArgumentParser | _MutuallyExclusiveGroup") -> None:
     """Declare how many processes work at the same time."""
     jobs = min(4, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
     parser.add_argument("--jobs", type=_positive, default=jobs, metavar="N", help=f"processes; unless given {jobs}")
@@ -93,7 +105,7 @@ def work(cells: list[Cell], arguments: Namespace) -> "Run":
     from parity.api import run_all
 
     with _Bar() as bar:
-        return run_all(cells, chosen, arguments.jobs, bar.callback, arguments.time_limit)
+        return run_all(cells, chosen, arguments.jobs, bar.callback, arguments.time_limit, arguments.scheduler)
 
 
 @contextmanager

@@ -54,7 +54,10 @@ def comparison(cell: Cell, subject: str, verdict: Verdict) -> Comparison:
 
 
 def ending_in(verdict: Verdict, asked: list[Any] | None = None) -> Runner:
-    def run_all(cells: list[Cell], subjects: list[str], jobs: int, progress: Any, time_limit: float) -> Run:
+    def run_all(
+        cells: list[Cell], subjects: list[str], jobs: int, progress: Any, time_limit: float, scheduler: str | None
+    ) -> Run:
+        assert scheduler is None
         if asked is not None:
             asked.append((cells, subjects, jobs, progress, time_limit))
         pairs = [

@@ -45,6 +45,7 @@ ROOMS = [
     "wire",
     "worker",
     "pool",
+    "cluster",
     "api",
     "diagnosis",
     "export",
@@ -112,7 +113,7 @@ def test_a_quick_command_imports_no_library_that_computes(arguments: list[str]) 
     )
     done = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr
-    slow = {"tensorflow", "keras", "pandas", "numpy", "pyarrow", "rich", "ml_dtypes", "torch", "jax"}
+    slow = {"tensorflow", "keras", "pandas", "numpy", "pyarrow", "rich", "ml_dtypes", "torch", "jax", "distributed"}
     assert not slow & set(ast.literal_eval(done.stderr))
 
 
