@@ -4,7 +4,7 @@ The reference page runs on it unchanged. After each operation ``value`` is the e
 dtype) and ``error`` bounds ``|computed - value|`` for every evaluation in the narrow dtype that uses the operations of
 the page, each rounded by at most one unit roundoff, in any of the forms that compilers choose: contracted (FMA),
 carried in excess precision, constants rounded or not, division done as multiplication by a reciprocal (root) that is a
-normal number.
+normal number, ``a - b + c`` added in any order.
 Source of the method: N. J. Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed., section 3.3.
 """
 
@@ -67,13 +67,21 @@ class Bounded(NDArrayOperatorsMixin):
         format: the narrow format whose roundings are bounded.
         floor: what no evaluation falls below, if that is known and not negative: a sum of squares is at least zero,
             however large its error bound.
+        parts: of a difference, the sum of what its two parts may be at most; see ``_add``.
     """
 
-    __slots__ = ("error", "floor", "format", "value")
+    __slots__ = ("error", "floor", "format", "parts", "value")
     __array_priority__ = 1000.0
 
-    def __init__(self, value: Array, error: Array, format: Format, floor: Array | float | None = None) -> None:
-        self.value, self.error, self.format, self.floor = value, error, format, floor
+    def __init__(
+        self,
+        value: Array,
+        error: Array,
+        format: Format,
+        floor: Array | float | None = None,
+        parts: Array | None = None,
+    ) -> None:
+        self.value, self.error, self.format, self.floor, self.parts = value, error, format, floor, parts
 
     @property
     def low(self) -> Array:
@@ -142,12 +150,18 @@ def _rounded(
 
 
 def _add(x: Bounded, y: Bounded) -> Bounded:
+    """Add; a difference and a third number may be added in another order, whose first sum is at most all three."""
     floor = None if x.floor is None or y.floor is None else x.floor + y.floor
-    return _rounded(x.value + y.value, x.error + y.error, x.format, floor=floor)
+    error = x.error + y.error
+    if x.parts is not None:
+        error = error + x.format.unit * (x.parts + np.abs(y.value) + y.error)
+    return _rounded(x.value + y.value, error, x.format, floor=floor)
 
 
 def _subtract(x: Bounded, y: Bounded) -> Bounded:
-    return _rounded(x.value - y.value, x.error + y.error, x.format)
+    difference = _rounded(x.value - y.value, x.error + y.error, x.format)
+    difference.parts = np.abs(x.value) + x.error + np.abs(y.value) + y.error
+    return difference
 
 
 def _multiply(x: Bounded, y: Bounded) -> Bounded:

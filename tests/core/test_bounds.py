@@ -312,3 +312,18 @@ def test_the_rate_of_a_schedule_covers_other_float32_evaluations(schedule):
 def test_a_constant_rate_has_no_error_of_its_own():
     assert rate_with_bound(0.001, 5).error == 0
     assert float(rate_with_bound(0.001, 5)) == float(np.float32(0.001))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
+def test_a_difference_and_a_third_number_may_be_added_in_any_order(dtype):
+    rng = np.random.default_rng(3)
+    kind = np.dtype(dtype).type
+    a = (1 + rng.uniform(0, 1e-2, 4_000)).astype(dtype)
+    b, c = (a * kind(0.999)).astype(dtype), np.full(4_000, kind(0.0123))
+    bounded = exact(a) - exact(b) + exact(c)
+    for order in (a - b + c, (a + c) - b, a + (c - b)):
+        assert np.all(np.abs(order.astype(bounded.value.dtype) - bounded.value) <= bounded.error)
+    # Without the allowance, one of them was outside: the test can fail.
+    narrow = np.abs(a - b) + np.abs(a - b + c)
+    wide = np.abs(((a + c) - b).astype(bounded.value.dtype) - bounded.value)
+    assert np.any(wide > narrow * np.finfo(dtype).eps / 2)
