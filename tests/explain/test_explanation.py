@@ -3,6 +3,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pretend import PretendPool
 
 from parity.errors import UsageError
 from parity.explain import text
@@ -64,8 +65,6 @@ def _loss(program: Program, seed: int) -> float:
 
 @pytest.fixture
 def pretend(tmp_path: Path) -> Pretend:
-    from conftest import PretendPool  # type: ignore[import-not-found]
-
     return lambda loss, deaf=(): PretendPool(tmp_path / "runs", loss, deaf)
 
 

@@ -12,7 +12,7 @@ from parity.fuzz.judging import accepted, judge_example
 from parity.fuzz.strategies import examples
 from parity.verdict import Verdict
 
-PLANTED = Path(__file__).with_name("planted.py")
+PLANTED = Path(__file__).with_name("faulty.py")
 OPTIMIZERS = Path(__file__).parents[1] / "optimizers"
 
 

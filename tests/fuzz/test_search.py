@@ -13,7 +13,7 @@ from parity.fuzz.plan import Round, rounds
 from parity.fuzz.words import Outcome
 from parity.verdict import Verdict
 
-PLANTED = Path(__file__).with_name("planted.py")
+PLANTED = Path(__file__).with_name("faulty.py")
 
 
 def searched(capsys, *arguments):
