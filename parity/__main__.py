@@ -1,5 +1,12 @@
 """``python -m parity`` is the ``parity`` command."""
 
-from parity.cli import main
+import sys
 
-raise SystemExit(main())
+from parity.launch import leave_current_folder
+
+if __name__ == "__main__":
+    leave_current_folder(sys.path)
+
+    from parity.cli import main
+
+    raise SystemExit(main())

@@ -5,13 +5,12 @@ import os
 import platform
 import re
 import subprocess
-import sys
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
 
-from parity import __version__
+from parity import __version__, launch
 
 PACKAGES: Final = ("numpy", "ml_dtypes", "msgspec", "pandas", "pyarrow", "tensorflow", "keras", "tf_keras", "torch",
                    "optax", "jax")  # fmt: skip
@@ -177,7 +176,7 @@ def _ask(program: str) -> dict[str, Any]:
     """Run a program that prints one line of JSON; nothing that it writes reaches the terminal."""
     try:
         done = subprocess.run(
-            [sys.executable, "-c", program],
+            launch.program(program),
             capture_output=True,
             text=True,
             timeout=_TIME_LIMIT,

@@ -5,7 +5,6 @@ import os
 import selectors
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections import deque
@@ -15,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from parity import subjects, wire
+from parity import launch, subjects, wire
 from parity.doctor import WORKER_ENVIRONMENT
 from parity.errors import ParityError
 from parity.results import Pair
@@ -187,7 +186,7 @@ class _Worker:
     def __init__(self, home: str, folder: str | None = None, environment: dict[str, str] | None = None) -> None:
         self.home = home
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "parity.worker", str(os.getpid())],
+            launch.module("parity.worker", str(os.getpid())),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -6,16 +6,13 @@ hangs takes this process with it and nothing else.
 
 import contextlib
 import os
-import signal
 import sys
 import tempfile
-import threading
-import time
 from typing import Any, BinaryIO
 
 import msgspec
 
-from parity import wire
+from parity import launch, wire
 from parity.errors import ParityError, SubjectError
 from parity.results import Comparison, Pair
 from parity.spec import Cell
@@ -23,7 +20,6 @@ from parity.subjects import is_users
 from parity.verdict import Verdict
 
 TAIL_BYTES = 4_000
-WATCH_SECONDS = 1.0
 
 
 def main() -> None:
@@ -37,21 +33,12 @@ def main() -> None:
     os.dup2(null, 0)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     owner = os.getpid()
-    threading.Thread(target=_follow, args=(int(sys.argv[1]),), daemon=True).start()
+    launch.follow(int(sys.argv[1]))
     while (task := wire.read(tasks)) is not None:
         answer = _answer(task, capture)
         if os.getpid() != owner:
             os._exit(0)  # a subject forked in mid-run; its copy of this loop must not answer too
         wire.write(answers, answer)
-
-
-def _follow(parent: int) -> None:
-    """End this process and all it started once the parent is gone, also where a subject never returns."""
-    while os.getppid() == parent:
-        time.sleep(WATCH_SECONDS)
-    if os.getpgrp() == os.getpid():
-        os.killpg(0, signal.SIGKILL)
-    os._exit(1)
 
 
 def _answer(task: dict[str, Any], capture: BinaryIO) -> dict[str, Any]:

@@ -6,14 +6,14 @@ import subprocess
 import sys
 from typing import Any
 
-from parity import wire
+from parity import launch, wire
 from parity.diagnosis.findings import Diagnosis, Finding
 
 
 def diagnose_apart(name: str, time_limit: float) -> dict[str, Any]:
     """Return the JSON form of a diagnosis made in a process of its own, stopped after ``time_limit`` seconds."""
     with subprocess.Popen(
-        [sys.executable, "-m", "parity.diagnosis.child", name],
+        launch.module("parity.diagnosis.child", name, str(os.getpid())),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -36,8 +36,9 @@ def diagnose_apart(name: str, time_limit: float) -> dict[str, Any]:
     return _failed(name, f"its process ended with {how} before it answered")
 
 
-def main(name: str) -> None:
+def main(name: str, parent: int) -> None:
     """Diagnose and write one frame to what was standard output; the subject's own output goes nowhere."""
+    launch.follow(parent)
     answers = os.fdopen(os.dup(1), "wb")
     null = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):
@@ -68,4 +69,4 @@ def _failed(name: str, reason: str) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1], int(sys.argv[2]))

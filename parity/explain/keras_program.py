@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from parity import launch
 from parity.errors import NotInstalledError, UsageError
 from parity.explain.factors import FACTORS, Program
 
@@ -40,11 +41,11 @@ def run(program: Program, seed: int, epochs: int, mode: str) -> dict[str, Any]:
     """
     request = {"program": msgspec.to_builtins(program), "seed": seed, "epochs": epochs, "mode": mode}
     child = subprocess.run(
-        [sys.executable, "-m", "parity.explain.keras_program"],
+        launch.module("parity.explain.keras_program"),
         input=json.dumps(request),
         capture_output=True,
         text=True,
-        env={**os.environ, **_CHILD, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        env={**os.environ, **_CHILD},
         check=False,
     )
     lines = [line for line in child.stdout.splitlines() if line.startswith(MARK)]

@@ -5,12 +5,11 @@ import os
 import selectors
 import signal
 import subprocess
-import sys
 from typing import Any
 
 import msgspec
 
-from parity import wire
+from parity import launch, wire
 from parity.errors import ParityError
 from parity.fuzz.judging import features_of
 from parity.fuzz.words import Example, Outcome
@@ -99,7 +98,7 @@ class Child:
         if self._process is None or self._process.poll() is not None:
             self._stop()
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "parity.fuzz.worker", str(os.getpid())],
+                launch.module("parity.fuzz.worker", str(os.getpid())),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,

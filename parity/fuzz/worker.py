@@ -6,17 +6,13 @@ What a library or a user's class prints goes nowhere; if it dies, it takes this 
 import os
 import sys
 import tempfile
-import threading
-import time
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from parity import wire
+from parity import launch, wire
 from parity.errors import ParityError
-
-WATCH_SECONDS = 1.0
 
 
 def main() -> None:
@@ -26,16 +22,10 @@ def main() -> None:
     null = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):
         os.dup2(null, descriptor)
-    threading.Thread(target=_follow, args=(int(sys.argv[1]),), daemon=True).start()
+    launch.follow(int(sys.argv[1]))
     with tempfile.TemporaryDirectory(prefix="parity-fuzz-") as folder:
         while (task := wire.read(tasks)) is not None:
             wire.write(answers, _answer(task, Path(folder)))
-
-
-def _follow(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(WATCH_SECONDS)
-    os._exit(1)
 
 
 def _answer(task: dict[str, Any], folder: Path) -> Any:

@@ -4,6 +4,7 @@ import copy
 import importlib
 import importlib.util
 import inspect
+import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -177,6 +178,7 @@ def _load_file(path: Path) -> Any:
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     sys.path.insert(0, str(path.parent.resolve()))
+    sys.path.append(os.getcwd())  # what it imports may lie here, but hides no library
     try:
         spec.loader.exec_module(module)
     except BaseException as error:  # a user's file may raise anything, SystemExit included

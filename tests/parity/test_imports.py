@@ -16,6 +16,7 @@ ROOMS = [
     "words",
     "errors",
     "files",
+    "launch",
     "verdict",
     "results",
     "spec",
