@@ -47,7 +47,7 @@ def format_of(dtype: DTypeLike) -> Format:
     resolved = np.dtype(dtype)
     if resolved.name not in _DTYPES:
         raise TypeError(f"dtype must be one of {', '.join(_DTYPES)}. Received: {resolved.name}")
-    info: Any = ml_dtypes.finfo(resolved)  # type: ignore[no-untyped-call]
+    info: Any = ml_dtypes.finfo(resolved)  # type: ignore[no-untyped-call]  # ml_dtypes is untyped
     wide = np.dtype(np.longdouble if resolved == np.float64 else np.float64)
     flushed = float(info.smallest_subnormal) / 2 if resolved == np.float16 else float(info.smallest_normal)
     return Format(resolved.name, resolved, wide, float(info.eps) / 2, flushed, float(info.max))

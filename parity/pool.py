@@ -205,7 +205,7 @@ class _Worker:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         try:
-            wire.write(self._process.stdin, task.message())  # type: ignore[arg-type]
+            wire.write(self._process.stdin, task.message())  # type: ignore[arg-type]  # IO[bytes] is a BinaryIO
         except BrokenPipeError:
             return self._died(task)
         if not self._ready(time_limit):
@@ -213,7 +213,7 @@ class _Worker:
             return failed(
                 task.cell, task.subject, f"did not finish within {time_limit:g} s (--time-limit) and was stopped"
             )
-        answer = wire.read(self._process.stdout)  # type: ignore[arg-type]
+        answer = wire.read(self._process.stdout)  # type: ignore[arg-type]  # IO[bytes] is a BinaryIO
         if answer is None:
             return self._died(task)
         if "error" in answer:

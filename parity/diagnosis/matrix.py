@@ -54,7 +54,7 @@ def rows(names: Iterable[str], progress: Callable[[str], None] | None = None) ->
         if progress:
             progress(name)
         try:
-            first = run(lambda name=name: subjects.create(name), first_probe())  # type: ignore[misc]
+            first = run(lambda name=name: subjects.create(name), first_probe())  # type: ignore[misc]  # mypy cannot infer a lambda with a default
         except NotInstalledError:
             continue
         make: Any = lambda name=name: subjects.create(name)  # noqa: E731

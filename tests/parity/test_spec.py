@@ -79,4 +79,4 @@ def test_a_cell_survives_a_round_trip_through_json() -> None:
 def test_a_cell_cannot_be_changed() -> None:
     cell = load_cells(CASES / "rmsprop" / "defaults.toml")[0]
     with pytest.raises(AttributeError):
-        cell.steps = 1  # type: ignore[misc]
+        cell.steps = 1  # type: ignore[misc]  # frozen: that it raises is the test
