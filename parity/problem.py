@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from parity.archive import read_npz
 from parity.errors import DataError
 from parity.forward_bounds import GradientBounds, gradient_bounds, known_bounds
 from parity.numerics import Array, dtype_of, format_of
@@ -298,17 +299,13 @@ def _recorded(cell: Cell, shapes: Mapping[str, tuple[int, ...]]) -> Tensors:
 
 
 def _archive(cell: Cell, name: str, key: str, non_finite: bool) -> Tensors:
-    """Read an NPZ file of numbers, finite ones unless the case allows others; never unpickles."""
-    path = Path(cell.folder) / name
+    """Read an NPZ file of numbers, finite ones unless the case allows others."""
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            found = {member: np.asarray(archive[member]) for member in archive.files}
+        found = read_npz(Path(cell.folder) / name)
     except FileNotFoundError as error:
         raise DataError(f"{cell.id}: {key}: no file {name!r} beside the case file.") from error
-    except Exception as error:  # a damaged archive raises whatever zipfile, zlib and numpy think of, in their words
-        raise DataError(
-            f"{cell.id}: {key}: {name!r} is not a readable NPZ archive of plain numbers; make it with np.savez."
-        ) from error
+    except DataError as error:
+        raise DataError(f"{cell.id}: {key}: {name!r}: {error}.") from error
     for member, array in found.items():
         if array.dtype.kind not in "fiu":
             raise DataError(f"{cell.id}: {key}: {member} in {name!r} has dtype {array.dtype}; allowed: real numbers.")

@@ -28,6 +28,7 @@ ROOMS = [
     "bounds",
     "rulebounds",
     "forward_bounds",
+    "archive",
     "problem",
     "golden",
     "subjects",
