@@ -56,7 +56,7 @@ def write_set(files: Mapping[str, bytes], folder: Path, what: str = "the report"
     Raises:
         UsageError: the place cannot be written; what stood there before is still complete.
     """
-    folder = folder.resolve()
+    folder = Path(os.path.realpath(folder))  # unlike Path.resolve, it takes a loop of links
     if Path.cwd().is_relative_to(folder):
         raise UsageError(f"{what} cannot replace {str(folder)!r}, which holds the current folder; name another.")
     try:
@@ -77,7 +77,7 @@ def write_set(files: Mapping[str, bytes], folder: Path, what: str = "the report"
 
 def repair(folder: Path) -> None:
     """Put back the set that a writer, killed between two renames, left beside ``folder``; nothing to do is fine."""
-    folder = folder.resolve()
+    folder = Path(os.path.realpath(folder))  # unlike Path.resolve, it takes a loop of links
     with suppress(OSError):
         if any(_beside(folder, state).exists() for state in ("new", "old")):
             with alone(folder.parent):
@@ -115,9 +115,12 @@ def _mend(folder: Path) -> None:
 
 
 def _require_writable(folder: Path) -> None:
-    if folder.exists() and not folder.is_dir():
+    if os.path.lexists(folder) and not folder.is_dir():
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
-    if not os.access(folder if folder.exists() else folder.parent, os.W_OK | os.X_OK):
+    held = folder if folder.exists() else folder.parent
+    if hasattr(os, "statvfs") and os.statvfs(held).f_flag & os.ST_RDONLY:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+    if not os.access(held, os.W_OK | os.X_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
 
@@ -148,6 +151,7 @@ def _swap(folder: Path) -> None:
     except OSError:
         if old.exists():
             old.rename(folder)
+        shutil.rmtree(staging, ignore_errors=True)
         raise
     _sync(folder.parent)
 

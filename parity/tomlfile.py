@@ -67,7 +67,9 @@ def _refuse_unusable(document: dict[str, Any], where: str) -> None:
 def show_path(path: Path) -> str:
     """Return the path as short as a person would write it, in one line."""
     try:
-        real, here = os.path.realpath(path), os.getcwd() + os.sep
+        # The folder is resolved and the name is not: a link that leads nowhere is told by its own name.
+        real = os.path.join(os.path.realpath(path.parent), path.name)
+        here = os.getcwd() + os.sep
     except (ValueError, OSError):
         return printable(str(path))
     return printable(real.removeprefix(here) if real.startswith(here) else str(path))

@@ -1,5 +1,6 @@
 """``parity accept``: what the last check obtained in, the baseline out; the only way to change it."""
 
+import os
 import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
@@ -34,7 +35,7 @@ def main(arguments: Namespace) -> int:
     """Accept, print what was accepted, and return 0, also where nothing waits."""
     from parity.baseline.accepting import accept
 
-    if not arguments.baseline.exists():
+    if not os.path.lexists(arguments.baseline):
         raise _nothing(arguments.baseline)
     cells = _all_cells() if arguments.prune else None
     done = accept(arguments.baseline, arguments.cases, arguments.subject or (), cells)

@@ -54,7 +54,7 @@ def main(arguments: Namespace) -> int:
         count = sum(task.subject == name for task in recorded)
         folder = arguments.output / folder_name(name)
         how = f"{count} recorded into {folder}/; replay them with --subject golden:{folder}"
-        print(f"{name}: {how if count else 'nothing to record' if not tasks else 'nothing recorded'}")
+        print(printable(f"{name}: {how if count else 'nothing to record' if not tasks else 'nothing recorded'}"))
     if problems:
         return 2
     if any(Verdict[item.verdict].fails for pair in pairs for item in pair.comparisons):
