@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import platform
 from functools import cache
 from pathlib import Path
@@ -14,6 +13,7 @@ from msgspec import Struct
 
 from parity.errors import UsageError
 from parity.explain.factors import Program
+from parity.files import write_file
 
 FORMAT = 1
 DEFAULT = Path(".parity") / "explain"
@@ -71,15 +71,17 @@ class Store:
             kept = json.loads((self.folder / f"{task.key}.json").read_bytes())
             record: dict[str, Any] = kept["record"]
             return record if kept["checksum"] == _checksum(record) else None
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return None
 
     def put(self, task: Task, record: dict[str, Any]) -> None:
-        """Keep a finished run: written beside and renamed, so that a half-written file never has its name."""
+        """Keep a finished run: a half-written file never has its name.
+
+        Raises:
+            UsageError: the disk is full, or the folder cannot be written.
+        """
         document = {"task": msgspec.to_builtins(task), "record": record, "checksum": _checksum(record)}
-        beside = self.folder / f"{task.key}.{os.getpid()}.part"
-        beside.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-        os.replace(beside, self.folder / f"{task.key}.json")
+        write_file(self.folder / f"{task.key}.json", f"{json.dumps(document, indent=1)}\n".encode())
 
 
 def _checksum(record: dict[str, Any]) -> str:
