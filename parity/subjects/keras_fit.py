@@ -169,9 +169,11 @@ def _batches(problem: MlpProblem | ReplayedProblem) -> Any:
 
     class Batches(keras.utils.PyDataset):  # type: ignore[misc]  # Keras is untyped
         def __len__(self) -> int:
-            return problem.cell.steps
+            # One more than is asked for: at its end, fit overwrites the weights by their average (use_ema).
+            return problem.cell.steps + 1
 
         def __getitem__(self, number: int) -> tuple[Any, Any]:
+            number = min(number, problem.cell.steps - 1)
             if isinstance(problem, MlpProblem):
                 batch = problem.batch(number)
                 return batch.x, problem.one_hot(batch.y)

@@ -1,3 +1,5 @@
+import time
+
 import numpy as np
 import pytest
 from driving import cell, judged
@@ -90,3 +92,16 @@ def test_a_fit_that_refuses_its_case_is_unsupported(tf):
 
     tried = msgspec.structs.replace(cell(), problem=Quadratic(tensors={"w": [3]}), gradients="computed")
     assert {c.verdict for c in judged(tried, "keras-fit").values()} == {"UNSUPPORTED"}
+
+
+def test_fit_stands_still_after_its_last_batch_and_does_not_overwrite_the_weights_by_their_average(tf):
+    made = problem.make(cell(steps=4, use_ema=True, ema_momentum=0.9))
+    adapter = subjects.create("keras-fit")
+    adapter.open(made)
+    for number in range(4):
+        adapter.step(number, made.gradients(number))
+    at_once = {name: array.copy() for name, array in adapter.read()["parameter"].items()}
+    time.sleep(2)
+    later = adapter.read()["parameter"]
+    adapter.close()
+    assert all(not differs(at_once[name], later[name]).any() for name in at_once)
