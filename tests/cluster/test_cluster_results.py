@@ -152,7 +152,9 @@ def test_a_scheduler_that_is_killed_ends_the_run(fragile):
 
 
 INTERRUPTED = """
-import sys
+import signal, sys
+# A shell lets what it starts in the background ignore this signal, and children inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from driving import cell, optimizer
 from parity.api import run_all
 try:

@@ -185,7 +185,11 @@ def test_a_file_that_cannot_be_read_is_one_message(folder: Path, capsys: pytest.
 @pytest.mark.parametrize(
     "name", ["", "nothing", "../..", "a\0b", "x" * 5000, "<script>", "keras-eagr", "/dev/null", "."]
 )
-def test_a_golden_that_does_not_exist_is_refused_by_name(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_golden_that_does_not_exist_is_refused_by_name(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "a" / "b")
     assert main(["run", CELL, "--subject", f"golden:{name}"]) == 2
     said = capsys.readouterr().err
     assert "neither shipped nor a folder with recordings" in said

@@ -1,6 +1,7 @@
 """The fixture and the function of the plugin, in the test suite of somebody else."""
 
 import re
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -33,7 +34,7 @@ def test_the_command_of_a_failure_reproduces_it(run: Run, pytester: pytest.Pytes
     text = run(THREE_LINES.format("Wrong")).stdout.str()
     found = re.search(r"reproduce: parity run '(.*)' --subject (\S+)", text)
     assert found is not None
-    again = pytester.run("python", "-m", "parity", "run", found[1], "--subject", found[2])
+    again = pytester.run(sys.executable, "-m", "parity", "run", found[1], "--subject", found[2])
     assert again.ret == 1
     again.stdout.fnmatch_lines(["*DIVERGED*"])
 
