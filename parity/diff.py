@@ -61,11 +61,11 @@ def unequal(obtained: Array, expected: Array) -> NDArray[np.bool_] | None:
     mask: NDArray[np.bool_] = a != b
     if not mask.any():
         return None
-    differing = np.flatnonzero(mask)
-    both = np.isnan(obtained.reshape(-1)[differing]) & np.isnan(expected.reshape(-1)[differing])
-    if both.any():
-        mask.reshape(-1)[differing[both]] = False
-    return mask if not both.all() else None
+    nan = np.isnan(obtained)
+    if not nan.any():
+        return mask
+    mask &= ~(nan & np.isnan(expected))
+    return mask if mask.any() else None
 
 
 def ratios(magnitude: Array, bound: Array) -> Array:
