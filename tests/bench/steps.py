@@ -63,6 +63,7 @@ class Question:
             grads = {name: g.numpy() for name, g in zip(names, gradients, strict=True)}
             after, state = self.rule.step(params, grads, {"iterations": number, "second_moment": moments})
             new_params, new_moments = read()
+            # Tolerances as people choose them: they are what is timed, and judge nothing here.
             for name in names:
                 np.testing.assert_allclose(new_params[name], after[name], rtol=1e-4, atol=1e-6)
                 np.testing.assert_allclose(new_moments[name], state["second_moment"][name], rtol=1e-4, atol=1e-6)
