@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from parity.drift import drift
-from parity.numerics import Array, bits, format_of, ulp_distance
+from parity.drift import Drift, drift
+from parity.numerics import Array, Indices, bits, format_of, ulp_distance
 from parity.results import TABLE_COLUMNS, StepTable
 from parity.trajectory import Layout
 
@@ -17,7 +17,6 @@ _TEXT = ("slot", "tensor")
 
 MAX_ROWS = 40_000
 """Rows of a table that are kept: beyond, the worst of every few steps."""
-Indices = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,19 +52,6 @@ def gaps(row: Indices, position: Indices, obtained: Array, expected: Array) -> G
     """Return differing elements as columns; values arrive in the narrow dtype."""
     wide = format_of(expected.dtype).wide
     return Gaps(row, position, obtained.astype(wide), expected.astype(wide), ulp_distance(obtained, expected))
-
-
-def unequal(obtained: Array, expected: Array) -> NDArray[np.bool_] | None:
-    """Return where any bit differs, or None where none does; NaNs are equal whatever their payload."""
-    a, b = bits(obtained), bits(expected)
-    mask: NDArray[np.bool_] = a != b
-    if not mask.any():
-        return None
-    nan = np.isnan(obtained)
-    if not nan.any():
-        return mask
-    mask &= ~(nan & np.isnan(expected))
-    return mask if mask.any() else None
 
 
 def ratios(magnitude: Array, bound: Array) -> Array:
@@ -182,26 +168,36 @@ def fill(
 
 
 def fill_drift(
-    part: dict[str, Any], row: int, obtained: Array, expected: Array, mask: Array, layout: Layout, learning_rate: float
-) -> None:
-    """Write one step whose differences have no bound, from whole flat rows; worst is the largest difference.
+    part: dict[str, Any],
+    row: int,
+    obtained: Array,
+    expected: Array,
+    layout: Layout,
+    learning_rate: float,
+    measure: Callable[[Array, Array], Drift] = drift,
+) -> int:
+    """Write one step whose differences have no bound, from whole flat rows; return how many elements differ.
 
-    ``mask`` tells which elements differ; most do there, so nothing is gathered.
+    Worst is the largest difference. Most elements differ there, so nothing is gathered.
     """
+    total = 0
     for number, (start, end) in enumerate(zip(layout.starts, layout.ends, strict=True)):
         a, b = obtained[start:end], expected[start:end]
-        differing = int(np.count_nonzero(mask[start:end]))
-        if not differing:
+        if not (bits(a) != bits(b)).any():
             continue
+        found = measure(a, b)
+        if not found.differing:
+            continue
+        total += found.differing
         at = row * len(layout.names) + number
-        found = drift(a, b)
-        part["differing"][at], part["index"][at], part["max_abs"][at] = differing, found.at, found.largest
+        part["differing"][at], part["index"][at], part["max_abs"][at] = found.differing, found.at, found.largest
         part["max_rel"][at], part["max_ulp"][at] = found.relative, found.ulp
         part["signed_mean"][at] = found.total / a.size
         part["ratio"][at], part["bound"][at] = np.nan, np.inf
         part["obtained"][at], part["expected"][at] = a[found.at], b[found.at]
         if part["slot"][at] == "parameter":
             part["in_steps"][at] = found.largest / learning_rate if learning_rate else np.nan
+    return total
 
 
 def _first_largest(values: Array, first: Indices) -> Indices:

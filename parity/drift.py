@@ -5,16 +5,17 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from parity.numerics import Array, bits, ulp_distance
+from parity.numerics import Array, bits, differs, ulp_distance
 
 PIECE = 65_536
 """Elements at a time. Measured beside 4,096 to 401,408: smaller pieces pay for calls, larger ones for memory."""
 
 
 class Drift(NamedTuple):
-    """The largest |difference| with where it is, the largest relative and ULP distance, and the sum of differences.
+    """The largest |difference| with where it is, largest relative and ULP distance, the sum of differences, a count.
 
     A difference of float32 or float64 values rounds once, and a sum in their dtype; 16-bit values are widened first.
+    ``differing`` counts elements with different bits, but for two NaNs.
     """
 
     largest: float
@@ -22,6 +23,7 @@ class Drift(NamedTuple):
     relative: float
     ulp: float
     total: float
+    differing: int
 
 
 def drift(obtained: Array, expected: Array) -> Drift:
@@ -31,18 +33,21 @@ def drift(obtained: Array, expected: Array) -> Drift:
     length = min(PIECE, obtained.size)
     scratch = np.ones((3, length), dtype=kind)
     counts = np.empty(length, dtype=bits(obtained[:0]).dtype)
-    found, reach = Drift(-1.0, 0, 0.0, 0.0, 0.0), 0
+    found, reach, differing = Drift(-1.0, 0, 0.0, 0.0, 0.0, 0), 0, 0
     with np.errstate(all="ignore"):
         for start in range(0, obtained.size, PIECE):
             a, b = obtained[start : start + PIECE], expected[start : start + PIECE]
             reach = max(reach, _largest_count(a, b, counts[: a.size]))
+            differing += int(np.count_nonzero(counts[: a.size]))
             if narrow:
                 a, b = a.astype(kind), b.astype(kind)
             found = _joined(found, _piece(a, b, scratch[:, : a.size]), start)
     # Bits of opposite sign, or of a NaN, are no count of numbers between: the general way is asked for those.
     far = reach >= 2 ** (8 * counts.itemsize - 2) or found.largest != found.largest
-    ulp = float(np.max(ulp_distance(obtained, expected))) if far else float(reach)
-    return found._replace(ulp=ulp)
+    if not far:
+        return found._replace(ulp=float(reach), differing=differing)
+    ulp = float(np.max(ulp_distance(obtained, expected)))
+    return found._replace(ulp=ulp, differing=int(np.count_nonzero(differs(obtained, expected))))
 
 
 def _piece(a: Array, b: Array, scratch: Array) -> Drift:
@@ -55,7 +60,7 @@ def _piece(a: Array, b: Array, scratch: Array) -> Drift:
     relative = float(np.fmax.reduce(other))
     np.abs(signed, out=signed)
     index = int(signed.argmax())
-    return Drift(float(signed[index]), index, relative, 0.0, total)
+    return Drift(float(signed[index]), index, relative, 0.0, total, 0)
 
 
 def _joined(so_far: Drift, piece: Drift, start: int) -> Drift:
@@ -63,7 +68,7 @@ def _joined(so_far: Drift, piece: Drift, start: int) -> Drift:
     larger = so_far.largest == so_far.largest and not piece.largest <= so_far.largest
     largest, at = (piece.largest, start + piece.at) if larger else (so_far.largest, so_far.at)
     relative = float(np.fmax(so_far.relative, piece.relative))
-    return Drift(largest, at, relative, 0.0, so_far.total + piece.total)
+    return Drift(largest, at, relative, 0.0, so_far.total + piece.total, 0)
 
 
 def _largest_count(a: Array, b: Array, counts: NDArray[Any]) -> int:

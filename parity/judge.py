@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from parity.bounds import Bounded
-from parity.diff import Filled, Gaps, TableBuilder, fill, gaps, ratios, unequal
+from parity.compiled import forms
+from parity.diff import Filled, Gaps, TableBuilder, fill, gaps, ratios
 from parity.numerics import Array, format_of, shown
 from parity.problem import Problem
 from parity.reference.rmsprop import RMSprop
@@ -59,6 +60,7 @@ class Judge:
     def __init__(self, problem: Problem) -> None:
         self.problem, self.given, self.source = problem, problem.cell.hyperparameters, problem.cell.gradients
         self.rule = reference_rule(problem)
+        self.forms = forms(self.rule, problem)
         self.bounded_rule = BoundedRMSprop(**accepted_arguments(RMSprop, self.given))
         self.format = format_of(problem.dtype)
         self.layout = layout_of(problem.params)
@@ -95,10 +97,9 @@ class Judge:
             self._parts = {slot: self.table.open(-1, 1, slot, self.layout)}
             self.compared += self.layout.size
             obtained, wanted = block.rows[slot][:1], self.layout.join(tensors)[None]
-            mask = unequal(obtained, wanted)
-            if mask is None:
+            at = self.forms.unequal(obtained, wanted)
+            if at is None:
                 continue
-            at = np.flatnonzero(mask)
             differing = gaps(np.zeros_like(at), at, obtained[0][at], wanted[0][at])
             found = Found(slot, differing, np.zeros(len(at), dtype=self.format.wide))
             self._write(found, 0)

@@ -9,11 +9,11 @@ import numpy as np
 
 from parity import stage
 from parity.bounds import Bounded
-from parity.diff import Indices, gaps, unequal
+from parity.diff import gaps
 from parity.fingerprints import Fingerprints
 from parity.forward_bounds import GradientBounds, undecided_units
 from parity.judge import Found, Judge, Rows
-from parity.numerics import Array
+from parity.numerics import Array, Indices
 from parity.problem import Problem
 from parity.results import BranchFlip, Comparison
 from parity.rulebounds import Predicted, in_pieces
@@ -102,11 +102,12 @@ class Lockstep(Judge):
         start = self._start(block, first, last)
         made = self._made(start)
         self._take_loss(block, start)
-        touched: dict[str, Array] = {}
+        touched: dict[str, Indices] = {}
         for slot in self._parts:
-            mask = unequal(_obtained(block, slot, first, last), start.grads if slot == "gradient" else made[slot])
-            if mask is not None:
-                touched[slot] = mask.reshape(-1)
+            expected = start.grads if slot == "gradient" else made[slot]
+            at = self.forms.unequal(_obtained(block, slot, first, last), expected)
+            if at is not None:
+                touched[slot] = at
         if touched or self._hidden:
             self._pending.append(self._picked(block, start, made, touched))
         if self._hidden:
@@ -138,21 +139,19 @@ class Lockstep(Judge):
         rows = {"parameter": start.params, "gradient": start.grads, **start.slots}
         named = {slot: self.named(flat if self.merged else flat[0]) for slot, flat in rows.items()}
         params, grads = named.pop("parameter"), named.pop("gradient")
-        after, next_state = self.rule.step(params, grads, {"iterations": start.iterations, **named})
+        after, next_state = self.forms.step(params, grads, {"iterations": start.iterations, **named})
         made = {"parameter": after, **self.rule.slots(next_state)}
         return {slot: np.atleast_2d(self.flat(tensors)) for slot, tensors in made.items()}
 
-    def _picked(self, block: Block, start: Start, made: Rows, touched: dict[str, Array]) -> Picked:
+    def _picked(self, block: Block, start: Start, made: Rows, touched: dict[str, Indices]) -> Picked:
         """Return what differs, and which elements need a bound for it."""
         everything = self._hidden or not self.merged
-        at = np.arange(start.params.size) if everything else np.flatnonzero(np.any(list(touched.values()), axis=0))
+        at = np.arange(start.params.size) if everything else _union(list(touched.values()), start.params.size)
         differing = {}
-        for slot, mask in touched.items():
-            places = np.flatnonzero(mask[at])
-            where = at[places]
+        for slot, where in touched.items():
             obtained = _obtained(block, slot, start.row, start.row + len(start.params)).reshape(-1)[where]
             expected = (start.grads if slot == "gradient" else made[slot]).reshape(-1)[where]
-            differing[slot] = (places, obtained, expected)
+            differing[slot] = (np.searchsorted(at, where), obtained, expected)
         computed = self.source == "computed"
         bounds = self.problem.bounds(self.layout.split(start.params[0]), start.iterations) if computed else None
         return Picked(start, at, differing, bounds)
@@ -303,6 +302,16 @@ def _obtained(block: Block, slot: str, first: int, last: int) -> Array:
         assert block.gradient_rows is not None
         return block.gradient_rows[first:last]
     return block.rows[slot][first + 1 : last + 1]
+
+
+def _union(positions: list[Indices], size: int) -> Indices:
+    """Return every position that occurs, in order; none exceeds ``size``."""
+    if len(positions) == 1:
+        return positions[0]
+    found = np.zeros(size, dtype=bool)
+    for each in positions:
+        found[each] = True
+    return np.flatnonzero(found)
 
 
 def _gathered(rows: list[Array], waiting: list[Picked]) -> Array:

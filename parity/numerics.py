@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 Array = NDArray[Any]
+Indices = NDArray[np.int64]
 
 _DTYPES: Final[dict[str, Any]] = {
     "float64": np.float64,
@@ -66,10 +67,29 @@ def bits(array: Array) -> Array:
 
 def differs(obtained: Array, expected: Array) -> NDArray[np.bool_]:
     """Return where any bit differs; two NaNs are equal whatever their payload, -0.0 and 0.0 are not."""
-    unequal: NDArray[np.bool_] = bits(obtained) != bits(expected)
-    if unequal.any():
-        unequal &= ~(np.isnan(obtained) & np.isnan(expected))
-    return unequal
+    mask: NDArray[np.bool_] = bits(obtained) != bits(expected)
+    if mask.any():
+        mask &= ~(np.isnan(obtained) & np.isnan(expected))
+    return mask
+
+
+def unequal(obtained: Array, expected: Array) -> Indices | None:
+    """Return where any bit differs, as positions in the flat arrays, or None where none does.
+
+    NaNs are equal whatever their payload.
+    """
+    mask: NDArray[np.bool_] = bits(obtained) != bits(expected)
+    if not mask.any():
+        return None
+    at = np.flatnonzero(mask)
+    # To gather is cheap for a few elements and dear for most of them.
+    if len(at) * 8 < mask.size:
+        nan = np.isnan(obtained.reshape(-1)[at])
+        nan &= np.isnan(expected.reshape(-1)[at])
+        at = at[~nan] if nan.any() else at
+    elif (nan := np.isnan(obtained)).any():
+        at = np.flatnonzero(mask & ~(nan & np.isnan(expected)))
+    return at if len(at) else None
 
 
 def ulp_distance(obtained: Array, expected: Array) -> NDArray[np.float64]:

@@ -3,7 +3,6 @@
 import time
 import traceback
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import msgspec
@@ -24,9 +23,6 @@ from parity.trajectory import Block, NotComparable, Recorder
 from parity.verdict import Verdict
 
 ABLATION_STEPS = 50
-
-THREAD_BYTES = 2_000_000
-"""Blocks of this size are judged in another thread; smaller ones would spend the time on handing Python's lock over."""
 
 
 def run_pair(cell: Cell, name: str, adapter: Adapter | None = None) -> Pair:
@@ -55,7 +51,7 @@ def run_pair(cell: Cell, name: str, adapter: Adapter | None = None) -> Pair:
 
 
 def blocks(problem: Problem, adapter: Adapter) -> Iterator[Block]:
-    """Drive an opened subject through all steps and yield its trajectory in blocks, each alive until the next but one.
+    """Drive an opened subject through all steps and yield its trajectory in blocks, each alive until the next.
 
     Raises:
         NotComparable: the subject shows names, shapes or dtypes that are not the case's.
@@ -80,10 +76,11 @@ def _compare(problem: Problem, adapter: Adapter, name: str) -> list[Comparison]:
     step = 0
     try:
         adapter.open(problem)
-        with _Judging(judges, digests) as judging:
-            for block in blocks(problem, adapter):
-                judging.take(block)
-                step = block.start + block.count
+        for block in blocks(problem, adapter):
+            _digest(digests, block)
+            for judge in judges:
+                judge.feed(block)
+            step = block.start + block.count
     except UnsupportedError as error:
         return _without(cell, name, Verdict.UNSUPPORTED, str(error))
     except NotComparable as error:
@@ -107,44 +104,6 @@ def _judges(problem: Problem) -> list[Judge]:
     local = Lockstep(problem) if needs_local else None
     found: list[Judge] = [local] if local else []
     return [*found, Free(problem, local)] if "free" in wanted else found
-
-
-class _Judging:
-    """Judges one block while the subject makes the next, where blocks are so large that both leave Python alone."""
-
-    def __init__(self, judges: list[Judge], digests: dict[str, Any]) -> None:
-        self._judges, self._digests = judges, digests
-        self._pool: ThreadPoolExecutor | None = None
-        self._waiting: Future[None] | None = None
-
-    def __enter__(self) -> "_Judging":
-        return self
-
-    def take(self, block: Block) -> None:
-        """Judge a block, or leave it to the other thread once that is done with the one before."""
-        if sum(rows.nbytes for rows in block.rows.values()) < THREAD_BYTES:
-            self._judge(block)
-            return
-        self._pool = self._pool or ThreadPoolExecutor(max_workers=1)
-        self._wait()
-        self._waiting = self._pool.submit(self._judge, block)
-
-    def _judge(self, block: Block) -> None:
-        with np.errstate(all="ignore"):
-            _digest(self._digests, block)
-            for judge in self._judges:
-                judge.feed(block)
-
-    def _wait(self) -> None:
-        if self._waiting is not None:
-            waiting, self._waiting = self._waiting, None
-            waiting.result()
-
-    def __exit__(self, kind: object, *error: object) -> None:
-        if kind is None:
-            self._wait()
-        if self._pool is not None:
-            self._pool.shutdown()
 
 
 def _digest(digests: dict[str, Any], block: Block) -> None:

@@ -12,8 +12,8 @@ from parity.numerics import Array
 from parity.problem import Problem
 from parity.words import SLOTS
 
-BLOCK_BYTES = 16_000_000
-"""What a block holds at most, unless one step holds more; two of them take turns."""
+BLOCK_BYTES = 64_000_000
+"""What the states of a block hold at most, unless one step holds more; a block costs some milliseconds of its own."""
 Columns = dict[str, dict[str, Array]]
 
 
@@ -109,15 +109,10 @@ class Recorder:
         checked = self._checked(first, 0)
         row_bytes = len(checked) * self._layout.size * problem.dtype.itemsize
         self._capacity = max(1, min(256, problem.cell.steps, BLOCK_BYTES // max(row_bytes, 1)))
-        self._rows, self._spare = (
-            {slot: np.empty((self._capacity + 1, self._layout.size), dtype=problem.dtype) for slot in checked}
-            for _ in range(2)
-        )
+        shape = self._capacity + 1, self._layout.size
+        self._rows = {slot: np.empty(shape, dtype=problem.dtype) for slot in checked}
         self._columns = {slot: self._layout.split(rows) for slot, rows in self._rows.items()}
-        self._gradients, self._spare_gradients = (
-            np.empty((self._capacity, self._layout.size), dtype=problem.dtype) if wants_gradients else None
-            for _ in range(2)
-        )
+        self._gradients = np.empty_like(self._rows["parameter"][1:]) if wants_gradients else None
         self._losses = np.full(self._capacity, np.nan, dtype=np.float64)
         self._count = self._start = 0
         _put(self._columns, checked, 0)
@@ -147,19 +142,15 @@ class Recorder:
         return self._count == self._capacity
 
     def take(self) -> Iterator[Block]:
-        """Yield the block collected so far, if it holds a step; its rows are written again two blocks later."""
+        """Yield the block collected so far, if it holds a step; its rows are written again for the next one."""
         if not self._count:
             return
         n = self._count
         gradients = None if self._gradients is None else self._gradients[:n]
         losses = None if np.isnan(self._losses[:n]).all() else self._losses[:n].copy()
         yield Block(self._start, n, self._layout, {s: r[: n + 1] for s, r in self._rows.items()}, gradients, losses)
-        for slot, rows in self._spare.items():
-            rows[0] = self._rows[slot][n]
-        self._rows, self._spare = self._spare, self._rows
-        self._columns = {slot: self._layout.split(rows) for slot, rows in self._rows.items()}
-        if self._gradients is not None:
-            self._gradients, self._spare_gradients = self._spare_gradients, self._gradients
+        for rows in self._rows.values():
+            rows[0] = rows[n]
         self._start, self._count = self._start + n, 0
 
     def _checked(self, shown: Mapping[str, Mapping[str, Any]], step: int) -> Columns:

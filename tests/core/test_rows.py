@@ -6,9 +6,9 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from parity.diff import fill_drift, unequal
+from parity.diff import fill_drift
 from parity.drift import PIECE, drift
-from parity.numerics import dtype_of, format_of, ulp_distance
+from parity.numerics import dtype_of, format_of, ulp_distance, unequal
 from parity.reference.rmsprop import RMSprop
 from parity.trajectory import layout_of
 
@@ -100,7 +100,7 @@ def test_drift_is_written_for_the_tensors_that_differ_and_no_others():
     columns = ("differing", "index", "max_abs", "max_rel", "max_ulp", "signed_mean", "ratio", "bound", "obtained")
     part = {name: np.zeros(len(layout.names)) for name in (*columns, "expected", "in_steps")}
     part["slot"] = ["parameter"] * len(layout.names)
-    fill_drift(part, 0, obtained, expected, obtained != expected, layout, 0.5)
+    assert fill_drift(part, 0, obtained, expected, layout, 0.5) == 2
     row = layout.names.index("vector")
     assert part["differing"].tolist() == [2 if i == row else 0 for i in range(len(layout.names))]
     assert part["index"][row] == 4

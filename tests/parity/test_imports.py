@@ -35,6 +35,7 @@ ROOMS = [
     "trajectory",
     "stage",
     "drift",
+    "compiled",
     "diff",
     "fingerprints",
     "judge",

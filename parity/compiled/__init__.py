@@ -1,0 +1,47 @@
+"""The second form of what long runs repeat: the page and the measure of drift, compiled by Numba, with the same bits.
+
+The page stays the only definition of the rule: it is run once on symbols, and what it did becomes a loop. Numba is an
+extra (``fast``); without it, and in runs that are too short to pay for a compiler, NumPy does the same.
+"""
+
+from collections.abc import Callable, Mapping
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from parity.drift import Drift, drift
+from parity.numerics import Array, Indices, unequal
+
+if TYPE_CHECKING:
+    from parity.problem import Problem
+    from parity.reference.rmsprop import RMSprop
+
+WORTH = 300_000_000
+"""Values that a run makes before it pays to compile: steps times elements. A kernel costs a second, once a process."""
+
+Named = Mapping[str, Any]
+Step = Callable[[Named, Named, Named], tuple[dict[str, Any], dict[str, Any]]]
+"""``RMSprop.step``: parameters, gradients and state in, parameters and state out."""
+
+
+def worth(problem: "Problem") -> bool:
+    """Return whether compiled code pays in a case: a long one of large tensors, in a dtype that processors compute."""
+    values = problem.cell.steps * sum(array.size for array in problem.params.values())
+    return values >= WORTH and problem.dtype.itemsize >= 4 and find_spec("numba") is not None
+
+
+class Forms(NamedTuple):
+    """The page's step, where two arrays differ, and how far they are apart: by NumPy or compiled, the same results."""
+
+    step: Step
+    unequal: Callable[[Array, Array], Indices | None]
+    drift: Callable[[Array, Array], Drift]
+
+
+def forms(rule: "RMSprop", problem: "Problem") -> Forms:
+    """Return the forms that are fastest for a case; a rule that mixes elements keeps the step of the page."""
+    if not worth(problem):
+        return Forms(rule.step, unequal, drift)
+    from parity.compiled.kernels import compiled_drift, compiled_unequal
+    from parity.compiled.rule import compiled_step
+
+    return Forms(compiled_step(rule) or rule.step, compiled_unequal, compiled_drift)

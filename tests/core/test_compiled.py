@@ -1,0 +1,141 @@
+"""The compiled forms have the bits of the page and the measures of NumPy, and are taken only where they pay."""
+
+import itertools
+
+import ml_dtypes
+import msgspec
+import numpy as np
+import pytest
+
+from parity import compiled
+from parity import problem as problems
+from parity.casefile import select
+from parity.drift import drift
+from parity.numerics import differs, dtype_of, format_of, unequal
+from parity.reference.rmsprop import RMSprop
+
+pytest.importorskip("numba", reason="the extra 'fast' is not installed")
+from parity.compiled.kernels import compiled_drift, compiled_unequal
+from parity.compiled.rule import compiled_step
+
+ELEMENTWISE = [
+    {"momentum": momentum, "centered": centered, **other}
+    for momentum, centered, other in itertools.product(
+        (0.0, 0.9),
+        (False, True),
+        ({}, {"weight_decay": 0.01}, {"loss_scale_factor": 8.0}, {"rho": 0.0, "epsilon": 0.0}),
+    )
+]
+OTHER = [
+    {"clipnorm": 1.0},
+    {"global_clipnorm": 1.0},
+    {"clipvalue": 0.5},
+    {"use_ema": True},
+    {"gradient_accumulation_steps": 2},
+]
+
+
+def tensors(dtype: str, seed: int) -> dict[str, np.ndarray]:
+    """Ordinary and extreme numbers of both signs: subnormal, zero, infinite and none."""
+    rng, info = np.random.default_rng(seed), ml_dtypes.finfo(dtype_of(dtype))
+    special = [0.0, -0.0, np.inf, -np.inf, np.nan, info.max, info.smallest_normal, info.smallest_subnormal]
+    found = {}
+    for name, shape in {"matrix": (37, 29), "vector": (1003,), "scalar": (), "empty": (0, 3)}.items():
+        values = rng.choice([-1.0, 1.0], shape) * 10.0 ** rng.uniform(-30, 15, shape)
+        chosen = np.where(rng.random(shape) < 0.2, rng.choice(special, shape), values)
+        with np.errstate(over="ignore"):
+            found[name] = np.asarray(chosen).astype(dtype_of(dtype))
+    return found
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("given", ELEMENTWISE, ids=lambda given: ",".join(f"{k}={v}" for k, v in given.items()))
+def test_a_compiled_step_has_the_bits_of_the_page(dtype, given):
+    rule = RMSprop(**given)
+    step = compiled_step(rule)
+    assert step is not None
+    params, state = tensors(dtype, 0), rule.init(tensors(dtype, 0))
+    with np.errstate(all="ignore"):
+        for number in range(6):
+            grads = tensors(dtype, number + 1)
+            before = {name: array.copy() for name, array in params.items()}
+            made, made_state = step(params, grads, state)
+            assert all(unequal(params[name], before[name]) is None for name in params)
+            params, state = rule.step(params, grads, state)
+            assert made_state["iterations"] == state["iterations"]
+            for slot, expected in {"parameter": params, **rule.slots(state)}.items():
+                obtained = made if slot == "parameter" else made_state[slot]
+                for name in expected:
+                    assert obtained[name].shape == expected[name].shape
+                    assert unequal(obtained[name], expected[name]) is None, (number, slot, name)
+
+
+def test_a_compiled_step_asks_the_schedule_at_each_step_and_the_name_of_each_tensor():
+    given = {"learning_rate": lambda step: 0.5 / (step + 1), "weight_decay": 0.1, "exclude_from_weight_decay": ["vec"]}
+    rule = RMSprop(**given)
+    step = compiled_step(rule)
+    params, state, made, made_state = tensors("float32", 0), rule.init(tensors("float32", 0)), None, None
+    with np.errstate(all="ignore"):
+        made, made_state = params, state
+        for number in range(4):
+            grads = tensors("float32", number + 1)
+            made, made_state = step(made, grads, made_state)
+            params, state = rule.step(params, grads, state)
+    assert all(unequal(made[name], params[name]) is None for name in params)
+
+
+@pytest.mark.parametrize("given", OTHER, ids=lambda given: next(iter(given)))
+def test_what_is_no_arithmetic_by_elements_is_left_to_the_page(given):
+    assert compiled_step(RMSprop(**given)) is None
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize(
+    "kind", ["near", "equal", "signs", "zeros", "infinite", "nan", "nan in both", "subnormal", "far"]
+)
+@pytest.mark.parametrize("size", [1, 511, 512, 1500])
+def test_the_compiled_drift_is_that_of_numpy(dtype, kind, size):
+    rng = np.random.default_rng(size)
+    b = (rng.choice([-1.0, 1.0], size) * 10.0 ** rng.uniform(-4, 1, size)).astype(dtype_of(dtype))
+    a, at = b.copy(), size * 2 // 3
+    a[:: 1 if kind == "near" else 7] *= b.dtype.type(1 if kind == "equal" else 1.25)
+    smallest, largest = (getattr(ml_dtypes.finfo(b.dtype), name) for name in ("smallest_subnormal", "max"))
+    special = {"signs": (-b[at], b[at]), "zeros": (-0.0, 0.0), "infinite": (np.inf, 1.0), "nan": (np.nan, 1.0)}
+    special |= {"nan in both": (np.nan, -np.nan), "subnormal": (smallest, -0.0), "far": (largest, -largest)}
+    a[at], b[at] = special.get(kind, (a[at], b[at]))
+    if kind == "equal":
+        a = b.copy()
+    with np.errstate(all="ignore"):
+        found, expected = compiled_drift(a, b), drift(a, b)
+    unit = format_of(b.dtype).unit
+    for column in ("largest", "at", "relative", "ulp", "differing"):
+        assert np.array_equal(getattr(found, column), getattr(expected, column), equal_nan=True), column
+    magnitude = float(np.sum(np.abs(a.astype(np.longdouble) - b.astype(np.longdouble))))
+    if magnitude <= float(largest):
+        # Each rounds its sum in an order of its own, NumPy in the dtype of the values.
+        assert abs(found.total - expected.total) <= 2 * size * unit * magnitude
+
+
+def test_only_long_runs_of_wide_dtypes_pay_for_a_compiler():
+    (cell,) = select(["network/question"])
+    rule = RMSprop()
+    long, short = problems.make(cell), problems.make(msgspec.structs.replace(cell, steps=10))
+    assert compiled.worth(long)
+    assert not compiled.worth(short)
+    assert not compiled.worth(problems.make(msgspec.structs.replace(cell, dtype="bfloat16")))
+    assert compiled.forms(rule, short) == (rule.step, unequal, drift)
+    step, *measures = compiled.forms(rule, long)
+    assert step != rule.step
+    assert measures == [compiled_unequal, compiled_drift]
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("size", [1, 63, 64, 65, 1000])
+@pytest.mark.parametrize("share", [0.0, 0.01, 1.0])
+def test_what_differs_is_found_where_numpy_finds_it(dtype, size, share):
+    rng = np.random.default_rng(size)
+    a = rng.choice([0.0, -0.0, 1.0, np.inf, np.nan, -np.nan], size).astype(dtype_of(dtype))
+    b = np.where(rng.random(size) < share, rng.permutation(a), a)
+    found, expected = compiled_unequal(a, b), unequal(a, b)
+    assert (found is None) == (expected is None)
+    assert found is None or found.tolist() == expected.tolist() == np.flatnonzero(differs(a, b)).tolist()
