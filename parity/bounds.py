@@ -67,7 +67,7 @@ class Bounded(NDArrayOperatorsMixin):
         format: the narrow format whose roundings are bounded.
         floor: what no evaluation falls below, if that is known and not negative: a sum of squares is at least zero,
             however large its error bound.
-        parts: of a difference, the sum of what its two parts may be at most; see ``_add``.
+        parts: of a difference, what was subtracted from what; see ``_add``.
     """
 
     __slots__ = ("error", "floor", "format", "parts", "value")
@@ -79,7 +79,7 @@ class Bounded(NDArrayOperatorsMixin):
         error: Array,
         format: Format,
         floor: Array | float | None = None,
-        parts: Array | None = None,
+        parts: "tuple[Bounded, Bounded] | None" = None,
     ) -> None:
         self.value, self.error, self.format, self.floor, self.parts = value, error, format, floor, parts
 
@@ -154,13 +154,14 @@ def _add(x: Bounded, y: Bounded) -> Bounded:
     floor = None if x.floor is None or y.floor is None else x.floor + y.floor
     error = x.error + y.error
     if x.parts is not None:
-        error = error + x.format.unit * (x.parts + np.abs(y.value) + y.error)
+        largest = sum(np.abs(part.value) + part.error for part in (*x.parts, y))
+        error = error + x.format.unit * largest
     return _rounded(x.value + y.value, error, x.format, floor=floor)
 
 
 def _subtract(x: Bounded, y: Bounded) -> Bounded:
     difference = _rounded(x.value - y.value, x.error + y.error, x.format)
-    difference.parts = np.abs(x.value) + x.error + np.abs(y.value) + y.error
+    difference.parts = x, y
     return difference
 
 

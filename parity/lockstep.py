@@ -147,11 +147,13 @@ class Lockstep(Judge):
         """Return what differs, and which elements need a bound for it."""
         everything = self._hidden or not self.merged
         at = np.arange(start.params.size) if everything else _union(list(touched.values()), start.params.size)
+        place = np.empty(start.params.size, dtype=np.int64)
+        place[at] = np.arange(len(at))
         differing = {}
         for slot, where in touched.items():
             obtained = _obtained(block, slot, start.row, start.row + len(start.params)).reshape(-1)[where]
             expected = (start.grads if slot == "gradient" else made[slot]).reshape(-1)[where]
-            differing[slot] = (np.searchsorted(at, where), obtained, expected)
+            differing[slot] = (place[where], obtained, expected)
         computed = self.source == "computed"
         bounds = self.problem.bounds(self.layout.split(start.params[0]), start.iterations) if computed else None
         return Picked(start, at, differing, bounds)

@@ -5,7 +5,7 @@ Departs from the reference page in nothing but rounding. Keras calls the second 
 """
 
 import platform
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 import numpy as np
@@ -68,7 +68,6 @@ class KerasSubject:
         self._optimizer = build_optimizer(problem.cell.hyperparameters)
         self._optimizer.build(list(self._variables.values()))
         self._shown = Shown(tf, self._optimizer, self._variables)
-        self._after: list[Any] | None = None
         self._apply = self._compiled(self._apply_gradients)
         self._train = self._compiled(self._train_step)
         self.resolved = describe(self._optimizer)
@@ -78,16 +77,15 @@ class KerasSubject:
         """Apply the replayed gradients, or differentiate the model and apply what comes out."""
         if gradients is not None:
             slices = self._problem.slices(number)
-            self._after = self._apply([self._tensor(gradients[name], slices.get(name)) for name in self._variables])
+            self._apply([self._tensor(gradients[name], slices.get(name)) for name in self._variables])
             return Taken()
-        loss, own, self._after = self._train(*self._inputs(number))
+        loss, own = self._train(*self._inputs(number))
         return Taken(float(loss), {name: np.asarray(g) for name, g in zip(self._variables, own, strict=True)})
 
     def read(self) -> dict[str, Tensors]:
-        """Return views of the variables as they are now; a traced step has read them already."""
-        # Nothing is held on: TensorFlow copies a variable that somebody looks at before it adds to it in place.
-        after, self._after = self._after, None
-        return self._shown.named(self._shown.tensors() if after is None else after)
+        """Return views of the variables as they are now."""
+        # Not as outputs of the step: Grappler rewrites a graph that reads its variables once more to other bits.
+        return self._shown.read()
 
     def close(self) -> None:
         """Turn the graph rewrites on again, as TensorFlow has them."""
@@ -99,18 +97,10 @@ class KerasSubject:
             return function
         return _Traced(self._tf.function(function, jit_compile=self._mode == "xla"))
 
-    def _apply_gradients(self, gradients: list[Any]) -> list[Any] | None:
+    def _apply_gradients(self, gradients: list[Any]) -> None:
         self._optimizer.apply(gradients, list(self._variables.values()))
-        return self._read_inside()
 
-    def _read_inside(self) -> list[Any] | None:
-        """Read the variables at the end of a graph: one call into TensorFlow a step, and not one for each tensor.
-
-        XLA gets no more outputs than a training step has, which leaves its fusions as users get them.
-        """
-        return self._shown.tensors() if self._mode == "graph" else None
-
-    def _train_step(self, *inputs: Any) -> tuple[Any, list[Any], list[Any] | None]:
+    def _train_step(self, *inputs: Any) -> tuple[Any, list[Any]]:
         tf = self._tf
         variables = list(self._variables.values())
         with tf.GradientTape() as tape:
@@ -118,7 +108,7 @@ class KerasSubject:
             scaled = self._optimizer.scale_loss(loss)
         gradients = tape.gradient(scaled, [variable.value for variable in variables])
         self._optimizer.apply(gradients, variables)
-        return loss, gradients, self._read_inside()
+        return loss, gradients
 
     def _loss(self, *inputs: Any) -> Any:
         tf = self._tf
@@ -246,22 +236,12 @@ class Shown:
             for slot, held in listed.items()
         }
 
-    def tensors(self) -> list[Any]:
-        """Return the variables as tensors, slot by slot: at once, or inside a function that is being traced."""
-        return [
-            self._read(resource=handle, dtype=dtype) for held in self._held.values() for _, handle, dtype, _ in held
-        ]
-
-    def named(self, tensors: Sequence[Any]) -> dict[str, Tensors]:
-        """Return what ``tensors`` returned as arrays: the buffers themselves, without a copy."""
-        given = iter(tensors)
-        return {
-            slot: {name: _array(next(given), rank) for name, _, _, rank in held} for slot, held in self._held.items()
-        }
-
     def read(self) -> dict[str, Tensors]:
-        """Return the variables as they are now; TensorFlow makes new buffers if it writes while somebody looks."""
-        return self.named(self.tensors())
+        """Return the buffers as they are, without a copy; TensorFlow makes others if it writes while somebody looks."""
+        return {
+            slot: {name: _array(self._read(resource=handle, dtype=dtype), rank) for name, handle, dtype, rank in held}
+            for slot, held in self._held.items()
+        }
 
 
 def _array(tensor: Any, rank: int) -> Any:

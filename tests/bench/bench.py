@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from parity.doctor import WORKER_ENVIRONMENT, circumstances
 from parity.files import write_file
 
-PARTS = ("steps", "commands", "memory")
+PARTS = ("steps", "commands", "memory", "long")
 
 
 class Row(NamedTuple):
@@ -46,11 +46,11 @@ ROWS = (
 def main() -> None:
     """Measure what is asked for, print, and write."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; else all")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; else all but long")
     parser.add_argument("--rounds", type=int, default=5, help="how often everything is measured; unless given 5")
     parser.add_argument("--output", type=Path, default=Path("reports/latest/bench.json"))
     arguments = parser.parse_args()
-    chosen = arguments.parts or list(PARTS)
+    chosen = arguments.parts or list(PARTS[:-1])
     samples: dict[str, list[float]] = {}
     if "steps" in chosen:
         _rounds(samples, arguments.rounds, _steps())
@@ -59,6 +59,10 @@ def main() -> None:
         _rounds(samples, max(1, arguments.rounds // 2), _jobs())
     if "memory" in chosen:
         _rounds(samples, 1, _memory())
+    if "long" in chosen:
+        from commands import whole_question
+
+        samples["minutes of 100 epochs"], samples["peak megabytes of 100 epochs"] = zip(whole_question(), strict=True)
     medians = {name: statistics.median(found) for name, found in samples.items()}
     ratios = [_ratio(row, medians) for row in ROWS if row.above in medians]
     _print(ratios, medians)

@@ -40,18 +40,31 @@ def start_up(words: Sequence[str]) -> float:
 
 def peak_megabytes(steps: int) -> float:
     """Return the peak memory of a process that runs the question's network for so many steps, with Keras' gradients."""
-    program = f"import runpy, sys; sys.argv = ['x', '{steps}']; runpy.run_path({__file__!r}, run_name='measured')"
+    return _in_a_process("network/question_shared", steps)[0]
+
+
+def whole_question() -> tuple[float, float]:
+    """Return minutes and peak megabytes of the question's 100 epochs: 100,000 steps, gradients computed by both."""
+    megabytes, minutes = _in_a_process("network/question", 100_000)
+    return minutes, megabytes
+
+
+def _in_a_process(case: str, steps: int) -> tuple[float, float]:
+    arguments = ["x", case, str(steps)]
+    program = f"import runpy, sys; sys.argv = {arguments!r}; runpy.run_path({__file__!r}, run_name='measured')"
+    began = time.perf_counter()
     done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True, env=os.environ)
-    return float(done.stdout.strip().splitlines()[-1])
+    return float(done.stdout.strip().splitlines()[-1]), (time.perf_counter() - began) / 60
 
 
-def _measured(steps: int) -> None:
+def _measured(case: str, steps: int) -> None:
     from parity.runner import run_pair
 
-    (cell,) = select(["network/question_shared"])
-    run_pair(msgspec.structs.replace(cell, steps=steps), SUBJECT)
+    (cell,) = select([case])
+    pair = run_pair(msgspec.structs.replace(cell, steps=steps, comparisons=["lockstep"]), SUBJECT)
+    assert pair.comparisons[0].verdict in ("IDENTICAL", "ROUNDING"), pair.comparisons[0]
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 
 
 if __name__ == "measured":
-    _measured(int(sys.argv[1]))
+    _measured(sys.argv[1], int(sys.argv[2]))
