@@ -5,7 +5,7 @@ differentiated (exact for powers of two), and the gradients stay inside, so case
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -104,7 +104,9 @@ class KerasFitSubject:
 
     def _fit(self) -> None:
         try:
-            self._model.fit(_batches(self._problem), epochs=1, verbose=0, shuffle=False, callbacks=[self._gate()])
+            self._model.fit(
+                _batches(self._tf, self._problem), epochs=1, verbose=0, shuffle=False, callbacks=[self._gate()]
+            )
         except _Stop:
             pass
         except BaseException as error:  # handed to the runner's thread, which reports it
@@ -163,21 +165,24 @@ def _linear_model(problem: ReplayedProblem) -> Any:
     return model
 
 
-def _batches(problem: MlpProblem | ReplayedProblem) -> Any:
-    """Return the case's batches in the case's order, as a Keras data set of one long epoch."""
-    import keras
+def _batches(tf: Any, problem: MlpProblem | ReplayedProblem) -> Any:
+    """Return the case's batches in the case's order, as a ``tf.data.Dataset`` of one long epoch."""
 
-    class Batches(keras.utils.PyDataset):  # type: ignore[misc]  # Keras is untyped
-        def __len__(self) -> int:
-            # One more than is asked for: at its end, fit overwrites the weights by their average (use_ema).
-            return problem.cell.steps + 1
+    def batch(number: int) -> tuple[Any, Any]:
+        if isinstance(problem, MlpProblem):
+            found = problem.batch(number)
+            return found.x, problem.one_hot(found.y)
+        inputs = {name: (g / g.dtype.type(problem.scale))[None] for name, g in problem.gradients(number).items()}
+        return inputs, np.zeros(1, dtype=np.float32)
 
-        def __getitem__(self, number: int) -> tuple[Any, Any]:
-            number = min(number, problem.cell.steps - 1)
-            if isinstance(problem, MlpProblem):
-                batch = problem.batch(number)
-                return batch.x, problem.one_hot(batch.y)
-            inputs = {name: (g / g.dtype.type(problem.scale))[None] for name, g in problem.gradients(number).items()}
-            return inputs, np.zeros(1, dtype=np.float32)
+    def batches() -> Iterator[tuple[Any, Any]]:
+        # One more than is asked for: at its end, fit overwrites the weights by their average (use_ema).
+        for number in range(problem.cell.steps + 1):
+            yield batch(min(number, problem.cell.steps - 1))
 
-    return Batches()
+    # The number of examples is left open, as Keras does for a data set that it makes itself.
+    signature = tf.nest.map_structure(lambda array: tf.TensorSpec((None, *array.shape[1:]), array.dtype), batch(0))
+    options = tf.data.Options()
+    # The loop that tunes a data set sleeps up to a minute, and whoever frees the data set waits for it.
+    options.autotune.enabled = False
+    return tf.data.Dataset.from_generator(batches, output_signature=signature).with_options(options)

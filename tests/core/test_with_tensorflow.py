@@ -105,3 +105,18 @@ def test_fit_stands_still_after_its_last_batch_and_does_not_overwrite_the_weight
     later = adapter.read()["parameter"]
     adapter.close()
     assert all(not differs(at_once[name], later[name]).any() for name in at_once)
+
+
+def test_no_loop_tunes_the_batches_of_fit_and_keeps_who_frees_them_waiting(tf):
+    import msgspec
+
+    from parity.casefile import select
+    from parity.subjects.keras_fit import _batches
+
+    network = select(["network/quick"])[0]
+    for tried in (cell(steps=3), msgspec.structs.replace(network, steps=3)):
+        made = problem.make(tried)
+        dataset = _batches(tf, made)
+        assert dataset.options().autotune.enabled is False
+        # One batch more than there are steps, which fit is never given.
+        assert len(list(dataset)) == 4
