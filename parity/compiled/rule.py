@@ -24,7 +24,6 @@ _FORMS: dict[np.ufunc, str] = {
     np.sqrt: "np.sqrt({0})",
 }
 
-
 _Line = tuple[str, tuple[str, ...]]
 """An operation: its form, and the names of its operands. The i-th line makes ``ti``."""
 
@@ -34,7 +33,7 @@ _KNOWN = 64
 """Traces that a step keeps: one for each tensor, and with a schedule one for each of the last steps."""
 
 
-class _NoElementwise(Exception):
+class _NotElementwise(Exception):
     """The page did something that is not in ``_FORMS``."""
 
 
@@ -73,25 +72,25 @@ class _Symbol(NDArrayOperatorsMixin):
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> "_Symbol":
         if ufunc not in _FORMS or method != "__call__" or kwargs or not all(isinstance(x, _Symbol) for x in inputs):
-            raise _NoElementwise
+            raise _NotElementwise
         lines = self.dtype.record.lines
         lines.append((_FORMS[ufunc], tuple(x.name for x in inputs)))
         return _Symbol(f"t{len(lines) - 1}", self.dtype)
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        raise _NoElementwise
+        raise _NotElementwise
 
 
 def compiled_step(rule: RMSprop) -> Step | None:
     """Return ``rule.step`` as a compiled loop, or None where the page does more than arithmetic by elements.
 
-    Its arrays are C-contiguous and of one shape for each tensor; what it returns is new.
+    What it returns is new, and C-contiguous.
     """
     if rule.use_ema or rule.gradient_accumulation_steps:
         return None
     try:
         _traced(rule, "", np.dtype(np.float32), ["second_moment", *_optional(rule)], 0)
-    except _NoElementwise:
+    except _NotElementwise:
         return None
 
     known: dict[Any, tuple[Any, list[Any]]] = {}
@@ -108,7 +107,7 @@ def compiled_step(rule: RMSprop) -> Step | None:
                 known[key] = _traced(rule, name, w.dtype, slots, state["iterations"])
             kernel, constants = known[key]
             inputs = [w, grads[name], *(state[slot][name] for slot in slots)]
-            made = [np.empty_like(w) for _ in range(1 + len(slots))]
+            made = [np.empty(w.shape, dtype=w.dtype) for _ in range(1 + len(slots))]
             kernel(*(array.reshape(-1) for array in inputs), *constants, *(array.reshape(-1) for array in made))
             after[name] = made[0]
             new |= {slot: {**new[slot], name: array} for slot, array in zip(slots, made[1:], strict=True)}
@@ -145,7 +144,8 @@ def _loop(lines: tuple[_Line, ...], inputs: int, constants: int, results: tuple[
     made: dict[str, str] = {}
     text = [f"def loop({', '.join(arguments)}):", f"    for start in range(0, a0.size, {_PIECE}):"]
     text += [f"        p{name} = {name}[start : start + {_PIECE}]" for name in arguments if name[0] != "c"]
-    for number, result in enumerate(results):
+    # In the order of computation, so that the new weights start from the new moments.
+    for number, result in sorted(enumerate(results), key=lambda pair: (len(pair[1]), pair[1])):
         at_hand = {**arrays, **made}
         body = [*_needed(lines, result, at_hand), f"pr{number}[i] = {result}"]
         text += ["        for i in range(pa0.size):", *(f"            {line}" for line in body)]
