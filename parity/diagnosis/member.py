@@ -11,9 +11,6 @@ from parity.diagnosis.observe import Observation
 from parity.diagnosis.probes import BATCH_SIZE, Probe
 from parity.numerics import Array, differs
 from parity.reference.family import SWITCHES, Family
-from parity.reference.rmsprop import RMSprop
-from parity.spec import Hyperparameters
-from parity.subjects.numpy_class import accepted_arguments
 
 ROUNDING_ONLY = ("division", "moment_form", "increment_order", "one_minus_rho", "arithmetic")
 """Switches that may change no more than the last bits."""
@@ -53,19 +50,19 @@ class Member:
         return not self.numbers and all(n in ROUNDING_ONLY and v not in narrow for n, v in self.switches)
 
 
-def rule_for(member: Member, given: Hyperparameters, kind: type[Family] = Family) -> Family:
-    """Return the family member as a subject with these hyperparameters would be.
+def rule_for(member: Member, probe: Probe, kind: type[Family] = Family) -> Family:
+    """Return the family member as a subject with the probe's hyperparameters would be.
 
     A number replaces what was given: ``learning_rate`` also a schedule, ``learning_rate_factor`` multiplies it,
     ``momentum`` counts where momentum was asked for and ``momentum_always`` everywhere.
     """
-    arguments = {"batch_size": BATCH_SIZE, **accepted_arguments(RMSprop, given), **dict(member.switches)}
+    arguments = {"batch_size": BATCH_SIZE, **probe.arguments, **dict(member.switches)}
     numbers = dict(member.numbers)
     factor, always = numbers.pop("learning_rate_factor", None), numbers.pop("momentum_always", None)
     if factor is not None:
         rate = arguments["learning_rate"]
         arguments["learning_rate"] = (lambda step: factor * rate(step)) if callable(rate) else factor * rate
-    if "momentum" in numbers and not given.momentum:
+    if "momentum" in numbers and not probe.hyperparameters.momentum:
         numbers.pop("momentum")
     if always is not None:
         numbers["momentum"] = always
@@ -89,7 +86,7 @@ def _start(rule: Family, seen: Observation, free: bool) -> State:
 
 def _walk(member: Member, seen: Observation, free: bool) -> Iterator[tuple[int, dict[str, Array]]]:
     """Yield (row, predicted columns), row 0 first: from its own state if free, else from the recorded one."""
-    rule = rule_for(member, seen.probe.hyperparameters)
+    rule = rule_for(member, seen.probe)
     state = _start(rule, seen, free=True)
     yield 0, {slot: tensors["all"] for slot, tensors in state.items() if slot != "iterations"}
     if not free:
@@ -124,7 +121,7 @@ def equal_bits(member: Member, seen: Observation) -> bool:
 
 
 def _can_lockstep(member: Member, seen: Observation) -> bool:
-    rule = rule_for(member, seen.probe.hyperparameters)
+    rule = rule_for(member, seen.probe)
     return seen.lockstep(set(rule.slots(rule.init({"all": seen.columns["parameter"][0]}))))
 
 
@@ -157,7 +154,7 @@ def bound_ratio(member: Member, seen: Observation, limit: float = np.inf) -> flo
     """
     if any(name == "arithmetic" for name, _ in member.switches):
         return 0.0 if equal_bits(member, seen) else np.inf
-    rule = rule_for(member, seen.probe.hyperparameters, _Bounded)
+    rule = rule_for(member, seen.probe, _Bounded)
     narrow = _start(rule, seen, free=True)
     for slot, tensors in narrow.items():
         if slot in seen.columns and not np.array_equal(seen.columns[slot][0], tensors["all"]):

@@ -6,14 +6,17 @@ momentum; sign flips show signs and centring; a learning rate that changes shows
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Final
 
 import numpy as np
 
 from parity.numerics import Array, dtype_of
 from parity.problem import ReplayedProblem, Tensors
+from parity.reference.rmsprop import RMSprop
 from parity.spec import Cell, Hyperparameters, LearningRateSchedule, Replayed, Weights
+from parity.subjects.numpy_class import accepted_arguments
 
 SHAPES: Final[dict[str, tuple[int, ...]]] = {"kernel": (6, 4), "bias": (12,), "scale": ()}
 SIZE: Final = 37
@@ -33,13 +36,20 @@ _PATTERN: Final = (1.0, 1.0, 1.0, 0.0, 1.0, -1.0, 3.0, 0.0, 0.0, 1.0, -1.0, 1.0)
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """One sequence in one mode: gradients ``[steps, elements]``, first weights ``[elements]``, tensors side by side."""
+    """One sequence in one mode: gradients ``[steps, elements]``, first weights ``[elements]``, tensors side by side.
+
+    ``arguments`` are the hyperparameters as the page takes them: a search builds thousands of members from them.
+    """
 
     name: str
     mode: str
     hyperparameters: Hyperparameters
     weights: Array
     gradients: Array
+    arguments: dict[str, Any] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "arguments", accepted_arguments(RMSprop, self.hyperparameters))
 
     @property
     def scheduled(self) -> bool:
@@ -52,19 +62,21 @@ class Probe:
         return len(self.gradients)
 
 
+@cache
 def first_probe(dtype: str = "float32", seed: int = 0) -> Probe:
     """Return the probe with Keras' defaults and weights of zero, where each change is seen in full precision."""
-    weights = np.zeros(SIZE, dtype=dtype_of(dtype))
+    weights = _frozen(np.zeros(SIZE, dtype=dtype_of(dtype)))
     name = f"defaults{f', held back {seed}' if seed else ''}"
     return Probe(name, "plain", Hyperparameters(), weights, _gradients(seed, len(RATES), dtype))
 
 
+@cache
 def probe(mode: str, scheduled: bool, seed: int = 0, dtype: str = "float32") -> Probe:
     """Return the probe of a mode; seed 0 is what the search uses, others are held back for the confirmation."""
     rng = np.random.default_rng([seed, 7])
     # Small weights let a small change show: next to a weight of one, float32 hides all but 2^-24 of it.
     drawn = rng.normal(size=SIZE) * 10 ** rng.uniform(-3, 0.3, SIZE)
-    weights = np.where(rng.random(SIZE) < 0.3, 0.0, drawn).astype(dtype_of(dtype))
+    weights = _frozen(np.where(rng.random(SIZE) < 0.3, 0.0, drawn).astype(dtype_of(dtype)))
     steps = len(RATES) + (4 if seed else 0)
     rates = RATES if seed == 0 else tuple(float(f"{r:.3g}") for r in 10 ** rng.uniform(-4, -2, steps))
     given = {**MODES[mode], **({"learning_rate": LearningRateSchedule(values=list(rates))} if scheduled else {})}
@@ -85,7 +97,7 @@ def _gradients(seed: int, steps: int, dtype: str) -> Array:
     repeated = np.where(rows % 8 < 4, 0.5, 0.01)
     all_of_them = np.concatenate([held, drawn, late, flipped, repeated], axis=1)
     order = np.arange(SIZE) if seed == 0 else rng.permutation(SIZE)
-    return np.asarray(all_of_them[:, order].astype(dtype_of(dtype)))
+    return _frozen(all_of_them[:, order].astype(dtype_of(dtype)))
 
 
 def split(flat: Array) -> Tensors:
