@@ -5,18 +5,18 @@ import os
 import selectors
 import signal
 import subprocess
+import tempfile
 from typing import Any
 
 import msgspec
 
 from parity import launch, wire
+from parity.doctor import WORKER_ENVIRONMENT
 from parity.errors import ParityError
 from parity.fuzz.judging import features_of
 from parity.fuzz.words import Example, Outcome
 from parity.spec import Cell
 from parity.verdict import Verdict
-
-ENVIRONMENT = {"TF_CPP_MIN_LOG_LEVEL": "3"}
 
 
 class Child:
@@ -29,6 +29,8 @@ class Child:
     def __init__(self, time_limit: float) -> None:
         self._time_limit = time_limit
         self._process: subprocess.Popen[bytes] | None = None
+        # Made on this side, which always comes to its end: a worker is killed and removes nothing.
+        self._folder = tempfile.TemporaryDirectory(prefix="parity-fuzz-")
         self._ends: set[str] = set()
 
     def accepted(self, subject: str) -> frozenset[str]:
@@ -65,8 +67,9 @@ class Child:
         return msgspec.convert(answer["outcome"], Outcome)
 
     def close(self) -> None:
-        """Stop the worker."""
+        """Stop the worker and remove what it wrote."""
         self._stop()
+        self._folder.cleanup()
 
     def _ask(self, task: dict[str, Any]) -> dict[str, Any] | str:
         """Return the worker's answer, or in words how it ended without one."""
@@ -98,11 +101,11 @@ class Child:
         if self._process is None or self._process.poll() is not None:
             self._stop()
             self._process = subprocess.Popen(
-                launch.module("parity.fuzz.worker", str(os.getpid())),
+                launch.module("parity.fuzz.worker", str(os.getpid()), self._folder.name),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
-                env={**ENVIRONMENT, **os.environ},
+                env={**WORKER_ENVIRONMENT, **os.environ},
                 start_new_session=True,
             )
         return self._process

@@ -5,7 +5,6 @@ What a library or a user's class prints goes nowhere; if it dies, it takes this 
 
 import os
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +15,15 @@ from parity.errors import ParityError
 
 
 def main() -> None:
-    """Serve tasks until standard input closes; the argument is the id of the process that asked for it."""
+    """Serve tasks until standard input closes; the arguments are who asked for it and a folder to write in."""
     answers = os.fdopen(os.dup(1), "wb")
     tasks = os.fdopen(os.dup(0), "rb")
     null = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):
         os.dup2(null, descriptor)
     launch.follow(int(sys.argv[1]))
-    with tempfile.TemporaryDirectory(prefix="parity-fuzz-") as folder:
-        while (task := wire.read(tasks)) is not None:
-            wire.write(answers, _answer(task, Path(folder)))
+    while (task := wire.read(tasks)) is not None:
+        wire.write(answers, _answer(task, Path(sys.argv[2])))
 
 
 def _answer(task: dict[str, Any], folder: Path) -> Any:

@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -184,3 +185,14 @@ def test_a_worker_that_hangs_is_stopped():
         assert answer == "did not answer within 0.2 s and was stopped"
     finally:
         child.close()
+
+
+def test_a_killed_worker_leaves_no_folder(monkeypatch, tmp_path):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    child = Child(60)
+    try:
+        assert "rho" in child.accepted("reference")
+        assert len(list(tmp_path.iterdir())) == 1
+    finally:
+        child.close()
+    assert list(tmp_path.iterdir()) == []
