@@ -17,7 +17,8 @@ Run = Callable[..., pytest.RunResult]
 def run(pytester: pytest.Pytester) -> Run:
     """Write ``test_mine.py`` after the optimizers and run pytest with these arguments on it."""
     installed = any(point.name == "parity" for point in entry_points(group="pytest11"))
-    plugin = () if installed else ("-p", "parity.testing.plugin")
+    # His project has no Hypothesis, whose import takes as long as all the rest of a short test run.
+    plugin = ("-p", "no:hypothesispytest", *(() if installed else ("-p", "parity.testing.plugin")))
 
     def run_tests(source: str, *arguments: str) -> pytest.RunResult:
         pytester.makepyfile(optimizers=OPTIMIZERS)

@@ -122,4 +122,4 @@ def test_a_project_that_does_not_use_it_pays_nothing(run: Run) -> None:
     )
     pytest_only = run("", "--collect-only")
     assert pytest_only.ret == pytest.ExitCode.NO_TESTS_COLLECTED
-    run(source, "-p", "no:hypothesispytest", "test_mine.py").assert_outcomes(passed=1)
+    run(source, "test_mine.py").assert_outcomes(passed=1)

@@ -10,8 +10,8 @@ import pytest
 from optimizer_source import OPTIMIZERS
 from second_project import ROOT, build_wheel, environment
 
-# Both build and start TensorFlow; one worker does so once.
-pytestmark = [pytest.mark.tensorflow, pytest.mark.xdist_group("tensorflow")]
+# Both build and make an environment; one worker does so once.
+pytestmark = [pytest.mark.tensorflow, pytest.mark.xdist_group("wheel")]
 
 TEST = f"""{OPTIMIZERS}
 
