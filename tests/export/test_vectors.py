@@ -1,6 +1,7 @@
 """The exported set, judged from its files alone: right optimizers pass, each mistake that a vector names fails."""
 
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from parity.words import MISTAKES
 PROGRAM = {"data_order", "network"}
 
 
+@cache
 def vectors(folder: Path) -> list[tuple[Cell, Any, dict[str, Any]]]:
     paths = [folder / entry["vector"] for entry in json.loads((folder / "index.json").read_text())["vectors"]]
     read = [read_vector(path) for path in paths]

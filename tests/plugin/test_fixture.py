@@ -1,10 +1,12 @@
 """The fixture and the function of the plugin, in the test suite of somebody else."""
 
 import re
+import subprocess
 import sys
 from collections.abc import Callable
 
 import pytest
+from optimizer_source import OPTIMIZERS
 
 Run = Callable[..., pytest.RunResult]
 
@@ -60,27 +62,39 @@ def test_the_function_needs_no_plugin(run: Run) -> None:
     result.stdout.fnmatch_lines(["*NotInParity: case rmsprop/plain*", "*reproduce: parity run *"])
 
 
-@pytest.mark.parametrize(
-    ("arguments", "expected"),
-    [
-        ("Right, ['rmsprop/clipnorm', 'rmsprop/centered']", "*no comparison is not a pass*"),
-        ("Right, 'rmsprop/*', allow_unsupported=['momentum']", "*allow_unsupported does not allow this*"),
-        ("Right, 'rmsprop/plain', exact=True", "*exact demands IDENTICAL*"),
-        ("Right(), 'rmsprop/plain'", "*Give the class itself*"),
-        ("Right, 'rmsprop/plane'", "*Did you mean 'rmsprop/plain'?*"),
-        ("Right, 'rmsprop/plain', dtypes=['float23']", "*Did you mean 'float32'?*"),
-        ("Right, 'rmsprop/plain', comparisons='free', gradients='shared'", "*no cell of 'rmsprop/plain' has *"),
-        ("Right, 'rmsprop/plain', allow_unsupported=['momentun']", "*allow_unsupported: received 'momentun'*"),
-        ("'torhc', 'rmsprop/plain'", "*Did you mean 'torch'?*"),
-    ],
-)
+REFUSED = {
+    "Right, ['rmsprop/clipnorm', 'rmsprop/centered']": "*no comparison is not a pass*",
+    "Right, 'rmsprop/*', allow_unsupported=['momentum']": "*allow_unsupported does not allow this*",
+    "Right, 'rmsprop/plain', exact=True": "*exact demands IDENTICAL*",
+    "Right(), 'rmsprop/plain'": "*Give the class itself*",
+    "Right, 'rmsprop/plane'": "*Did you mean 'rmsprop/plain'?*",
+    "Right, 'rmsprop/plain', dtypes=['float23']": "*Did you mean 'float32'?*",
+    "Right, 'rmsprop/plain', comparisons='free', gradients='shared'": "*no cell of 'rmsprop/plain' has *",
+    "Right, 'rmsprop/plain', allow_unsupported=['momentun']": "*allow_unsupported: received 'momentun'*",
+    "'torhc', 'rmsprop/plain'": "*Did you mean 'torch'?*",
+}
+
+
+@pytest.fixture(scope="module")
+def refusals(tmp_path_factory: pytest.TempPathFactory, plugins: tuple[str, ...]) -> dict[str, str]:
+    """Return what pytest prints of a test with each of these arguments, all of them in one file."""
+    folder = tmp_path_factory.mktemp("refusals")
+    (folder / "optimizers.py").write_text(OPTIMIZERS, encoding="utf-8")
+    tests = [f"def test_{n}(parity):\n    parity.assert_parity({given})\n" for n, given in enumerate(REFUSED)]
+    (folder / "test_mine.py").write_text("\n\n".join(["from optimizers import Right", *tests]), encoding="utf-8")
+    command = [sys.executable, "-m", "pytest", *plugins, "-rN"]
+    out = subprocess.run(command, cwd=folder, capture_output=True, text=True).stdout
+    assert f"{len(REFUSED)} failed" in out
+    _, *sections = re.split(r"^_+ test_\d+ _+$", out, flags=re.MULTILINE)
+    return dict(zip(REFUSED, sections, strict=True))
+
+
+@pytest.mark.parametrize("arguments", REFUSED)
 def test_a_test_that_cannot_pass_says_why_without_a_traceback_through_the_project(
-    arguments: str, expected: str, run: Run
+    arguments: str, refusals: dict[str, str]
 ) -> None:
-    result = run(f"def test_mine(parity):\n    parity.assert_parity({arguments})\n")
-    result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines([expected])
-    assert "/parity/" not in result.stdout.str().replace("/parity/testing/plugin", "")
+    pytest.LineMatcher(refusals[arguments].splitlines()).fnmatch_lines([REFUSED[arguments]])
+    assert "/parity/" not in refusals[arguments]
 
 
 def test_marked_cases_are_tests_of_their_own(run: Run) -> None:
