@@ -1,7 +1,7 @@
 """``make bench``: ratios measured side by side in one run, printed with their limits, written to bench.json.
 
-Each round measures every contestant once, in turn, so that what else the machine does falls on all of them. A figure is
-the median of the rounds. Nothing fails: machines differ, and a limit that is missed is printed as such.
+Each round measures every contestant once, in turn, so that what else the machine does falls on all of them. A ratio is
+the median of the rounds' own ratios. Nothing fails: machines differ, and a limit that is missed is printed as such.
 """
 
 import argparse
@@ -64,7 +64,7 @@ def main() -> None:
 
         samples["minutes of 100 epochs"], samples["peak megabytes of 100 epochs"] = zip(whole_question(), strict=True)
     medians = {name: statistics.median(found) for name, found in samples.items()}
-    ratios = [_ratio(row, medians) for row in ROWS if row.above in medians]
+    ratios = [_ratio(row, samples) for row in ROWS if row.above in samples]
     _print(ratios, medians)
     document = {"circumstances": circumstances(), "rounds": arguments.rounds, "ratios": ratios, "samples": samples}
     write_file(arguments.output, (json.dumps(document, indent=1) + "\n").encode())
@@ -120,8 +120,9 @@ def _memory() -> dict[str, Callable[[], float]]:
     return {f"peak {steps}": lambda steps=steps: peak_megabytes(steps) for steps in (2_000, 20_000)}
 
 
-def _ratio(row: Row, medians: dict[str, float]) -> dict[str, Any]:
-    value = medians[row.above] / sum(medians[name] for name in row.below)
+def _ratio(row: Row, samples: dict[str, list[float]]) -> dict[str, Any]:
+    rounds = zip(samples[row.above], zip(*(samples[name] for name in row.below), strict=True), strict=True)
+    value = statistics.median(above / sum(below) for above, below in rounds)
     met = value <= row.limit if row.at_most else value >= row.limit
     limit = None if row.limit == float("inf") else row.limit
     return {"name": row.name, "ratio": value, "limit": limit, "at_most": row.at_most, "met": met}

@@ -18,8 +18,8 @@ from parity.trajectory import layout_of
 
 CASE = "network/question_shared"
 FEW = 60
-SHORT, LONG = 800, 1_200
-"""Steps of the harness: their difference leaves out what a run costs once, such as tracing and compiling."""
+STEPS, SETTLED = 800, 200
+"""Steps of a run of the harness, and the first that count: what a run costs once, such as tracing, lies before."""
 
 
 class Question:
@@ -74,15 +74,23 @@ class Question:
         return _each(step, FEW)
 
     def harness(self) -> float:
-        """Return milliseconds that a further step costs ``run_pair``, every tensor and slot compared and bounded."""
-        short, long = (self._run(steps) for steps in (SHORT, LONG))
-        return (long - short) / (LONG - SHORT) * 1e3
-
-    def _run(self, steps: int) -> float:
-        began = time.perf_counter()
-        pair = run_pair(msgspec.structs.replace(self.cell, steps=steps), "keras-graph")
+        """Return milliseconds of a step in ``run_pair``, every tensor and slot compared and bounded."""
+        adapter = _timed(subjects.create("keras-graph"))
+        pair = run_pair(msgspec.structs.replace(self.cell, steps=STEPS), "keras-graph", adapter)
         assert pair.comparisons[0].verdict in ("IDENTICAL", "ROUNDING"), pair.comparisons[0]
-        return time.perf_counter() - began
+        return (adapter.times[-1] - adapter.times[SETTLED]) / (STEPS - 1 - SETTLED) * 1e3
+
+
+def _timed(subject: Any) -> Any:
+    """Return a subject that notes when each of its steps begins."""
+    step, subject.times = subject.step, []
+
+    def noted(number: int, gradients: Any) -> Any:
+        subject.times.append(time.perf_counter())
+        return step(number, gradients)
+
+    subject.step = noted
+    return subject
 
 
 def _plain_step(subject: Any) -> Callable[..., Any]:
