@@ -12,8 +12,9 @@ from typing import Any, Final
 
 import numpy as np
 
+from parity.data import Tensors
 from parity.numerics import Array, dtype_of
-from parity.problem import ReplayedProblem, Tensors
+from parity.problem import ReplayedProblem
 from parity.reference.rmsprop import RMSprop
 from parity.spec import Cell, Hyperparameters, LearningRateSchedule, Replayed, Weights
 from parity.subjects.numpy_class import accepted_arguments

@@ -7,10 +7,11 @@ from typing import Final
 import msgspec
 import numpy as np
 
+from parity.data import Tensors
 from parity.errors import UnsupportedError
 from parity.fuzz.variant import Variant, advance, mapped, shown, states
 from parity.numerics import Array
-from parity.problem import Problem, Tensors
+from parity.problem import Problem
 from parity.subjects import Adapter
 from parity.trajectory import Columns
 

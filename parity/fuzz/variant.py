@@ -5,8 +5,9 @@ from collections.abc import Mapping
 import msgspec
 import numpy as np
 
+from parity.data import Tensors
 from parity.numerics import Array
-from parity.problem import Problem, Slices, Tensors
+from parity.problem import Problem, Slices
 from parity.spec import Hyperparameters
 from parity.subjects import Adapter
 from parity.trajectory import Columns

@@ -29,6 +29,7 @@ class Row(NamedTuple):
     at_most: bool = True
 
 
+# The limits are aims: printed beside the figure, and nothing fails by them.
 ROWS = (
     Row("lockstep of the harness / (Keras step + NumPy step)", "harness step", ("keras step", "numpy step"), 1.25),
     Row("the loop by hand / (Keras step + NumPy step)", "hand step", ("keras step", "numpy step"), float("inf")),

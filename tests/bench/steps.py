@@ -18,6 +18,7 @@ from parity.trajectory import layout_of
 
 CASE = "network/question_shared"
 FEW = 60
+AS_PEOPLE_DO = {"rtol": 1e-4, "atol": 1e-6}  # tolerances as they are usually chosen: timed, they judge nothing
 STEPS, SETTLED = 800, 200
 """Steps of a run of the harness, and the first that count: what a run costs once, such as tracing, lies before."""
 
@@ -66,10 +67,9 @@ class Question:
             grads = {name: g.numpy() for name, g in zip(names, gradients, strict=True)}
             after, state = self.rule.step(params, grads, {"iterations": number, "second_moment": moments})
             new_params, new_moments = read()
-            # Tolerances as people choose them: they are what is timed, and judge nothing here.
             for name in names:
-                np.testing.assert_allclose(new_params[name], after[name], rtol=1e-4, atol=1e-6)
-                np.testing.assert_allclose(new_moments[name], state["second_moment"][name], rtol=1e-4, atol=1e-6)
+                np.testing.assert_allclose(new_params[name], after[name], **AS_PEOPLE_DO)
+                np.testing.assert_allclose(new_moments[name], state["second_moment"][name], **AS_PEOPLE_DO)
 
         return _each(step, FEW)
 
@@ -132,7 +132,7 @@ class Comparing:
             for slot, row in self.expected.items():
                 theirs, ours = self.layout.split(obtained[slot]), self.layout.split(row)
                 for name in self.layout.names:
-                    np.testing.assert_allclose(theirs[name], ours[name], rtol=1e-4, atol=1e-6)
+                    np.testing.assert_allclose(theirs[name], ours[name], **AS_PEOPLE_DO)
 
         return _each(compare, 10)
 

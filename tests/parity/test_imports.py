@@ -29,6 +29,7 @@ ROOMS = [
     "rulebounds",
     "forward_bounds",
     "archive",
+    "data",
     "problem",
     "golden",
     "subjects",
