@@ -91,7 +91,7 @@ def circumstances() -> dict[str, Any]:
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}, {_distribution()}",
         "cpu": cpu(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": launch.cores(),
         "packages": {name: found for name in PACKAGES if (found := _version(name)) is not None},
         "environment": environment(),
     }

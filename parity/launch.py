@@ -28,6 +28,11 @@ def program(text: str) -> list[str]:
     return [sys.executable, "-P", "-c", text]
 
 
+def cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def follow(parent: int) -> None:
     """End this process, with all it started if it leads its group, once ``parent`` is gone, whatever else it does."""
 

@@ -9,7 +9,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
@@ -27,17 +27,21 @@ POLL_SECONDS = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One pair to run, or to record into a folder; ``index`` is its place in the results."""
+    """One pair to run, or to record into a folder; ``index`` is its place in the results.
+
+    ``beside`` is whether there is a core to spare, which judges while the subject goes on.
+    """
 
     index: int
     cell: Cell
     subject: str
     record: str = ""
     megabytes: float = 0.0
+    beside: bool = False
 
     def message(self) -> dict[str, Any]:
         """Return what a worker is sent."""
-        message = {"cell": msgspec.to_builtins(self.cell), "subject": self.subject}
+        message = {"cell": msgspec.to_builtins(self.cell), "subject": self.subject, "beside": self.beside}
         return {**message, "record": self.record, "megabytes": self.megabytes} if self.record else message
 
     @property
@@ -80,11 +84,13 @@ def run_tasks(
     Raises:
         ParityError: a case's data cannot be used; tasks that run are finished first.
     """
+    jobs = max(1, min(jobs, len(tasks)))
+    beside = launch.cores() >= 2 * jobs
+    tasks = [replace(task, beside=beside) for task in tasks]
     # The longest first, so that none is left for the end alone; each is timed by what it computes, not measured.
     shared = _Shared(deque(sorted(tasks, key=lambda task: (task.home, -task.size, task.index))))
     threads = [
-        threading.Thread(target=_serve, args=(shared, time_limit, finished, started), daemon=True)
-        for _ in range(max(1, min(jobs, len(tasks))))
+        threading.Thread(target=_serve, args=(shared, time_limit, finished, started), daemon=True) for _ in range(jobs)
     ]
     for thread in threads:
         thread.start()

@@ -3,35 +3,34 @@
 import time
 import traceback
 from collections.abc import Iterator
-from typing import Any
+from contextlib import closing
 
 import msgspec
 import numpy as np
-import xxhash
 
 from parity import problem as problems
 from parity import subjects
 from parity.errors import MisbehavedError, NotInstalledError, ParityError, UnsupportedError
-from parity.free import Free
-from parity.judge import Judge
-from parity.lockstep import Lockstep
+from parity.judging import Judging, judging
 from parity.problem import Problem
 from parity.results import Comparison, Pair
 from parity.spec import Cell
 from parity.subjects import Adapter
-from parity.trajectory import Block, NotComparable, Recorder
+from parity.trajectory import Block, Hold, NotComparable, Recorder, in_one_place
 from parity.verdict import Verdict
 
 ABLATION_STEPS = 50
 
 
-def run_pair(cell: Cell, name: str, adapter: Adapter | None = None) -> Pair:
+def run_pair(cell: Cell, name: str, adapter: Adapter | None = None, beside: bool = False) -> Pair:
     """Run one case cell against one subject.
 
     Args:
         cell: what to run.
         name: the subject's name, for the records.
         adapter: the subject itself, if it was made by the caller; otherwise it is created by name.
+        beside: whether there is a core to spare: a long run is then judged by another process while the subject goes
+            on. The results are the same.
 
     Raises:
         ParityError: the cell's data cannot be read, or the subject's name means nothing.
@@ -41,7 +40,7 @@ def run_pair(cell: Cell, name: str, adapter: Adapter | None = None) -> Pair:
     try:
         adapter = adapter or subjects.create(name)
         with np.errstate(all="ignore"):
-            comparisons = _compare(problem, adapter, name)
+            comparisons = _compare(problem, adapter, name, beside)
             comparisons = _explained(problem, adapter, comparisons)
     except NotInstalledError as error:
         comparisons = _without(cell, name, Verdict.NOT_INSTALLED, str(error))
@@ -50,14 +49,16 @@ def run_pair(cell: Cell, name: str, adapter: Adapter | None = None) -> Pair:
     return Pair(cell.id, cell.summary, name, resolved, comparisons, circumstances, time.perf_counter() - began)
 
 
-def blocks(problem: Problem, adapter: Adapter) -> Iterator[Block]:
-    """Drive an opened subject through all steps and yield its trajectory in blocks, each alive until the next.
+def blocks(problem: Problem, adapter: Adapter, hold: Hold = in_one_place) -> Iterator[Block]:
+    """Drive an opened subject through all steps and yield its trajectory in blocks.
+
+    Each is alive until its place in memory is written again, as ``hold`` has them: unless given, until the next.
 
     Raises:
         NotComparable: the subject shows names, shapes or dtypes that are not the case's.
     """
     replayed = problem.cell.gradients == "replayed"
-    recorder = Recorder(problem, adapter.read(), wants_gradients=True)
+    recorder = Recorder(problem, adapter.read(), hold)
     for number in range(problem.cell.steps):
         gradients = problem.gradients(number) if replayed else None
         taken = adapter.step(number, gradients)
@@ -69,17 +70,18 @@ def blocks(problem: Problem, adapter: Adapter) -> Iterator[Block]:
     yield from recorder.take()
 
 
-def _compare(problem: Problem, adapter: Adapter, name: str) -> list[Comparison]:
+def _compare(problem: Problem, adapter: Adapter, name: str, beside: bool = False) -> list[Comparison]:
+    with closing(judging(problem, beside)) as judges:
+        return _driven(problem, adapter, name, judges)
+
+
+def _driven(problem: Problem, adapter: Adapter, name: str, judges: Judging) -> list[Comparison]:
     cell = problem.cell
-    judges = _judges(problem)
-    digests: dict[str, Any] = {}
     step = 0
     try:
         adapter.open(problem)
-        for block in blocks(problem, adapter):
-            _digest(digests, block)
-            for judge in judges:
-                judge.feed(block)
+        for block in blocks(problem, adapter, judges.hold):
+            judges.feed(block)
             step = block.start + block.count
     except UnsupportedError as error:
         return _without(cell, name, Verdict.UNSUPPORTED, str(error))
@@ -93,28 +95,10 @@ def _compare(problem: Problem, adapter: Adapter, name: str) -> list[Comparison]:
         return _without(cell, name, Verdict.FAILED, _raised(error))
     finally:
         adapter.close()
-    finished = [judge.finish(name) for judge in judges if judge.mode in cell.comparisons]
-    return [msgspec.structs.replace(item, digest=_joined(digests)) for item in finished]
-
-
-def _judges(problem: Problem) -> list[Judge]:
-    """Return the judges a case asks for; free comparison of computed gradients needs the local steps too."""
-    wanted = problem.cell.comparisons
-    needs_local = "lockstep" in wanted or problem.cell.gradients == "computed"
-    local = Lockstep(problem) if needs_local else None
-    found: list[Judge] = [local] if local else []
-    return [*found, Free(problem, local)] if "free" in wanted else found
-
-
-def _digest(digests: dict[str, Any], block: Block) -> None:
-    """Take a block into one digest for each slot, so that the result does not depend on where blocks end."""
-    for slot, rows in block.rows.items():
-        digests.setdefault(slot, xxhash.xxh3_128()).update(rows[1:].reshape(-1).view(np.uint8).data)
-
-
-def _joined(digests: dict[str, Any]) -> str:
-    lines = [f"{name} {digests[name].hexdigest()}\n" for name in sorted(digests)]
-    return xxhash.xxh3_128("".join(lines).encode()).hexdigest()
+    try:
+        return judges.finish(name)
+    except MisbehavedError as error:
+        return _without(cell, name, Verdict.FAILED, str(error))
 
 
 def _without(cell: Cell, name: str, verdict: Verdict, reason: str) -> list[Comparison]:

@@ -1,6 +1,7 @@
 """A run as a stream of blocks: columns ``[steps, *shape]`` for each slot and tensor, in memory that does not grow."""
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -99,22 +100,66 @@ class Block:
         return None if self.gradient_rows is None else self.layout.split(self.gradient_rows)
 
 
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a stretch of memory holds that blocks of a run are written to: rows of every slot, then of gradients."""
+
+    slots: tuple[str, ...]
+    capacity: int
+    layout: Layout
+    dtype: np.dtype[Any]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the stretch."""
+        return sum(map(math.prod, self._shapes())) * self.dtype.itemsize
+
+    def _shapes(self) -> list[tuple[int, int]]:
+        size = self.layout.size
+        return [*((self.capacity + 1, size) for _ in self.slots), (self.capacity, size)]
+
+    def block(self, place: Array, start: int, count: int, gradients: bool, losses: NDArray[np.float64] | None) -> Block:
+        """Return the first ``count`` steps of what was written to ``place``, bytes ``[nbytes]``."""
+        rows, own = self.rows(place)
+        states = {slot: written[: count + 1] for slot, written in rows.items()}
+        return Block(start, count, self.layout, states, own[:count] if gradients else None, losses)
+
+    def rows(self, place: Array) -> tuple[dict[str, Array], Array]:
+        """Return the rows of the slots ``[capacity + 1, size]`` and of gradients ``[capacity, size]`` in ``place``."""
+        shapes = self._shapes()
+        ends = np.cumsum([math.prod(shape) * self.dtype.itemsize for shape in shapes])
+        *found, own = (
+            piece.view(self.dtype).reshape(shape)
+            for piece, shape in zip(np.split(place, ends[:-1]), shapes, strict=True)
+        )
+        return dict(zip(self.slots, found, strict=True)), own
+
+
+Hold = Callable[[Plan], list[Array]]
+"""Returns the stretches that blocks are written to in turn, bytes ``[nbytes]`` each."""
+
+
+def in_one_place(plan: Plan) -> list[Array]:
+    """Return one stretch of this process: a block is written where the one before it was."""
+    return [np.empty(plan.nbytes, dtype=np.uint8)]
+
+
 class Recorder:
     """Collects rows into preallocated columns and hands out a block when they are full."""
 
-    def __init__(self, problem: Problem, first: Mapping[str, Mapping[str, Any]], wants_gradients: bool) -> None:
+    def __init__(self, problem: Problem, first: Mapping[str, Mapping[str, Any]], hold: Hold = in_one_place) -> None:
         self._problem = problem
         self._slots = {"parameter", *(slot for slot in first if slot in SLOTS)}
         self._layout = layout_of(problem.params)
         checked = self._checked(first, 0)
         row_bytes = len(checked) * self._layout.size * problem.dtype.itemsize
-        self._capacity = max(1, min(256, problem.cell.steps, BLOCK_BYTES // max(row_bytes, 1)))
-        shape = self._capacity + 1, self._layout.size
-        self._rows = {slot: np.empty(shape, dtype=problem.dtype) for slot in checked}
-        self._columns = {slot: self._layout.split(rows) for slot, rows in self._rows.items()}
-        self._gradients = np.empty_like(self._rows["parameter"][1:]) if wants_gradients else None
-        self._losses = np.full(self._capacity, np.nan, dtype=np.float64)
+        capacity = max(1, min(256, problem.cell.steps, BLOCK_BYTES // max(row_bytes, 1)))
+        self._plan = Plan(tuple(checked), capacity, self._layout, problem.dtype)
+        self._places = hold(self._plan)
+        self._has_gradients = True
+        self._losses = np.full(capacity, np.nan, dtype=np.float64)
         self._count = self._start = 0
+        self._open()
         _put(self._columns, checked, 0)
 
     def add(
@@ -127,31 +172,36 @@ class Recorder:
         """
         step = self._start + self._count
         _put(self._columns, self._checked(shown, step), self._count + 1)
-        if self._gradients is not None:
-            if gradients is None:
-                self._gradients = None
-            else:
-                wanted = self._compared("gradient", gradients, step)
-                _put({"": self._layout.split(self._gradients)}, {"": wanted}, self._count)
+        self._has_gradients = self._has_gradients and gradients is not None
+        if self._has_gradients and gradients is not None:
+            _put({"": self._gradients}, {"": self._compared("gradient", gradients, step)}, self._count)
         self._losses[self._count] = np.nan if loss is None else loss
         self._count += 1
 
     @property
     def full(self) -> bool:
         """Whether the next row needs a new block."""
-        return self._count == self._capacity
+        return self._count == self._plan.capacity
 
     def take(self) -> Iterator[Block]:
-        """Yield the block collected so far, if it holds a step; its rows are written again for the next one."""
+        """Yield the block collected so far, if it holds a step; the next one goes to the next place, in turn."""
         if not self._count:
             return
         n = self._count
-        gradients = None if self._gradients is None else self._gradients[:n]
         losses = None if np.isnan(self._losses[:n]).all() else self._losses[:n].copy()
-        yield Block(self._start, n, self._layout, {s: r[: n + 1] for s, r in self._rows.items()}, gradients, losses)
-        for rows in self._rows.values():
-            rows[0] = rows[n]
+        yield self._plan.block(self._places[0], self._start, n, self._has_gradients, losses)
+        last = {slot: rows[n] for slot, rows in self._rows.items()}
+        self._places.append(self._places.pop(0))
+        self._open()
+        for slot, rows in self._rows.items():
+            rows[0] = last[slot]
         self._start, self._count = self._start + n, 0
+
+    def _open(self) -> None:
+        """Take up the first place."""
+        self._rows, own = self._plan.rows(self._places[0])
+        self._columns = {slot: self._layout.split(rows) for slot, rows in self._rows.items()}
+        self._gradients = self._layout.split(own)
 
     def _checked(self, shown: Mapping[str, Mapping[str, Any]], step: int) -> Columns:
         unknown = [slot for slot in shown if slot not in SLOTS and slot != "parameter"]

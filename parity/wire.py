@@ -6,7 +6,7 @@ from typing import Any, BinaryIO
 import msgspec
 import numpy as np
 
-from parity.results import Pair
+from parity.results import Comparison, Pair
 
 _LENGTH = struct.Struct("<Q")
 
@@ -42,13 +42,18 @@ def unpacked(payload: bytes) -> Any:
 def pair_from(message: Any) -> Pair:
     """Return the pair in a decoded frame, its tables as arrays again."""
     pair = msgspec.convert(message, Pair)
-    restored = [
-        item
-        if item.table is None
-        else msgspec.structs.replace(item, table={k: _restored(v) for k, v in item.table.items()})
-        for item in pair.comparisons
-    ]
-    return msgspec.structs.replace(pair, comparisons=restored)
+    return msgspec.structs.replace(pair, comparisons=[_with_arrays(item) for item in pair.comparisons])
+
+
+def comparisons_from(message: Any) -> list[Comparison]:
+    """Return the comparisons in a decoded frame, their tables as arrays again."""
+    return [_with_arrays(item) for item in msgspec.convert(message, list[Comparison])]
+
+
+def _with_arrays(item: Comparison) -> Comparison:
+    if item.table is None:
+        return item
+    return msgspec.structs.replace(item, table={k: restored(v) for k, v in item.table.items()})
 
 
 def _array(value: Any) -> Any:
@@ -61,7 +66,8 @@ def _array(value: Any) -> Any:
     raise TypeError(f"cannot send {type(value).__name__}")
 
 
-def _restored(value: Any) -> Any:
+def restored(value: Any) -> Any:
+    """Return an array of a decoded frame as such, and anything else as it is."""
     if isinstance(value, dict):
         return np.frombuffer(value["bytes"], dtype=np.dtype(value["dtype"]))
     return value

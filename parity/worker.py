@@ -54,7 +54,7 @@ def _answer(task: dict[str, Any], capture: BinaryIO) -> dict[str, Any]:
 
             pair = record_pair(cell, name, task["record"], task["megabytes"])
         else:
-            pair = run_pair(cell, name)
+            pair = run_pair(cell, name, beside=bool(task.get("beside")))
     except SubjectError as error:
         pair = failed(cell, name, str(error))
     except ParityError as error:

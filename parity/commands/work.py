@@ -1,6 +1,5 @@
 """What ``run``, ``report`` and ``check`` share: arguments, the choice of cells and subjects, progress, exit status."""
 
-import os
 import sys
 import time
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from parity import subjects
+from parity import launch, subjects
 from parity.casefile import collect
 from parity.cli import complain
 from parity.errors import DataError, ParityError
@@ -53,7 +52,7 @@ def add_work_arguments(parser: ArgumentParser, steps: bool = True, cluster: bool
 
 def add_jobs_argument(parser: "ArgumentParser | _MutuallyExclusiveGroup") -> None:
     """Declare how many processes work at the same time."""
-    jobs = min(4, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    jobs = min(4, launch.cores())
     parser.add_argument("--jobs", type=_positive, default=jobs, metavar="N", help=f"processes; unless given {jobs}")
 
 

@@ -39,7 +39,7 @@ def start_up(words: Sequence[str]) -> float:
 
 
 def peak_megabytes(steps: int) -> float:
-    """Return the peak memory of a process that runs the question's network for so many steps, with Keras' gradients."""
+    """Return the peak memory of a run of the question's network, with Keras' gradients, in so many steps."""
     return _in_a_process("network/question_shared", steps)[0]
 
 
@@ -61,9 +61,11 @@ def _measured(case: str, steps: int) -> None:
     from parity.runner import run_pair
 
     (cell,) = select([case])
-    pair = run_pair(msgspec.structs.replace(cell, steps=steps, comparisons=["lockstep"]), SUBJECT)
+    pair = run_pair(msgspec.structs.replace(cell, steps=steps, comparisons=["lockstep"]), SUBJECT, beside=True)
     assert pair.comparisons[0].verdict in ("IDENTICAL", "ROUNDING"), pair.comparisons[0]
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    # Of the subject's process and of its judges'; the memory that both see counts twice.
+    who = resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN
+    print(sum(resource.getrusage(each).ru_maxrss for each in who) / 1024)
 
 
 if __name__ == "measured":

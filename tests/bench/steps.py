@@ -17,7 +17,7 @@ from parity.runner import run_pair
 from parity.trajectory import layout_of
 
 CASE = "network/question_shared"
-FEW = 60
+FEW = 200
 AS_PEOPLE_DO = {"rtol": 1e-4, "atol": 1e-6}  # tolerances as they are usually chosen: timed, they judge nothing
 STEPS, SETTLED = 800, 200
 """Steps of a run of the harness, and the first that count: what a run costs once, such as tracing, lies before."""
@@ -76,7 +76,7 @@ class Question:
     def harness(self) -> float:
         """Return milliseconds of a step in ``run_pair``, every tensor and slot compared and bounded."""
         adapter = _timed(subjects.create("keras-graph"))
-        pair = run_pair(msgspec.structs.replace(self.cell, steps=STEPS), "keras-graph", adapter)
+        pair = run_pair(msgspec.structs.replace(self.cell, steps=STEPS), "keras-graph", adapter, beside=True)
         assert pair.comparisons[0].verdict in ("IDENTICAL", "ROUNDING"), pair.comparisons[0]
         return (adapter.times[-1] - adapter.times[SETTLED]) / (STEPS - 1 - SETTLED) * 1e3
 

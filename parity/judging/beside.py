@@ -1,0 +1,101 @@
+"""Judges in a process of their own: the subject goes on with the next block while they judge the one before.
+
+Blocks lie in memory that both processes see, in two places that take turns; what passes through the pipes is words.
+"""
+
+import contextlib
+import mmap
+import os
+import signal
+import subprocess
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from parity import launch, wire
+from parity.errors import MisbehavedError, ParityError
+from parity.numerics import Array
+from parity.problem import Problem
+from parity.results import Comparison
+from parity.trajectory import Block, Plan
+
+PLACES = 2
+
+
+def places(memory: int, nbytes: int) -> list[Array]:
+    """Return the places in a descriptor's memory, bytes ``[nbytes]`` each."""
+    return np.split(np.frombuffer(mmap.mmap(memory, PLACES * nbytes), dtype=np.uint8), PLACES)
+
+
+class Beside:
+    """Hands blocks to a process that judges as ``Judges`` does, and waits for it where it is slower than the subject.
+
+    Raises (from ``feed`` and ``finish``):
+        ParityError: the judges raised it.
+        MisbehavedError: they ended in another way.
+    """
+
+    def __init__(self, problem: Problem) -> None:
+        self._memory = os.memfd_create("parity")
+        self._process = subprocess.Popen(
+            launch.module("parity.judging.process", str(os.getpid()), str(self._memory)),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            pass_fds=[self._memory],
+        )
+        self._waiting = 0
+        self._send({"cell": msgspec.to_builtins(problem.cell)})
+
+    def hold(self, plan: Plan) -> list[Array]:
+        """Return two places that the other process sees too."""
+        os.ftruncate(self._memory, PLACES * plan.nbytes)
+        self._send({"slots": plan.slots, "capacity": plan.capacity})
+        return places(self._memory, plan.nbytes)
+
+    def feed(self, block: Block) -> None:
+        """Have a block judged, once the one before it is: then its place may be written again."""
+        self._settle()
+        gradients = block.gradient_rows is not None
+        self._send({"start": block.start, "count": block.count, "gradients": gradients, "losses": block.losses})
+        self._waiting += 1
+
+    def finish(self, name: str) -> list[Comparison]:
+        """Return the comparisons once all blocks are judged."""
+        self._settle()
+        self._send({"finish": name})
+        return wire.comparisons_from(self._answer()["comparisons"])
+
+    def close(self) -> None:
+        """End the process, which holds nothing that would be lost."""
+        self._process.kill()
+        self._process.wait()
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        # A subject may have closed what is open in its process, and more is gone with the other one.
+        for close in (self._process.stdin.close, self._process.stdout.close, lambda: os.close(self._memory)):
+            with contextlib.suppress(OSError):
+                close()
+
+    def _settle(self) -> None:
+        while self._waiting:
+            self._answer()
+            self._waiting -= 1
+
+    def _send(self, message: dict[str, Any]) -> None:
+        # Where the process is gone, waiting for its answer says how it ended.
+        with contextlib.suppress(BrokenPipeError):
+            wire.write(self._process.stdin, message)  # type: ignore[arg-type]  # a pipe is a binary stream
+
+    def _answer(self) -> dict[str, Any]:
+        answer = wire.read(self._process.stdout)  # type: ignore[arg-type]  # a pipe is a binary stream
+        if answer is None:
+            code = self._process.wait()
+            how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
+            raise MisbehavedError(f"the process that judges ended with {how} before it answered")
+        if "error" in answer:
+            raise ParityError(str(answer["error"]))
+        if "failed" in answer:
+            raise MisbehavedError(str(answer["failed"]))
+        return dict(answer)
