@@ -20,6 +20,8 @@ Mode = Literal["eager", "graph", "xla"]
 GRAPPLER = (
     "Grappler's arithmetic_optimization, which rewrites a division by a root as a product with its reciprocal root"
 )
+EXAMPLES = 64
+"""Examples that become tensors at a time, unless one batch has more."""
 _SLOTS = {
     "_velocities": "second_moment",
     "_average_gradients": "first_moment",
@@ -30,17 +32,23 @@ _SLOTS = {
 
 
 class _Traced:
-    """A ``tf.function`` called by its concrete functions, one for each set of shapes: never traced twice."""
+    """A ``tf.function`` called by its concrete functions, one for each set of shapes: never traced twice.
 
-    def __init__(self, function: Any) -> None:
-        self._function = function
+    Each is called with flat tensors: to bind arguments to a signature costs as much as a small optimizer's step.
+    """
+
+    def __init__(self, tf: Any, function: Callable[..., Any], jit_compile: bool) -> None:
+        self._flatten = tf.nest.flatten
+        self._function = tf.function(function, jit_compile=jit_compile)
         self._concrete: dict[Any, Any] = {}
 
     def __call__(self, *inputs: Any) -> Any:
-        key = tuple(len(each) if isinstance(each, list) else tuple(each.shape) for each in inputs)
+        flat = self._flatten(inputs, expand_composites=True)
+        key = tuple(tensor.shape for tensor in flat)
         if key not in self._concrete:
             self._concrete[key] = self._function.get_concrete_function(*inputs)
-        return self._concrete[key](*inputs)
+        concrete = self._concrete[key]
+        return concrete.inference_fn.call_preflattened([*flat, *concrete.captured_inputs])
 
 
 class KerasSubject:
@@ -49,6 +57,7 @@ class KerasSubject:
     def __init__(self, mode: Mode, rewrites: bool = True) -> None:
         self._mode, self._rewrites = mode, rewrites
         self._tf: Any = None
+        self._fed: dict[int, tuple[Any, ...]] = {}
         self.resolved = ""
         self.circumstances: dict[str, Any] = {}
 
@@ -61,7 +70,7 @@ class KerasSubject:
         """Build variables and optimizer, then the step function of the mode."""
         import tensorflow as tf
 
-        self._tf, self._problem = tf, problem
+        self._tf, self._problem, self._fed = tf, problem, {}
         set_rewrites(tf, self._rewrites)
         self._model = build_model(problem) if isinstance(problem, MlpProblem) else None
         self._variables = model_variables(self._model, problem) if self._model else plain_variables(problem)
@@ -95,7 +104,7 @@ class KerasSubject:
     def _compiled(self, function: Callable[..., Any]) -> Callable[..., Any]:
         if self._mode == "eager":
             return function
-        return _Traced(self._tf.function(function, jit_compile=self._mode == "xla"))
+        return _Traced(self._tf, function, jit_compile=self._mode == "xla")
 
     def _apply_gradients(self, gradients: list[Any]) -> None:
         self._optimizer.apply(gradients, list(self._variables.values()))
@@ -144,10 +153,16 @@ class KerasSubject:
         self._optimizer.load_own_variables(store)
 
     def _inputs(self, number: int) -> tuple[Any, ...]:
+        """Return what the model is fed with at a step; that of some more steps is made with it, code being warm."""
         if not isinstance(self._problem, MlpProblem):
             return ()
-        batch = self._problem.batch(number)
-        return self._tf.constant(batch.x), self._tf.constant(self._problem.one_hot(batch.y))
+        if number not in self._fed:
+            count = max(1, EXAMPLES // self._problem.spec.batch_size)
+            batches = {at: self._problem.batch(at) for at in range(number, number + count)}
+            self._fed = {
+                at: (self._tf.constant(b.x), self._tf.constant(self._problem.one_hot(b.y))) for at, b in batches.items()
+            }
+        return self._fed[number]
 
 
 def set_rewrites(tf: Any, enabled: bool) -> None:
