@@ -86,7 +86,7 @@ class Bounded(NDArrayOperatorsMixin):
     @property
     def low(self) -> Array:
         """The lowest value that an evaluation may have."""
-        below = np.asarray(self.value - self.error)
+        below: Array = self.value - self.error
         return below if self.floor is None else np.maximum(below, self.floor)
 
     @property

@@ -1,6 +1,6 @@
 """Lockstep: before each step the reference takes the subject's recorded state, so each shows its own local error."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +9,7 @@ import numpy as np
 
 from parity import stage
 from parity.bounds import Bounded
+from parity.compiled import WORTH_BOUNDING
 from parity.diff import gaps
 from parity.fingerprints import Fingerprints
 from parity.forward_bounds import GradientBounds, undecided_units
@@ -72,6 +73,8 @@ class Lockstep(Judge):
         self._hidden_errors: Rows = {}
         self._prints = Fingerprints()
         self._pending: list[Picked] = []
+        self._bounded_so_far = 0
+        self._loop: Callable[[Rows], Predicted] | None = None
 
     def _compare_start(self, block: Block) -> None:
         super()._compare_start(block)
@@ -229,28 +232,37 @@ class Lockstep(Judge):
 
     def _predict(self, waiting: list[Picked]) -> Predicted:
         """Make the steps on bounded arrays and return exact values with bounds, for the picked elements in a row."""
-        params = _gathered([picked.start.params for picked in waiting], waiting)
-        grads = _gathered([picked.start.grads for picked in waiting], waiting)
-        slots = {
-            slot: _gathered([picked.start.slots[slot] for picked in waiting], waiting)
-            for slot in waiting[0].start.slots
+        first = waiting[0].start
+        rows = {
+            "parameter": _gathered([picked.start.params for picked in waiting], waiting),
+            "gradient": _gathered([picked.start.grads for picked in waiting], waiting),
+            **{slot: _gathered([picked.start.slots[slot] for picked in waiting], waiting) for slot in first.slots},
+            **{f"{slot} error": error for slot, error in self._hidden_errors.items()},
         }
         own = [self._gradient_bounds(picked.bounds, picked.at) for picked in waiting if picked.bounds is not None]
-        values, errors = (np.concatenate(parts) for parts in zip(*own, strict=True)) if own else (None, None)
+        if own:
+            rows["gradient"], rows["gradient error"] = (np.concatenate(parts) for parts in zip(*own, strict=True))
+        self._bounded_so_far += rows["parameter"].size
+        if self._together and self._loop is None and self._bounded_so_far > WORTH_BOUNDING:
+            self._loop = self.forms.bounds(self._bounded_step, rows)
+        if self._loop is not None:
+            return self._loop(rows)
 
         def make(piece: slice) -> Predicted:
-            state: dict[str, Any] = {"iterations": waiting[0].start.iterations}
-            for slot, rows in slots.items():
-                error = self._hidden_errors[slot][piece] if slot in self._hidden_errors else None
-                state[slot] = self.lifted(rows[piece], error, 0.0 if slot == "second_moment" else None)
-            bounded = (
-                self.lifted(grads[piece]) if values is None else self._bounded(values[piece], np.asarray(errors)[piece])
-            )
-            after, next_state = self.bounded_rule.step(self.lifted(params[piece]), bounded, state)
-            made = {"parameter": after, "gradient": bounded, **self.rule.slots(next_state)}
+            made = self._bounded_step({name: row[piece] for name, row in rows.items()}, first.iterations)
             return {slot: self.spread(tensors) for slot, tensors in made.items()}
 
-        return in_pieces(make, len(params)) if self.merged else make(slice(None))
+        return in_pieces(make, rows["parameter"].size) if self.merged else make(slice(None))
+
+    def _bounded_step(self, rows: Rows, iterations: int = 0) -> dict[str, Mapping[str, Bounded]]:
+        """Return what a step makes of flat rows, by slot and tensor; a gradient with an error is wide and exact."""
+        state: dict[str, Any] = {"iterations": iterations}
+        for slot in self.rule.slots(self.rule.init({})):
+            state[slot] = self.lifted(rows[slot], rows.get(f"{slot} error"), 0.0 if slot == "second_moment" else None)
+        own = "gradient error" in rows
+        bounded = self._bounded(rows["gradient"], rows["gradient error"]) if own else self.lifted(rows["gradient"])
+        after, next_state = self.bounded_rule.step(self.lifted(rows["parameter"]), bounded, state)
+        return {"parameter": after, "gradient": bounded, **self.rule.slots(next_state)}
 
     def _bounded(self, values: Array, errors: Array) -> dict[str, Bounded]:
         named = self.named(errors)

@@ -10,17 +10,26 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from parity.drift import Drift, drift
 from parity.numerics import Array, Indices, unequal
+from parity.rulebounds import Predicted
 
 if TYPE_CHECKING:
+    from parity.bounds import Bounded
     from parity.problem import Problem
     from parity.reference.rmsprop import RMSprop
 
 WORTH = 300_000_000
 """Values that a run makes before it pays to compile: steps times elements. A kernel costs a second, once a process."""
 
+WORTH_BOUNDING = 10_000_000
+"""Elements that a run has bounded before it pays to compile that too: most runs differ in few."""
+
 Named = Mapping[str, Any]
 Step = Callable[[Named, Named, Named], tuple[dict[str, Any], dict[str, Any]]]
 """``RMSprop.step``: parameters, gradients and state in, parameters and state out."""
+Rows = Mapping[str, Array]
+BoundedStep = Callable[[Any], Mapping[str, Mapping[str, "Bounded"]]]
+"""Flat rows by name in, bounded tensors by slot and name out."""
+Predict = Callable[[Rows], Predicted]
 
 
 def worth(problem: "Problem") -> bool:
@@ -30,18 +39,23 @@ def worth(problem: "Problem") -> bool:
 
 
 class Forms(NamedTuple):
-    """The page's step, where two arrays differ, and how far they are apart: by NumPy or compiled, the same results."""
+    """The page's step, where two arrays differ, and how far they are apart: by NumPy or compiled, the same results.
+
+    ``bounds`` compiles a bounded step for rows such as the ones given, or returns None: then it is left as it is.
+    """
 
     step: Step
     unequal: Callable[[Array, Array], Indices | None]
     drift: Callable[[Array, Array], Drift]
+    bounds: Callable[[BoundedStep, Rows], Predict | None]
 
 
 def forms(rule: "RMSprop", problem: "Problem") -> Forms:
     """Return the forms that are fastest for a case; a rule that mixes elements keeps the step of the page."""
     if not worth(problem):
-        return Forms(rule.step, unequal, drift)
+        return Forms(rule.step, unequal, drift, lambda step, rows: None)
+    from parity.compiled.bounds import compiled_bounds
     from parity.compiled.kernels import compiled_drift, compiled_unequal
     from parity.compiled.rule import compiled_step
 
-    return Forms(compiled_step(rule) or rule.step, compiled_unequal, compiled_drift)
+    return Forms(compiled_step(rule) or rule.step, compiled_unequal, compiled_drift, compiled_bounds)

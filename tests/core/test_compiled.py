@@ -6,15 +6,18 @@ import ml_dtypes
 import msgspec
 import numpy as np
 import pytest
+from driving import cell
 
 from parity import compiled
 from parity import problem as problems
 from parity.casefile import select
 from parity.drift import drift
+from parity.lockstep import Lockstep
 from parity.numerics import differs, dtype_of, format_of, unequal
 from parity.reference.rmsprop import RMSprop
 
 pytest.importorskip("numba", reason="the extra 'fast' is not installed")
+from parity.compiled.bounds import compiled_bounds
 from parity.compiled.kernels import compiled_drift, compiled_unequal
 from parity.compiled.rule import compiled_step
 
@@ -23,13 +26,12 @@ ELEMENTWISE = [
     for momentum, centered, other in itertools.product(
         (0.0, 0.9),
         (False, True),
-        ({}, {"weight_decay": 0.01}, {"loss_scale_factor": 8.0}, {"rho": 0.0, "epsilon": 0.0}),
+        ({}, {"weight_decay": 0.01}, {"clipvalue": 0.5}, {"loss_scale_factor": 8.0}, {"rho": 0.0, "epsilon": 0.0}),
     )
 ]
 OTHER = [
     {"clipnorm": 1.0},
     {"global_clipnorm": 1.0},
-    {"clipvalue": 0.5},
     {"use_ema": True},
     {"gradient_accumulation_steps": 2},
 ]
@@ -84,6 +86,49 @@ def test_a_compiled_step_asks_the_schedule_at_each_step_and_the_name_of_each_ten
     assert all(unequal(made[name], params[name]) is None for name in params)
 
 
+@pytest.mark.parametrize(
+    ("given", "own"),
+    [
+        ({}, False),
+        ({}, True),
+        ({"momentum": 0.9, "centered": True}, True),
+        ({"centered": True, "weight_decay": 0.01, "loss_scale_factor": 8.0}, False),
+        ({"rho": 0.0, "epsilon": 0.0}, False),
+        ({"clipvalue": 0.5, "momentum": 0.9}, False),
+    ],
+    ids=str,
+)
+def test_a_compiled_bound_has_the_bits_of_the_bounded_page(given, own):
+    judge = Lockstep(problems.make(cell(tensors={"kernel": [4]}, **given)))
+    slots = judge.rule.slots(judge.rule.init({}))
+    drawn = [tensors("float32", seed)["vector"] for seed in range(2 + len(slots))]
+    rows = dict(zip(("parameter", "gradient", *slots), drawn, strict=True))
+    rows["second_moment"] = np.abs(rows["second_moment"])
+    if own:
+        rows["gradient"] = rows["gradient"].astype(np.float64)
+        rows["gradient error"] = np.abs(rows["gradient"]) * 1e-7 + 1e-30
+    found = compiled_bounds(judge._bounded_step, rows)(rows)
+    with np.errstate(all="ignore"):
+        expected = {slot: judge.spread(made) for slot, made in judge._bounded_step(rows).items()}
+    assert found.keys() == expected.keys()
+    for slot, pair in expected.items():
+        for obtained, wanted in zip(found[slot], pair, strict=True):
+            assert unequal(obtained, wanted) is None, slot
+
+
+def test_a_bound_that_is_wider_than_float64_is_left_to_the_page():
+    judge = Lockstep(problems.make(cell(tensors={"kernel": [4]}, dtype="float64")))
+    rows = dict.fromkeys(("parameter", "gradient", "second_moment"), np.ones(4))
+    assert compiled_bounds(judge._bounded_step, rows) is None
+
+
+def test_a_bound_of_what_mixes_elements_is_left_to_the_page():
+    judge = Lockstep(problems.make(cell(tensors={"kernel": [4]}, clipnorm=1.0)))
+    judge.merged = True  # as if the judge had not seen to it
+    rows = dict.fromkeys(("parameter", "gradient", "second_moment"), np.ones(4, dtype=np.float32))
+    assert compiled_bounds(judge._bounded_step, rows) is None
+
+
 @pytest.mark.parametrize("given", OTHER, ids=lambda given: next(iter(given)))
 def test_what_is_no_arithmetic_by_elements_is_left_to_the_page(given):
     assert compiled_step(RMSprop(**given)) is None
@@ -123,10 +168,11 @@ def test_only_long_runs_of_wide_dtypes_pay_for_a_compiler():
     assert compiled.worth(long)
     assert not compiled.worth(short)
     assert not compiled.worth(problems.make(msgspec.structs.replace(cell, dtype="bfloat16")))
-    assert compiled.forms(rule, short) == (rule.step, unequal, drift)
-    step, *measures = compiled.forms(rule, long)
+    assert compiled.forms(rule, short)[:3] == (rule.step, unequal, drift)
+    assert compiled.forms(rule, short).bounds(lambda rows: {}, {}) is None
+    step, *others = compiled.forms(rule, long)
     assert step != rule.step
-    assert measures == [compiled_unequal, compiled_drift]
+    assert others == [compiled_unequal, compiled_drift, compiled_bounds]
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])

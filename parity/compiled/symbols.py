@@ -1,0 +1,167 @@
+"""Arithmetic by elements, written down: code runs on symbols instead of arrays, and Numba compiles the record.
+
+Only operations that IEEE 754 rounds correctly, or that do not round, are taken, without contraction: so a loop has the
+bits of what NumPy does with the same code. Everything else raises ``NotElementwiseError``.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+import numba
+import numpy as np
+from numpy.lib.mixins import NDArrayOperatorsMixin
+
+_FORMS: dict[Any, str] = {
+    np.add: "{0} + {1}",
+    np.subtract: "{0} - {1}",
+    np.multiply: "{0} * {1}",
+    np.divide: "{0} / {1}",
+    np.square: "{0} * {0}",
+    np.sqrt: "np.sqrt({0})",
+    np.negative: "-{0}",
+    np.absolute: "abs({0})",
+    # As NumPy has them: a NaN on either side stays.
+    np.maximum: "({0} if ({0} >= {1}) | ({0} != {0}) else {1})",
+    np.minimum: "({0} if ({0} <= {1}) | ({0} != {0}) else {1})",
+    np.greater: "{0} > {1}",
+    np.greater_equal: "{0} >= {1}",
+    np.less: "{0} < {1}",
+    np.less_equal: "{0} <= {1}",
+    np.equal: "{0} == {1}",
+    np.bitwise_and: "{0} & {1}",
+    np.where: "({1} if {0} else {2})",
+    np.float64: "np.float64({0})",
+}
+
+_Line = tuple[str, tuple[str, ...]]
+"""An operation: its form, and the names of its operands. The i-th line makes ``ti``."""
+
+_PIECE = 2048
+
+
+class NotElementwiseError(Exception):
+    """The code did something that is not in ``_FORMS``."""
+
+
+@dataclass(slots=True)
+class Record:
+    """What was done to one element of the arrays ``x0``, ``x1``, …, and the constants in the order of their use."""
+
+    lines: list[_Line] = field(default_factory=list)
+    constants: list[Any] = field(default_factory=list)
+
+    def constant(self, value: Any) -> str:
+        """Return the name of a constant."""
+        self.constants.append(value)
+        return f"c{len(self.constants) - 1}"
+
+    def made(self, operation: Any, *operands: str) -> str:
+        """Return the name of what an operation makes."""
+        if operation not in _FORMS:
+            raise NotElementwiseError
+        self.lines.append((_FORMS[operation], operands))
+        return f"t{len(self.lines) - 1}"
+
+    def loop(self, inputs: int, results: tuple[str, ...]) -> Any:
+        """Return a compiled function of flat input arrays, the constants, and flat arrays for the named results."""
+        return _loop(tuple(self.lines), inputs, len(self.constants), results)
+
+
+class Symbol(NDArrayOperatorsMixin):
+    """One element of an array, by its name in the record.
+
+    ``strict`` symbols meet symbols alone: in the page each constant is made by ``dtype.type``, and what is not may be
+    rounded in another way. Others meet Python's and NumPy's floats, which are float64 as they are.
+    """
+
+    __slots__ = ("dtype", "name", "record", "strict")
+    shape = ()
+
+    def __init__(self, name: str, dtype: Any, record: Record, strict: bool) -> None:
+        self.name, self.dtype, self.record, self.strict = name, dtype, record, strict
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> "Symbol":
+        if method != "__call__" or kwargs:
+            raise NotElementwiseError
+        return self._made(ufunc, inputs)
+
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        if self.strict:
+            raise NotElementwiseError
+        if function is np.where and len(args) == 3:
+            return self._made(function, args)
+        if function is np.zeros_like:
+            return np.float64(0)
+        if function is np.max:
+            return np.float64(np.nan)  # of no known array: a question whether all are small is answered with no
+        raise NotElementwiseError
+
+    @property
+    def size(self) -> int:
+        """How many elements there are is nothing that one element can tell."""
+        raise NotElementwiseError
+
+    def astype(self, dtype: Any) -> "Symbol":
+        """Return the element in float64, which holds every float32."""
+        if self.strict or dtype != np.float64:
+            raise NotElementwiseError
+        return self._made(np.float64, (self,))
+
+    def any(self) -> bool:
+        """Return that it may be so for some element."""
+        return True
+
+    def _made(self, operation: Any, operands: tuple[Any, ...]) -> "Symbol":
+        names = [operand.name if isinstance(operand, Symbol) else self._constant(operand) for operand in operands]
+        return Symbol(self.record.made(operation, *names), self.dtype, self.record, self.strict)
+
+    def _constant(self, value: Any) -> str:
+        if self.strict or np.shape(value):
+            raise NotElementwiseError
+        return self.record.constant(np.float64(value))
+
+    def __bool__(self) -> bool:
+        raise NotElementwiseError
+
+
+@lru_cache(maxsize=64)
+def _loop(lines: tuple[_Line, ...], inputs: int, constants: int, results: tuple[str, ...]) -> Any:
+    """Return a function of input arrays, constants and result arrays that does ``lines`` to each element.
+
+    Each result has an inner loop of its own, which starts from inputs and earlier results: few arrays in a loop are
+    what the compiler can prove apart and so vectorise. A piece stays in the innermost cache between the loops.
+    """
+    arrays = {f"x{i}": f"a{i}" for i in range(inputs)}
+    arguments = [*arrays.values(), *(f"c{i}" for i in range(constants)), *(f"r{i}" for i in range(len(results)))]
+    made: dict[str, str] = {}
+    text = [f"def loop({', '.join(arguments)}):", f"    for start in range(0, a0.size, {_PIECE}):"]
+    text += [f"        p{name} = {name}[start : start + {_PIECE}]" for name in arguments if name[0] != "c"]
+    # In the order of computation, so that the new weights start from the new moments.
+    for number, result in sorted(enumerate(results), key=lambda pair: (pair[1][0], int(pair[1][1:]))):
+        body = [*_needed(lines, result, {**arrays, **made}), f"pr{number}[i] = {result}"]
+        text += ["        for i in range(pa0.size):", *(f"            {line}" for line in body)]
+        made.setdefault(result, f"r{number}")
+    names: dict[str, Any] = {"np": np}
+    exec("\n".join(text), names)
+    return numba.njit(nogil=True, error_model="numpy")(names["loop"])
+
+
+def _needed(lines: tuple[_Line, ...], wanted: str, at_hand: Mapping[str, str]) -> list[str]:
+    """Return the statements that make a result of one element from arrays that are there, in order."""
+    statements: dict[str, str] = {}
+
+    def need(name: str) -> None:
+        if name[0] == "c" or name in statements:
+            return
+        if name in at_hand:
+            statements[name] = f"{name} = p{at_hand[name]}[i]"
+            return
+        form, operands = lines[int(name[1:])]
+        for operand in operands:
+            need(operand)
+        statements[name] = f"{name} = {form.format(*operands)}"
+
+    need(wanted)
+    return list(statements.values())
