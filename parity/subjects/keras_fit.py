@@ -64,6 +64,7 @@ class KerasFitSubject:
         self._optimizer = build_optimizer(problem.cell.hyperparameters)
         self._model.compile(optimizer=self._optimizer, loss=loss)
         self._optimizer.build(self._model.trainable_variables)
+        self._shown = Shown(tf, self._optimizer, self._variables)
         self.resolved = f"{describe(self._optimizer)} in model.fit"
         self.circumstances = keras_circumstances(tf) | {
             "mode": "fit",
@@ -82,7 +83,7 @@ class KerasFitSubject:
 
     def read(self) -> dict[str, Tensors]:
         """Return the variables as NumPy arrays; ``fit`` stands still between two batches."""
-        return Shown(self._tf, self._optimizer, self._variables).read()
+        return self._shown.read()
 
     def close(self) -> None:
         """Let ``fit`` run out without another batch; nothing to do where ``open`` refused the case."""
