@@ -72,6 +72,9 @@ def _joined(so_far: Drift, piece: Drift, start: int) -> Drift:
 
 
 def _largest_count(a: Array, b: Array, counts: NDArray[Any]) -> int:
+    np.bitwise_xor(bits(a), bits(b), out=counts)
+    if counts.min() < 0:
+        return int(np.iinfo(counts.dtype).max)  # of opposite sign: a difference of bits may be more than they hold
     np.subtract(bits(a), bits(b), out=counts)
     np.abs(counts, out=counts)
-    return int(counts.view(f"u{counts.itemsize}").max())
+    return int(counts.max())

@@ -157,6 +157,7 @@ class Recorder:
         self._plan = Plan(tuple(checked), capacity, self._layout, problem.dtype)
         self._places = hold(self._plan)
         self._has_gradients = True
+        self._has_losses = False
         self._losses = np.full(capacity, np.nan, dtype=np.float64)
         self._count = self._start = 0
         self._open()
@@ -175,6 +176,7 @@ class Recorder:
         self._has_gradients = self._has_gradients and gradients is not None
         if self._has_gradients and gradients is not None:
             _put({"": self._gradients}, {"": self._compared("gradient", gradients, step)}, self._count)
+        self._has_losses = self._has_losses or loss is not None
         self._losses[self._count] = np.nan if loss is None else loss
         self._count += 1
 
@@ -188,7 +190,7 @@ class Recorder:
         if not self._count:
             return
         n = self._count
-        losses = None if np.isnan(self._losses[:n]).all() else self._losses[:n].copy()
+        losses = self._losses[:n].copy() if self._has_losses else None
         yield self._plan.block(self._places[0], self._start, n, self._has_gradients, losses)
         last = {slot: rows[n] for slot, rows in self._rows.items()}
         self._places.append(self._places.pop(0))

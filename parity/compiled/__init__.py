@@ -5,7 +5,7 @@ extra (``fast``); without it, and in runs that are too short to pay for a compil
 """
 
 from collections.abc import Callable, Mapping
-from importlib.util import find_spec
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from parity.drift import Drift, drift
@@ -35,12 +35,22 @@ Predict = Callable[[Rows], Predicted]
 def worth(problem: "Problem") -> bool:
     """Return whether compiled code pays in a case: a long one of large tensors, in a dtype that processors compute."""
     values = problem.cell.steps * sum(array.size for array in problem.params.values())
-    return values >= WORTH and problem.dtype.itemsize >= 4 and find_spec("numba") is not None
+    return values >= WORTH and problem.dtype.itemsize >= 4 and _has_numba()
+
+
+@cache
+def _has_numba() -> bool:
+    try:
+        import numba  # noqa: F401  # it may be installed and refuse the NumPy beside it
+    except Exception:
+        return False
+    return True
 
 
 class Forms(NamedTuple):
     """The page's step, where two arrays differ, and how far they are apart: by NumPy or compiled, the same results.
 
+    Two of them differ in one number: the sum of differences, which ``drift`` adds in the dtype of the values.
     ``bounds`` compiles a bounded step for rows such as the ones given, or returns None: then it is left as it is.
     """
 

@@ -89,15 +89,30 @@ def _drift_of(a: Any, b: Any, ai: Any, bi: Any, d: Any, q: Any, di: Any, qi: Any
     return differing, at, top, relative, ulp, total
 
 
-def _compiled(function: Any, **options: Any) -> Any:
-    """Return the loop that Numba makes of a function, kept on disk where a folder for that can be written."""
-    try:
-        return numba.njit(nogil=True, error_model="numpy", cache=True, **options)(function)
-    except RuntimeError:
-        return numba.njit(nogil=True, error_model="numpy", **options)(function)
+_OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
+
+
+class _Kernel:
+    """The loop that Numba makes of a function, kept on disk where that can be read and written."""
+
+    def __init__(self, function: Any) -> None:
+        self._function = function
+        try:
+            self._loop, self._kept = numba.njit(cache=True, **_OPTIONS)(function), True
+        except RuntimeError:  # there is no folder to keep it in
+            self._loop, self._kept = numba.njit(**_OPTIONS)(function), False
+
+    def __call__(self, *arguments: Any) -> Any:
+        try:
+            return self._loop(*arguments)
+        except Exception:  # a damaged file, a full disk: whatever the cache ran into is no reason to stop
+            if not self._kept:
+                raise
+            self._loop, self._kept = numba.njit(**_OPTIONS)(self._function), False
+            return self._loop(*arguments)
 
 
 # The order of a sum is free here, of nothing else: it is a statistic.
-_sum = _compiled(_total, fastmath={"reassoc"})
-_drift = _compiled(_drift_of)
-_unequal = _compiled(_unequal_of)
+_sum = numba.njit(fastmath={"reassoc"}, **_OPTIONS)(_total)
+_drift = _Kernel(_drift_of)
+_unequal = _Kernel(_unequal_of)

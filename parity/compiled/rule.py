@@ -13,7 +13,7 @@ from parity.compiled.symbols import NotElementwiseError, Record, Symbol
 from parity.reference.rmsprop import RMSprop
 
 _KNOWN = 64
-"""Traces that a step keeps: one for each tensor, and with a schedule one for each of the last steps."""
+"""Traces that a step keeps with a schedule, where each step has its own; else there is one for each tensor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ def compiled_step(rule: RMSprop) -> Step | None:
         for name, w in params.items():
             key = name, w.dtype, state["iterations"] if callable(rule.learning_rate) else 0
             if key not in known:
-                if len(known) >= _KNOWN:
+                if callable(rule.learning_rate) and len(known) >= _KNOWN:
                     known.clear()
                 known[key] = _traced(rule, name, w.dtype, slots, state["iterations"])
             kernel, constants = known[key]

@@ -77,4 +77,7 @@ def judging(problem: Problem, beside: bool) -> Judging:
         return Judges(problem)
     from parity.judging.beside import Beside
 
-    return Beside(problem)
+    try:
+        return Beside(problem)
+    except OSError:  # no process or no memory to be had: slower, and the same results
+        return Judges(problem)

@@ -25,7 +25,10 @@ PLACES = 2
 
 def places(memory: int, nbytes: int) -> list[Array]:
     """Return the places in a descriptor's memory, bytes ``[nbytes]`` each."""
-    return np.split(np.frombuffer(mmap.mmap(memory, PLACES * nbytes), dtype=np.uint8), PLACES)
+    seen = mmap.mmap(memory, PLACES * nbytes)
+    # A subject may fork and let the copy go on: it must not write what the judges read.
+    seen.madvise(mmap.MADV_DONTFORK)
+    return np.split(np.frombuffer(seen, dtype=np.uint8), PLACES)
 
 
 class Beside:
@@ -37,14 +40,19 @@ class Beside:
     """
 
     def __init__(self, problem: Problem) -> None:
+        self._owner = os.getpid()
         self._memory = os.memfd_create("parity")
-        self._process = subprocess.Popen(
-            launch.module("parity.judging.process", str(os.getpid()), str(self._memory)),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            pass_fds=[self._memory],
-        )
+        try:
+            self._process = subprocess.Popen(
+                launch.module("parity.judging.process", str(self._owner), str(self._memory)),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                pass_fds=[self._memory],
+            )
+        except OSError:
+            os.close(self._memory)
+            raise
         self._waiting = 0
         self._send({"cell": msgspec.to_builtins(problem.cell)})
 
@@ -69,6 +77,7 @@ class Beside:
 
     def close(self) -> None:
         """End the process, which holds nothing that would be lost."""
+        self._leave_if_copied()
         self._process.kill()
         self._process.wait()
         assert self._process.stdin is not None
@@ -84,9 +93,15 @@ class Beside:
             self._waiting -= 1
 
     def _send(self, message: dict[str, Any]) -> None:
+        self._leave_if_copied()
         # Where the process is gone, waiting for its answer says how it ended.
         with contextlib.suppress(BrokenPipeError):
             wire.write(self._process.stdin, message)  # type: ignore[arg-type]  # a pipe is a binary stream
+
+    def _leave_if_copied(self) -> None:
+        """End this process if it is a copy that a subject forked: the pipes belong to the original."""
+        if os.getpid() != self._owner:
+            os._exit(0)
 
     def _answer(self) -> dict[str, Any]:
         answer = wire.read(self._process.stdout)  # type: ignore[arg-type]  # a pipe is a binary stream

@@ -1,6 +1,7 @@
 """The compiled forms have the bits of the page and the measures of NumPy, and are taken only where they pay."""
 
 import itertools
+import sys
 
 import ml_dtypes
 import msgspec
@@ -13,10 +14,11 @@ from parity import problem as problems
 from parity.casefile import select
 from parity.drift import drift
 from parity.lockstep import Lockstep
-from parity.numerics import differs, dtype_of, format_of, unequal
+from parity.numerics import bits, differs, dtype_of, format_of, ulp_distance, unequal
 from parity.reference.rmsprop import RMSprop
 
 pytest.importorskip("numba", reason="the extra 'fast' is not installed")
+from parity.compiled import kernels
 from parity.compiled.bounds import compiled_bounds
 from parity.compiled.kernels import compiled_drift, compiled_unequal
 from parity.compiled.rule import compiled_step
@@ -136,7 +138,7 @@ def test_what_is_no_arithmetic_by_elements_is_left_to_the_page(given):
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize(
-    "kind", ["near", "equal", "signs", "zeros", "infinite", "nan", "nan in both", "subnormal", "far"]
+    "kind", ["near", "equal", "signs", "zeros", "infinite", "nan", "nan in both", "subnormal", "far", "across zero"]
 )
 @pytest.mark.parametrize("size", [1, 511, 512, 1500])
 def test_the_compiled_drift_is_that_of_numpy(dtype, kind, size):
@@ -146,12 +148,18 @@ def test_the_compiled_drift_is_that_of_numpy(dtype, kind, size):
     a[:: 1 if kind == "near" else 7] *= b.dtype.type(1 if kind == "equal" else 1.25)
     smallest, largest = (getattr(ml_dtypes.finfo(b.dtype), name) for name in ("smallest_subnormal", "max"))
     special = {"signs": (-b[at], b[at]), "zeros": (-0.0, 0.0), "infinite": (np.inf, 1.0), "nan": (np.nan, 1.0)}
-    special |= {"nan in both": (np.nan, -np.nan), "subnormal": (smallest, -0.0), "far": (largest, -largest)}
+    special |= {
+        "across zero": (-0.0, 3.0),
+        "nan in both": (np.nan, -np.nan),
+        "subnormal": (smallest, -0.0),
+        "far": (largest, -largest),
+    }
     a[at], b[at] = special.get(kind, (a[at], b[at]))
     if kind == "equal":
         a = b.copy()
     with np.errstate(all="ignore"):
         found, expected = compiled_drift(a, b), drift(a, b)
+    assert found.ulp == expected.ulp == np.max(ulp_distance(a, b))
     unit = format_of(b.dtype).unit
     for column in ("largest", "at", "relative", "ulp", "differing"):
         assert np.array_equal(getattr(found, column), getattr(expected, column), equal_nan=True), column
@@ -173,6 +181,32 @@ def test_only_long_runs_of_wide_dtypes_pay_for_a_compiler():
     step, *others = compiled.forms(rule, long)
     assert step != rule.step
     assert others == [compiled_unequal, compiled_drift, compiled_bounds]
+
+
+def test_a_cache_that_cannot_be_used_costs_a_compilation_and_no_more():
+    kernel = kernels._Kernel(kernels._drift_of)
+
+    def damaged(*_):
+        raise EOFError("Ran out of input")
+
+    kernel._loop, kernel._kept = damaged, True
+    a = np.ones(3, dtype=np.float32)
+    scratch, limits = np.empty((2, 8), dtype=np.float32), (np.int32(2**31 - 1), np.int32(0x7F800000))
+    result = kernel(a, a, bits(a), bits(a), *scratch, *bits(scratch), *limits)
+    assert result[0] == 0
+    kernel._loop = damaged
+    with pytest.raises(EOFError):
+        kernel()
+
+
+def test_numba_that_is_installed_and_cannot_be_imported_is_not_asked(tmp_path, monkeypatch):
+    (tmp_path / "numba.py").write_text("raise ImportError('Numba needs another NumPy')")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "numba")
+    compiled._has_numba.cache_clear()
+    (found,) = select(["network/question"])
+    assert not compiled.worth(problems.make(found))
+    compiled._has_numba.cache_clear()
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])

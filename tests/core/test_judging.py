@@ -1,5 +1,6 @@
 """Judges in a process of their own come to the same results, and their end is told apart from the subject's."""
 
+import faulthandler
 import os
 import signal
 import subprocess
@@ -109,6 +110,34 @@ def test_a_subject_that_closes_what_is_open_fails_and_nothing_hangs(started):
     verdicts = {item.verdict for item in run_pair(cell(steps=30), "mine", Meddling(meddle), beside=True).comparisons}
     assert verdicts == {"FAILED"}
     assert started[0]._process.poll() is not None
+
+
+def test_a_copy_that_a_subject_forks_leaves_the_judges_alone(started):
+    copies = []
+
+    def meddle():
+        pid = os.fork()
+        if not pid:
+            signal.alarm(30)
+            faulthandler.disable()
+        copies.append(pid)
+
+    there = run_pair(cell(steps=30), "mine", Meddling(meddle), beside=True)
+    assert wire.packed(there.comparisons) == wire.packed(
+        run_pair(cell(steps=30), "mine", load_class(optimizer("right"))).comparisons
+    )
+    assert os.waitstatus_to_exitcode(os.waitpid(copies[0], 0)[1]) in (0, -signal.SIGSEGV)
+
+
+@pytest.mark.parametrize("lacks", ["memory", "processes"])
+def test_where_no_process_is_to_be_had_the_judges_stay_here(lacks, anything_pays, monkeypatch):
+    def refused(*_, **__):
+        raise OSError("none left")
+
+    before = os.listdir("/proc/self/fd")
+    monkeypatch.setattr(*((os, "memfd_create") if lacks == "memory" else (subprocess, "Popen")), refused)
+    assert isinstance(judging.judging(problem.make(cell(steps=30)), beside=True), judging.Judges)
+    assert len(os.listdir("/proc/self/fd")) == len(before)
 
 
 @pytest.mark.parametrize("subject", [optimizer("right"), optimizer("misbehaving", "Raises")])

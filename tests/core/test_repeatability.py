@@ -2,6 +2,7 @@ import json
 import tracemalloc
 
 import msgspec
+import numpy as np
 import pytest
 from driving import cell, judged, optimizer
 
@@ -101,6 +102,19 @@ def test_the_columns_of_a_block_stay_within_their_bytes(monkeypatch):
     assert sum(count for _, count, _ in seen) == 50
     row = 2 * 64 * 64 * 4
     assert all(size <= 100_000 + row for _, _, size in seen)
+
+
+def test_losses_that_are_no_number_keep_their_steps(monkeypatch):
+    made = problem.make(cell(steps=12))
+    state = {"parameter": made.params}
+    monkeypatch.setattr(trajectory, "BLOCK_BYTES", 4 * sum(array.nbytes for array in made.params.values()))
+    recorder, found = trajectory.Recorder(made, state), []
+    for number in range(12):
+        recorder.add(state, None, float("nan") if 4 <= number < 8 else float(number))
+        if recorder.full:
+            found += [block.losses for block in recorder.take()]
+    assert [len(losses) for losses in found] == [4, 4, 4]
+    assert np.isnan(found[1]).all()
 
 
 def entry(verdict="DIVERGED", **given):
