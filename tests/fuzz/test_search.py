@@ -1,7 +1,9 @@
 """The whole search: a planted fault is found, shrunk, written as a case and repeated; a right optimizer survives."""
 
 import json
+import os
 import shlex
+import signal
 import tempfile
 from pathlib import Path
 
@@ -181,7 +183,8 @@ def test_tf_keras_keeps_every_relation_but_for_what_is_listed(capsys, tmp_path):
 def test_a_worker_that_hangs_is_stopped():
     child = Child(0.2)
     try:
-        answer = child._ask({"subject": "reference"})  # starting takes longer than that
+        os.kill(child._running().pid, signal.SIGSTOP)
+        answer = child._ask({"subject": "reference"})
         assert answer == "did not answer within 0.2 s and was stopped"
     finally:
         child.close()
