@@ -125,7 +125,8 @@ def exact(array: Array, error: Array | float = 0.0, floor: float | None = None) 
     """
     fmt = format_of(array.dtype)
     value = array.astype(fmt.wide)
-    bound = np.broadcast_to(np.asarray(error, dtype=fmt.wide), value.shape)
+    given: Any = np.asarray(error, dtype=fmt.wide) if isinstance(error, float) else error
+    bound = np.broadcast_to(given, value.shape) if isinstance(given, np.ndarray) else given
     magnitude = np.abs(value)
     small = magnitude - bound < fmt.underflow
     if small.any():

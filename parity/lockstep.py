@@ -243,7 +243,7 @@ class Lockstep(Judge):
         if own:
             rows["gradient"], rows["gradient error"] = (np.concatenate(parts) for parts in zip(*own, strict=True))
         self._bounded_so_far += rows["parameter"].size
-        if self._together and self._loop is None and self._bounded_so_far > WORTH_BOUNDING:
+        if self.merged and self._steady and self._loop is None and self._bounded_so_far > WORTH_BOUNDING:
             self._loop = self.forms.bounds(self._bounded_step, rows)
         if self._loop is not None:
             return self._loop(rows)
