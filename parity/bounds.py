@@ -125,6 +125,7 @@ def exact(array: Array, error: Array | float = 0.0, floor: float | None = None) 
     """
     fmt = format_of(array.dtype)
     value = array.astype(fmt.wide)
+    # What is no array is a symbol, which has no shape (parity/compiled/symbols.py).
     given: Any = np.asarray(error, dtype=fmt.wide) if isinstance(error, float) else error
     bound = np.broadcast_to(given, value.shape) if isinstance(given, np.ndarray) else given
     magnitude = np.abs(value)

@@ -11,7 +11,8 @@ from parity.spec import Hyperparameters
 
 SUMMATION = (
     "Possible cause (not tested): the rule sums squares over a tensor to clip by norm, and every library adds in an "
-    "order of its own. In the order of tf.keras every bit is equal (tests/reference/test_rmsprop.py rebuilds it)."
+    "order of its own. In the order of tf.keras every bit is equal "
+    "(tests/reference/test_rmsprop_beside_keras.py rebuilds it)."
 )
 
 

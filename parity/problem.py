@@ -69,6 +69,11 @@ class Problem:
         """Return the NumPy loss and gradients at ``params`` for the batch of a step."""
         raise TypeError(f"{type(self).__name__} has no loss; its gradients are replayed")
 
+    @property
+    def values(self) -> int:
+        """How many values a subject makes: steps times elements."""
+        return self.cell.steps * sum(array.size for array in self.params.values())
+
     def loss(self, params: Mapping[str, Array], step: int) -> float:
         """Return the NumPy loss at ``params`` for the batch of a step."""
         return self.evaluate(params, step).loss

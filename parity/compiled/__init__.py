@@ -34,15 +34,14 @@ Predict = Callable[[Rows], Predicted]
 
 def worth(problem: "Problem") -> bool:
     """Return whether compiled code pays in a case: a long one of large tensors, in a dtype that processors compute."""
-    values = problem.cell.steps * sum(array.size for array in problem.params.values())
-    return values >= WORTH and problem.dtype.itemsize >= 4 and _has_numba()
+    return problem.values >= WORTH and problem.dtype.itemsize >= 4 and _has_numba()
 
 
 @cache
 def _has_numba() -> bool:
     try:
-        import numba  # noqa: F401  # it may be installed and refuse the NumPy beside it
-    except Exception:
+        import numba  # noqa: F401  # whether it can be imported is the question
+    except Exception:  # it may be installed and refuse the NumPy beside it, in words of its own
         return False
     return True
 

@@ -72,8 +72,7 @@ class Judges:
 
 def judging(problem: Problem, beside: bool) -> Judging:
     """Return the judges of a pair; with ``beside``, those of a long run are a process of their own, where it can be."""
-    values = problem.cell.steps * sum(array.size for array in problem.params.values())
-    if not beside or values < WORTH or not hasattr(os, "memfd_create"):
+    if not beside or problem.values < WORTH or not hasattr(os, "memfd_create"):
         return Judges(problem)
     from parity.judging.beside import Beside
 
