@@ -16,11 +16,8 @@ import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from parity.numerics import Array, Format, format_of
+from parity.reciprocals import division_roundings
 
-# Roundings that a division may cost. x / sqrt(y) may be done as x * rsqrt(y): Eigen's float32 rsqrt is off by at most
-# 3.2 unit roundoffs over all 2**24 numbers in [1, 4) (a test measures all of them), and two ULP, four unit roundoffs,
-# is what Eigen promises; the product makes five, of which the square root has already counted one.
-_DIVISION = 4.0
 # exp, log, pow and cos in Eigen, XLA and libm are good to two ULP, four unit roundoffs.
 _TRANSCENDENTAL = 4.0
 
@@ -183,7 +180,7 @@ def _divide(x: Bounded, y: Bounded) -> Bounded:
     nearest = np.abs(y.value) - y.error
     nearest = nearest if y.floor is None else np.maximum(nearest, y.floor)
     error = np.where(nearest > 0, (x.error + np.abs(quotient) * y.error) / nearest, np.inf)
-    return _rounded(quotient, error, x.format, _DIVISION)
+    return _rounded(quotient, error, x.format, division_roundings(x.format))
 
 
 def _sqrt(x: Bounded) -> Bounded:

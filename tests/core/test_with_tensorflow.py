@@ -6,12 +6,9 @@ from driving import cell, judged
 
 from parity import problem, subjects
 from parity.numerics import differs, format_of
+from parity.reciprocals import ESTIMATES, division_roundings
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.xdist_group("tensorflow")]
-
-# Roundings that the bound of a division by a root leaves to the reciprocal root; see parity/bounds.py.
-ALLOWED = 4.0
-MEASURED = 3.2
 
 
 @pytest.fixture(scope="module")
@@ -19,14 +16,30 @@ def tf():
     return pytest.importorskip("tensorflow")
 
 
-def test_eigens_reciprocal_root_keeps_its_allowance_over_all_float32_in_one_to_four(tf):
+def roundings(obtain, exact):
+    """Return how far a function is off at most, in unit roundoffs, over all 2**24 float32 numbers in [1, 4)."""
     worst = 0.0
     for start in range(0x3F800000, 0x40800000, 1 << 22):
         x = np.arange(start, start + (1 << 22), dtype=np.uint32).view(np.float32)
-        true = 1 / np.sqrt(x.astype(np.float64))
-        obtained = tf.math.rsqrt(tf.constant(x)).numpy().astype(np.float64)
+        true = exact(x.astype(np.float64))
+        obtained = np.asarray(obtain(x)).astype(np.float64)
         worst = max(worst, float(np.max(np.abs(obtained - true) / true)) / format_of(np.float32).unit)
-    assert worst <= MEASURED < ALLOWED
+    return worst
+
+
+@pytest.mark.parametrize("compiled", [False, True], ids=["eigen", "xla"])
+@pytest.mark.parametrize("root", [True, False], ids=["rsqrt", "reciprocal"])
+def test_what_tensorflow_refines_is_within_what_follows_from_the_promises(tf, root, compiled):
+    obtain = tf.function(tf.math.rsqrt if root else tf.math.reciprocal, jit_compile=compiled)
+    found = roundings(obtain, (lambda x: 1 / np.sqrt(x)) if root else (lambda x: 1 / x))
+    promised = [e.roundings(2.0**-24) for e in ESTIMATES if e.dtype == "float32" and e.root == root]
+    assert found <= max(promised)
+
+
+def test_a_quotient_by_a_root_is_within_its_roundings_where_it_is_a_product_with_the_reciprocal_root(tf):
+    numerator = np.float32(1.7)
+    found = roundings(lambda x: numerator * tf.math.rsqrt(x), lambda x: float(numerator) / np.sqrt(x))
+    assert found <= 1 + division_roundings(format_of(np.float32))
 
 
 @pytest.mark.parametrize("name", ["keras-eager", "keras-graph", "keras-xla"])

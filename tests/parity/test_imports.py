@@ -25,6 +25,7 @@ ROOMS = [
     "tomlfile",
     "casefile",
     "numerics",
+    "reciprocals",
     "bounds",
     "rulebounds",
     "forward_bounds",
