@@ -16,10 +16,7 @@ import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from parity.numerics import Array, Format, format_of
-from parity.reciprocals import division_roundings
-
-# exp, log, pow and cos in Eigen, XLA and libm are good to two ULP, four unit roundoffs.
-_TRANSCENDENTAL = 4.0
+from parity.promises import ROUNDINGS, division_roundings
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,14 +262,14 @@ class BoundedFloat32:
         if low <= 0:
             return Bounded(value, np.abs(value) + (np.abs(base.value) + base.error) ** exponent.value, self._format)
         moved = np.abs(exponent.value) * np.log(base.value / low) + np.abs(np.log(low)) * exponent.error
-        return _rounded(value, np.abs(value) * np.expm1(moved), self._format, _TRANSCENDENTAL)
+        return _rounded(value, np.abs(value) * np.expm1(moved), self._format, ROUNDINGS["pow"])
 
     def cosine(self, angle: Bounded) -> Bounded:
         """Bound cos by its slope, at most one."""
-        return _rounded(np.cos(angle.value), angle.error, self._format, _TRANSCENDENTAL)
+        return _rounded(np.cos(angle.value), angle.error, self._format, ROUNDINGS["cos"])
 
     def logarithm(self, x: Bounded) -> Bounded:
         """Bound log by its slope at the low end."""
         low = x.value - x.error
         error = x.error / low if low > 0 else np.asarray(np.inf)
-        return _rounded(np.log(x.value), error, self._format, _TRANSCENDENTAL)
+        return _rounded(np.log(x.value), error, self._format, ROUNDINGS["log"])

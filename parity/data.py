@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from parity.archive import read_npz
 from parity.errors import DataError
 from parity.numerics import Array
+from parity.portable import log10, powers_of_ten, spread
 from parity.spec import CASES, Cell, Mlp, Replayed
 
 Tensors = dict[str, Array]
@@ -31,11 +32,14 @@ def draw(spec: Replayed, shapes: Mapping[str, tuple[int, ...]], seed: int, step:
     """Return the gradients of one step in float64, of a generator that needs no other step."""
     held = {"constant": 0, "sign_flips": 0, "repeated": step // _HOLD}.get(spec.generator, step)
     rng = generator(seed, GRADIENTS, held)
-    low, high = np.log10(spec.low), np.log10(spec.high)
+    ends = log10(spec.low), log10(spec.high)
     result = {}
     for name, shape in shapes.items():
         size = int(np.prod(shape))
-        magnitude = rng.permuted(10 ** np.linspace(low, high, size)) if size > 1 else 10 ** rng.uniform(low, high, size)
+        if size > 1:
+            magnitude = rng.permuted(spread(spec.low, spec.high, size))
+        else:
+            magnitude = powers_of_ten(rng.uniform(*ends, size))
         sign = rng.choice([-1.0, 1.0], size)
         if spec.generator == "sign_flips":
             period = 1 + np.arange(size) % 4

@@ -12,9 +12,7 @@ from typing import Any
 import numpy as np
 
 from parity.numerics import Array, Format, format_of
-
-# exp and log in Eigen, XLA and libm are good to two ULP, four unit roundoffs.
-_TRANSCENDENTAL = 4.0
+from parity.promises import ROUNDINGS
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +161,7 @@ def _softmax(z: _Value, fmt: Format) -> _Value:
     powers = np.exp(z.v - z.v.max(axis=-1, keepdims=True))
     p = powers / powers.sum(axis=-1, keepdims=True)
     shift = 2 * z.e.max(axis=-1, keepdims=True) + fmt.unit * 2 * np.abs(z.v - z.v.max(axis=-1, keepdims=True))
-    relative = np.expm1(shift) + (1 + np.expm1(shift)) * (2 * _TRANSCENDENTAL + p.shape[-1] + 2) * fmt.unit
+    relative = np.expm1(shift) + (1 + np.expm1(shift)) * (2 * ROUNDINGS["exp"] + p.shape[-1] + 2) * fmt.unit
     return _Value(p, p * relative + fmt.underflow)
 
 
@@ -188,7 +186,8 @@ def _loss(z: _Value, y: Array, fmt: Format) -> tuple[float, float]:
     log_sum = np.log(np.exp(shifted).sum(axis=-1))
     each = log_sum - (y * shifted).sum(axis=-1)
     moved = 2 * z.e.max(axis=-1) + fmt.unit * 2 * np.abs(shifted).max(axis=-1)
-    error = moved + fmt.unit * (2 * _TRANSCENDENTAL + z.v.shape[-1] + 2) * (1 + np.abs(log_sum) + np.abs(each))
+    roundings = ROUNDINGS["exp"] + ROUNDINGS["log"] + z.v.shape[-1] + 2
+    error = moved + fmt.unit * roundings * (1 + np.abs(log_sum) + np.abs(each))
     spread = (_gamma(len(each) + 1, fmt)) * float(np.mean(np.abs(each) + error))
     return float(np.mean(each)), float(np.mean(error)) + spread
 

@@ -11,6 +11,7 @@ from parity.data import Tensors
 from parity.errors import DataError
 from parity.forward_bounds import GradientBounds, gradient_bounds, known_bounds
 from parity.numerics import Array, dtype_of, format_of
+from parity.portable import log10, powers_of_ten
 from parity.reference import network
 from parity.spec import Cell, Mlp, Quadratic, Replayed
 
@@ -118,10 +119,10 @@ class QuadraticProblem(Problem):
     def __init__(self, cell: Cell) -> None:
         super().__init__(cell)
         assert isinstance(cell.problem, Quadratic)
-        low, high = np.log10(cell.problem.low), np.log10(cell.problem.high)
+        low, high = log10(cell.problem.low), log10(cell.problem.high)
         rng = data.generator(cell.seed, data.TARGETS)
         self.curvature = {
-            n: data.frozen((10 ** rng.uniform(low, high, s)).astype(self.dtype)) for n, s in self.shapes.items()
+            n: data.frozen(powers_of_ten(rng.uniform(low, high, s)).astype(self.dtype)) for n, s in self.shapes.items()
         }
         self.target = {n: data.frozen(rng.normal(size=s).astype(self.dtype)) for n, s in self.shapes.items()}
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from parity.data import Tensors
 from parity.numerics import Array, dtype_of
+from parity.portable import powers_of_ten
 from parity.problem import ReplayedProblem
 from parity.reference.rmsprop import RMSprop
 from parity.spec import Cell, Hyperparameters, LearningRateSchedule, Replayed, Weights
@@ -76,10 +77,10 @@ def probe(mode: str, scheduled: bool, seed: int = 0, dtype: str = "float32") -> 
     """Return the probe of a mode; seed 0 is what the search uses, others are held back for the confirmation."""
     rng = np.random.default_rng([seed, 7])
     # Small weights let a small change show: next to a weight of one, float32 hides all but 2^-24 of it.
-    drawn = rng.normal(size=SIZE) * 10 ** rng.uniform(-3, 0.3, SIZE)
+    drawn = rng.normal(size=SIZE) * powers_of_ten(rng.uniform(-3, 0.3, SIZE))
     weights = _frozen(np.where(rng.random(SIZE) < 0.3, 0.0, drawn).astype(dtype_of(dtype)))
     steps = len(RATES) + (4 if seed else 0)
-    rates = RATES if seed == 0 else tuple(float(f"{r:.3g}") for r in 10 ** rng.uniform(-4, -2, steps))
+    rates = RATES if seed == 0 else tuple(float(f"{r:.3g}") for r in powers_of_ten(rng.uniform(-4, -2, steps)))
     given = {**MODES[mode], **({"learning_rate": LearningRateSchedule(values=list(rates))} if scheduled else {})}
     name = f"{mode}{', rate changes' if scheduled else ''}{f', held back {seed}' if seed else ''}"
     return Probe(name, mode, Hyperparameters(**given), weights, _gradients(seed, steps, dtype))
@@ -90,15 +91,19 @@ def _gradients(seed: int, steps: int, dtype: str) -> Array:
     rng = np.random.default_rng([seed, 11])
     pattern = np.resize(np.asarray(_PATTERN, dtype=np.float64), steps)
     rows = np.arange(steps)[:, None]
-    shift = 1.0 if seed == 0 else float(10 ** rng.uniform(-0.5, 0.5))
-    held = pattern[:, None] * np.logspace(-6, 1, 12) * shift
-    drawn = np.stack([rng.permuted(np.logspace(-6, 1.5, 12)) * rng.choice([-1.0, 1.0], 12) for _ in range(steps)])
-    late = np.where(rows < 2, 0.0, np.logspace(-5, 1, 6) * shift * np.where(rows % 3 == 0, -1.0, 1.0))
-    flipped = np.where(rows % 2 == 0, 1.0, -1.0) * np.logspace(-4, 0, 6) * shift
+    shift = 1.0 if seed == 0 else float(powers_of_ten(rng.uniform(-0.5, 0.5)))
+    held = pattern[:, None] * _spaced(-6, 1, 12) * shift
+    drawn = np.stack([rng.permuted(_spaced(-6, 1.5, 12)) * rng.choice([-1.0, 1.0], 12) for _ in range(steps)])
+    late = np.where(rows < 2, 0.0, _spaced(-5, 1, 6) * shift * np.where(rows % 3 == 0, -1.0, 1.0))
+    flipped = np.where(rows % 2 == 0, 1.0, -1.0) * _spaced(-4, 0, 6) * shift
     repeated = np.where(rows % 8 < 4, 0.5, 0.01)
     all_of_them = np.concatenate([held, drawn, late, flipped, repeated], axis=1)
     order = np.arange(SIZE) if seed == 0 else rng.permutation(SIZE)
     return _frozen(all_of_them[:, order].astype(dtype_of(dtype)))
+
+
+def _spaced(low: float, high: float, count: int) -> Array:
+    return powers_of_ten(np.linspace(low, high, count))
 
 
 def split(flat: Array) -> Tensors:

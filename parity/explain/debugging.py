@@ -17,6 +17,7 @@ from parity.explain.measured import Runs, reached, typical
 from parity.explain.pool import Pool
 from parity.explain.program import Images, Trainer, forward, initial, kernel_name, mnist, orders
 from parity.explain.rule import Rule
+from parity.portable import spread
 
 _RULE: Final = (
     "learning_rate rho epsilon epsilon_place second_moment_start centered momentum learning_rate_place weight_decay "
@@ -162,7 +163,7 @@ def _feature(name: str, a: Program, b: Program, factors: Sequence[str], count: i
 def _walk(program: Program, count: int) -> Any:
     """Return the weights after each step, ``[count, 64]``, on fixed gradients from 1e-5 to 1 with random signs."""
     generator = np.random.default_rng(0)
-    sizes = np.geomspace(1e-5, 1.0, 64)
+    sizes = spread(1e-5, 1.0, 64)
     tensors = {"w": np.ones(64, dtype=program.dtype)}
     rule, path = Rule(program, tensors), []
     for _ in range(count):

@@ -6,6 +6,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from parity.numerics import Array, dtype_of, format_of
+from parity.portable import powers_of_ten
 
 ORDINARY, ANY_BITS = "ordinary", "any bits"
 _INTEGERS: dict[int, Any] = {2: np.uint16, 4: np.uint32, 8: np.uint64}
@@ -64,7 +65,7 @@ def laid_out(palette: list[Element], seed: int, shape: tuple[int, ...], dtype: s
 def _values(element: Element, count: int, kind: np.dtype[Any], rng: np.random.Generator) -> Array:
     unsigned = _INTEGERS[kind.itemsize]
     if element == ORDINARY:
-        drawn: Array = rng.normal(size=count) * 10 ** rng.uniform(-5, 2, count)
+        drawn: Array = rng.normal(size=count) * powers_of_ten(rng.uniform(-5, 2, count))
         return drawn.astype(kind)
     if element == ANY_BITS:
         return rng.integers(0, 2 ** (8 * kind.itemsize), size=count, dtype=unsigned, endpoint=False).view(kind)

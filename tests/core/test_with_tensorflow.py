@@ -6,7 +6,7 @@ from driving import cell, judged
 
 from parity import problem, subjects
 from parity.numerics import differs, format_of
-from parity.reciprocals import ESTIMATES, division_roundings
+from parity.promises import ESTIMATES, ROUNDINGS, division_roundings
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.xdist_group("tensorflow")]
 
@@ -34,6 +34,30 @@ def test_what_tensorflow_refines_is_within_what_follows_from_the_promises(tf, ro
     found = roundings(obtain, (lambda x: 1 / np.sqrt(x)) if root else (lambda x: 1 / x))
     promised = [e.roundings(2.0**-24) for e in ESTIMATES if e.dtype == "float32" and e.root == root]
     assert found <= max(promised)
+
+
+RANGES = {"exp": (1e-7, 80.0), "log": (0.5, 2.0), "cos": (1e-7, 3.1415927), "pow": (1e-3, 800.0)}
+
+
+@pytest.mark.parametrize("compiled", [False, True], ids=["eigen", "xla"])
+@pytest.mark.parametrize("name", RANGES)
+def test_elementary_functions_of_tensorflow_are_within_their_roundings(tf, name, compiled):
+    low, high = (np.float32(end).view(np.uint32) for end in RANGES[name])
+    x = np.arange(low, high, 5, dtype=np.uint32).view(np.float32)
+    wide = x.astype(np.float64)
+    base = np.float32(0.9)
+    functions = {
+        "exp": (tf.exp, lambda: np.exp(wide)),
+        "log": (tf.math.log, lambda: np.log(wide)),
+        "cos": (tf.cos, lambda: np.cos(wide)),
+        "pow": (lambda y: tf.pow(tf.constant(base), y), lambda: np.float64(base) ** wide),
+    }
+    obtain, exact = functions[name]
+    obtained, true = tf.function(obtain, jit_compile=compiled)(tf.constant(x)).numpy().astype(np.float64), exact()
+    # Near its zero a cosine is small, and what is promised of it is a part of one.
+    size = 1.0 if name == "cos" else np.abs(true)
+    off = np.abs(obtained - true) / np.where(true == 0, 1.0, size) / format_of(np.float32).unit
+    assert float(np.max(off)) <= ROUNDINGS[name]
 
 
 def test_a_quotient_by_a_root_is_within_its_roundings_where_it_is_a_product_with_the_reciprocal_root(tf):

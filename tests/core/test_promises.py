@@ -5,7 +5,7 @@ import pytest
 
 from parity.bounds import exact
 from parity.numerics import dtype_of, format_of
-from parity.reciprocals import ESTIMATES, division_roundings
+from parity.promises import ESTIMATES, division_roundings
 
 SIZE = 1 << 20
 FLOAT32 = [estimate for estimate in ESTIMATES if estimate.dtype == "float32"]

@@ -1,0 +1,122 @@
+"""Numbers that are drawn must be the same on every processor: powers of ten by correctly rounded operations alone.
+
+NumPy's own power has a kernel for each width of vectors, and their last bits differ; so do those of C libraries. What
+is here uses sums and products, which IEEE 754 rounds alike everywhere, and Python's decimal arithmetic.
+"""
+
+from decimal import Decimal, localcontext
+from functools import cache, lru_cache
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+_Pair = tuple[Floats, Floats]
+"""An unevaluated sum of two float64 numbers, the second below half an ULP of the first."""
+
+_DIGITS: Final = 50
+_PARTS: Final = 64
+"""Steps of the table in one power of two."""
+_PIECE: Final = 16_384
+_KEPT: Final = 2_097_152
+"""Elements of the largest spread that is kept for the next step."""
+
+
+def log10(value: float) -> float:
+    """Return the decimal logarithm of a positive number, rounded once."""
+    with localcontext(prec=_DIGITS):
+        return float(Decimal(value).log10())
+
+
+def powers_of_ten(exponents: Floats | float) -> Floats:
+    """Return 10 to each of some float64 numbers, off by hardly more than half an ULP, with the same bits everywhere."""
+    flat = np.ravel(exponents)
+    result = np.empty(flat.size, dtype=np.float64)
+    with np.errstate(over="ignore", under="ignore"):
+        for start in range(0, flat.size, _PIECE):
+            result[start : start + _PIECE] = _powers_of_ten(flat[start : start + _PIECE])
+    return result.reshape(np.shape(exponents))
+
+
+def spread(low: float, high: float, count: int) -> Floats:
+    """Return ``count`` numbers from ``low`` to ``high``, both positive, even in their logarithms; read-only."""
+    return _kept_spread(low, high, count) if count <= _KEPT else _spread(low, high, count)
+
+
+def _spread(low: float, high: float, count: int) -> Floats:
+    found = powers_of_ten(np.linspace(log10(low), log10(high), count))
+    found.setflags(write=False)
+    return found
+
+
+_kept_spread = lru_cache(maxsize=8)(_spread)
+
+
+def _powers_of_ten(x: Floats) -> Floats:
+    """10**x = 2**(n / 64) * exp(r): n from a rounded guess, r as a pair, exp by its series, whose tail is a float64."""
+    ten, step, table, per_step = _constants()
+    n = np.rint(x * per_step)
+    r = _minus(_times(x, ten), _times(n, step))
+    square = _product(r, r)
+    tail = r[0] * square[0] * (1 / 6 + r[0] * (1 / 24 + r[0] * (1 / 120 + r[0] * (1 / 720))))
+    grown = _plus(_plus((square[0] * 0.5, square[1] * 0.5), (tail, np.zeros_like(tail))), r)
+    index = n.astype(np.int64)
+    base = table[0][index % _PARTS], table[1][index % _PARTS]
+    high, _ = _plus(_product(base, grown), base)
+    return np.ldexp(high, index // _PARTS)
+
+
+@cache
+def _constants() -> tuple[tuple[float, float], tuple[float, float], _Pair, float]:
+    """Return ln 10, ln 2 / 64 and the table of 2**(i / 64) as pairs, and how many steps there are in one decade."""
+    with localcontext(prec=_DIGITS):
+        ten, step = Decimal(10).ln(), Decimal(2).ln() / _PARTS
+        pairs = [_pair(Decimal(2) ** (Decimal(i) / _PARTS)) for i in range(_PARTS)]
+        table = tuple(np.array(column, dtype=np.float64) for column in zip(*pairs, strict=True))
+        return _pair(ten), _pair(step), (table[0], table[1]), float(ten / step)
+
+
+def _pair(value: Decimal) -> tuple[float, float]:
+    high = float(value)
+    return high, float(value - Decimal(high))
+
+
+def _two_sum(a: Floats, b: Floats) -> _Pair:
+    """Return a + b and what its rounding lost (Knuth, The Art of Computer Programming, vol. 2, section 4.2.2)."""
+    total = a + b
+    other = total - a
+    return total, (a - (total - other)) + (b - other)
+
+
+def _split(a: Floats | float) -> tuple[Floats | float, Floats | float]:
+    """Return two halves of 26 bits (Dekker, Numerische Mathematik 18, 1971)."""
+    scaled = 134_217_729.0 * a
+    high = scaled - (scaled - a)
+    return high, a - high
+
+
+def _two_product(a: Floats, b: Floats | float) -> _Pair:
+    """Return a * b and what its rounding lost (Dekker)."""
+    total = a * b
+    (ah, al), (bh, bl) = _split(a), _split(b)
+    return total, np.asarray(((ah * bh - total) + ah * bl + al * bh) + al * bl)
+
+
+def _times(x: Floats, constant: tuple[float, float]) -> _Pair:
+    high, low = _two_product(x, constant[0])
+    return _two_sum(high, low + x * constant[1])
+
+
+def _product(a: _Pair, b: _Pair) -> _Pair:
+    high, low = _two_product(a[0], b[0])
+    return _two_sum(high, low + (a[0] * b[1] + a[1] * b[0]))
+
+
+def _plus(a: _Pair, b: _Pair) -> _Pair:
+    high, low = _two_sum(a[0], b[0])
+    return _two_sum(high, low + (a[1] + b[1]))
+
+
+def _minus(a: _Pair, b: _Pair) -> _Pair:
+    return _plus(a, (-b[0], -b[1]))
