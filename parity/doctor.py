@@ -27,7 +27,21 @@ ENVIRONMENT: Final[dict[str, str]] = {
     "MKL_NUM_THREADS": "threads that share a product of matrices",
     "TF_NUM_INTRAOP_THREADS": "threads in one op",
     "TF_NUM_INTEROP_THREADS": "ops at the same time",
+    "NPY_DISABLE_CPU_FEATURES": "kernels that NumPy does without",
+    "NPY_ENABLE_CPU_FEATURES": "kernels that NumPy may use",
+    "OPENBLAS_CORETYPE": "whose kernels multiply NumPy's matrices",
+    "ONEDNN_MAX_CPU_ISA": "the widest kernels of oneDNN",
+    "GLIBC_TUNABLES": "which variants of powers and logarithms the C library picks",
 }
+CODE_PATHS: Final = (
+    "NPY_DISABLE_CPU_FEATURES",
+    "NPY_ENABLE_CPU_FEATURES",
+    "OPENBLAS_CORETYPE",
+    "ONEDNN_MAX_CPU_ISA",
+    "TF_ENABLE_ONEDNN_OPTS",
+    "GLIBC_TUNABLES",
+)
+"""Variables that make a processor compute as another one would: with them it is another machine."""
 WORKER_ENVIRONMENT: Final[dict[str, str]] = {
     "TF_CPP_MIN_LOG_LEVEL": "3",
     # One thread a worker: sums are added in one order whatever the number of cores, and workers do not fight for them.
@@ -41,15 +55,21 @@ WORKER_ENVIRONMENT: Final[dict[str, str]] = {
 }
 """What a worker process gets unless the variable is set already."""
 _FEATURES: Final = ("fma", "avx2", "avx512f", "avx512_bf16", "amx_bf16", "asimd", "sve")
+_OF_THE_PROCESSOR: Final = (
+    "bits of what is compiled (graph, XLA, fit), of sums over a tensor, of products of matrices, and of powers and "
+    "cosines in schedules; all other bits, and whether a difference is inside its bound, are the same on any processor"
+)
 _TIME_LIMIT = 180
 
 _PROBE_NUMPY = """
 import json
 import numpy as np
+from numpy._core import _multiarray_umath as core
 blas = np.show_config(mode="dicts").get("Build Dependencies", {}).get("blas", {})
 tiny = np.float32(1e-30) * np.float32(1e-10)
 print(json.dumps({
     "BLAS": f"{blas.get('name', 'unknown')} {blas.get('version', '')}".strip(),
+    "kernels of this processor": [name for name in core.__cpu_dispatch__ if core.__cpu_features__[name]],
     "subnormals": "kept" if tiny != 0 else "flushed to zero",
 }))
 """
@@ -65,6 +85,12 @@ optimizer = keras.optimizers.RMSprop()
 model = keras.Sequential([keras.layers.Input((1,)), keras.layers.Dense(1)])
 model.compile(optimizer=optimizer, loss="mse")
 passes = tf.config.optimizer.get_experimental_options()
+import numpy as np
+def off(compiled):
+    x = np.arange(0x3F800000, 0x40800000, 3, dtype=np.uint32).view(np.float32)
+    true = 1 / np.sqrt(x.astype(np.float64))
+    obtained = tf.function(tf.math.rsqrt, jit_compile=compiled)(tf.constant(x)).numpy()
+    return f"{float(np.max(np.abs(obtained - true) / true)) * 2**24:.2f} unit roundoffs on this processor"
 print(json.dumps({
     "RMSprop": f"{type(optimizer).__module__}.{type(optimizer).__qualname__}",
     "Keras backend": keras.config.backend(),
@@ -76,6 +102,8 @@ print(json.dumps({
                 f" (rewrites a division by a root in graph mode)",
     "model.fit": "compiled by XLA" if model.jit_compile else "not compiled by XLA (jit_compile=auto)",
     "TF32": "on (GPUs only)" if tf.config.experimental.tensor_float_32_execution_enabled() else "off",
+    "reciprocal root, Eigen": f"off by at most {off(False)}",
+    "reciprocal root, XLA": f"off by at most {off(True)}",
     "subnormals, eager": word(times(*tiny)),
     "subnormals, graph": word(tf.function(times)(*tiny)),
     "subnormals, XLA": word(tf.function(times, jit_compile=True)(*tiny)),
@@ -94,6 +122,25 @@ def circumstances() -> dict[str, Any]:
         "cores": launch.cores(),
         "packages": {name: found for name in PACKAGES if (found := _version(name)) is not None},
         "environment": environment(),
+        "processor": of_the_processor(),
+    }
+
+
+def of_the_processor() -> dict[str, str]:
+    """Return the facts of a report that belong to this processor, and what follows from its maker's promises."""
+    from parity.numerics import format_of  # NumPy, which most who ask for the environment do without
+    from parity.promises import ESTIMATES
+
+    features = cpu().split()
+    offered = [e for e in ESTIMATES if e.root and e.dtype == "float32" and (not e.feature or e.feature in features)]
+    arm = "asimd" in features
+    estimates = [e for e in offered if (e.feature == "asimd") is arm]
+    unit = format_of("float32").unit
+    promised = "; ".join(f"{e.instruction}: within {e.roundings(unit):.2f} unit roundoffs" for e in estimates)
+    largest = max(e.roundings(unit) for e in ESTIMATES if e.root and e.dtype == "float32")
+    return {
+        "reciprocal root": f"{promised} (promised, and refined by steps); the bound allows {largest:.2f} everywhere",
+        "its own": _OF_THE_PROCESSOR,
     }
 
 
@@ -109,6 +156,7 @@ def examine() -> dict[str, Any]:
         "machine": {key: found[key] for key in ("system", "cpu", "cores", "python")},
         "packages": {"parity": found["parity"], "commit": found["commit"] or "unknown", **packages},
         "environment": environment,
+        "processor": found["processor"],
         "numpy": _ask(_PROBE_NUMPY),
     }
     if packages["tensorflow"] is None:

@@ -18,7 +18,10 @@ Text = Annotated[str, Meta(min_length=1)]
 
 
 class Known(Struct, frozen=True, forbid_unknown_fields=True):
-    """One entry: which comparisons (globs with ``*``), the verdict they end in, why, and where that is written down."""
+    """One entry: which comparisons (globs with ``*``), the verdict they end in, why, and where that is written down.
+
+    ``only`` names the processors that show it, where not all do: elsewhere it is no news that it does not show.
+    """
 
     case: Text
     subject: Text
@@ -26,6 +29,7 @@ class Known(Struct, frozen=True, forbid_unknown_fields=True):
     reason: Text
     link: Text
     comparison: str = "*"
+    only: str = ""
 
 
 class _File(Struct, frozen=True, forbid_unknown_fields=True):
@@ -73,6 +77,9 @@ def _judged(entries: list[Known], item: Comparison, shortened: bool) -> Comparis
         )
     if item.outcome.fails or shortened:
         return item
+    if entry.only:
+        note = f"listed as {entry.verdict} on {entry.only}: it does not show here"
+        return msgspec.structs.replace(item, notes=[note, *item.notes])
     reason = f"{Verdict.FIXED.value}; it was listed as {entry.verdict}: {entry.reason}"
     return msgspec.structs.replace(item, verdict=Verdict.FIXED.name, reason=reason)
 

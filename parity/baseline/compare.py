@@ -2,22 +2,24 @@
 
 from collections.abc import Iterator
 from enum import Enum
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from parity.baseline.elsewhere import Decides, Judged, judged
 from parity.baseline.record import Circumstances, Entry
 from parity.baseline.words import differing, sentence
 from parity.report.numbers import real
 from parity.results import Comparison
 from parity.verdict import Verdict
 
-_AGREES = (Verdict.IDENTICAL, Verdict.ROUNDING, Verdict.UNDECIDED)
-
 
 class Kind(Enum):
     """What a comparison is to the baseline; the value is the sentence that explains it."""
 
     SAME = "as accepted"
-    ELSEWHERE = "differs only in what the processor decides, and the baseline was made on another one: not judged here"
+    BITS = (
+        "verdict, bound and first divergence are as accepted on another machine; bits that its processor decides differ"
+    )
+    ELSEWHERE = "agrees, as it did on the machine of the baseline; more of it is the processor's, and not judged here"
     BETTER = "agrees more closely than what was accepted"
     CHANGED = "is not what was accepted"
     MISSING = "is not in the baseline"
@@ -37,7 +39,7 @@ class Kind(Enum):
 
 
 class Finding(NamedTuple):
-    """One comparison beside its accepted outcome, what that means in words, and why it may be so."""
+    """One comparison beside its accepted outcome, what that means in words, why, and what decides about its bits."""
 
     kind: Kind
     item: Comparison
@@ -45,6 +47,7 @@ class Finding(NamedTuple):
     now: Entry
     says: str
     reasons: tuple[str, ...]
+    by: tuple[Decides, ...] = ()
 
     @property
     def urgency(self) -> tuple[bool, int]:
@@ -58,6 +61,7 @@ def judge(
     now: Entry,
     then: Circumstances | None,
     here: Circumstances,
+    by: tuple[Decides, ...] = (),
     strict: bool = False,
 ) -> Finding:
     """Return what a comparison is to the baseline.
@@ -68,17 +72,19 @@ def judge(
         now: what the baseline would keep of ``item``.
         then: the circumstances of ``before``.
         here: the circumstances of ``now``.
+        by: by what a processor decides about the bits of this comparison.
         strict: judge bits also where the baseline was made on another processor.
     """
     elsewhere = not strict and then is not None and then.machine != here.machine
-    kind = _kind(before, now, elsewhere)
+    kind = _kind(before, now, by if elsewhere else None)
     says = "" if kind is Kind.SAME else sentence(before, now, item)
     explained = kind in (Kind.BETTER, Kind.CHANGED) and before is not None and then is not None
     reasons = tuple(_reasons(before, now, then, here)) if explained and before and then else ()
-    return Finding(kind, item, before, now, says, reasons)
+    return Finding(kind, item, before, now, says, reasons, by)
 
 
-def _kind(before: Entry | None, now: Entry, elsewhere: bool) -> Kind:
+def _kind(before: Entry | None, now: Entry, by: tuple[Decides, ...] | None) -> Kind:
+    """Return what an outcome is to the accepted one; ``by`` is None where that was obtained on this machine."""
     if now.outcome is Verdict.FIXED:
         return Kind.FIXED
     if now.outcome is Verdict.NOT_INSTALLED:
@@ -87,20 +93,11 @@ def _kind(before: Entry | None, now: Entry, elsewhere: bool) -> Kind:
         return Kind.MISSING
     if before.result == now.result:
         return Kind.SAME
-    if elsewhere and _invariant(before) == _invariant(now):
-        return Kind.ELSEWHERE
+    if by is not None:
+        far = judged(before, now, by)
+        if far is not Judged.CHANGED:
+            return Kind.BITS if far is Judged.BITS else Kind.ELSEWHERE
     return Kind.BETTER if _closeness(now) < _closeness(before) and now.compared >= before.compared else Kind.CHANGED
-
-
-def _invariant(entry: Entry) -> tuple[Any, ...]:
-    """Return what no processor may change: whether it agrees, how much was compared, and where it parts first.
-
-    The bits are the processor's (it contracts, splits sums, and picks kernels by its width), and with them whether all
-    are equal, and how near to its bound the worst difference comes; that none leaves its bound is not.
-    """
-    verdict = "agrees" if entry.outcome in _AGREES else entry.verdict
-    first = entry.first_divergence
-    return verdict, entry.compared, first and (first.step, first.slot, first.tensor, first.stage)
 
 
 def _closeness(entry: Entry) -> tuple[int, float]:

@@ -10,6 +10,7 @@ from typing import Any
 from parity import subjects
 from parity.baseline import store
 from parity.baseline.compare import Finding, Kind, judge
+from parity.baseline.elsewhere import decided
 from parity.baseline.record import Circumstances, Entry, Key, circumstances_of, definition_of, entry_of
 from parity.baseline.store import Change, Pending, Record
 from parity.errors import DataError, UsageError
@@ -65,7 +66,7 @@ def settle(run: Run, folder: Path, whole: bool, everyone: bool, strict: bool = F
         DataError: the baseline is damaged.
         UsageError: the folder cannot be made or opened.
     """
-    definitions = {str(cell["id"]): definition_of(cell) for cell in run.cells}
+    cells = {str(cell["id"]): cell for cell in run.cells}
     by_subject = _by_subject(run)
     found: list[Finding] = []
     waiting: list[Path] = []
@@ -74,7 +75,7 @@ def settle(run: Run, folder: Path, whole: bool, everyone: bool, strict: bool = F
         before = {subject: store.read(store.place(folder, subject)) for subject in by_subject}
         for subject, items in by_subject.items():
             here = circumstances_of(run.circumstances, subject)
-            judged = [_judged(item, definitions, before[subject], here, strict) for item in items]
+            judged = [_judged(item, cells.get(item.case, {}), before[subject], here, strict) for item in items]
             found += judged
             try:
                 path = _leave(folder, subject, judged, before[subject], here, run.circumstances)
@@ -125,12 +126,12 @@ def _exists(subject: str) -> bool:
 
 
 def _judged(
-    item: Comparison, definitions: Mapping[str, str], record: Record | None, here: Circumstances, strict: bool
+    item: Comparison, cell: Mapping[str, Any], record: Record | None, here: Circumstances, strict: bool
 ) -> Finding:
-    now = entry_of(item, definitions.get(item.case, ""), here.name)
+    now = entry_of(item, definition_of(cell) if cell else "", here.name)
     before = record.by_key.get(now.key) if record else None
     then = record.circumstances[before.under] if record and before else None
-    return judge(item, before, now, then, here, strict)
+    return judge(item, before, now, then, here, decided(cell, item.subject), strict)
 
 
 def _leave(

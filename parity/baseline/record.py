@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
@@ -9,6 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from parity import subjects
+from parity.doctor import CODE_PATHS
 from parity.golden.place import is_golden
 from parity.report.numbers import plain
 from parity.results import Comparison
@@ -40,9 +42,11 @@ class Circumstances(Struct, frozen=True, forbid_unknown_fields=True):
         return _digest(msgspec.to_builtins(self))[:8]
 
     @property
-    def machine(self) -> tuple[str, int, str]:
-        """What decides about bits and no one chose: width of vectors, contraction, split sums, the C library."""
-        return self.cpu, self.cores, self.system
+    def machine(self) -> tuple[object, ...]:
+        """What decides about bits: width of vectors, contraction, split sums, the C library, and what narrows them."""
+        paths = [self.environment.get(name) for name in CODE_PATHS]
+        widest = re.search(r"--xla_cpu_max_isa=(\w+)", self.environment.get("XLA_FLAGS", ""))
+        return self.cpu, self.cores, self.system, *paths, widest and widest[1]
 
 
 class Required(Struct, frozen=True, forbid_unknown_fields=True):

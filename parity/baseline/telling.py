@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from parity.baseline.compare import Finding, Kind
+from parity.baseline.elsewhere import why_unjudged
 from parity.baseline.gate import Outcome
 from parity.baseline.store import FOLDER
 from parity.report.facts import command
@@ -26,9 +27,8 @@ _WORDS = {
 
 def headline(outcome: Outcome) -> str:
     """Return the one sentence that says how a check ended."""
-    same = len(outcome.of(Kind.SAME, Kind.ELSEWHERE))
-    elsewhere = len(outcome.of(Kind.ELSEWHERE))
-    far = f", {elsewhere:,} of them as far as another processor can tell." if elsewhere else "."
+    same = len(outcome.of(Kind.SAME, Kind.BITS, Kind.ELSEWHERE))
+    far = _far(len(outcome.of(Kind.BITS)), len(outcome.of(Kind.ELSEWHERE)))
     counts = [f"{len(outcome.of(kind)):,} {word}" for kind, word in _WORDS.items() if outcome.of(kind)]
     if outcome.status() == 3:
         return "Nothing was compared, so nothing was checked."
@@ -37,24 +37,44 @@ def headline(outcome: Outcome) -> str:
     return f"{', '.join(counts)}; {same:,} as accepted{far}"
 
 
+def _far(bits: int, agree: int) -> str:
+    """Return how far what is as accepted was judged on another machine than the baseline's."""
+    parts = [f"{bits:,} of them but for bits that the processor decides"] if bits else []
+    parts += [f"{agree:,} as far as that they agree"] if agree else []
+    return "".join(f", {part}" for part in parts) + "."
+
+
 def asides(outcome: Outcome) -> list[str]:
     """Return what is told and does not fail: what another processor decides, unused entries, subjects that stood by."""
     lines = []
     accepted = Counter(f.before.verdict for f in outcome.of(Kind.SAME) if f.before and f.before.outcome.fails)
     for verdict, count in sorted(accepted.items()):
         lines.append(f"{many(count, 'comparison')} of those as accepted {'are' if count > 1 else 'is'} {verdict}.")
-    elsewhere = len(outcome.of(Kind.ELSEWHERE))
-    if elsewhere:
-        verb = "differ" if elsewhere > 1 else "differs"
-        lines.append(
-            f"{many(elsewhere, 'comparison')} {verb} only in what the processor decides, and the baseline was made on "
-            f"another one: not judged here (--strict judges them)."
-        )
+    lines += _elsewhere(outcome)
     if outcome.unused:
         lines.append(_unused(outcome))
     if outcome.idle:
         lines.append(f"Not run, though the baseline holds them: {', '.join(map(clean, outcome.idle))}.")
     return lines
+
+
+def _elsewhere(outcome: Outcome) -> list[str]:
+    """Return what was not judged because the baseline was made on another machine, by its reasons."""
+    bits, agree = outcome.of(Kind.BITS), outcome.of(Kind.ELSEWHERE)
+    if not bits and not agree:
+        return []
+    lines = ["The baseline was made on another machine (--strict judges every bit)."]
+    by = Counter(reason.value for finding in bits for reason in finding.by)
+    if bits:
+        lines.append(f"Bits not judged in {many(len(bits), 'comparison')}, decided by {_counted(by)}.")
+    why = Counter(why_unjudged(finding.before, finding.now) for finding in agree if finding.before)
+    if agree:
+        lines.append(f"Not judged, but for that they agree, {many(len(agree), 'comparison')}: {_counted(why)}.")
+    return lines
+
+
+def _counted(reasons: Counter[str]) -> str:
+    return "; ".join(f"{reason} ({count:,})" for reason, count in reasons.most_common())
 
 
 def _unused(outcome: Outcome) -> str:
@@ -139,6 +159,7 @@ def _record(finding: Finding) -> dict[str, Any]:
         "fails": finding.kind.fails,
         "says": finding.says,
         "reasons": list(finding.reasons),
+        "decided_by": [reason.value for reason in finding.by],
         "accepted": None if finding.before is None else msgspec.to_builtins(finding.before),
         "obtained": msgspec.to_builtins(finding.now),
         "reproduce": reproduction(finding),

@@ -54,24 +54,40 @@ class Adapter(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A registered subject: ``home`` is ``module:Class``, ``requires`` the modules it needs."""
+    """A registered subject: ``home`` is ``module:Class``, ``requires`` the modules it needs.
+
+    ``rounds_each_operation`` says that no compiler joins or replaces operations, so that bits are no processor's where
+    none of them is.
+    """
 
     name: str
     summary: str
     home: str
     requires: tuple[str, ...] = ()
     arguments: tuple[str, ...] = ()
+    rounds_each_operation: bool = False
 
 
 _ENTRIES = (
-    Entry("reference", "the NumPy page, tf.keras semantics", "parity.subjects.numpy_class:ReferenceSubject"),
-    Entry("posted", "the optimizer of the question, as posted", "parity.subjects.numpy_class:PostedSubject"),
+    Entry(
+        "reference",
+        "the NumPy page, tf.keras semantics",
+        "parity.subjects.numpy_class:ReferenceSubject",
+        rounds_each_operation=True,
+    ),
+    Entry(
+        "posted",
+        "the optimizer of the question, as posted",
+        "parity.subjects.numpy_class:PostedSubject",
+        rounds_each_operation=True,
+    ),
     Entry(
         "keras-eager",
         "tf.keras RMSprop, one op at a time",
         "parity.subjects.keras:KerasSubject",
         ("tensorflow",),
         ("eager",),
+        rounds_each_operation=True,
     ),
     Entry(
         "keras-graph",

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from gating import ELSEWHERE, HERE, Line, made
 
@@ -10,6 +11,14 @@ from parity.casefile import select
 
 A, B = "rmsprop/defaults", "rmsprop/plain[float32]"
 ONLY = {"words": (A,)}
+NORM = {"hyperparameters": {"clipnorm": 1.0}}
+NETWORK = {"problem": {"kind": "mlp"}}
+POWERS = {"hyperparameters": {"learning_rate": {"schedule": "ExponentialDecay"}}}
+
+
+def xla(verdict: str = "IDENTICAL", case: str = A, **more: Any) -> Any:
+    """Make up a comparison of a compiled subject."""
+    return made(case, verdict, subject="keras-xla", **more)
 
 
 def test_the_first_divergence_of_bits_is_told_by_slot_tensor_and_step(line: Line) -> None:
@@ -49,32 +58,58 @@ def test_on_the_same_processor_everything_is_judged(line: Line, before: Any, now
 @pytest.mark.parametrize(
     ("before", "now"),
     [
-        (made(A), made(A, digest="other")),
-        (made(A), made(A, "ROUNDING", ratio=0.9)),
-        (made(A, "ROUNDING", ratio=0.9), made(A)),
-        (made(A, "ROUNDING", ratio=0.4), made(A, "UNDECIDED", ratio="Infinity")),
-        (made(A, "KNOWN_DIVERGENCE", ratio=7.0, parts=2), made(A, "KNOWN_DIVERGENCE", ratio=8.0, parts=2)),
+        (xla(), xla("ROUNDING", ratio=0.9)),
+        (xla("ROUNDING", ratio=0.9), xla()),
+        (xla("ROUNDING", ratio=0.4), xla("UNDECIDED", ratio="Infinity")),
+        (xla("KNOWN_DIVERGENCE", ratio=7.0, parts=2), xla("ROUNDING", ratio=0.7)),
+        (xla("ROUNDING", ratio="NaN"), xla("ROUNDING", ratio="NaN", digest="other")),
     ],
 )
-def test_on_another_processor_what_it_decides_is_counted_and_not_judged(line: Line, before: Any, now: Any) -> None:
-    line.accepted(before, made(B))
-    assert line.check(now, made(B), circumstances=ELSEWHERE) == 0
-    assert "1 comparison differs only in what the processor decides" in line.out
-    assert "All 2 comparisons are as accepted, 1 of them as far as another processor can tell." in line.out
-    assert line.left() == ["reference.json"], "nothing waits, since nothing is to be accepted"
-    assert line.check(now, made(B), circumstances=ELSEWHERE, words=("--strict",)) == 1
+def test_on_another_processor_what_only_agrees_is_counted_and_not_judged(line: Line, before: Any, now: Any) -> None:
+    if before.first_divergence:
+        now = msgspec.structs.replace(now, first_divergence=before.first_divergence)
+    line.accepted(before, xla(case=B))
+    assert line.check(now, xla(case=B), circumstances=ELSEWHERE) == 0
+    assert "Not judged, but for that they agree, 1 comparison: " in line.out
+    assert "All 2 comparisons are as accepted, 1 as far as that they agree." in line.out
+    assert line.left() == ["keras-xla.json"], "nothing waits, since nothing is to be accepted"
+    assert line.check(now, xla(case=B), circumstances=ELSEWHERE, words=("--strict",)) == 1
     assert "processor was Model A fma avx2, is Model B fma avx2 avx512f" in line.out
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "cell", "by"),
+    [
+        (xla("ROUNDING", ratio=0.4), xla("ROUNDING", ratio=0.9), {}, "a compiler that contracts"),
+        (xla("KNOWN_DIVERGENCE", ratio=7.0, parts=2), xla("KNOWN_DIVERGENCE", ratio=8.0, parts=2), {}, "a compiler"),
+        (made(A, "ROUNDING", ratio=0.4), made(A, "ROUNDING", ratio=0.9), NORM, "sums, whose order"),
+        (made(A), made(A, digest="other"), NETWORK, "sums, whose order"),
+        (made(A), made(A, digest="other"), POWERS, "powers and cosines"),
+    ],
+)
+def test_on_another_processor_verdict_bound_and_place_are_judged_and_bits_are_not_where_it_decides_them(
+    line: Line, before: Any, now: Any, cell: Any, by: str
+) -> None:
+    line.accepted(before, **cell)
+    assert line.check(now, circumstances=ELSEWHERE, **cell) == 0
+    assert f"Bits not judged in 1 comparison, decided by {by}" in line.out
+    assert line.check(now, circumstances=ELSEWHERE, words=("--strict",), **cell) == 1
 
 
 @pytest.mark.parametrize("other", [{"cores": 64}, {"system": "Linux x86_64, Another OS"}])
 def test_cores_and_system_make_another_machine_too(line: Line, other: dict[str, Any]) -> None:
-    line.accepted(made(A))
-    assert line.check(made(A, digest="other"), circumstances=HERE | other) == 0
+    line.accepted(made(A), **NORM)
+    assert line.check(made(A, digest="other"), circumstances=HERE | other, **NORM) == 0
 
 
 @pytest.mark.parametrize(
     ("before", "now"),
     [
+        (made(A), made(A, digest="other")),
+        (made(A), made(A, "ROUNDING", ratio=0.9)),
+        (made(A, "ROUNDING", ratio=0.4), made(A, "ROUNDING", ratio=0.9)),
+        (xla(), xla(digest="other")),
+        (xla("ROUNDING", ratio=0.4), xla("DIVERGED", ratio=1.1)),
         (made(A), made(A, "DIVERGED", parts=0)),
         (made(A), made(A, "FAILED")),
         (made(A), made(A, "NON_FINITE", parts=0)),
@@ -91,13 +126,36 @@ def test_on_another_processor_what_none_may_change_still_fails(line: Line, befor
     assert line.check(now, circumstances=ELSEWHERE, **ONLY) == 1
 
 
+PATHS = [
+    {"NPY_DISABLE_CPU_FEATURES": "X86_V4"},
+    {"OPENBLAS_CORETYPE": "Haswell"},
+    {"ONEDNN_MAX_CPU_ISA": "SSE41"},
+    {"TF_ENABLE_ONEDNN_OPTS": "0"},
+    {"GLIBC_TUNABLES": "glibc.cpu.hwcaps=-FMA"},
+    {"XLA_FLAGS": "--xla_dump_to=<path> --xla_cpu_max_isa=AVX2"},
+]
+
+
+@pytest.mark.parametrize("narrowed", PATHS, ids=lambda narrowed: next(iter(narrowed)))
+def test_a_setting_that_narrows_the_processor_makes_another_machine_of_it(line: Line, narrowed: dict[str, str]) -> None:
+    line.accepted(made(A), **NORM)
+    assert line.check(made(A, digest="other"), circumstances=HERE | {"environment": narrowed}, **NORM) == 0
+    assert line.check(made(A, "DIVERGED", parts=0), circumstances=HERE | {"environment": narrowed}, **NORM) == 1
+
+
+def test_a_setting_that_lets_a_compiler_be_inexact_excuses_nothing(line: Line) -> None:
+    line.accepted(made(A), **NORM)
+    inexact = HERE | {"environment": {"XLA_FLAGS": "--xla_cpu_enable_fast_math=true"}}
+    assert line.check(made(A, digest="other"), circumstances=inexact, **NORM) == 1
+
+
 def test_an_entry_is_judged_by_the_machine_that_it_was_made_on(line: Line) -> None:
-    line.accepted(made(A))
-    line.accepted(made(A), made(B), circumstances=ELSEWHERE)
+    line.accepted(made(A), **NORM)
+    line.accepted(made(A), made(B), circumstances=ELSEWHERE, **NORM)
     table = json.loads(line.record().read_text(encoding="utf-8"))
     assert len(table["circumstances"]) == 2
-    assert line.check(made(A, digest="other"), made(B), circumstances=ELSEWHERE) == 0
-    assert line.check(made(A), made(B, digest="other"), circumstances=ELSEWHERE) == 1
+    assert line.check(made(A, digest="other"), made(B), circumstances=ELSEWHERE, **NORM) == 0
+    assert line.check(made(A), made(B, digest="other"), circumstances=ELSEWHERE, **NORM) == 1
 
 
 @pytest.mark.parametrize(

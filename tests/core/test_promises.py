@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from parity import doctor
 from parity.bounds import exact
 from parity.numerics import dtype_of, format_of
 from parity.promises import ESTIMATES, division_roundings
@@ -89,3 +90,14 @@ def test_the_allowance_of_four_roundings_that_stood_here_would_not_do():
     quotient = x.astype(np.float64) / np.sqrt(y.astype(np.float64))
     obtained = x * refined(sse, y, start_of(sse, y, 1)[0])
     assert np.max(np.abs(obtained / quotient - 1)) > (1 + 4) * 2.0**-24
+
+
+def test_a_machine_is_told_which_estimates_it_has_and_what_the_bound_allows(monkeypatch):
+    monkeypatch.setattr(doctor, "cpu", lambda: "A Processor (1/2) fma avx2")
+    told = doctor.of_the_processor()["reciprocal root"]
+    assert told.startswith("RSQRTPS: within 5.38 unit roundoffs (promised")
+    assert told.endswith("the bound allows 5.38 everywhere")
+    monkeypatch.setattr(doctor, "cpu", lambda: "Another (3) asimd sve")
+    told = doctor.of_the_processor()["reciprocal root"]
+    assert told.startswith("FRSQRTE: within 2.51 unit roundoffs")
+    assert "RSQRTPS:" not in told.replace("FRSQRTE", "")

@@ -145,6 +145,13 @@ def test_a_listed_divergence_that_is_gone_is_fixed_and_fails(verdict):
     assert item.outcome.fails
 
 
+def test_a_divergence_that_only_some_processors_show_is_no_news_elsewhere():
+    item = applied("ROUNDING", entry(only="processors with AVX2"))
+    assert item.verdict == "ROUNDING"
+    assert item.notes == ["listed as DIVERGED on processors with AVX2: it does not show here"]
+    assert applied("DIVERGED", entry(only="processors with AVX2")).verdict == "KNOWN_DIVERGENCE"
+
+
 @pytest.mark.parametrize("verdict", ["FAILED", "NON_FINITE", "NOT_COMPARABLE"])
 def test_another_failure_than_the_listed_one_stays_itself(verdict):
     assert applied(verdict, entry()).verdict == verdict
