@@ -97,7 +97,8 @@ def page(document: dict[str, Any]) -> str:
         named = ", ".join(f"**{case}**" if promised else case for case, promised in sorted(cases.items()))
         lines.append(f"| {mistake} | {len(cases)}: {named} |")
     given = document["circumstances"]
-    lines += ["", f"Measured with: {', '.join(f'{name} {value}' for name, value in _versions(given))}."]
+    versions = ", ".join(f"{name} {value}" for name, value in _versions(given))
+    lines += ["", f"Measured on {given.get('cpu', 'a processor that was not noted')} with: {versions}."]
     return "\n".join(lines) + "\n"
 
 

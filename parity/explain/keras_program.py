@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from parity import launch
+from parity.doctor import cpu
 from parity.errors import NotInstalledError, UsageError
 from parity.explain.factors import FACTORS, Program
 
@@ -162,6 +163,7 @@ def _resolved(keras: Any, tf: Any, model: Any) -> dict[str, Any]:
         "jit_compile": bool(model.jit_compile),
         "run_eagerly": bool(model.run_eagerly),
         "versions": {"keras": keras.__version__, "tensorflow": tf.__version__},
+        "processor": cpu(),
     }
 
 

@@ -171,6 +171,7 @@ def _method(found: Explanation) -> dict[str, str]:
         "differing": str(sum(row.differs for row in found.configuration)),
         "inert": " and ".join(found.inert),
         "versions": ", ".join(f"{name} {version}" for name, version in versions.items()),
+        "processor": (found.keras or {}).get("processor", "a processor that was not noted"),
         "checks": _table(["side", "compared", "described", "the real program"], rows),
     }
 
