@@ -2,6 +2,8 @@
 
 from typing import Final, Literal
 
+from parity.reference.switches import SWITCHES
+
 Dtype = Literal["float64", "float32", "float16", "bfloat16"]
 Source = Literal["replayed", "shared", "computed"]
 Mode = Literal["lockstep", "free"]
@@ -37,27 +39,8 @@ STAGES: Final = (
     "average",
 )
 
-SWITCHES: Final[dict[str, tuple[tuple[str, ...], str]]] = {
-    "epsilon_place": (("inside", "outside", "none"), "epsilon under the root, after it, or nowhere"),
-    "second_moment_start": (("0", "1"), "the number that the second moment starts at"),
-    "learning_rate_place": (("inside", "outside"), "the learning rate inside or outside the momentum buffer"),
-    "nesterov": (("false", "true"), "Nesterov's look-ahead on the momentum buffer"),
-    "bias_correction": (("false", "true"), "the moments divided by 1 - rho^t, as Adam does"),
-    "weight_decay_form": (("decoupled", "coupled", "unscaled"), "decay of weights, of gradients, or without the rate"),
-    "one_minus_rho": (("double", "variable_dtype"), "1 - rho formed in double or in the variable's dtype"),
-    "moment_form": (("product", "lerp"), "rho*v + (1-rho)*g2 or v + (g2-v)*(1-rho)"),
-    "division": (("divide", "rsqrt"), "division by the root or multiplication by its reciprocal"),
-    "denominator_uses": (("updated", "previous"), "the second moment after or before this step's update"),
-    "denominator_power": (("0.5", "1"), "the root of the second moment, or none"),
-    "rho_role": (("keep", "new"), "rho weighs the old moment or the new gradient"),
-    "schedule_origin": (("0", "1"), "the first step's number in a learning-rate schedule"),
-    "state_carried": (("true", "false"), "the state is kept from step to step"),
-    "gradient_reduction": (("mean", "sum"), "gradients averaged or summed over the batch"),
-    "arithmetic": (("float16", "bfloat16", "float32", "float64"), "the dtype that the update is computed in"),
-}
-
 MISTAKES: Final[dict[str, str]] = {
-    **{name: sentence for name, (_, sentence) in SWITCHES.items()},
+    **{switch.name: switch.meaning for switch in SWITCHES},
     "learning_rate": "another learning rate, or one rounded to another dtype",
     "rho": "another rho",
     "epsilon": "another epsilon",

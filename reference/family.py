@@ -15,34 +15,14 @@ import ml_dtypes
 import numpy as np
 
 from .rmsprop import RMSprop, State, Tensors, Update, _check_match, as_float32, constant
-
-SWITCHES: dict[str, tuple[Any, ...]] = {
-    "epsilon_place": ("inside", "outside", "none"),
-    "second_moment_start": (0.0, 1.0),
-    "learning_rate_place": ("inside", "outside"),
-    "nesterov": (False, True),
-    "bias_correction": (False, True),
-    "weight_decay_form": ("decoupled", "coupled", "unscaled"),
-    "one_minus_rho": ("double", "variable_dtype"),
-    "moment_form": ("product", "lerp", "chained"),
-    "division": ("divide", "rsqrt"),
-    "increment_order": ("rate_first", "quotient_first", "rate_over_root"),
-    "denominator_uses": ("updated", "previous"),
-    "denominator_power": (0.5, 1.0),
-    "rho_role": ("keep", "new"),
-    "schedule_origin": (0, 1),
-    "state_carried": (True, False, "momentum_only"),
-    "gradient_reduction": ("mean", "sum"),
-    "arithmetic": ("variable_dtype", "float16", "bfloat16", "float32", "float64"),
-}
-"""Every switch with its values; the first is tf.keras'."""
+from .switches import SWITCHES
 
 _DTYPES = {"float16": np.float16, "bfloat16": ml_dtypes.bfloat16, "float32": np.float32, "float64": np.float64}
 
 
 @dataclass(eq=False)
 class Family(RMSprop):
-    """`RMSprop` of the page, with every argument of it, and the switches of `SWITCHES`.
+    """`RMSprop` of the page, with every argument of it, and the switches of `switches.py`.
 
     `batch_size` is how many examples a gradient is the mean of; `gradient_reduction="sum"` multiplies by it.
     `moment_form="chained"` is ((1-rho)·g)·g, as `(1 - rho) * g * g` reads in Python. `increment_order` says what meets
@@ -70,9 +50,10 @@ class Family(RMSprop):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name, allowed in SWITCHES.items():
-            if name != "second_moment_start" and getattr(self, name) not in allowed:
-                raise ValueError(f"`{name}` must be one of {allowed}. Received: {getattr(self, name)!r}")
+        for switch in SWITCHES:
+            received = getattr(self, switch.name)
+            if switch.name != "second_moment_start" and received not in switch.values:
+                raise ValueError(f"`{switch.name}` must be one of {switch.values}. Received: {received!r}")
 
     def init(self, params: Tensors) -> dict[str, Any]:
         """Return the state before the first step; the second moment is `second_moment_start` everywhere."""

@@ -12,8 +12,8 @@ from parity.casefile import collect
 from parity.cli import complain
 from parity.errors import ParityError
 from parity.golden.place import PREFIX, shipped
+from parity.reference.switches import SWITCHES, spelled
 from parity.spec import Cell, schema_text
-from parity.words import SWITCHES
 
 EXAMPLES = """\
   parity list                        everything, one line each
@@ -69,7 +69,7 @@ def _sections(cells: list[Cell], everything: bool) -> list[str]:
         ]
         own = [("golden:FOLDER", "", "recordings of your own"), ("FILE.py:CLASS", "", "a class of your own")]
         sections.append(_section("Subjects", ("", "", ""), [*rows, *own]))
-        rows = [(name, " | ".join(values), meaning) for name, (values, meaning) in SWITCHES.items()]
+        rows = [(s.name, " | ".join(map(spelled, s.values)), s.meaning) for s in SWITCHES]
         sections.append(_section("Switches", ("", "", ""), rows))
     return sections
 
@@ -102,7 +102,7 @@ def _document(cells: list[Cell]) -> dict[str, Any]:
             for name, entry in found.items()
         ],
         "goldens": [{"name": f"{PREFIX}{name}", "cells": count} for name, count in shipped().items()],
-        "switches": {name: {"values": values, "meaning": meaning} for name, (values, meaning) in SWITCHES.items()},
+        "switches": {s.name: {"values": [*map(spelled, s.values)], "meaning": s.meaning} for s in SWITCHES},
     }
 
 

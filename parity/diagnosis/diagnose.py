@@ -15,6 +15,7 @@ from parity.diagnosis.observe import Make, Observation
 from parity.diagnosis.probes import MODES, Probe, first_probe, probe
 from parity.diagnosis.search import Found, extended, likely_rounding, nearest, search, within
 from parity.errors import NotInstalledError, UnsupportedError
+from parity.reference.switches import BY_NAME
 
 SEPARATORS: dict[str, tuple[dict[str, Any], str]] = {
     "rho = 0.5": ({"rho": 0.5}, "float32"),
@@ -181,7 +182,7 @@ def _never_divides(member: Member) -> bool:
 def _finding(member: Member, observations: Sequence[Observation], exact: bool) -> Finding:
     if not member.size:
         return Finding.IDENTICAL if exact else Finding.ROUNDING
-    harmless = all(name in ("division", "moment_form", "increment_order") for name, _ in member.switches)
+    harmless = all(BY_NAME[name].rounds == "order" for name, _ in member.switches)
     if member.rounding and (harmless or all(within(Member(), seen) for seen in observations)):
         return Finding.ROUNDING
     return Finding.EXPLAINED

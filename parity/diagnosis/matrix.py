@@ -9,11 +9,10 @@ from parity import subjects
 from parity.diagnosis.behaviour import run
 from parity.diagnosis.diagnose import diagnose_observed, observe_modes
 from parity.diagnosis.findings import Diagnosis, Explanation, Finding
-from parity.diagnosis.member import ROUNDING_ONLY
 from parity.diagnosis.observe import Observation, first_difference
 from parity.diagnosis.probes import MODES, first_probe
 from parity.errors import NotInstalledError
-from parity.reference.family import SWITCHES
+from parity.reference.switches import BY_NAME
 
 PAIR = ("a", "b", "mode", "outcome", "switches", "rounding", "reason")
 """The fields of a pair's record; the last three are empty where they say nothing."""
@@ -125,8 +124,8 @@ def _pair(a: Row, b: Row, mode: str) -> dict[str, Any]:
 
 
 def _differences(own: list[dict[str, Any]], key: str) -> dict[str, list[Any]]:
-    names = [name for name in SWITCHES if any(name in item[key] for item in own)]
-    values = {name: [item[key].get(name, SWITCHES[name][0]) for item in own] for name in names}
+    names = [name for name in BY_NAME if any(name in item[key] for item in own)]
+    values = {name: [item[key].get(name, BY_NAME[name].values[0]) for item in own] for name in names}
     return {name: pair for name, pair in values.items() if pair[0] != pair[1]}
 
 
@@ -142,4 +141,4 @@ def _common(x: Observation, y: Observation) -> Observation:
 
 def _mere_rounding(name: str) -> bool:
     # 1 - rho in float32 is off by four roundings, more than its one operation may cost: not mere rounding.
-    return name in ROUNDING_ONLY and name not in ("one_minus_rho", "arithmetic")
+    return BY_NAME[name].rounds == "order"

@@ -10,10 +10,8 @@ from parity.bounds import exact
 from parity.diagnosis.observe import Observation
 from parity.diagnosis.probes import BATCH_SIZE, Probe
 from parity.numerics import Array, differs
-from parity.reference.family import SWITCHES, Family
-
-ROUNDING_ONLY = ("division", "moment_form", "increment_order", "one_minus_rho", "arithmetic")
-"""Switches that may change no more than the last bits."""
+from parity.reference.family import Family
+from parity.reference.switches import BY_NAME
 
 MAX_UNDECIDED = 0.2
 State = dict[str, Any]
@@ -47,7 +45,7 @@ class Member:
     def rounding(self) -> bool:
         """Whether it differs from tf.keras in no more than the last bits."""
         narrow = ("float16", "bfloat16")
-        return not self.numbers and all(n in ROUNDING_ONLY and v not in narrow for n, v in self.switches)
+        return not self.numbers and all(BY_NAME[n].rounds and v not in narrow for n, v in self.switches)
 
 
 def rule_for(member: Member, probe: Probe, kind: type[Family] = Family) -> Family:
@@ -198,4 +196,4 @@ def _ratio(shown: Array, bounded: Any) -> tuple[float, int]:
 
 def alternatives(names: list[str], skip: tuple[Any, ...] = ()) -> list[tuple[str, Any]]:
     """Return every value of the named switches that is not tf.keras'."""
-    return [(name, value) for name in names for value in SWITCHES[name][1:] if value not in skip]
+    return [(name, value) for name in names for value in BY_NAME[name].values[1:] if value not in skip]

@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from parity.diagnosis.member import ROUNDING_ONLY
 from parity.problem import Evaluation, Problem
-from parity.reference.family import SWITCHES, Family
+from parity.reference.family import Family
 from parity.reference.rmsprop import Update, as_float32
+from parity.reference.switches import SWITCHES
 from parity.spec import Cell, Mlp
 from parity.subjects.numpy_class import NumpySubject
 
@@ -36,10 +36,9 @@ def mutants() -> list[Mutant]:
 
 def _switched() -> list[Mutant]:
     found = []
-    for name, values in SWITCHES.items():
-        for value in values if name == "arithmetic" else values[1:]:
-            if value != "variable_dtype" or name == "one_minus_rho":
-                found.append(Mutant(name, str(value), _switch(name, value), name in ROUNDING_ONLY))
+    for switch in SWITCHES:
+        for value in switch.values[1:]:
+            found.append(Mutant(switch.name, str(value), _switch(switch.name, value), bool(switch.rounds)))
     return found
 
 

@@ -10,7 +10,6 @@ from typing import Any
 
 from parity.diagnosis.estimate import USUAL_EPSILONS, estimate, rounded
 from parity.diagnosis.member import (
-    ROUNDING_ONLY,
     Member,
     alternatives,
     bound_ratio,
@@ -19,24 +18,14 @@ from parity.diagnosis.member import (
     step_error,
 )
 from parity.diagnosis.observe import Observation
+from parity.reference.switches import BY_NAME, SWITCHES
 
 LIMIT = 3
-ALWAYS = [
-    "epsilon_place",
-    "second_moment_start",
-    "bias_correction",
-    "denominator_uses",
-    "denominator_power",
-    "rho_role",
-    "state_carried",
-    "gradient_reduction",
-    "one_minus_rho",
-    "moment_form",
-    "division",
-    "increment_order",
-    "arithmetic",
-]
-STRUCTURE = [name for name in ALWAYS if name not in ROUNDING_ONLY]
+STRUCTURE = [switch.name for switch in SWITCHES if not switch.rounds and not switch.needs]
+ROUNDING = [switch.name for switch in SWITCHES if switch.rounds]
+ALWAYS = [*STRUCTURE, *ROUNDING]
+"""Switches that show on a plain probe, those that change the rule first."""
+
 _NUMBERED = [name for name in STRUCTURE if name not in ("rho_role", "gradient_reduction")]
 Fits = Callable[[Member, Observation], bool]
 Choice = tuple[str, Any]
@@ -66,7 +55,7 @@ def search(observations: list[Observation], joint: bool = True) -> Found | None:
     members = _sets(observations, first, rest, equal_bits)
     if members:
         return Found(_smallest_first([*members, *_smaller_with_numbers(observations, members)]), exact=True)
-    structure = [name for name in first if name not in ROUNDING_ONLY or name in ("one_minus_rho", "moment_form")]
+    structure = [name for name in first if not BY_NAME[name].rounds or name in ("one_minus_rho", "moment_form")]
     bounded = _sets(observations, structure, rest, within)
     if bounded:
         return Found(_smallest_first(bounded), exact=False)
@@ -168,7 +157,7 @@ def _named(numbers: dict[str, float]) -> dict[str, float]:
 
 def _variants(member: Member, first: Observation) -> list[Member]:
     """Return the member with the rounding switches turned, one or two at a time, that give equal bits."""
-    choices = alternatives(list(ROUNDING_ONLY), ("float16", "bfloat16", *_own([first])))
+    choices = alternatives(ROUNDING, ("float16", "bfloat16", *_own([first])))
     variants = [member.plus(**dict(choice)) for choice in _combinations(choices, 2)]
     return [variant for variant in variants if equal_bits(variant, first)]
 
@@ -209,7 +198,7 @@ def likely_rounding(member: Member, observations: list[Observation]) -> tuple[Me
 
     Returns the member and the shares of equal bits before and after; such switches are likely, never proved.
     """
-    names = [name for name in ROUNDING_ONLY if name != "arithmetic" and name not in dict(member.switches)]
+    names = [name for name in ROUNDING if name != "arithmetic" and name not in dict(member.switches)]
     variants = [member.plus(**dict(choice)) for choice in _combinations(alternatives(names), len(names))]
     scores = [(_unequal(variant, observations), variant.size, i) for i, variant in enumerate(variants)]
     before, (fewest, _, best) = scores[0][0], min(scores)
@@ -227,9 +216,12 @@ def _unequal(member: Member, observations: list[Observation]) -> int:
 def _later(observations: list[Observation]) -> list[str]:
     """Return the switches that these observations can show beyond those of a plain constant run."""
     modes = {seen.probe.mode for seen in observations}
-    momentum = ["learning_rate_place", "nesterov"] if modes & {"momentum", "both"} else []
-    decay = ["weight_decay_form"] if "weight_decay" in modes else []
-    return [*momentum, *decay, *(["schedule_origin"] if any(seen.probe.scheduled for seen in observations) else [])]
+    shown = {
+        "momentum": bool(modes & {"momentum", "both"}),
+        "weight_decay": "weight_decay" in modes,
+        "schedule": any(seen.probe.scheduled for seen in observations),
+    }
+    return [switch.name for switch in SWITCHES if switch.needs and shown[switch.needs]]
 
 
 def _own(observations: list[Observation]) -> tuple[Any, ...]:

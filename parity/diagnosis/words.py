@@ -2,43 +2,16 @@
 
 from typing import Any, Final
 
-from parity.diagnosis.member import ROUNDING_ONLY
+from parity.reference.switches import BY_NAME, SWITCHES
 
 CAUSES: Final[dict[tuple[str, Any], str]] = {
-    ("epsilon_place", "outside"): "epsilon is added after the root instead of under it",
-    ("epsilon_place", "none"): "there is no epsilon",
-    ("second_moment_start", 1.0): "the second moment starts at one instead of zero",
-    (
-        "learning_rate_place",
-        "outside",
-    ): "the learning rate multiplies the momentum buffer, not what is added to it",
-    ("nesterov", True): "the momentum looks ahead (Nesterov)",
-    ("bias_correction", True): "the moments are divided by 1 - rho^t, as in Adam",
-    ("weight_decay_form", "coupled"): "weight decay is added to the gradient instead of taken from the weights",
-    ("weight_decay_form", "unscaled"): "weight decay is not multiplied by the learning rate",
-    ("one_minus_rho", "variable_dtype"): "1 - rho is formed in the variable's dtype instead of in double",
-    ("moment_form", "lerp"): "the moment is v + (g² - v)·(1 - rho), which rounds otherwise",
-    ("moment_form", "chained"): "the moment multiplies (1 - rho)·g by g, which rounds otherwise",
-    ("division", "rsqrt"): "the gradient is multiplied by a reciprocal root instead of divided by the root",
-    ("increment_order", "quotient_first"): "the learning rate multiplies the quotient, which rounds otherwise",
-    ("increment_order", "rate_over_root"): "the learning rate is divided by the root first, which rounds otherwise",
-    ("denominator_uses", "previous"): "the denominator uses the second moment from before this step",
-    ("denominator_power", 1.0): "the root of the second moment is missing",
-    ("rho_role", "new"): "rho weighs the new gradient instead of the old moment",
-    ("schedule_origin", 1): "the schedule is asked for step 1 at the first step instead of step 0",
-    ("state_carried", False): "the state is created anew at every step",
-    ("state_carried", "momentum_only"): "the second moment is created anew at every step",
-    ("gradient_reduction", "sum"): "gradients are summed over the batch instead of averaged",
-    ("arithmetic", "float16"): "the update is computed in float16",
-    ("arithmetic", "bfloat16"): "the update is computed in bfloat16",
-    ("arithmetic", "float32"): "the update is computed in float32",
-    ("arithmetic", "float64"): "the update is computed in float64",
+    (switch.name, choice.value): choice.cause for switch in SWITCHES for choice in switch.choices[1:]
 }
 
 
 def cause(switches: dict[str, Any], numbers: dict[str, float]) -> str:
     """Return one sentence that names every choice; "nothing differs" where there is none."""
-    ordered = sorted(switches.items(), key=lambda choice: choice[0] in ROUNDING_ONLY)
+    ordered = sorted(switches.items(), key=lambda choice: bool(BY_NAME[choice[0]].rounds))
     parts = [CAUSES[choice] for choice in ordered]
     for name, value in numbers.items():
         if name == "learning_rate_factor":

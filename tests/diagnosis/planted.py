@@ -13,15 +13,16 @@ from parity.diagnosis.diagnose import diagnose
 from parity.diagnosis.findings import Diagnosis
 from parity.diagnosis.member import Member, predict
 from parity.diagnosis.probes import BATCH_SIZE, MODES, probe
-from parity.reference.family import SWITCHES, Family
+from parity.reference.family import Family
+from parity.reference.switches import SWITCHES
 from parity.subjects.numpy_class import NumpySubject
 
 _LATER = ("increment_order", "chained", "momentum_only", "float32")
 CHOICES = [
-    (name, value)
-    for name, values in SWITCHES.items()
-    for value in values[1:]
-    if name not in _LATER and value not in _LATER
+    (switch.name, value)
+    for switch in SWITCHES
+    for value in switch.values[1:]
+    if switch.name not in _LATER and value not in _LATER
 ]
 """Every switch of the design with every value that departs; float32 is no departure for float32 weights."""
 

@@ -12,14 +12,9 @@ from parity.diagnosis.disputes import disputes
 from parity.diagnosis.effect import effect
 from parity.diagnosis.text import render
 from parity.diagnosis.words import CAUSES, cause, formula
-from parity.reference.family import SWITCHES
 
 ROOT = Path(__file__).parents[2]
 OUTSIDE = "tests/optimizers/epsilon_outside.py:RMSprop"
-
-
-def test_every_choice_has_a_sentence():
-    assert set(CAUSES) == {(name, v) for name, values in SWITCHES.items() for v in values[1:]}
 
 
 def test_the_formulas_differ_for_every_choice_that_is_more_than_rounding():

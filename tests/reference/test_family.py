@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from reference import family
-from reference.family import SWITCHES, Family
+from reference.family import Family
 from reference.rmsprop import RMSprop
+from reference.switches import SWITCHES
 
 DTYPES = [np.float16, ml_dtypes.bfloat16, np.float32, np.float64]
 ARGUMENTS = [
@@ -47,7 +48,7 @@ EVERYTHING = {
     "learning_rate": lambda step: 1e-3 / (1 + step),
     "batch_size": 32,
 }
-TURNED = [(name, value) for name, values in SWITCHES.items() for value in values[1:] if value != "float32"]
+TURNED = [(switch.name, value) for switch in SWITCHES for value in switch.values[1:] if value != "float32"]
 
 
 @pytest.mark.parametrize(("name", "value"), TURNED, ids=lambda x: str(x))
@@ -117,10 +118,13 @@ def test_a_preset_that_does_not_exist_is_refused():
         family.preset("caffe")
 
 
-def test_the_words_name_no_switch_that_the_family_lacks():
-    from parity.words import SWITCHES as WORDS
+def test_a_switch_is_an_argument_of_the_family_whose_default_is_its_first_value():
+    defaults = Family()
+    for switch in SWITCHES:
+        assert getattr(defaults, switch.name) == switch.values[0], switch.name
 
-    assert set(WORDS) == set(SWITCHES) - {"increment_order"} or set(WORDS) == set(SWITCHES)
-    for name, (values, _) in WORDS.items():
-        spelled = {str(value).lower().removesuffix(".0") for value in SWITCHES[name]}
-        assert set(values) <= spelled, name
+
+def test_every_choice_but_that_of_tf_keras_says_what_it_does():
+    for switch in SWITCHES:
+        assert not switch.choices[0].cause
+        assert all(choice.cause for choice in switch.choices[1:]), switch.name

@@ -1,0 +1,174 @@
+"""The historical choices of RMSprop, a record each: plain data, so that listing them costs nothing.
+
+`family.py` computes them; what a choice is called, what it means and what it does as a cause stands here.
+"""
+
+from typing import Any, NamedTuple
+
+
+class Choice(NamedTuple):
+    """A value of a switch, and the sentence that says what it does otherwise than tf.keras."""
+
+    value: Any
+    cause: str = ""
+
+
+class Switch(NamedTuple):
+    """A line of the rule that some implementation, framework or tutorial writes otherwise.
+
+    Attributes:
+        name: the argument of `Family`.
+        meaning: what is chosen, in a few words.
+        choices: every value; the first is tf.keras', which has no cause.
+        rounds: "" if a choice changes the rule, "order" if it changes last bits alone by another order of the same
+            operations, "precision" if by other roundings of numbers or of all.
+        needs: the argument or setting without which it shows nothing: momentum, weight_decay or schedule.
+    """
+
+    name: str
+    meaning: str
+    choices: tuple[Choice, ...]
+    rounds: str = ""
+    needs: str = ""
+
+    @property
+    def values(self) -> tuple[Any, ...]:
+        """Every value, tf.keras' first."""
+        return tuple(choice.value for choice in self.choices)
+
+
+SWITCHES = (
+    Switch(
+        "epsilon_place",
+        "epsilon under the root, after it, or nowhere",
+        (
+            Choice("inside"),
+            Choice("outside", "epsilon is added after the root instead of under it"),
+            Choice("none", "there is no epsilon"),
+        ),
+    ),
+    Switch(
+        "second_moment_start",
+        "the number that the second moment starts at",
+        (Choice(0.0), Choice(1.0, "the second moment starts at one instead of zero")),
+    ),
+    Switch(
+        "learning_rate_place",
+        "the learning rate inside or outside the momentum buffer",
+        (
+            Choice("inside"),
+            Choice("outside", "the learning rate multiplies the momentum buffer, not what is added to it"),
+        ),
+        needs="momentum",
+    ),
+    Switch(
+        "nesterov",
+        "Nesterov's look-ahead on the momentum buffer",
+        (Choice(False), Choice(True, "the momentum looks ahead (Nesterov)")),
+        needs="momentum",
+    ),
+    Switch(
+        "bias_correction",
+        "the moments divided by 1 - rho^t, as Adam does",
+        (Choice(False), Choice(True, "the moments are divided by 1 - rho^t, as in Adam")),
+    ),
+    Switch(
+        "weight_decay_form",
+        "decay of weights, of gradients, or without the rate",
+        (
+            Choice("decoupled"),
+            Choice("coupled", "weight decay is added to the gradient instead of taken from the weights"),
+            Choice("unscaled", "weight decay is not multiplied by the learning rate"),
+        ),
+        needs="weight_decay",
+    ),
+    Switch(
+        "one_minus_rho",
+        "1 - rho formed in double or in the variable's dtype",
+        (Choice("double"), Choice("variable_dtype", "1 - rho is formed in the variable's dtype instead of in double")),
+        rounds="precision",
+    ),
+    Switch(
+        "moment_form",
+        "rho*v + (1-rho)*g2, v + (g2-v)*(1-rho), or rho*v + ((1-rho)*g)*g",
+        (
+            Choice("product"),
+            Choice("lerp", "the moment is v + (g² - v)·(1 - rho), which rounds otherwise"),
+            Choice("chained", "the moment multiplies (1 - rho)·g by g, which rounds otherwise"),
+        ),
+        rounds="order",
+    ),
+    Switch(
+        "division",
+        "division by the root or multiplication by its reciprocal",
+        (
+            Choice("divide"),
+            Choice("rsqrt", "the gradient is multiplied by a reciprocal root instead of divided by the root"),
+        ),
+        rounds="order",
+    ),
+    Switch(
+        "increment_order",
+        "(L*g)/root, L*(g/root) or (L/root)*g",
+        (
+            Choice("rate_first"),
+            Choice("quotient_first", "the learning rate multiplies the quotient, which rounds otherwise"),
+            Choice("rate_over_root", "the learning rate is divided by the root first, which rounds otherwise"),
+        ),
+        rounds="order",
+    ),
+    Switch(
+        "denominator_uses",
+        "the second moment after or before this step's update",
+        (Choice("updated"), Choice("previous", "the denominator uses the second moment from before this step")),
+    ),
+    Switch(
+        "denominator_power",
+        "the root of the second moment, or none",
+        (Choice(0.5), Choice(1.0, "the root of the second moment is missing")),
+    ),
+    Switch(
+        "rho_role",
+        "rho weighs the old moment or the new gradient",
+        (Choice("keep"), Choice("new", "rho weighs the new gradient instead of the old moment")),
+    ),
+    Switch(
+        "schedule_origin",
+        "the first step's number in a learning-rate schedule",
+        (Choice(0), Choice(1, "the schedule is asked for step 1 at the first step instead of step 0")),
+        needs="schedule",
+    ),
+    Switch(
+        "state_carried",
+        "the state is kept from step to step, all of it, none, or the momentum buffer alone",
+        (
+            Choice(True),
+            Choice(False, "the state is created anew at every step"),
+            Choice("momentum_only", "the second moment is created anew at every step"),
+        ),
+    ),
+    Switch(
+        "gradient_reduction",
+        "gradients averaged or summed over the batch",
+        (Choice("mean"), Choice("sum", "gradients are summed over the batch instead of averaged")),
+    ),
+    Switch(
+        "arithmetic",
+        "the dtype that the update is computed in",
+        (
+            Choice("variable_dtype"),
+            Choice("float16", "the update is computed in float16"),
+            Choice("bfloat16", "the update is computed in bfloat16"),
+            Choice("float32", "the update is computed in float32"),
+            Choice("float64", "the update is computed in float64"),
+        ),
+        rounds="precision",
+    ),
+)
+"""Every switch, in the order in which a member of the family names them."""
+BY_NAME = {switch.name: switch for switch in SWITCHES}
+
+
+def spelled(value: Any) -> str:
+    """Return a value of a switch as it is written in TOML."""
+    return str(value).lower().removesuffix(".0") if isinstance(value, bool | int | float) else str(value)
