@@ -1,12 +1,7 @@
 """Worker processes: registered subjects share long-lived ones, a user's class gets one of its own and a time limit."""
 
-import contextlib
 import os
-import selectors
-import signal
-import subprocess
 import threading
-import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -15,6 +10,7 @@ from typing import Any
 import msgspec
 
 from parity import launch, subjects, wire
+from parity.child import Child, NoAnswerError
 from parity.doctor import WORKER_ENVIRONMENT
 from parity.errors import ParityError
 from parity.results import Pair
@@ -22,7 +18,6 @@ from parity.spec import Cell
 from parity.worker import failed
 
 TRUSTED_LIMIT = 3_600.0
-POLL_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,73 +182,27 @@ class Standing:
 
 
 class _Worker:
-    """One child process and the two pipes to it."""
+    """One child process for the pairs of one home."""
 
     def __init__(self, home: str, folder: str | None = None, environment: dict[str, str] | None = None) -> None:
         self.home = home
-        self._process = subprocess.Popen(
-            launch.module("parity.worker", str(os.getpid())),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=environment or {**WORKER_ENVIRONMENT, **os.environ},
-            cwd=folder,
-            start_new_session=True,
-        )
+        around = environment or {**WORKER_ENVIRONMENT, **os.environ}
+        self._child = Child("parity.worker", environment=around, folder=folder)
+        self.kill, self.stop = self._child.kill, self._child.end
 
     @property
     def alive(self) -> bool:
         """Whether the process still runs."""
-        return self._process.poll() is None
+        return self._child.alive
 
     def run(self, task: Task, time_limit: float) -> Pair:
         """Send one task and wait for its answer; a silent or dead process makes the pair FAILED."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
+        late = f"did not finish within {time_limit:g} s (--time-limit) and was stopped"
         try:
-            wire.write(self._process.stdin, task.message())  # type: ignore[arg-type]  # IO[bytes] is a BinaryIO
-        except BrokenPipeError:
-            return self._died(task)
-        if not self._ready(time_limit):
-            self.stop()
-            return failed(
-                task.cell, task.subject, f"did not finish within {time_limit:g} s (--time-limit) and was stopped"
-            )
-        answer = wire.read(self._process.stdout)  # type: ignore[arg-type]  # IO[bytes] is a BinaryIO
-        if answer is None:
-            return self._died(task)
+            answer = self._child.ask(task.message(), time_limit)
+        except NoAnswerError as ended:
+            how = f"the subject's process {ended.how} before it answered" if ended.how else late
+            return failed(task.cell, task.subject, how)
         if "error" in answer:
             raise ParityError(str(answer["error"]))
         return wire.pair_from(answer["pair"])
-
-    def _ready(self, time_limit: float) -> bool:
-        """Wait for an answer or the process's end; a child that it left behind may hold the pipe open beyond that."""
-        assert self._process.stdout is not None
-        deadline = time.monotonic() + time_limit
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._process.stdout, selectors.EVENT_READ)
-            while (left := deadline - time.monotonic()) > 0:
-                if selector.select(min(left, POLL_SECONDS)):
-                    return True
-                if not self.alive:
-                    self.kill()
-                    return True
-        return False
-
-    def _died(self, task: Task) -> Pair:
-        code = self._process.wait()
-        how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
-        return failed(task.cell, task.subject, f"the subject's process ended with {how} before it answered")
-
-    def kill(self) -> None:
-        """Kill the process group: the process, if it lives, and the children that it may have left behind."""
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-
-    def stop(self) -> None:
-        """Kill the process with all it has started, and release the pipes to it."""
-        self.kill()
-        self._process.wait()
-        for stream in (self._process.stdin, self._process.stdout):
-            if stream is not None:
-                stream.close()

@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 import msgspec
 
 from parity import launch, wire
+from parity.child import private_pipes
 from parity.errors import ParityError, SubjectError
 from parity.results import Comparison, Pair
 from parity.spec import Cell
@@ -24,13 +25,8 @@ TAIL_BYTES = 4_000
 
 def main() -> None:
     """Serve tasks until standard input closes; the argument is the id of the process that asked for it."""
-    answers = os.fdopen(os.dup(1), "wb")
-    tasks = os.fdopen(os.dup(0), "rb")
     capture = tempfile.TemporaryFile()  # noqa: SIM115  # lives as long as the process
-    for descriptor in (1, 2):
-        os.dup2(capture.fileno(), descriptor)
-    null = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(null, 0)
+    tasks, answers = private_pipes(capture)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     owner = os.getpid()
     launch.follow(int(sys.argv[1]))

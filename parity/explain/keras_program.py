@@ -1,17 +1,17 @@
-"""The same program as the real ``tf.keras`` runs it, in a process of its own: a task on standard input, curves out.
+"""The same program as the real ``tf.keras`` runs it, in a process of its own: a request in, curves out.
 
 Only this module imports TensorFlow, and only in a child: that import takes seconds and prints to standard error.
 """
 
 import json
 import os
-import subprocess
 import sys
 from typing import Any
 
 import msgspec
 
-from parity import launch
+from parity import launch, wire
+from parity.child import Child, NoAnswerError, private_pipes
 from parity.doctor import cpu
 from parity.errors import NotInstalledError, UsageError
 from parity.explain.factors import FACTORS, Program
@@ -20,7 +20,6 @@ _FIELDS = """layers initial_weights examples batch_size shuffle learning_rate rh
 weight_decay clipvalue clipnorm global_clipnorm printed_loss"""
 _ADJUSTABLE = frozenset(_FIELDS.split())
 _CHILD = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1", "KERAS_BACKEND": "tensorflow"}
-MARK = "parity-keras-result:"
 
 
 def refuse_unsupported(program: Program) -> None:
@@ -38,28 +37,31 @@ def run(program: Program, seed: int, epochs: int, mode: str) -> dict[str, Any]:
     weights and the orders that the NumPy program has.
 
     Raises:
-        NotInstalledError: TensorFlow is not installed, or the child failed; the text has the end of its output.
+        NotInstalledError: TensorFlow is not installed, or the child failed; the text says how.
     """
     request = {"program": msgspec.to_builtins(program), "seed": seed, "epochs": epochs, "mode": mode}
-    child = subprocess.run(
-        launch.module("parity.explain.keras_program"),
-        input=json.dumps(request),
-        capture_output=True,
-        text=True,
-        env={**os.environ, **_CHILD},
-        check=False,
-    )
-    lines = [line for line in child.stdout.splitlines() if line.startswith(MARK)]
-    if not lines:
-        raise NotInstalledError(f"tf.keras cannot be run: {(child.stderr.strip().splitlines() or ['no output'])[-1]}")
-    result: dict[str, Any] = json.loads(lines[-1].removeprefix(MARK))
-    return result
+    process = Child("parity.explain.keras_program", environment={**os.environ, **_CHILD})
+    try:
+        answer = process.ask(request)
+    except NoAnswerError as ended:
+        raise NotInstalledError(f"tf.keras cannot be run: its process {ended.how}") from ended
+    finally:
+        process.end()
+    if "error" in answer:
+        raise NotInstalledError(f"tf.keras cannot be run: {answer['error']}")
+    return dict(answer)
 
 
 def _main() -> None:
-    request = json.load(sys.stdin)
+    launch.follow(int(sys.argv[1]))
+    requests, answers = private_pipes()
+    request = wire.read(requests)
     program = msgspec.convert(request["program"], Program)
-    print(MARK + json.dumps(_train(program, request["seed"], request["epochs"], request["mode"])))
+    try:
+        answer = _train(program, request["seed"], request["epochs"], request["mode"])
+    except Exception as error:  # told to who asked, whatever Keras raised
+        answer = {"error": f"{type(error).__name__}: {error}"}
+    wire.write(answers, answer)
 
 
 def _train(program: Program, seed: int, epochs: int, mode: str) -> dict[str, Any]:

@@ -1,16 +1,12 @@
 """The searching side of a worker: sends a generated case, waits for its outcome, and outlives the worker's death."""
 
-import contextlib
 import os
-import selectors
-import signal
-import subprocess
 import tempfile
 from typing import Any
 
 import msgspec
 
-from parity import launch, wire
+from parity import child
 from parity.doctor import WORKER_ENVIRONMENT
 from parity.errors import ParityError
 from parity.fuzz.judging import features_of
@@ -28,7 +24,7 @@ class Child:
 
     def __init__(self, time_limit: float) -> None:
         self._time_limit = time_limit
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: child.Child | None = None
         # Made on this side, which always comes to its end: a worker is killed and removes nothing.
         self._folder = tempfile.TemporaryDirectory(prefix="parity-fuzz-")
         self._ends: set[str] = set()
@@ -73,51 +69,20 @@ class Child:
 
     def _ask(self, task: dict[str, Any]) -> dict[str, Any] | str:
         """Return the worker's answer, or in words how it ended without one."""
-        process = self._running()
-        assert process.stdin is not None
-        assert process.stdout is not None
-        answer = None
-        with contextlib.suppress(BrokenPipeError):
-            wire.write(process.stdin, task)  # type: ignore[arg-type]  # a pipe is a binary stream
-            if not self._ready(process):
-                self._stop()
-                return f"did not answer within {self._time_limit:g} s and was stopped"
-            answer = wire.read(process.stdout)  # type: ignore[arg-type]  # a pipe is a binary stream
-        if answer is None:
-            code = process.wait()
+        if self._process is None or not self._process.alive:
             self._stop()
-            return f"ended with signal {signal.Signals(-code).name}" if code < 0 else f"ended with exit status {code}"
+            around = {**WORKER_ENVIRONMENT, **os.environ}
+            self._process = child.Child("parity.fuzz.worker", self._folder.name, environment=around)
+        try:
+            answer = self._process.ask(task, self._time_limit)
+        except child.NoAnswerError as ended:
+            self._stop()
+            return ended.how or f"did not answer within {self._time_limit:g} s and was stopped"
         if "error" in answer:
             raise ParityError(str(answer["error"]))
         return dict(answer)
 
-    def _ready(self, process: "subprocess.Popen[bytes]") -> bool:
-        with selectors.DefaultSelector() as selector:
-            assert process.stdout is not None
-            selector.register(process.stdout, selectors.EVENT_READ)
-            return bool(selector.select(self._time_limit))
-
-    def _running(self) -> "subprocess.Popen[bytes]":
-        if self._process is None or self._process.poll() is not None:
-            self._stop()
-            self._process = subprocess.Popen(
-                launch.module("parity.fuzz.worker", str(os.getpid()), self._folder.name),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                env={**WORKER_ENVIRONMENT, **os.environ},
-                start_new_session=True,
-            )
-        return self._process
-
     def _stop(self) -> None:
-        if self._process is None:
-            return
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
-        for stream in (self._process.stdin, self._process.stdout):
-            if stream is not None:
-                with contextlib.suppress(BrokenPipeError):
-                    stream.close()
+        if self._process is not None:
+            self._process.end()
         self._process = None

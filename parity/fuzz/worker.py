@@ -3,7 +3,6 @@
 What a library or a user's class prints goes nowhere; if it dies, it takes this process with it and nothing else.
 """
 
-import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,16 +10,13 @@ from typing import Any
 import msgspec
 
 from parity import launch, wire
+from parity.child import private_pipes
 from parity.errors import ParityError
 
 
 def main() -> None:
     """Serve tasks until standard input closes; the arguments are who asked for it and a folder to write in."""
-    answers = os.fdopen(os.dup(1), "wb")
-    tasks = os.fdopen(os.dup(0), "rb")
-    null = os.open(os.devnull, os.O_RDWR)
-    for descriptor in (0, 1, 2):
-        os.dup2(null, descriptor)
+    tasks, answers = private_pipes()
     launch.follow(int(sys.argv[1]))
     while (task := wire.read(tasks)) is not None:
         wire.write(answers, _answer(task, Path(sys.argv[2])))

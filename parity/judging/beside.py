@@ -6,14 +6,13 @@ Blocks lie in memory that both processes see, in two places that take turns; wha
 import contextlib
 import mmap
 import os
-import signal
-import subprocess
 from typing import Any
 
 import msgspec
 import numpy as np
 
-from parity import launch, wire
+from parity import wire
+from parity.child import Child, NoAnswerError
 from parity.errors import MisbehavedError, ParityError
 from parity.numerics import Array
 from parity.problem import Problem
@@ -43,13 +42,8 @@ class Beside:
         self._owner = os.getpid()
         self._memory = os.memfd_create("parity")
         try:
-            self._process = subprocess.Popen(
-                launch.module("parity.judging.process", str(self._owner), str(self._memory)),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                pass_fds=[self._memory],
-            )
+            # In the subject's group, which is ended as one.
+            self._child = Child("parity.judging.process", str(self._memory), descriptors=[self._memory], follows=True)
         except OSError:
             os.close(self._memory)
             raise
@@ -78,14 +72,9 @@ class Beside:
     def close(self) -> None:
         """End the process, which holds nothing that would be lost."""
         self._leave_if_copied()
-        self._process.kill()
-        self._process.wait()
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        # A subject may have closed what is open in its process, and more is gone with the other one.
-        for close in (self._process.stdin.close, self._process.stdout.close, lambda: os.close(self._memory)):
-            with contextlib.suppress(OSError):
-                close()
+        self._child.end()
+        with contextlib.suppress(OSError):
+            os.close(self._memory)
 
     def _settle(self) -> None:
         while self._waiting:
@@ -94,9 +83,7 @@ class Beside:
 
     def _send(self, message: dict[str, Any]) -> None:
         self._leave_if_copied()
-        # Where the process is gone, waiting for its answer says how it ended.
-        with contextlib.suppress(BrokenPipeError):
-            wire.write(self._process.stdin, message)  # type: ignore[arg-type]  # a pipe is a binary stream
+        self._child.tell(message)
 
     def _leave_if_copied(self) -> None:
         """End this process if it is a copy that a subject forked: the pipes belong to the original."""
@@ -104,11 +91,10 @@ class Beside:
             os._exit(0)
 
     def _answer(self) -> dict[str, Any]:
-        answer = wire.read(self._process.stdout)  # type: ignore[arg-type]  # a pipe is a binary stream
-        if answer is None:
-            code = self._process.wait()
-            how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
-            raise MisbehavedError(f"the process that judges ended with {how} before it answered")
+        try:
+            answer = self._child.answer()
+        except NoAnswerError as ended:
+            raise MisbehavedError(f"the process that judges {ended.how} before it answered") from ended
         if "error" in answer:
             raise ParityError(str(answer["error"]))
         if "failed" in answer:

@@ -1,6 +1,5 @@
 """The process that ``Beside`` starts: it maps the memory of the blocks, judges them, and answers with comparisons."""
 
-import os
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -9,6 +8,7 @@ import msgspec
 import numpy as np
 
 from parity import launch, problem, wire
+from parity.child import private_pipes
 from parity.errors import ParityError
 from parity.judging import Judges
 from parity.judging.beside import places
@@ -19,8 +19,7 @@ from parity.trajectory import Plan, layout_of
 def main() -> None:
     """Answer until standard input closes; the arguments are the owner's process id and the memory's descriptor."""
     launch.follow(int(sys.argv[1]))
-    tasks, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    tasks, answers = private_pipes()
 
     def told() -> dict[str, Any]:
         message = wire.read(tasks)

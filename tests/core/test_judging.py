@@ -96,7 +96,7 @@ def started(monkeypatch, anything_pays):
 
 
 def test_judges_that_are_killed_fail_the_pair_and_say_so(started):
-    meddling = Meddling(lambda: os.kill(started[0]._process.pid, signal.SIGKILL))
+    meddling = Meddling(lambda: os.kill(started[0]._child.pid, signal.SIGKILL))
     for item in run_pair(cell(steps=30), "mine", meddling, beside=True).comparisons:
         assert item.verdict == "FAILED"
         assert "the process that judges ended with signal SIGKILL before it answered" in item.reason
@@ -104,12 +104,12 @@ def test_judges_that_are_killed_fail_the_pair_and_say_so(started):
 
 def test_a_subject_that_closes_what_is_open_fails_and_nothing_hangs(started):
     def meddle():
-        for stream in (started[0]._process.stdin, started[0]._process.stdout):
+        for stream in (started[0]._child._process.stdin, started[0]._child._process.stdout):
             os.close(stream.fileno())
 
     verdicts = {item.verdict for item in run_pair(cell(steps=30), "mine", Meddling(meddle), beside=True).comparisons}
     assert verdicts == {"FAILED"}
-    assert started[0]._process.poll() is not None
+    assert not started[0]._child.alive
 
 
 def test_a_copy_that_a_subject_forks_leaves_the_judges_alone(started):
@@ -143,7 +143,7 @@ def test_where_no_process_is_to_be_had_the_judges_stay_here(lacks, anything_pays
 @pytest.mark.parametrize("subject", [optimizer("right"), optimizer("misbehaving", "Raises")])
 def test_no_process_is_left(subject, started):
     run_pair(cell(steps=30), subject, beside=True)
-    assert started[0]._process.poll() is not None
+    assert not started[0]._child.alive
     with pytest.raises(OSError, match="Bad file descriptor"):
         os.fstat(started[0]._memory)
 
@@ -152,7 +152,7 @@ def test_the_process_ends_with_the_one_that_started_it():
     program = (
         "import os, sys, time; sys.path[:0] = sys.argv[1:]\n"
         "from driving import cell\nfrom parity import problem\nfrom parity.judging.beside import Beside\n"
-        "print(Beside(problem.make(cell()))._process.pid, flush=True)\nos.kill(os.getpid(), 9)"
+        "print(Beside(problem.make(cell()))._child.pid, flush=True)\nos.kill(os.getpid(), 9)"
     )
     command = [sys.executable, "-c", program, os.path.dirname(__file__), launch.ROOT]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)

@@ -181,9 +181,11 @@ def test_tf_keras_keeps_every_relation_but_for_what_is_listed(capsys, tmp_path):
 
 
 def test_a_worker_that_hangs_is_stopped():
-    child = Child(0.2)
+    child = Child(60)
     try:
-        os.kill(child._running().pid, signal.SIGSTOP)
+        assert "rho" in child.accepted("reference")
+        child._time_limit = 0.2
+        os.kill(child._process.pid, signal.SIGSTOP)
         answer = child._ask({"subject": "reference"})
         assert answer == "did not answer within 0.2 s and was stopped"
     finally:
