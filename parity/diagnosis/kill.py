@@ -1,7 +1,7 @@
 """The kill matrix: each case against each mutant, judged as any subject is."""
 
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from typing import Any
 
 import msgspec
@@ -36,12 +36,12 @@ def shortened(cell: Cell, steps: int = STEPS) -> Cell:
     )
 
 
-def kill_records(cells: Iterable[Cell], everything: bool = True) -> list[dict[str, Any]]:
+def kill_records(cells: Iterable[Cell], probed_only: Container[str] = ()) -> list[dict[str, Any]]:
     """Return one record for each case and mutant: ``case, mistake, variant, probed, caught, cell, steps``.
 
     A case is run with few steps: in its first cell, and where it says that it probes the mistake, in the others until
     one catches it; if none catches any mutant of a promised mistake, once more with all its steps.
-    ``everything=False`` leaves out what a case does not say it probes.
+    ``probed_only`` names mistakes: then only these count, in the cases that say they probe them.
     """
     cases: dict[str, list[Cell]] = {}
     for cell in cells:
@@ -53,7 +53,7 @@ def kill_records(cells: Iterable[Cell], everything: bool = True) -> list[dict[st
             by_mistake.setdefault(mutant.mistake, []).append(mutant)
         for mistake, variants in by_mistake.items():
             probed = mistake in group[0].probes
-            if probed or everything:
+            if (probed and mistake in probed_only) or not probed_only:
                 found = [_first_catch(map(shortened, group if probed else group[:1]), mutant) for mutant in variants]
                 if probed and not any(verdict for verdict, _, _ in found):
                     found = [_first_catch(_whole(group), mutant) for mutant in variants]
