@@ -4,10 +4,10 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from reference import family
-from reference.family import Family
-from reference.rmsprop import RMSprop
-from reference.switches import SWITCHES
+from parity.reference import family
+from parity.reference.family import Family
+from parity.reference.rmsprop import RMSprop
+from parity.reference.switches import SWITCHES
 
 DTYPES = [np.float16, ml_dtypes.bfloat16, np.float32, np.float64]
 ARGUMENTS = [
