@@ -9,6 +9,7 @@ import numpy as np
 
 from parity import stage
 from parity.bounds import Bounded
+from parity.catch import Asked, added, asked, caught, sample
 from parity.compiled import WORTH_BOUNDING
 from parity.diff import gaps
 from parity.fingerprints import Fingerprints
@@ -16,8 +17,8 @@ from parity.forward_bounds import GradientBounds, undecided_units
 from parity.judge import Found, Judge, Rows
 from parity.numerics import Array, Indices
 from parity.problem import Problem
-from parity.results import BranchFlip, Comparison
-from parity.rulebounds import Predicted, in_pieces
+from parity.results import BranchFlip, Catch, Comparison
+from parity.rulebounds import Predicted, bound_around, in_pieces
 from parity.trajectory import Block
 from parity.verdict import Verdict
 
@@ -49,13 +50,14 @@ class Start:
 class Picked:
     """The elements of some steps whose bounds are wanted, as positions in the rows ``[steps, size]`` taken as one.
 
-    ``touched`` maps a slot to its differing elements: places in ``at``, obtained and expected values. ``bounds`` are
-    those of the gradients, where the reference computes its own.
+    ``touched`` maps a slot to its differing elements: places in ``at``, obtained and expected values. ``asked`` are
+    those that are in the sample. ``bounds`` are those of the gradients, where the reference computes its own.
     """
 
     start: Start
     at: Indices
     touched: dict[str, tuple[Indices, Array, Array]]
+    asked: Asked
     bounds: GradientBounds | None
 
 
@@ -75,6 +77,8 @@ class Lockstep(Judge):
         self._pending: list[Picked] = []
         self._bounded_so_far = 0
         self._loop: Callable[[Rows], Predicted] | None = None
+        self._sample = sample(self.layout, problem.cell.steps, whole=not self.merged)
+        self._catch: dict[str, Catch] = {}
 
     def _compare_start(self, block: Block) -> None:
         super()._compare_start(block)
@@ -111,8 +115,9 @@ class Lockstep(Judge):
             at = self.forms.unequal(_obtained(block, slot, first, last), expected)
             if at is not None:
                 touched[slot] = at
-        if touched or self._hidden:
-            self._pending.append(self._picked(block, start, made, touched))
+        drawn = self._sample.within(block.start + first, last - first)
+        if touched or self._hidden or len(drawn):
+            self._pending.append(self._picked(block, start, made, touched, drawn))
         if self._hidden:
             self._carry(self._flush(block), made)
         elif not self._together or sum(len(picked.at) for picked in self._pending) > PENDING:
@@ -146,10 +151,11 @@ class Lockstep(Judge):
         made = {"parameter": after, **self.rule.slots(next_state)}
         return {slot: np.atleast_2d(self.flat(tensors)) for slot, tensors in made.items()}
 
-    def _picked(self, block: Block, start: Start, made: Rows, touched: dict[str, Indices]) -> Picked:
-        """Return what differs, and which elements need a bound for it."""
+    def _picked(self, block: Block, start: Start, made: Rows, touched: dict[str, Indices], drawn: Indices) -> Picked:
+        """Return what differs and what is in the sample, and which elements need a bound for it."""
         everything = self._hidden or not self.merged
-        at = np.arange(start.params.size) if everything else _union(list(touched.values()), start.params.size)
+        wanted = [*touched.values(), *([drawn] if len(drawn) else [])]
+        at = np.arange(start.params.size) if everything else _union(wanted, start.params.size)
         place = np.empty(start.params.size, dtype=np.int64)
         place[at] = np.arange(len(at))
         differing = {}
@@ -157,9 +163,11 @@ class Lockstep(Judge):
             obtained = _obtained(block, slot, start.row, start.row + len(start.params)).reshape(-1)[where]
             expected = (start.grads if slot == "gradient" else made[slot]).reshape(-1)[where]
             differing[slot] = (place[where], obtained, expected)
+        compared = [slot for slot in self._parts if slot != "gradient"]
+        values = asked(compared, drawn, place[drawn], {"parameter": start.params, **start.slots}, made)
         computed = self.source == "computed"
         bounds = self.problem.bounds(self.layout.split(start.params[0]), start.iterations) if computed else None
-        return Picked(start, at, differing, bounds)
+        return Picked(start, at, differing, values, bounds)
 
     def _flush(self, block: Block) -> Predicted:
         """Bound all that waits, settle it, and return the bounds."""
@@ -174,8 +182,9 @@ class Lockstep(Judge):
             if any(slot in picked.touched for picked in waiting)
         ]
         self._settle(block, found)
-        for picked in waiting:
+        for picked, offset in zip(waiting, offsets, strict=False):
             self._record_flips(block, picked)
+            self._catch = added(self._catch, caught(picked.asked, predicted, int(offset)))
         return predicted
 
     def _found(self, slot: str, waiting: list[Picked], offsets: Array, predicted: tuple[Array, Array]) -> Found:
@@ -195,8 +204,7 @@ class Lockstep(Judge):
         found = gaps(*(np.concatenate(parts) for parts in (rows, positions, obtained, expected)))
         at = np.concatenate(places)
         value, error = predicted[0][at], predicted[1][at]
-        bound = error + np.abs(found.expected - value)
-        bound = np.where(np.isnan(bound), np.inf, bound)
+        bound = bound_around(found.expected, value, error)
         if self.source != "computed":
             self._prints.take(slot, found, *self._moment_inputs(slot, waiting, at), self.given, self.format)
         return Found(slot, found, bound, value)
@@ -225,7 +233,7 @@ class Lockstep(Judge):
 
     def finish(self, subject: str) -> Comparison:
         """Return the verdict and its evidence; rounding is followed by its causes, where they can be told."""
-        comparison = super().finish(subject)
+        comparison = msgspec.structs.replace(super().finish(subject), catch=self._catch)
         if comparison.outcome is not Verdict.ROUNDING:
             return comparison
         return msgspec.structs.replace(comparison, notes=[*comparison.notes, *self.causes()])

@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import astuple
 
 from parity.verdict import Verdict
 
@@ -75,8 +76,35 @@ class BranchFlip(Struct, frozen=True):
     bound: float
 
 
+class Catch(Struct, frozen=True):
+    """How much the bounds on one slot would catch, counted over a sample of its values: see ``parity/catch.py``.
+
+    ``sampled`` values were drawn. ``moved`` of them have a finite bound and a step that is not zero, and ``unbounded``
+    have an infinite bound, which catches nothing; the others did not move, and would show no factor. The bounds of
+    ``twofold`` would catch a doubled step, those of ``thousandth`` a step 1.001 times as large.
+    """
+
+    sampled: int = 0
+    moved: int = 0
+    unbounded: int = 0
+    twofold: int = 0
+    thousandth: int = 0
+
+    @property
+    def telling(self) -> int:
+        """How many values a share is of: those that moved, and those without a bound."""
+        return self.moved + self.unbounded
+
+    def __add__(self, other: "Catch") -> "Catch":
+        """Return the counts of both samples as one."""
+        return Catch(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
+
+
 class Comparison(Struct, frozen=True):
-    """One verdict: a case, a subject, a source of gradients and a way of comparing, with the evidence."""
+    """One verdict: a case, a subject, a source of gradients and a way of comparing, with the evidence.
+
+    ``catch`` maps each compared slot to what its bounds would catch; it is empty where no step was judged by itself.
+    """
 
     case: str
     subject: str
@@ -95,6 +123,7 @@ class Comparison(Struct, frozen=True):
     losses: dict[str, list[float]] | None = None
     envelope: dict[str, list[float]] | None = None
     pattern: str = ""
+    catch: dict[str, Catch] = {}
 
     @property
     def selector(self) -> str:
@@ -105,6 +134,11 @@ class Comparison(Struct, frozen=True):
     def outcome(self) -> Verdict:
         """The verdict as a member of the enum."""
         return Verdict[self.verdict]
+
+    @property
+    def caught(self) -> Catch:
+        """What the bounds on all slots would catch."""
+        return sum(self.catch.values(), Catch())
 
     def document(self) -> dict[str, Any]:
         """Return the JSON form: everything but the table and the curves."""

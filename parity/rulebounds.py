@@ -87,6 +87,15 @@ def spread(bounded: Bounded) -> tuple[Array, Array]:
     return np.asarray(bounded.value), np.broadcast_to(bounded.error, np.shape(bounded.value))
 
 
+def bound_around(expected: Array, value: Array, error: Array) -> Array:
+    """Return how far a right evaluation may be from ``expected``, one of them; infinite where that is not known.
+
+    ``value`` and ``error`` are the exact value and how far any right evaluation may be from it, both wide.
+    """
+    bound = error + np.abs(expected.astype(value.dtype) - value)
+    return np.where(np.isnan(bound), np.inf, bound)
+
+
 def reduces(hyperparameters: Any) -> bool:
     """Return whether the rule mixes the elements of a tensor, so that a bound needs all of them."""
     return hyperparameters.clipnorm is not None or hyperparameters.global_clipnorm is not None
