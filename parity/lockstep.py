@@ -184,7 +184,8 @@ class Lockstep(Judge):
         self._settle(block, found)
         for picked, offset in zip(waiting, offsets, strict=False):
             self._record_flips(block, picked)
-            self._catch = added(self._catch, caught(picked.asked, predicted, int(offset)))
+            if len(picked.asked.place):
+                self._catch = added(self._catch, caught(picked.asked, predicted, int(offset)))
         return predicted
 
     def _found(self, slot: str, waiting: list[Picked], offsets: Array, predicted: tuple[Array, Array]) -> Found:

@@ -92,7 +92,7 @@ def bound_around(expected: Array, value: Array, error: Array) -> Array:
 
     ``value`` and ``error`` are the exact value and how far any right evaluation may be from it, both wide.
     """
-    bound = error + np.abs(expected.astype(value.dtype) - value)
+    bound = error + np.abs(expected.astype(value.dtype, copy=False) - value)
     return np.where(np.isnan(bound), np.inf, bound)
 
 
