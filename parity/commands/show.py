@@ -11,8 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from parity.casefile import pattern_of
+from parity.report.catch import blind, sentence, share, total, weakest
 from parity.report.facts import LOOKS, Facts, failure_text, headline
-from parity.report.numbers import clean, short
+from parity.report.numbers import clean, many, short
 from parity.results import Comparison, Run
 from parity.spec import Cell
 from parity.verdict import Verdict
@@ -31,6 +32,8 @@ def show(run: Run, cells: list[Cell], arguments: Namespace) -> None:
             for line in _steps(item):
                 print(line)
     console.print(_table(facts))
+    for line in _catches(facts):
+        print(f"\n{line}")
     again = {cell.id: pattern_of(cell) for cell in cells}
     for item in facts.comparisons:
         if item.outcome.fails:
@@ -39,6 +42,15 @@ def show(run: Run, cells: list[Cell], arguments: Namespace) -> None:
         elif not item.outcome.compared and not _is_plain_absence(item):
             print(f"\ncase {clean(item.case)}, subject {clean(item.subject)}: {item.verdict}: {clean(item.reason)}")
     print(f"\n{headline(facts)}")
+
+
+def _catches(facts: Facts) -> Iterator[str]:
+    """Yield what the bounds would catch, and where it is little."""
+    if found := sentence(total(facts.comparisons)):
+        yield found
+    if unseen := [weakest(item.catch) for item in blind(facts.comparisons)]:
+        slots = ", ".join(sorted({least[0] for least in unseen if least}))
+        yield f"weak bounds in {many(len(unseen), 'comparison')}: most steps of a slot could double unseen ({slots})"
 
 
 def _is_plain_absence(item: Comparison) -> bool:
@@ -54,13 +66,14 @@ def _table(facts: Facts) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     for head in ("case", "subject", "gradients", "comparison", "verdict"):
         table.add_column(head, no_wrap=True)
-    for head in ("differing", "/ bound"):
+    for head in ("differing", "/ bound", "2x caught"):
         table.add_column(head, justify="right", no_wrap=True)
     table.add_column("first divergence, or reason", overflow="fold", vertical="bottom")
     for item in facts.comparisons:
         look = LOOKS[item.outcome]
         style = _STYLES.get(item.outcome, "red" if item.outcome.fails else "dim")
-        numbers = (f"{item.differing:,} of {item.compared:,}" if item.compared else "", _worst(item))
+        differing = f"{item.differing:,} of {item.compared:,}" if item.compared else ""
+        numbers = (differing, _worst(item), _caught(item))
         names = (item.case, item.subject, item.gradients, item.comparison)
         texts = [Text(clean(name)) for name in names]
         table.add_row(*texts, Text(f"{look.symbol} {item.verdict}", style), *numbers, Text(_where(item)))
@@ -69,6 +82,12 @@ def _table(facts: Facts) -> Table:
 
 def _worst(item: Comparison) -> str:
     return "" if item.worst is None else short(item.worst.ratio)
+
+
+def _caught(item: Comparison) -> Text:
+    catch = item.caught
+    shown = share(catch.twofold, catch.telling) if catch.telling else ""
+    return Text(shown, "yellow" if weakest(item.catch) else "")
 
 
 def _where(item: Comparison) -> str:

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from parity.report.catch import sentence, share, weakest
 from parity.report.curves import curves
 from parity.report.facts import LOOKS, Facts, command, difference, factor, name, outcome
 from parity.report.numbers import clean, exact, many, plain, real, short, times
@@ -140,9 +141,23 @@ def _comparison(item: Comparison, dtype: str, texts: Texts, points: int) -> dict
             [flip.step, flip.layer, flip.unit, flip.example, *_sides(flip, dtype), short(flip.bound)]
             for flip in item.flips[:MAX_FLIPS]
         ],
+        "catch": _catch(item, texts),
         "curves": curves(item, points),
     }
     return record | {key: value for key, value in optional.items() if value}
+
+
+def _catch(item: Comparison, texts: Texts) -> dict[str, Any]:
+    """Return what the bounds would catch: a sentence, and for each slot its shares in words and as widths of a bar."""
+    if not item.caught.sampled:
+        return {}
+    rows = []
+    for slot, catch in item.catch.items():
+        parts = [catch.twofold, catch.thousandth, catch.unbounded]
+        words = [share(part, catch.telling) if catch.telling else "" for part in parts]
+        widths = [round(100 * part / catch.telling, 1) if catch.telling else 0 for part in parts]
+        rows.append([texts(name(slot)), *map(texts, words), *widths])
+    return {"sentence": texts(sentence(item.caught)), "weak": weakest(item.catch) is not None, "slots": rows}
 
 
 def _divergence(place: Divergence, dtype: str, texts: Texts) -> dict[str, Any]:

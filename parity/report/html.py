@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from parity.report.answer import answer
 from parity.report.cards import cards
+from parity.report.catch import MEANING, UNSEEN, blind, sentence, total
 from parity.report.details import data, shown
 from parity.report.facts import WORST_FIRST, Facts, headline, outcome
 from parity.report.markup import chip, section, text
@@ -108,10 +109,21 @@ def _opening(facts: Facts) -> str:
         f'<section class="opening {"bad" if failing or nothing else "good"}"><h1>{text(headline(facts))}</h1>'
         f"<p>{many(len(facts.subjects), 'subject')} against the NumPy reference page in "
         f"{many(len(facts.cases), 'case')}: {many(len(facts.comparisons), 'comparison')} "
-        f"over {times(compared)} element-steps.</p>"
+        f"over {times(compared)} element-steps.</p>{_catches(facts)}"
         f'<div class="bar" aria-hidden="true">{bar}</div>'
         f'<ul class="counters" aria-label="Comparisons by verdict">{counters}</ul></section>'
     )
+
+
+def _catches(facts: Facts) -> str:
+    """Say how much the bounds would catch in all, and in how many comparisons it is little."""
+    words = sentence(total(facts.comparisons))
+    if not words:
+        return ""
+    unseen = len(blind(facts.comparisons))
+    more = f" In {many(unseen, 'comparison')} most steps of some slot could double unseen." if unseen else ""
+    link = '<a href="#catching">What that means</a>'
+    return f"<p>{text(words[0].upper() + words[1:])}.{text(more)} {link}.</p>"
 
 
 def _circumstances(facts: Facts) -> str:
@@ -141,6 +153,9 @@ compared: <b>obtained</b> is the subject's value, <b>expected</b> the reference'
 <h3>The bound</h3>
 <p>No tolerance is chosen. The reference also runs on numbers that carry a bound on their own rounding error through
 every operation. A difference inside the bound is what rounding may do; outside it, some arithmetic must differ.</p>
+<h3 id="catching">What a bound would catch</h3>
+<p>{text(MEANING)}.</p>
+<p>{text(UNSEEN)}.</p>
 <h3>Two comparisons</h3><dl class="facts">{modes}</dl>
 <p>A free run is measured against an envelope: how far copies of the reference drift apart from one last bit.</p>
 <h3>Three sources of gradients</h3><dl class="facts">{sources}</dl>

@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 
+from parity.report.catch import blind, sentence, total
 from parity.report.details import shown
 from parity.report.facts import (
     LOOKS,
@@ -24,13 +25,15 @@ FILENAME = "summary.md"
 MAX_BYTES = 1_000_000
 MAX_ROWS = 400
 MAX_FAILURES = 50
+MAX_BLIND = 10
 
 
 def render(run: Run) -> str:
     """Return the summary; a very large run lists fewer failures, and results.json has all of them."""
     facts = Facts(run)
     for limit in (MAX_FAILURES, 10, 0):
-        parts = (_opening(facts), _table(facts), _failures(facts, limit), _worst(facts), _circumstances(facts))
+        room = _worst(facts), _catches(facts)
+        parts = (_opening(facts), _table(facts), _failures(facts, limit), *room, _circumstances(facts))
         document = "\n\n".join(part for part in parts if part) + "\n"
         if len(document.encode()) <= MAX_BYTES:
             break
@@ -138,6 +141,15 @@ def _worst(facts: Facts) -> str:
 
 def _ratio(item: Comparison) -> float | str | None:
     return item.worst.ratio if item.worst else None
+
+
+def _catches(facts: Facts) -> str:
+    """Say how much the bounds would catch, and name agreeing pairs in which it is little."""
+    words = sentence(total(facts.comparisons))
+    found = list(dict.fromkeys(f"{literal(item.subject)} in {literal(item.case)}" for item in blind(facts.comparisons)))
+    more = f" and {len(found) - MAX_BLIND:,} more" if len(found) > MAX_BLIND else ""
+    listed = f" Most steps of some slot could double unseen: {', '.join(found[:MAX_BLIND])}{more}."
+    return f"{prose(words[0].upper() + words[1:])}.{listed if found else ''}" if words else ""
 
 
 def _circumstances(facts: Facts) -> str:

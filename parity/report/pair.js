@@ -66,6 +66,14 @@ const worst = place => [
     " reaches ", el("b", {}, `${place.ratio} times`), ` its bound`, place.ulp && ` (${place.ulp} ULP${place.steps ? `, ${place.steps} of a step` : ""})`, "."),
   values(place),
 ];
+const caught = ({ sentence: words, weak, slots }) => [
+  el("h4", {}, "What the bound would catch", weak && el("span", { class: "catch weak" }, "weak")),
+  el("p", { class: "sentence" }, sentence(say(words))),
+  el("dl", { class: "catches" }, slots.map(([slot, twofold, thousandth, unbounded, wide, fine, none]) => el("div", {}, el("dt", {}, say(slot)),
+    el("dd", {}, el("div", { class: "share", "aria-hidden": "true" },
+      el("span", { class: "twofold", style: `width:${wide}%` }), el("span", { class: "thousandth", style: `width:${fine}%` }), el("span", { class: "none", style: `width:${none}%` })),
+      el("small", {}, say(twofold) ? [`2× ${say(twofold)} · 1.001× ${say(thousandth)}`, none > 0 && ` · no bound ${say(unbounded)}`] : "nothing moved"))))),
+];
 const comparison = (item, stages) => {
   const look = data.verdicts[item.verdict];
   const count = item.compared.toLocaleString("en");
@@ -83,6 +91,7 @@ const comparison = (item, stages) => {
     item.flips && [el("h4", {}, "Branch flips"), el("ul", { class: "notes" }, item.flips.map(([step, layer, unit, example, got, want, bound]) =>
       el("li", {}, `${moment(step)} (example ${example}) unit ${unit} of layer ${layer} is on at one side only: `, el("code", {}, `${got} / ${want}`), `, bound ${bound}`)))],
     item.worst && worst(item.worst),
+    item.catch && caught(item.catch),
     allCurves(item));
 };
 const commandLine = text => {

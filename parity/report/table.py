@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+from parity.report.catch import mark
 from parity.report.facts import LOOKS, WORST_FIRST, Facts, name, outcome, representative
 from parity.report.markup import chip, link, section, text
 from parity.report.numbers import real, times
@@ -29,7 +30,8 @@ def table(facts: Facts) -> str:
         "verdicts",
         "Verdicts",
         f'{_filters(facts)}<div class="box{wide}"><table role="table">'
-        f'<caption class="quiet">Each cell shows the more severe of its comparisons. {keys}</caption>'
+        f'<caption class="quiet">Each cell shows the more severe of its comparisons, and of how '
+        f"many sampled values the bound would catch a doubled step. {keys}</caption>"
         f"{_head(facts)}{bodies}</table></div>"
         '<p id="none" role="status" hidden>No case matches the filter.</p>',
     )
@@ -111,7 +113,8 @@ def _cell(number: int, pair: Pair | None, subject: str) -> str:
     hint = _hint(pair, verdict)
     return (
         f'<td role="cell" data-subject="{number}" data-name="{text(subject)}" data-verdict="{verdict.name}">'
-        f'<a href="{link(pair.case, subject)}">{chip(verdict)}{f"<small>{text(hint)}</small>" if hint else ""}</a></td>'
+        f'<a href="{link(pair.case, subject)}">{chip(verdict)}{f"<small>{text(hint)}</small>" if hint else ""}'
+        f"{mark(pair)}</a></td>"
     )
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from parity.results import BranchFlip, Comparison, Divergence, Pair, Run, Worst
+from parity.results import BranchFlip, Catch, Comparison, Divergence, Pair, Run, Worst
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"
 CONTROL = "bell \x07 escape \x1b[31mred\x1b[0m nul \x00 \u202egnirts lone \udc80 | pipe ` tick ]]> & \"quote\" 'single'"
@@ -69,9 +69,17 @@ def divergence(step: int, stage: str, obtained: float | str = 0.99683774) -> Div
     return Divergence(step, slot, "dense_0/kernel", [4, 17], obtained, 0.99689214, 1.3e-10, stage, 0.996892143301)
 
 
+def catch(mode: str) -> dict[str, Catch]:
+    """Return what the bounds of a comparison would catch: most of the moments, little of the parameters."""
+    found = {"parameter": Catch(2048, 1500, 40, 300, 20), "second_moment": Catch(2048, 2048, 0, 2047, 1990)}
+    return found if mode == "lockstep" else {}
+
+
 def identical(case: str, subject: str, mode: str, **more: Any) -> Comparison:
     """Return a comparison in which every bit is equal."""
-    return Comparison(case, subject, "replayed", mode, "IDENTICAL", "", compared=204_800, digest="af31", **more)
+    return Comparison(
+        case, subject, "replayed", mode, "IDENTICAL", "", compared=204_800, digest="af31", catch=catch(mode), **more
+    )
 
 
 def rounding(case: str, subject: str, mode: str, rng: np.random.Generator, steps: int) -> Comparison:
@@ -94,6 +102,7 @@ def rounding(case: str, subject: str, mode: str, rng: np.random.Generator, steps
         notes=[note],
         envelope=envelope,
         table=table(rng, steps, SLOTS, 2, 0.2),
+        catch=catch(mode),
     )
 
 
@@ -310,4 +319,5 @@ def _copy(item: Comparison, case: str, subject: str) -> Comparison:
         item.table,
         losses,
         item.envelope,
+        catch=item.catch,
     )
