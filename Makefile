@@ -8,7 +8,7 @@ LIBRARIES := $(VENV)/.libraries
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help report test bench check accept answer matrix lint golden schema pins clean
+.PHONY: help report test bench check accept net keep answer matrix lint golden schema pins clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/make \1\t\2/' | column -t -s $$'\t'
@@ -52,6 +52,12 @@ golden: $(READY)  ## record tf.keras anew into cases/golden/ (its README says wh
 
 bench: $(READY)  ## measure speed and memory side by side, into reports/latest/bench.json (about ten minutes)
 	@$(BIN)/python tests/bench/bench.py
+
+net: $(READY)  ## fail if what diagnose, explain, export, fuzz, the plugin and others say is not as kept in tests/net/kept/
+	@$(BIN)/python tests/net/net.py compare
+
+keep: $(READY)  ## make what the commands say now what `make net` compares with
+	@$(BIN)/python tests/net/net.py keep
 
 lint: $(READY)  ## linter, formatter and type checker
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
