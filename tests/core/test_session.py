@@ -26,7 +26,7 @@ def session() -> Iterator[Session]:
 
 def process_ids(session: Session) -> dict[bool, int]:
     assert session._standing is not None
-    return {kept: worker._process.pid for kept, worker in session._standing._workers.items()}
+    return {kept: worker._child.pid for kept, worker in session._standing._workers.items()}
 
 
 def test_a_process_serves_one_pair_after_the_other(session: Session) -> None:
