@@ -63,7 +63,7 @@ lint: $(READY)  ## linter, formatter and type checker
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
 schema: $(READY)  ## write cases/schema.json anew from the model
-	@$(BIN)/python -m parity.spec > cases/schema.json
+	@$(BIN)/python -m parity.case.spec > cases/schema.json
 
 pins: $(READY)  ## write the versions that are installed now to .ci/constraints.txt
 	@{ head -1 .ci/constraints.txt; $(BIN)/python -m pip freeze --all --exclude pip --exclude-editable; } > .ci/constraints.new

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from parity.api import run
-    from parity.casefile import load_cells
+    from parity.case.cells import load_cells
+    from parity.case.spec import Cell
     from parity.errors import ParityError
-    from parity.results import Comparison, Pair
-    from parity.spec import Cell
     from parity.testing.assertion import NothingCompared, NotInParity, assert_parity
-    from parity.verdict import Verdict
+    from parity.verdicts.results import Comparison, Pair
+    from parity.verdicts.verdict import Verdict
 
 __version__ = "0.1.0"
 __all__ = [
@@ -37,11 +37,11 @@ _HOMES = {
     "NotInParity": "parity.testing.assertion",
     "NothingCompared": "parity.testing.assertion",
     "ParityError": "parity.errors",
-    "Comparison": "parity.results",
-    "Pair": "parity.results",
-    "Cell": "parity.spec",
-    "load_cells": "parity.casefile",
-    "Verdict": "parity.verdict",
+    "Comparison": "parity.verdicts.results",
+    "Pair": "parity.verdicts.results",
+    "Cell": "parity.case.spec",
+    "load_cells": "parity.case.cells",
+    "Verdict": "parity.verdicts.verdict",
 }
 
 

@@ -2,11 +2,11 @@
 
 import sys
 
-from parity.launch import leave_current_folder
+from parity.circumstances.launch import leave_current_folder
 
 if __name__ == "__main__":
     leave_current_folder(sys.path)
 
-    from parity.cli import main
+    from parity.commands.cli import main
 
     raise SystemExit(main())

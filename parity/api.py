@@ -10,18 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from parity import known, subjects
-from parity.casefile import pattern_of, select
+from parity import subjects
+from parity.case import known
+from parity.case.cells import pattern_of, select
+from parity.case.spec import Cell
 from parity.errors import UnsupportedError, UsageError
-from parity.golden.place import folder_of, is_golden
-from parity.results import Comparison, Pair, Run
-from parity.spec import Cell
-from parity.verdict import Verdict
+from parity.trajectory.golden.place import folder_of, is_golden
+from parity.verdicts.results import Comparison, Pair, Run
+from parity.verdicts.verdict import Verdict
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from parity.pool import Standing
+    from parity.runner.pool import Standing
 
 TIME_LIMIT = 600.0
 
@@ -54,7 +55,7 @@ class Results:
         return max((pair.verdict for pair in self.pairs), key=lambda verdict: verdict.severity)
 
     def frame(self) -> "pd.DataFrame":
-        """Return one row for each step, slot and tensor of every comparison; see ``parity.results.TABLE_COLUMNS``."""
+        """Return one row for each step, slot and tensor of every comparison; see ``TABLE_COLUMNS`` of the results."""
         import pandas as pd
 
         frames = [
@@ -93,7 +94,7 @@ def run(
         return Results(run_all(cells, [subject], time_limit=time_limit).pairs)
     if not callable(subject):
         raise UsageError(f"subject must be a name or a class. Received: {type(subject).__name__}.")
-    from parity.runner import run_pair
+    from parity.runner.loop import run_pair
     from parity.subjects.numpy_class import NumpySubject
 
     name = name or f"{subject.__module__}:{getattr(subject, '__qualname__', type(subject).__name__)}"
@@ -114,7 +115,7 @@ class Session:
             UsageError: the name is no subject.
             DataError: the case's data cannot be used.
         """
-        from parity.pool import Standing, Task
+        from parity.runner.pool import Standing, Task
 
         subjects.check_name(subject)
         self._standing = self._standing or Standing()
@@ -149,8 +150,8 @@ def run_all(
         DataError: a case's data cannot be used.
         ClusterError: the cluster cannot be reached or used, or was lost.
     """
-    from parity.doctor import circumstances
-    from parity.pool import Task, run_tasks
+    from parity.circumstances.doctor import circumstances
+    from parity.runner.pool import Task, run_tasks
 
     for name in names:
         subjects.check_name(name)
@@ -178,7 +179,7 @@ def run_all(
     if scheduler is None:
         found = run_tasks(tasks, jobs, time_limit, on_finish, on_start)
     else:
-        from parity.cluster import collect
+        from parity.runner.cluster import collect
 
         found, shared = collect.run_tasks(tasks, scheduler, time_limit, on_finish, on_start)
         around |= shared
@@ -188,8 +189,8 @@ def run_all(
 
 def _check_recordings(name: str, cells: list[Cell]) -> None:
     """Refuse damaged and outdated recordings before anything runs, so that no result is lost to them."""
-    from parity.golden.store import open_recording
-    from parity.problem import make
+    from parity.problem.problems import make
+    from parity.trajectory.golden.store import open_recording
 
     folder = folder_of(name)
     for cell in cells:

@@ -8,8 +8,8 @@ from parity.baseline.elsewhere import Decides, Judged, judged
 from parity.baseline.record import Circumstances, Entry
 from parity.baseline.words import differing, sentence
 from parity.report.numbers import real
-from parity.results import Comparison
-from parity.verdict import Verdict
+from parity.verdicts.results import Comparison
+from parity.verdicts.verdict import Verdict
 
 
 class Kind(Enum):

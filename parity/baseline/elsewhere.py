@@ -12,9 +12,9 @@ from typing import Any
 
 from parity import subjects
 from parity.baseline.record import Entry
-from parity.golden.place import is_golden
 from parity.report.numbers import real
-from parity.verdict import Verdict
+from parity.trajectory.golden.place import is_golden
+from parity.verdicts.verdict import Verdict
 
 AGREES = (Verdict.IDENTICAL, Verdict.ROUNDING, Verdict.UNDECIDED)
 

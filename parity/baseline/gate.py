@@ -15,7 +15,7 @@ from parity.baseline.record import Circumstances, Entry, Key, circumstances_of, 
 from parity.baseline.store import Change, Pending, Record
 from parity.errors import DataError, UsageError
 from parity.report.numbers import plain
-from parity.results import Comparison, Run
+from parity.verdicts.results import Comparison, Run
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from parity.baseline.compare import Finding
 from parity.baseline.gate import Outcome
 from parity.baseline.store import place
 from parity.baseline.telling import headline, subject_of
+from parity.case.spec import Cell
 from parity.report.numbers import clean, many
-from parity.spec import Cell
 
 MAX_ANNOTATIONS = 10
 """As many as GitHub shows of one kind in one step."""

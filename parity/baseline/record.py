@@ -10,11 +10,11 @@ import msgspec
 from msgspec import Struct
 
 from parity import subjects
-from parity.doctor import CODE_PATHS
-from parity.golden.place import is_golden
+from parity.circumstances.doctor import CODE_PATHS
 from parity.report.numbers import plain
-from parity.results import Comparison
-from parity.verdict import Verdict
+from parity.trajectory.golden.place import is_golden
+from parity.verdicts.results import Comparison
+from parity.verdicts.verdict import Verdict
 
 Key = tuple[str, str]
 """A case cell's id and a way of comparing."""

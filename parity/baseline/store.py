@@ -18,13 +18,13 @@ import msgspec
 from msgspec import Struct
 
 from parity.baseline.record import Circumstances, Entry, Key
-from parity.caseerror import printable
+from parity.case.error import printable
+from parity.case.tomlfile import show_path
+from parity.case.words import MODES
+from parity.circumstances.files import alone, write_file
 from parity.errors import DataError, UsageError
-from parity.files import alone, write_file
 from parity.report.numbers import plain
-from parity.tomlfile import show_path
-from parity.verdict import Verdict
-from parity.words import MODES
+from parity.verdicts.verdict import Verdict
 
 FOLDER: Final = Path("reports/baseline")
 SUFFIX: Final = ".obtained"

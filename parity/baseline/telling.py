@@ -10,10 +10,10 @@ from parity.baseline.compare import Finding, Kind
 from parity.baseline.elsewhere import why_unjudged
 from parity.baseline.gate import Outcome
 from parity.baseline.store import FOLDER
+from parity.case.tomlfile import show_path
 from parity.report.facts import command
 from parity.report.numbers import clean, many, plain
-from parity.results import Run
-from parity.tomlfile import show_path
+from parity.verdicts.results import Run
 
 SCHEMA = 1
 _WORDS = {

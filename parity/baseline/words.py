@@ -7,8 +7,8 @@ from typing import Any
 from parity.baseline.record import Circumstances, Entry, Place, Required
 from parity.report.facts import name
 from parity.report.numbers import clean, real, short, times
-from parity.results import Comparison
-from parity.verdict import Verdict
+from parity.verdicts.results import Comparison
+from parity.verdicts.verdict import Verdict
 
 _AGREED = (Verdict.ROUNDING, Verdict.UNDECIDED)
 

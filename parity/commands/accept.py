@@ -60,7 +60,7 @@ def _nothing(folder: Path) -> UsageError:
 def _all_cells() -> list[dict[str, Any]]:
     """Return every cell, described; a case file that cannot be read would look like one that is gone."""
     from parity.api import describe
-    from parity.casefile import all_cells
+    from parity.case.cells import all_cells
 
     return [describe(cell) for cell in all_cells()]
 
@@ -70,9 +70,9 @@ def _show(done: "Accepted", folder: Path) -> None:
     from rich.text import Text
 
     from parity.baseline.store import place
-    from parity.doctor import commit
+    from parity.case.tomlfile import show_path
+    from parity.circumstances.doctor import commit
     from parity.report.numbers import clean, many
-    from parity.tomlfile import show_path
 
     console = Console(width=None if sys.stdout.isatty() else 200, soft_wrap=not sys.stdout.isatty(), highlight=False)
     for subject, changes in sorted(done.taken.items()):

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from parity.baseline.compare import Finding
     from parity.baseline.gate import Outcome
-    from parity.results import Run
+    from parity.verdicts.results import Run
 
 EXAMPLES = """\
   parity check                                    every case, against reports/baseline/
@@ -73,7 +73,7 @@ def _report(run: "Run", outcome: "Outcome", folder: Path) -> Path:
     """Write the report of the run and, beside it, what the check says; return the path of the page."""
     from parity import report
     from parity.baseline.page import FILENAME, render
-    from parity.files import write_file
+    from parity.circumstances.files import write_file
 
     page = report.write(run, folder)
     write_file(folder / FILENAME, render(outcome, run.started).encode())

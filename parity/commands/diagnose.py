@@ -3,7 +3,7 @@
 from argparse import ArgumentParser, Namespace
 
 from parity import subjects
-from parity.caseerror import printable
+from parity.case.error import printable
 from parity.commands.work import _seconds
 
 EXAMPLES = """\

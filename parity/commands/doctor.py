@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from parity.doctor import examine
+from parity.circumstances.doctor import examine
 
 EXAMPLES = """\
   parity doctor          for people; takes as long as importing TensorFlow

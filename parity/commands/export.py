@@ -4,9 +4,9 @@ import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
+from parity.case.spec import Cell
+from parity.circumstances.files import write_set
 from parity.commands.work import gather
-from parity.files import write_set
-from parity.spec import Cell
 
 EXAMPLES = """\
   parity export                                    every case with replayed gradients, into conformance/

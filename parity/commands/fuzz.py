@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from parity import subjects
-from parity.caseerror import printable
+from parity.case.error import printable
 from parity.commands.work import _positive, add_jobs_argument
 from parity.errors import NotInstalledError
 from parity.fuzz.words import RELATIONS

@@ -8,12 +8,12 @@ from typing import Any
 import msgspec
 
 from parity import subjects
-from parity.casefile import collect
-from parity.cli import complain
+from parity.case.cells import collect
+from parity.case.spec import Cell, schema_text
+from parity.commands.cli import complain
 from parity.errors import ParityError
-from parity.golden.place import PREFIX, shipped
 from parity.reference.switches import SWITCHES, spelled
-from parity.spec import Cell, schema_text
+from parity.trajectory.golden.place import PREFIX, shipped
 
 EXAMPLES = """\
   parity list                        everything, one line each

@@ -5,17 +5,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from parity import subjects
-from parity.caseerror import printable
-from parity.cli import complain
+from parity.case.error import printable
+from parity.case.spec import Cell
+from parity.commands.cli import complain
 from parity.commands.work import add_work_arguments, gather, progress
 from parity.errors import DataError, ParityError, UnsupportedError
-from parity.golden.place import folder_name
-from parity.spec import Cell
-from parity.verdict import Verdict
+from parity.trajectory.golden.place import folder_name
+from parity.verdicts.verdict import Verdict
 
 if TYPE_CHECKING:
-    from parity.pool import Task
-    from parity.results import Pair
+    from parity.runner.pool import Task
+    from parity.verdicts.results import Pair
 
 EXAMPLES = """\
   parity record 'rmsprop/*' --subject keras-eager         into golden/keras-eager/
@@ -63,7 +63,7 @@ def main(arguments: Namespace) -> int:
 
 
 def _tasks(cells: list[Cell], names: list[str], arguments: Namespace) -> "list[Task]":
-    from parity.pool import Task
+    from parity.runner.pool import Task
 
     wanted = [(cell, name, arguments.output / folder_name(name)) for cell in cells for name in names]
     if arguments.missing:
@@ -74,8 +74,8 @@ def _tasks(cells: list[Cell], names: list[str], arguments: Namespace) -> "list[T
 
 def _stands(folder: Path, cell: Cell) -> bool:
     """Return whether a valid recording of exactly these steps is there."""
-    from parity.golden.store import open_recording
-    from parity.problem import make
+    from parity.problem.problems import make
+    from parity.trajectory.golden.store import open_recording
 
     try:
         sheet, _ = open_recording(folder, make(cell))
@@ -85,7 +85,7 @@ def _stands(folder: Path, cell: Cell) -> bool:
 
 
 def _run(tasks: "list[Task]", arguments: Namespace) -> "list[Pair]":
-    from parity.pool import run_tasks
+    from parity.runner.pool import run_tasks
 
     with progress(len(tasks)) as (started, finished):
         return run_tasks(tasks, arguments.jobs, arguments.time_limit, finished, started)
@@ -93,8 +93,8 @@ def _run(tasks: "list[Task]", arguments: Namespace) -> "list[Pair]":
 
 def _with_room(cells: list[Cell], most: float) -> tuple[list[Cell], list[ParityError]]:
     """Return the cells whose recordings are not too large, and the errors of the others, which were printed."""
-    from parity.problem import make
-    from parity.recording import require_room
+    from parity.problem.problems import make
+    from parity.runner.recording import require_room
 
     fitting: list[Cell] = []
     errors: list[ParityError] = []

@@ -10,13 +10,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from parity.casefile import pattern_of
+from parity.case.cells import pattern_of
+from parity.case.spec import Cell
 from parity.report.catch import blind, sentence, share, total, weakest
 from parity.report.facts import LOOKS, Facts, failure_text, headline
 from parity.report.numbers import clean, many, short
-from parity.results import Comparison, Run
-from parity.spec import Cell
-from parity.verdict import Verdict
+from parity.verdicts.results import Comparison, Run
+from parity.verdicts.verdict import Verdict
 
 _STYLES = {Verdict.IDENTICAL: "green", Verdict.ROUNDING: "green", Verdict.UNDECIDED: "yellow"}
 _LOG = ("step", "slot", "tensor", "differing", "max_abs", "max_ulp", "ratio")

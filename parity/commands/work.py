@@ -9,17 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from parity import launch, subjects
-from parity.casefile import collect
-from parity.cli import complain
+from parity import subjects
+from parity.case.cells import collect
+from parity.case.spec import Cell
+from parity.circumstances import launch
+from parity.commands.cli import complain
 from parity.errors import DataError, ParityError
-from parity.spec import Cell
 
 if TYPE_CHECKING:
     from argparse import _MutuallyExclusiveGroup
 
-    from parity.pool import Task
-    from parity.results import Pair, Run
+    from parity.runner.pool import Task
+    from parity.verdicts.results import Pair, Run
 
 SECONDS_BETWEEN_LINES = 30.0
 DEFAULT_SUBJECTS = ("keras-eager", "keras-graph", "keras-xla", "keras-fit")
@@ -78,7 +79,7 @@ def gather(patterns: list[str], steps: int | None) -> tuple[list[Cell], list[Par
 
 def _with_data(cells: list[Cell]) -> tuple[list[Cell], list[ParityError]]:
     """Return the cells whose data files can be used, and each error of the others once, so that those still run."""
-    from parity.problem import make
+    from parity.problem.problems import make
 
     usable: list[Cell] = []
     errors: dict[str, ParityError] = {}

@@ -4,8 +4,8 @@ import os
 import sys
 from typing import Any
 
-from parity import launch, wire
-from parity.child import Child, NoAnswerError, private_pipes
+from parity.circumstances import launch, wire
+from parity.circumstances.child import Child, NoAnswerError, private_pipes
 from parity.diagnosis.findings import Diagnosis, Finding
 
 

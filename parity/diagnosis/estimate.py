@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from parity.bounds.numerics import format_of
 from parity.diagnosis.member import Member, rule_for
 from parity.diagnosis.observe import Observation
 from parity.diagnosis.probes import BATCH_SIZE
-from parity.numerics import format_of
 from parity.reference.family import Family
 
 Vector = NDArray[np.float64]

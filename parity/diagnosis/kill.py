@@ -6,10 +6,10 @@ from typing import Any
 
 import msgspec
 
+from parity.case.spec import Cell, Mlp
 from parity.diagnosis.mutants import Mutant, mutants
-from parity.runner import run_pair
-from parity.spec import Cell, Mlp
-from parity.verdict import Verdict
+from parity.runner.loop import run_pair
+from parity.verdicts.verdict import Verdict
 
 STEPS = 12
 NETWORK_STEPS = 2

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from parity.bounds import exact
+from parity.bounds.bounded import exact
+from parity.bounds.numerics import Array, differs
 from parity.diagnosis.observe import Observation
 from parity.diagnosis.probes import BATCH_SIZE, Probe
-from parity.numerics import Array, differs
 from parity.reference.family import Family
 from parity.reference.switches import BY_NAME
 
@@ -148,7 +148,7 @@ def step_error(member: Member, seen: Observation) -> float:
 def bound_ratio(member: Member, seen: Observation, limit: float = np.inf) -> float:
     """Return the largest |obtained - expected| / bound over all that is shown; stops once it is above the limit.
 
-    The bound is the member's own (see ``parity.bounds``): local in lockstep, accumulated where slots are hidden.
+    The bound is the member's own (``parity.bounds.bounded``): local in lockstep, accumulated where slots are hidden.
     """
     if any(name == "arithmetic" for name, _ in member.switches):
         return 0.0 if equal_bits(member, seen) else np.inf

@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from parity.problem import Evaluation, Problem
+from parity.case.spec import Cell, Mlp
+from parity.problem.problems import Evaluation, Problem
 from parity.reference.family import Family
 from parity.reference.rmsprop import Update, as_float32
 from parity.reference.switches import SWITCHES
-from parity.spec import Cell, Mlp
 from parity.subjects.numpy_class import NumpySubject
 
 

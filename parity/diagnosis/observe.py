@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from parity.bounds.numerics import Array, differs
+from parity.case.words import SLOTS
 from parity.diagnosis.probes import SHAPES, Probe, ProbeProblem, joined
-from parity.numerics import Array, differs
-from parity.subjects import Adapter
-from parity.words import SLOTS
+from parity.subjects.adapter import Adapter
 
 Make = Callable[[], Adapter]
 

@@ -12,12 +12,12 @@ from typing import Any, Final
 
 import numpy as np
 
-from parity.data import Tensors
-from parity.numerics import Array, dtype_of
-from parity.portable import powers_of_ten
-from parity.problem import ReplayedProblem
+from parity.bounds.numerics import Array, dtype_of
+from parity.case.spec import Cell, Hyperparameters, LearningRateSchedule, Replayed, Weights
+from parity.problem.data import Tensors
+from parity.problem.portable import powers_of_ten
+from parity.problem.problems import ReplayedProblem
 from parity.reference.rmsprop import RMSprop
-from parity.spec import Cell, Hyperparameters, LearningRateSchedule, Replayed, Weights
 from parity.subjects.numpy_class import accepted_arguments
 
 SHAPES: Final[dict[str, tuple[int, ...]]] = {"kernel": (6, 4), "bias": (12,), "scale": ()}

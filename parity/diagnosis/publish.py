@@ -41,9 +41,9 @@ def main() -> int:
 def measured() -> dict[str, Any]:
     """Return the records of the matrix and of the kill matrix, with the versions they were measured with."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    from parity.casefile import all_cells
+    from parity.case.cells import all_cells
+    from parity.circumstances.doctor import circumstances
     from parity.diagnosis import kill, matrix
-    from parity.doctor import circumstances
 
     found = matrix.rows(matrix.installed(), lambda name: print(f"{name} …", file=sys.stderr))
     return {

@@ -13,8 +13,8 @@ from statistics import median
 from typing import Any
 
 import msgspec
-from msgspec import Struct
 
+from parity.case.spec import CASES
 from parity.errors import DataError, ParityError
 from parity.explain import debugging, explanation, figures, page
 from parity.explain.experiment import Experiment, load
@@ -23,35 +23,13 @@ from parity.explain.factors import show
 from parity.explain.figures import Curve
 from parity.explain.measured import Record, Runs
 from parity.explain.pool import Pool
+from parity.explain.reproduction import Reproduction, Tenth
 from parity.explain.store import DEFAULT, Store, Task
-from parity.spec import CASES
 
 SEEDS = 5
 LONG = 100
 QUESTION = CASES / "question" / "question.toml"
 OTHER = CASES / "question" / "torch_rule.toml"
-
-
-class Tenth(Struct, frozen=True):
-    """One epoch of the posted curve beside its reproduction; ``off`` is the median's distance in percent."""
-
-    epoch: int
-    published: float
-    lowest: float
-    median: float
-    highest: float
-    off: float
-    within: bool
-
-
-class Reproduction(Struct, frozen=True):
-    """Both published curves beside five seeds of each program."""
-
-    keras: list[list[float]]
-    posted: list[list[float]]
-    repaired: list[list[float]]
-    published: dict[str, list[list[float]]]
-    tenths: list[Tenth]
 
 
 def reproduce(experiment: Experiment, found: Explanation, pool: Pool) -> Reproduction:

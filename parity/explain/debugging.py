@@ -17,7 +17,7 @@ from parity.explain.measured import Runs, reached, typical
 from parity.explain.pool import Pool
 from parity.explain.program import Images, Trainer, forward, initial, kernel_name, mnist, orders
 from parity.explain.rule import Rule
-from parity.portable import spread
+from parity.problem.portable import spread
 
 _RULE: Final = (
     "learning_rate rho epsilon epsilon_place second_moment_start centered momentum learning_rate_place weight_decay "

@@ -8,10 +8,10 @@ from typing import Annotated, Any, Literal, TypeAlias
 import msgspec
 from msgspec import Meta, Struct
 
+from parity.case.spec import FileName, Line, Name, Positive
+from parity.case.tomlfile import read_toml
 from parity.errors import SpecError, did_you_mean
 from parity.explain.factors import FACTORS, FIXED, MEANING, Program, differing
-from parity.spec import FileName, Line, Name, Positive
-from parity.tomlfile import read_toml
 
 Label: TypeAlias = Annotated[str, Meta(min_length=1, max_length=8)]
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, Literal, TypeAlias
 import msgspec
 from msgspec import Meta, Struct
 
-from parity.spec import Count, Fraction, NonNegative, Positive, Schedule
+from parity.case.spec import Count, Fraction, NonNegative, Positive, Schedule
 
 Layers: TypeAlias = Annotated[list[Annotated[int, Meta(ge=1, le=10_000)]], Meta(min_length=2, max_length=8)]
 

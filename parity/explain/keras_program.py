@@ -10,9 +10,9 @@ from typing import Any
 
 import msgspec
 
-from parity import launch, wire
-from parity.child import Child, NoAnswerError, private_pipes
-from parity.doctor import cpu
+from parity.circumstances import launch, wire
+from parity.circumstances.child import Child, NoAnswerError, private_pipes
+from parity.circumstances.doctor import cpu
 from parity.errors import NotInstalledError, UsageError
 from parity.explain.factors import FACTORS, Program
 

@@ -12,7 +12,7 @@ from parity.explain.experiment import Experiment
 from parity.explain.explanation import Explanation
 
 if TYPE_CHECKING:
-    from parity.explain.answer import Reproduction
+    from parity.explain.reproduction import Reproduction
 
 TEMPLATE = Path(__file__).parent / "answer_page.md"
 COMMAND = "parity explain cases/question/"

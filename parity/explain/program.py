@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from parity.case.spec import CASES
 from parity.errors import DataError
 from parity.explain.factors import Program
 from parity.explain.rule import Rule
-from parity.spec import CASES
 
 Array = NDArray[Any]
 Tensors = dict[str, Array]

@@ -11,9 +11,9 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 
+from parity.circumstances.files import write_file
 from parity.errors import UsageError
 from parity.explain.factors import Program
-from parity.files import write_file
 
 FORMAT = 1
 DEFAULT = Path(".parity") / "explain"

@@ -8,8 +8,8 @@ import msgspec
 import numpy as np
 from safetensors import safe_open
 
+from parity.bounds.numerics import Array
 from parity.export.vector import Vector
-from parity.numerics import Array
 
 
 class Miss(NamedTuple):

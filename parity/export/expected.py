@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from parity.numerics import Array, format_of
-from parity.problem import Problem
+from parity.bounds.numerics import Array, format_of
+from parity.bounds.rule import BoundedRMSprop, lifted, spread
+from parity.problem.problems import Problem
 from parity.reference.rmsprop import RMSprop
-from parity.rulebounds import BoundedRMSprop, lifted, spread
 from parity.subjects.numpy_class import accepted_arguments
 
 Errors = dict[str, dict[str, Array]]

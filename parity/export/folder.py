@@ -6,17 +6,17 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
+from parity.bounds.numerics import Array, bits
+from parity.case.spec import Cell
 from parity.errors import DataError, UnsupportedError
 from parity.export import proof
 from parity.export.expected import Expected, expected
 from parity.export.index import index_of, lines, schemas
 from parity.export.vector import Vector, files, make_vector
-from parity.golden.place import SHIPPED, shipped
-from parity.golden.store import open_recording
-from parity.golden.values import Reader
-from parity.numerics import Array, bits
-from parity.problem import Problem, make
-from parity.spec import Cell
+from parity.problem.problems import Problem, make
+from parity.trajectory.golden.place import SHIPPED, shipped
+from parity.trajectory.golden.store import open_recording
+from parity.trajectory.golden.values import Reader
 
 STEPS: Final = 12
 EXAMPLES: Final = ("example.c", "example.mjs")

@@ -6,9 +6,9 @@ import msgspec
 from msgspec import Struct
 
 from parity import __version__
-from parity.doctor import commit
+from parity.case.words import MISTAKES
+from parity.circumstances.doctor import commit
 from parity.export.vector import FORMAT, REQUIRES, Vector
-from parity.words import MISTAKES
 
 WAYS: Final[dict[str, str]] = {
     "step": "each step starts from the recorded state before it; judged by bound_step",

@@ -3,12 +3,12 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from parity.bounds.numerics import Array
+from parity.case.spec import Cell
 from parity.diagnosis.mutants import Mutant, mutants
 from parity.export.consume import first_miss
 from parity.export.vector import Vector
-from parity.numerics import Array
 from parity.reference.rmsprop import RMSprop
-from parity.spec import Cell
 from parity.subjects.numpy_class import accepted_arguments
 
 

@@ -8,13 +8,13 @@ import numpy as np
 from msgspec import Struct
 from safetensors.numpy import save
 
+from parity.bounds.numerics import Array
+from parity.case.spec import Cell, Hyperparameters
 from parity.export.expected import Expected
-from parity.golden.place import stem
-from parity.golden.tie import described
-from parity.numerics import Array
-from parity.problem import Problem
+from parity.problem.problems import Problem
 from parity.reference.rmsprop import RMSprop, as_float32
-from parity.spec import Cell, Hyperparameters
+from parity.trajectory.golden.place import stem
+from parity.trajectory.golden.tie import described
 
 FORMAT: Final = 1
 REQUIRES: Final[dict[str, str]] = {

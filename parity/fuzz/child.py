@@ -6,13 +6,13 @@ from typing import Any
 
 import msgspec
 
-from parity import child
-from parity.doctor import WORKER_ENVIRONMENT
+from parity.case.spec import Cell
+from parity.circumstances import child
+from parity.circumstances.doctor import WORKER_ENVIRONMENT
 from parity.errors import ParityError
 from parity.fuzz.judging import features_of
 from parity.fuzz.words import Example, Outcome
-from parity.spec import Cell
-from parity.verdict import Verdict
+from parity.verdicts.verdict import Verdict
 
 
 class Child:

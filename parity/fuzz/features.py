@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from parity.numerics import Array, format_of
-from parity.problem import Problem
-from parity.spec import Hyperparameters, Replayed
+from parity.bounds.numerics import Array, format_of
+from parity.case.spec import Hyperparameters, Replayed
+from parity.problem.problems import Problem
 
 
 def features(problem: Problem) -> frozenset[str]:

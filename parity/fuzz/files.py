@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from parity.files import write_file
+from parity.bounds.numerics import Array
+from parity.circumstances.files import write_file
 from parity.fuzz.words import GRADIENTS_FILE, WEIGHTS_FILE, Example
-from parity.numerics import Array
 
 
 def archive(arrays: Mapping[str, Array]) -> bytes:

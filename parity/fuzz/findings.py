@@ -6,12 +6,12 @@ from fnmatch import fnmatchcase
 import msgspec
 from msgspec import Struct
 
-from parity import known
-from parity.casefile import collect
+from parity.case import known
+from parity.case.cells import collect
 from parity.fuzz.features import features
 from parity.fuzz.plan import Round
 from parity.fuzz.words import Outcome
-from parity.problem import make
+from parity.problem.problems import make
 
 Cause = tuple[str, ...]
 

@@ -8,20 +8,20 @@ from typing import Any
 import numpy as np
 from msgspec.structs import replace
 
-from parity import problem as problems
 from parity import subjects
-from parity.casefile import load_cells
+from parity.case.cells import load_cells
+from parity.case.spec import Cell, Hyperparameters
 from parity.errors import NotInstalledError, UnsupportedError
 from parity.fuzz.features import features
 from parity.fuzz.files import place
 from parity.fuzz.relations import TWINS
 from parity.fuzz.twins import judged
 from parity.fuzz.words import EXACT, Example, Outcome
-from parity.results import Comparison
-from parity.runner import run_pair
-from parity.spec import Cell, Hyperparameters
-from parity.subjects import Adapter, Taken, Tensors
-from parity.verdict import Verdict
+from parity.problem import problems
+from parity.runner.loop import run_pair
+from parity.subjects.adapter import Adapter, Taken, Tensors
+from parity.verdicts.results import Comparison
+from parity.verdicts.verdict import Verdict
 
 
 class Plain:

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from parity.numerics import Array, dtype_of, format_of
-from parity.portable import powers_of_ten
+from parity.bounds.numerics import Array, dtype_of, format_of
+from parity.problem.portable import powers_of_ten
 
 ORDINARY, ANY_BITS = "ordinary", "any bits"
 _INTEGERS: dict[int, Any] = {2: np.uint16, 4: np.uint32, 8: np.uint64}

@@ -7,13 +7,13 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from parity.data import Tensors
+from parity.bounds.numerics import Array
 from parity.errors import UnsupportedError
 from parity.fuzz.variant import Variant, advance, mapped, shown, states
-from parity.numerics import Array
-from parity.problem import Problem
-from parity.subjects import Adapter
-from parity.trajectory import Columns
+from parity.problem.data import Tensors
+from parity.problem.problems import Problem
+from parity.subjects.adapter import Adapter
+from parity.trajectory.blocks import Columns
 
 Make = Callable[[], Adapter]
 

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from parity.casefile import select
+from parity.case.cells import select
 from parity.errors import UsageError
 from parity.fuzz.child import Child
 from parity.fuzz.words import Outcome

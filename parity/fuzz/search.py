@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from parity.case.tomlfile import show_path
 from parity.fuzz.child import Child
 from parity.fuzz.files import digest, keep
 from parity.fuzz.findings import Failure, Failures, Finding, Listed, Signature, merged, signatures
 from parity.fuzz.plan import Round, rounds
 from parity.fuzz.shrink import generate, shrink
 from parity.fuzz.words import Example, Outcome
-from parity.tomlfile import show_path
 
 CASE_SECONDS = 120.0
 MOST_FINDINGS = 8

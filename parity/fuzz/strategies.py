@@ -6,11 +6,11 @@ from typing import Any, Final
 import numpy as np
 from hypothesis import strategies as st
 
+from parity.bounds.numerics import Array
+from parity.case.words import DTYPES
 from parity.fuzz.files import archive, toml
 from parity.fuzz.numbers import elements, exact_elements, filled
 from parity.fuzz.words import GRADIENTS_FILE, WEIGHTS_FILE, Example
-from parity.numerics import Array
-from parity.words import DTYPES
 
 Shape = tuple[int, ...]
 

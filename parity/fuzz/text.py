@@ -6,7 +6,7 @@ import msgspec
 
 from parity.fuzz.search import Search
 from parity.fuzz.words import RELATIONS, Outcome
-from parity.verdict import Verdict
+from parity.verdicts.verdict import Verdict
 
 
 def document(search: Search) -> dict[str, Any]:

@@ -8,16 +8,16 @@ from typing import Any
 
 import numpy as np
 
+from parity.bounds.numerics import Array, differs, shown
+from parity.bounds.rule import BoundedRMSprop, lifted, spread
 from parity.fuzz.relations import Twin
 from parity.fuzz.words import Outcome
-from parity.numerics import Array, differs, shown
-from parity.problem import Problem
+from parity.judge.stage import earliest
+from parity.problem.problems import Problem
 from parity.reference.rmsprop import RMSprop
-from parity.rulebounds import BoundedRMSprop, lifted, spread
-from parity.stage import earliest
 from parity.subjects.numpy_class import accepted_arguments
-from parity.trajectory import Columns
-from parity.verdict import Verdict
+from parity.trajectory.blocks import Columns
+from parity.verdicts.verdict import Verdict
 
 
 def judged(twin: Twin, exact: bool) -> Outcome:

@@ -5,12 +5,12 @@ from collections.abc import Mapping
 import msgspec
 import numpy as np
 
-from parity.data import Tensors
-from parity.numerics import Array
-from parity.problem import Problem, Slices
-from parity.spec import Hyperparameters
-from parity.subjects import Adapter
-from parity.trajectory import Columns
+from parity.bounds.numerics import Array
+from parity.case.spec import Hyperparameters
+from parity.problem.data import Tensors
+from parity.problem.problems import Problem, Slices
+from parity.subjects.adapter import Adapter
+from parity.trajectory.blocks import Columns
 
 
 class Variant(Problem):

@@ -9,8 +9,8 @@ from typing import Any
 
 import msgspec
 
-from parity import launch, wire
-from parity.child import private_pipes
+from parity.circumstances import launch, wire
+from parity.circumstances.child import private_pipes
 from parity.errors import ParityError
 
 
@@ -23,9 +23,9 @@ def main() -> None:
 
 
 def _answer(task: dict[str, Any], folder: Path) -> Any:
+    from parity.case.spec import Cell
     from parity.fuzz.judging import accepted, judge_cell, judge_example
     from parity.fuzz.words import Example
-    from parity.spec import Cell
 
     subject = str(task["subject"])
     try:

@@ -5,8 +5,8 @@ from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
-from parity.files import repair, write_set
-from parity.results import Run
+from parity.circumstances.files import repair, write_set
+from parity.verdicts.results import Run
 
 LATEST = Path("reports/latest")
 

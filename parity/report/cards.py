@@ -16,7 +16,7 @@ from parity.report.facts import (
 )
 from parity.report.markup import chip, digits, link, section, text
 from parity.report.numbers import exact, many, short, times
-from parity.results import Comparison, Divergence, Pair
+from parity.verdicts.results import Comparison, Divergence, Pair
 
 MAX_CARDS = 12
 MAX_LINKS = 40

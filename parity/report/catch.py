@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from parity.report.facts import name
 from parity.report.markup import text
 from parity.report.numbers import many
-from parity.results import Catch, Comparison, Pair
+from parity.verdicts.results import Catch, Comparison, Pair
 
 MEANING = (
     "A bound that is too wide lets mistakes pass. So each lockstep comparison says, of a drawn, evenly spread sample "

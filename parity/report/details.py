@@ -7,8 +7,8 @@ from parity.report.catch import sentence, share, weakest
 from parity.report.curves import curves
 from parity.report.facts import LOOKS, Facts, command, difference, factor, name, outcome
 from parity.report.numbers import clean, exact, many, plain, real, short, times
-from parity.results import BranchFlip, Comparison, Divergence, Pair, Worst
-from parity.verdict import Verdict
+from parity.verdicts.results import BranchFlip, Comparison, Divergence, Pair, Worst
+from parity.verdicts.verdict import Verdict
 
 MAX_OUTPUT = 2_000
 MAX_FLIPS = 20

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
+from parity.case.words import STAGES
 from parity.report.numbers import clean, exact, many, real, short
-from parity.results import Comparison, Divergence, Pair, Run
-from parity.verdict import Verdict
-from parity.words import STAGES
+from parity.verdicts.results import Comparison, Divergence, Pair, Run
+from parity.verdicts.verdict import Verdict
 
 
 class Look(NamedTuple):

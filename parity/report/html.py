@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from importlib.resources import files
 from typing import Any, Final
 
+from parity.case.words import MODES, SOURCES
 from parity.report.answer import answer
 from parity.report.cards import cards
 from parity.report.catch import MEANING, UNSEEN, blind, sentence, total
@@ -14,8 +15,7 @@ from parity.report.matrix import matrix
 from parity.report.numbers import many, times
 from parity.report.subjects import panels
 from parity.report.table import table
-from parity.results import Run
-from parity.words import MODES, SOURCES
+from parity.verdicts.results import Run
 
 FILENAME = "index.html"
 MAX_BYTES = 2_000_000

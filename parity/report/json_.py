@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from parity.report.facts import Facts, command
 from parity.report.numbers import plain
-from parity.results import Comparison, Pair, Run
+from parity.verdicts.results import Comparison, Pair, Run
 
 FILENAME = "results.json"
 SCHEMA = 1

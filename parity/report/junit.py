@@ -5,8 +5,8 @@ from xml.etree.ElementTree import Element, SubElement
 
 from parity.report.facts import Facts, failure_text
 from parity.report.numbers import clean
-from parity.results import Comparison, Pair, Run
-from parity.verdict import Verdict
+from parity.verdicts.results import Comparison, Pair, Run
+from parity.verdicts.verdict import Verdict
 
 FILENAME = "junit.xml"
 

@@ -18,8 +18,8 @@ from parity.report.facts import (
     representative,
 )
 from parity.report.numbers import clean, exact, many, real, short, times
-from parity.results import Comparison, Divergence, Pair, Run
-from parity.verdict import Verdict
+from parity.verdicts.results import Comparison, Divergence, Pair, Run
+from parity.verdicts.verdict import Verdict
 
 FILENAME = "summary.md"
 MAX_BYTES = 1_000_000

@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 from parity.report.facts import LOOKS
 from parity.report.numbers import clean
-from parity.verdict import Verdict
+from parity.verdicts.verdict import Verdict
 
 
 def text(value: object) -> str:

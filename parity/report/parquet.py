@@ -7,7 +7,7 @@ import numpy as np
 
 from parity.report.facts import Facts
 from parity.report.numbers import clean
-from parity.results import TABLE_COLUMNS, Comparison, Run
+from parity.verdicts.results import TABLE_COLUMNS, Comparison, Run
 
 FILENAME = "steps.parquet"
 KEYS = ("case", "subject", "gradients", "comparison")

@@ -6,8 +6,8 @@ from collections import Counter
 from parity.report.facts import WORST_FIRST, Facts
 from parity.report.markup import chip, link, section, text
 from parity.report.numbers import real, times
-from parity.results import Comparison
-from parity.verdict import Verdict
+from parity.verdicts.results import Comparison
+from parity.verdicts.verdict import Verdict
 
 
 def panels(facts: Facts) -> str:

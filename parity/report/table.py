@@ -6,8 +6,8 @@ from parity.report.catch import mark
 from parity.report.facts import LOOKS, WORST_FIRST, Facts, name, outcome, representative
 from parity.report.markup import chip, link, section, text
 from parity.report.numbers import real, times
-from parity.results import Pair
-from parity.verdict import Verdict
+from parity.verdicts.results import Pair
+from parity.verdicts.verdict import Verdict
 
 WIDE = 6
 

@@ -4,52 +4,14 @@ This file imports no library, so that listing subjects costs nothing. A new subj
 follows ``Adapter``, and one entry: here, or in another package's entry points under ``parity.subjects``.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from parity.errors import NotInstalledError, UsageError, did_you_mean
-from parity.golden.place import folder_of, is_golden
-
-if TYPE_CHECKING:
-    from parity.problem import Problem
-
-Tensors = Mapping[str, Any]
-
-
-class Taken(NamedTuple):
-    """What a subject tells of a step on a model problem: its loss, and its gradients where it can show them."""
-
-    loss: float | None = None
-    gradients: Tensors | None = None
-
-
-class Adapter(Protocol):
-    """One implementation, driven by the runner: opened once with a problem, then stepped and read in turn."""
-
-    resolved: str
-    """The class that really runs, with the arguments it was given."""
-
-    circumstances: dict[str, Any]
-    """Versions, device and modes that may change numbers."""
-
-    def open(self, problem: "Problem") -> None:
-        """Set weights, state and hyperparameters; raises UnsupportedError or NotInstalledError."""
-
-    def step(self, number: int, gradients: Tensors | None) -> Taken:
-        """Make the step of that zero-based number, with the replayed gradients or with the subject's own."""
-
-    def read(self) -> dict[str, Tensors]:
-        """Return ``{"parameter": ..., slot: ...}``, each a mapping from tensor name to a NumPy array.
-
-        No later step changes an array; the caller does not write into it.
-        """
-
-    def close(self) -> None:
-        """Release what ``open`` took."""
+from parity.subjects.adapter import Adapter as Adapter
+from parity.trajectory.golden.place import folder_of, is_golden
 
 
 @dataclass(frozen=True, slots=True)

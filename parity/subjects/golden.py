@@ -6,9 +6,9 @@ were recorded, for the steps that were recorded, and refuses a recording whose c
 
 from typing import Any
 
-from parity.golden import place, store
-from parity.problem import Problem
-from parity.subjects import Taken, Tensors
+from parity.problem.problems import Problem
+from parity.subjects.adapter import Taken, Tensors
+from parity.trajectory.golden import place, store
 
 
 class GoldenSubject:

@@ -10,10 +10,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from parity.problem import MlpProblem, Problem, QuadraticProblem, Slices
-from parity.spec import Hyperparameters, PiecewiseConstantDecay
-from parity.spec import LearningRateSchedule as Table
-from parity.subjects import Taken, Tensors
+from parity.case.spec import Hyperparameters, PiecewiseConstantDecay
+from parity.case.spec import LearningRateSchedule as Table
+from parity.problem.problems import MlpProblem, Problem, QuadraticProblem, Slices
+from parity.subjects.adapter import Taken, Tensors
 
 Mode = Literal["eager", "graph", "xla"]
 

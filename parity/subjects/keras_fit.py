@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from parity.errors import MisbehavedError, UnsupportedError
-from parity.problem import MlpProblem, Problem, ReplayedProblem
-from parity.subjects import Taken, Tensors
+from parity.problem.problems import MlpProblem, Problem, ReplayedProblem
+from parity.subjects.adapter import Taken, Tensors
 from parity.subjects.keras import (
     GRAPPLER,
     Shown,

@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
+from parity.bounds.numerics import Array
 from parity.errors import UnsupportedError
-from parity.numerics import Array
-from parity.problem import Problem
+from parity.problem.problems import Problem
 from parity.reference.rmsprop import RMSprop
-from parity.subjects import Taken, Tensors
+from parity.subjects.adapter import Taken, Tensors
 from parity.subjects.numpy_class import accepted_arguments
 
 PLAIN = frozenset({"learning_rate", "rho", "momentum", "epsilon", "centered"})

@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 
+from parity.bounds.numerics import Array
+from parity.case.spec import Hyperparameters
 from parity.errors import MisbehavedError, SubjectError, UnsupportedError, did_you_mean
-from parity.numerics import Array
-from parity.problem import Problem
+from parity.problem.problems import Problem
 from parity.reference import posted, rmsprop, schedules
-from parity.spec import Hyperparameters
-from parity.subjects import Adapter, Taken, Tensors
+from parity.subjects.adapter import Adapter, Taken, Tensors
 
 ALIASES: dict[str, tuple[str, ...]] = {
     "learning_rate": ("lr", "alpha", "eta", "step_size"),

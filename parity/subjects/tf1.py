@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from parity.numerics import Array
-from parity.problem import Problem
-from parity.subjects import Tensors
+from parity.bounds.numerics import Array
+from parity.problem.problems import Problem
+from parity.subjects.adapter import Tensors
 from parity.subjects.library import LibrarySubject
 
 _SLOTS = {"second_moment": "rms", "first_moment": "mg", "momentum_buffer": "momentum"}

@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from parity.numerics import Array
-from parity.problem import Problem
-from parity.spec import LearningRateSchedule as Table
-from parity.subjects import Tensors
+from parity.bounds.numerics import Array
+from parity.case.spec import LearningRateSchedule as Table
+from parity.problem.problems import Problem
+from parity.subjects.adapter import Tensors
 from parity.subjects.library import PLAIN, LibrarySubject
 
 _SLOTS = {

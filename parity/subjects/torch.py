@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from parity.numerics import Array
-from parity.problem import Problem
-from parity.subjects import Tensors
+from parity.bounds.numerics import Array
+from parity.problem.problems import Problem
+from parity.subjects.adapter import Tensors
 from parity.subjects.library import PLAIN, LibrarySubject
 
 _SLOTS = {"square_avg": "second_moment", "grad_avg": "first_moment", "momentum_buffer": "momentum_buffer"}

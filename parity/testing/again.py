@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from parity.api import Session
+from parity.case.spec import Cell
+from parity.case.tomlfile import show_path
 from parity.errors import ParityError
 from parity.report.facts import command
-from parity.results import Pair
-from parity.spec import Cell
-from parity.tomlfile import show_path
+from parity.verdicts.results import Pair
 
 TIME_LIMIT = 60.0
 

@@ -1,15 +1,16 @@
 """``assert_parity``: an optimizer in; its results out, or a test failure that says where it parts and why."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from parity.api import TIME_LIMIT, Results, Session, run
+from parity.api import TIME_LIMIT, Results, run
+from parity.case.spec import Cell
 from parity.errors import ParityError, UsageError
-from parity.results import Comparison
-from parity.spec import Cell
+from parity.testing.bench import Bench
 from parity.testing.choose import DEFAULT, Cases, choose
-from parity.verdict import Verdict
+from parity.verdicts.results import Comparison
+from parity.verdicts.verdict import Verdict
 
 Subject: TypeAlias = str | Callable[..., Any]
 
@@ -28,22 +29,6 @@ class NothingCompared(NotInParity):
 
 # Where people import them from, which is what pytest prints.
 NotInParity.__module__ = NothingCompared.__module__ = "parity"
-
-
-@dataclass(slots=True)
-class Bench:
-    """What the tests of one session share: worker processes that stay, and the diagnoses made so far.
-
-    ``test`` is what pytest is told to run this test alone; empty outside of pytest.
-    """
-
-    session: Session = field(default_factory=Session)
-    diagnoses: list[tuple[Any, dict[str, Any]]] = field(default_factory=list)
-    test: str = ""
-
-    def close(self) -> None:
-        """Stop the processes."""
-        self.session.close()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from parity.spec import Cell
+from parity.case.spec import Cell
 
 TIME_LIMIT = 60.0
 RULE = frozenset({"learning_rate", "rho", "momentum", "epsilon", "centered", "weight_decay"})

@@ -7,10 +7,10 @@ from typing import TypeAlias
 
 import msgspec
 
-from parity.casefile import select
+from parity.case.cells import select
+from parity.case.spec import Cell
+from parity.case.words import DTYPES, MODES, SOURCES
 from parity.errors import UsageError, did_you_mean
-from parity.spec import Cell
-from parity.words import DTYPES, MODES, SOURCES
 
 Cases: TypeAlias = str | Path | Cell | Iterable[str | Path | Cell]
 

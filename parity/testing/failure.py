@@ -5,15 +5,15 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from parity.api import Results
+from parity.case.spec import Cell
 from parity.report.facts import LOOKS, evidence, representative
 from parity.report.numbers import clean, exact, many, short
-from parity.results import Comparison, Pair
-from parity.spec import Cell
 from parity.testing import again, cause
-from parity.verdict import Verdict
+from parity.verdicts.results import Comparison, Pair
+from parity.verdicts.verdict import Verdict
 
 if TYPE_CHECKING:
-    from parity.testing.assertion import Bench
+    from parity.testing.bench import Bench
 
 MOST_OTHERS = 8
 DIAGNOSABLE = frozenset({Verdict.DIVERGED, Verdict.NON_FINITE, Verdict.ROUNDING})

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from parity import subjects
-from parity.caseerror import printable
-from parity.casefile import load_cells
+from parity.case.cells import load_cells
+from parity.case.error import printable
 from parity.errors import ParityError
 
 if TYPE_CHECKING:
-    from parity.results import Pair
-    from parity.spec import Cell
-    from parity.testing.assertion import Bench
+    from parity.case.spec import Cell
+    from parity.testing.bench import Bench
+    from parity.verdicts.results import Pair
 
 KERAS = "keras-eager"
 GOLDEN = f"golden:{KERAS}"
@@ -74,7 +74,7 @@ class CaseItem(pytest.Item):
         from parity.api import Results
         from parity.testing.assertion import Demand, NotInParity
         from parity.testing.failure import Objection, text
-        from parity.verdict import Verdict
+        from parity.verdicts.verdict import Verdict
 
         known = [item for item in pair.comparisons if item.outcome is Verdict.KNOWN_DIVERGENCE]
         failing = [item for item in pair.comparisons if Demand().objection(item, self.cell) is not None]

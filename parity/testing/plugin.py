@@ -13,7 +13,7 @@ import pytest
 
 if TYPE_CHECKING:
     from parity.api import Results
-    from parity.testing.assertion import Bench
+    from parity.testing.bench import Bench
     from parity.testing.choose import Cases
 
 _HEAD_BYTES = 64_000
@@ -125,7 +125,7 @@ class Parity:
         One case of ``parity_case`` that the optimizer does not support is skipped; a whole set of them is a failure.
         """
         __tracebackhide__ = True
-        from parity.caseerror import printable
+        from parity.case.error import printable
         from parity.testing.assertion import NothingCompared, NotInParity, assert_parity
         from parity.testing.choose import DEFAULT
         from parity.testing.record import properties
@@ -147,7 +147,7 @@ class Parity:
 
 def _bench(config: pytest.Config) -> "Bench":
     if _BENCH not in config.stash:
-        from parity.testing.assertion import Bench
+        from parity.testing.bench import Bench
 
         config.stash[_BENCH] = Bench()
     return config.stash[_BENCH]

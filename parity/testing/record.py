@@ -5,9 +5,9 @@ import re
 from collections.abc import Sequence
 
 from parity.report.numbers import clean
-from parity.results import Comparison
 from parity.testing.failure import counted
-from parity.verdict import Verdict
+from parity.verdicts.results import Comparison
+from parity.verdicts.verdict import Verdict
 
 Properties = list[tuple[str, str]]
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from parity import api
-from parity.cli import main
-from parity.results import Comparison, Divergence, Pair, Run, Worst
+from parity.commands.cli import main
+from parity.verdicts.results import Comparison, Divergence, Pair, Run, Worst
 
 HERE: dict[str, Any] = {
     "cpu": "Model A fma avx2",

@@ -18,7 +18,7 @@ SUBJECTS = ("reference", "posted", "keras-eager")
 ACCEPTING = """
 import os, sys
 from pathlib import Path
-from parity.cli import main
+from parity.commands.cli import main
 left, replace = int(sys.argv[1]), Path.replace
 def dying(self, target):
     global left

@@ -124,7 +124,7 @@ def test_a_folder_that_cannot_be_written_is_one_message_and_keeps_what_stood_the
     def refusing(path: Path, content: bytes) -> None:
         raise OSError(code, os.strerror(code))
 
-    monkeypatch.setattr("parity.files._write", refusing)
+    monkeypatch.setattr("parity.circumstances.files._write", refusing)
     assert line("accept") == 2
     assert os.strerror(code) in line.err
     assert line.check(made(A, "DIVERGED", parts=0)) == 2

@@ -9,7 +9,7 @@ import pytest
 from gating import Line, made
 
 from parity.baseline.github import MAX_ANNOTATIONS
-from parity.casefile import select
+from parity.case.cells import select
 
 ROOT = Path(__file__).parents[2]
 A, B = "rmsprop/defaults", "rmsprop/plain[float32]"

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from gating import ELSEWHERE, HERE, Line, made
 
-from parity.casefile import select
+from parity.case.cells import select
 
 A, B = "rmsprop/defaults", "rmsprop/plain[float32]"
 ONLY = {"words": (A,)}

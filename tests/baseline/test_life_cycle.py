@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from gating import Line, optimizer
 
-from parity import doctor
+from parity.circumstances import doctor
 
 ROOT = Path(__file__).parents[2]
 CASES = ("rmsprop/plain[float32]", "rmsprop/plain[float64]")

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from parity.doctor import WORKER_ENVIRONMENT, circumstances
-from parity.files import write_file
+from parity.circumstances.doctor import WORKER_ENVIRONMENT, circumstances
+from parity.circumstances.files import write_file
 
 PARTS = ("steps", "commands", "memory", "long")
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import msgspec
 
 from parity.api import Progress, run_all
-from parity.casefile import select
+from parity.case.cells import select
 
 REPLAYED = ("rmsprop/*", "schedule/*", "numerics/*")
 SUBJECT = "keras-graph"
@@ -58,7 +58,7 @@ def _in_a_process(case: str, steps: int) -> tuple[float, float]:
 
 
 def _measured(case: str, steps: int) -> None:
-    from parity.runner import run_pair
+    from parity.runner.loop import run_pair
 
     (cell,) = select([case])
     pair = run_pair(msgspec.structs.replace(cell, steps=steps, comparisons=["lockstep"]), SUBJECT, beside=True)

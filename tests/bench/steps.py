@@ -7,14 +7,14 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from parity import problem as problems
 from parity import subjects
-from parity.casefile import select
-from parity.compiled import forms
-from parity.diff import fill_drift
-from parity.judge import reference_rule
-from parity.runner import run_pair
-from parity.trajectory import layout_of
+from parity.bounds.compiled.forms import forms
+from parity.case.cells import select
+from parity.judge.diff import fill_drift
+from parity.judge.fold import reference_rule
+from parity.problem import problems
+from parity.runner.loop import run_pair
+from parity.trajectory.blocks import layout_of
 
 CASE = "network/question_shared"
 FEW = 200

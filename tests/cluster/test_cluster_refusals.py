@@ -10,17 +10,17 @@ import pytest
 from dask_cluster import ROOT, Cluster
 from driving import OPTIMIZERS
 
-from parity.cli import main
-from parity.cluster import connect
+from parity.commands.cli import main
+from parity.runner.cluster import connect
 
 pytestmark = pytest.mark.xdist_group("dask")
 # A preloaded script's globals are gone once it has run, hence the default arguments.
 OTHER_CPU = """
-from parity.cluster import remote
+from parity.runner.cluster import remote
 remote.circumstances = lambda real=remote.circumstances: real() | {"cpu": "another processor"}
 """
 WITHOUT_FILE = """
-from parity.cluster import remote
+from parity.runner.cluster import remote
 remote._digest = lambda path, real=remote._digest: None if path.name == "mine.py" else real(path)
 """
 
@@ -128,12 +128,15 @@ def test_a_worker_with_another_version_is_named_with_both_versions(without_worke
     [
         ("import sys\nsys.modules['parity'] = None", "cannot load this version of parity: ModuleNotFoundError"),
         (
-            "from parity.cluster import remote\nremote._code = lambda: 'edited'",
+            "from parity.runner.cluster import remote\nremote._code = lambda: 'edited'",
             "code of parity is edited there",
         ),
-        ("from parity.cluster import remote\nremote._code = lambda: 1 / 0", "ZeroDivisionError: division by zero"),
-        ("from parity import doctor\ndoctor.commit = lambda: 'feed'", "commit is feed there"),
-        ("from parity.cluster import remote\nremote._distributed = lambda: '1.0'", "distributed is 1.0 there"),
+        (
+            "from parity.runner.cluster import remote\nremote._code = lambda: 1 / 0",
+            "ZeroDivisionError: division by zero",
+        ),
+        ("from parity.circumstances import doctor\ndoctor.commit = lambda: 'feed'", "commit is feed there"),
+        ("from parity.runner.cluster import remote\nremote._distributed = lambda: '1.0'", "distributed is 1.0 there"),
         (WITHOUT_FILE, "and is not there, or cannot be read. Every worker reads the subject's file"),
     ],
     ids=["no parity", "edited code", "a fault", "another commit", "another Dask", "no file"],
@@ -163,9 +166,9 @@ def test_two_workers_that_are_not_alike_are_refused_since_results_would_depend_o
 
 
 def test_files_are_found_on_every_machine_by_their_place_among_the_cases(tmp_path: Path):
-    from parity.casefile import select
-    from parity.cluster.remote import local, portable
-    from parity.pool import Task
+    from parity.case.cells import select
+    from parity.runner.cluster.remote import local, portable
+    from parity.runner.pool import Task
 
     cells = [*select(["network/recorded"]), *select(["network/quick"])]
     names = connect.needed_files([Task(0, cells[0], "golden:keras-eager"), Task(1, cells[-1], "mine.py:Missing")])

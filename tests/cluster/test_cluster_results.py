@@ -12,12 +12,12 @@ import pytest
 from dask_cluster import children, lives, until
 from driving import OPTIMIZERS, cell, optimizer
 
-from parity import wire
 from parity.api import run_all
-from parity.cluster import collect
+from parity.case.spec import Weights
+from parity.circumstances import wire
 from parity.errors import ClusterError, ParityError
 from parity.report import json_
-from parity.spec import Weights
+from parity.runner.cluster import collect
 
 pytestmark = pytest.mark.xdist_group("dask")
 needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import msgspec
 
-from parity.casefile import collect
-from parity.results import Comparison
-from parity.runner import run_pair
-from parity.spec import Cell, Hyperparameters, Replayed, Weights
+from parity.case.cells import collect
+from parity.case.spec import Cell, Hyperparameters, Replayed, Weights
+from parity.runner.loop import run_pair
+from parity.verdicts.results import Comparison
 
 OPTIMIZERS = Path(__file__).parents[1] / "optimizers"
 TENSORS = {"kernel": [8, 16], "bias": [16], "scale": []}

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from parity.bounds import Bounded, exact
-from parity.numerics import dtype_of, format_of
+from parity.bounds.bounded import Bounded, exact
+from parity.bounds.numerics import dtype_of, format_of
+from parity.bounds.rule import BoundedRMSprop
 from parity.reference.rmsprop import RMSprop
-from parity.rulebounds import BoundedRMSprop
 
 NAMES = ["float64", "float32", "float16", "bfloat16"]
 quick = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)

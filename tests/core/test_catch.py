@@ -5,13 +5,17 @@ import numpy as np
 import pytest
 from driving import cell, judged, optimizer
 
-from parity import compiled, lockstep, problem, trajectory, wire
-from parity.catch import PLACES, STEPS, added, counted, sample
-from parity.lockstep import Lockstep
-from parity.results import Catch
-from parity.spec import ExponentialDecay, Mlp, Replayed, Weights
-from parity.trajectory import Block, layout_of
-from parity.verdict import Verdict
+from parity.bounds import compiled
+from parity.case.spec import ExponentialDecay, Mlp, Replayed, Weights
+from parity.circumstances import wire
+from parity.judge import lockstep
+from parity.judge.catch import PLACES, STEPS, added, counted, sample
+from parity.judge.lockstep import Lockstep
+from parity.problem import problems
+from parity.trajectory import blocks as trajectory
+from parity.trajectory.blocks import Block, layout_of
+from parity.verdicts.results import Catch
+from parity.verdicts.verdict import Verdict
 
 SIZES = {"large": np.zeros((300, 700)), "empty": np.zeros((0, 3)), "scalar": np.zeros(()), "bias": np.zeros(7)}
 
@@ -102,7 +106,7 @@ def planted(number: int, slot: str, factor: float, dtype: str):
     The numbers are how far the factor moves the value, and how much of that rounding may hide.
     """
     given = cell(steps=1, low=1e-10, tensors={"w": []}, dtype=dtype, modes=("lockstep",))
-    judge = Lockstep(problem.make(msgspec.structs.replace(given, seed=number)))
+    judge = Lockstep(problems.make(msgspec.structs.replace(given, seed=number)))
     params, grads = judge.problem.params, judge.problem.gradients(0)
 
     def stepped(wide):

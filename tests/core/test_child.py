@@ -8,13 +8,13 @@ import time
 import psutil
 import pytest
 
-from parity import launch
-from parity.child import Child, NoAnswerError
+from parity.circumstances import launch
+from parity.circumstances.child import Child, NoAnswerError
 
 PROGRAM = """
 import os, subprocess, sys, time
-from parity import wire
-from parity.child import private_pipes
+from parity.circumstances import wire
+from parity.circumstances.child import private_pipes
 requests, answers = private_pipes()
 print("said aloud")
 while (task := wire.read(requests)) is not None:

@@ -9,19 +9,19 @@ import numpy as np
 import pytest
 from driving import cell
 
-from parity import compiled
-from parity import problem as problems
-from parity.casefile import select
-from parity.drift import drift
-from parity.lockstep import Lockstep
-from parity.numerics import bits, differs, dtype_of, format_of, ulp_distance, unequal
+from parity.bounds import compiled
+from parity.bounds.drift import drift
+from parity.bounds.numerics import bits, differs, dtype_of, format_of, ulp_distance, unequal
+from parity.case.cells import select
+from parity.judge.lockstep import Lockstep
+from parity.problem import problems
 from parity.reference.rmsprop import RMSprop
 
 pytest.importorskip("numba", reason="the extra 'fast' is not installed")
-from parity.compiled import kernels
-from parity.compiled.bounds import compiled_bounds
-from parity.compiled.kernels import compiled_drift, compiled_unequal
-from parity.compiled.rule import compiled_step
+from parity.bounds.compiled import kernels
+from parity.bounds.compiled.bounds import compiled_bounds
+from parity.bounds.compiled.kernels import compiled_drift, compiled_unequal
+from parity.bounds.compiled.rule import compiled_step
 
 ELEMENTWISE = [
     {"momentum": momentum, "centered": centered, **other}

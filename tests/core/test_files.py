@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from parity.circumstances.files import repair, write_file, write_set
 from parity.errors import ParityError
-from parity.files import repair, write_file, write_set
 
 NAMES = ("a.txt", "b.txt", "c.txt")
 WRITER = """
 import sys, itertools
 from pathlib import Path
-from parity.files import write_set
+from parity.circumstances.files import write_set
 folder, name, rounds = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 print("ready", flush=True)
 for number in itertools.islice(itertools.count(), rounds):
@@ -25,7 +25,7 @@ for number in itertools.islice(itertools.count(), rounds):
 DYING = """
 import os, sys
 from pathlib import Path
-from parity import files as store
+from parity.circumstances import files as store
 left, rename = int(sys.argv[2]), Path.rename
 def dying(self, target):
     global left

@@ -3,10 +3,10 @@ import numpy as np
 import pytest
 from driving import cell, judged, optimizer
 
-from parity import problem as problems
-from parity.forward_bounds import gradient_bounds, undecided_units
+from parity.bounds.network import gradient_bounds, undecided_units
+from parity.case.spec import Mlp, Weights
+from parity.problem import problems
 from parity.reference import network
-from parity.spec import Mlp, Weights
 
 
 def made(seed, sizes=(30, 12, 5), batch=7, dtype=np.float32):
@@ -140,7 +140,7 @@ def test_a_wrong_network_is_named_as_a_wrong_gradient(way, monkeypatch):
             self._problem = Spoiled()
 
     from parity.reference.rmsprop import RMSprop
-    from parity.runner import run_pair
+    from parity.runner.loop import run_pair
 
     pair = run_pair(computed(batch=8), "wrong", Wrong(RMSprop, "wrong"))
     assert pair.comparisons[0].verdict == "DIVERGED"

@@ -2,7 +2,7 @@ import msgspec
 import pytest
 from driving import cell, committed, judged, optimizer
 
-from parity.spec import PiecewiseConstantDecay
+from parity.case.spec import PiecewiseConstantDecay
 
 CHANGING = PiecewiseConstantDecay([3], [0.0078125, 0.001953125])
 MOMENTUM = {"momentum": 0.9, "learning_rate": CHANGING}
@@ -158,7 +158,7 @@ def test_the_worst_difference_of_a_right_optimizer_is_inside_its_bound_and_shown
 
 
 def test_verdict_and_table_do_not_depend_on_how_steps_fall_into_blocks(monkeypatch):
-    from parity import trajectory
+    from parity.trajectory import blocks as trajectory
 
     whole = judged(cell(steps=12), optimizer("right_reordered"))
     monkeypatch.setattr(trajectory, "BLOCK_BYTES", 1)

@@ -13,13 +13,17 @@ import numpy as np
 import pytest
 from driving import cell, optimizer
 
-from parity import judging, launch, pool, problem, trajectory, wire
+from parity.case.spec import Mlp, Replayed, Weights
+from parity.circumstances import launch, wire
 from parity.errors import ParityError
-from parity.judging.beside import Beside
-from parity.results import Pair
-from parity.runner import run_pair
-from parity.spec import Mlp, Replayed, Weights
+from parity.judge import beside as judging
+from parity.judge.beside.beside import Beside
+from parity.problem import problems
+from parity.runner import pool
+from parity.runner.loop import run_pair
 from parity.subjects.numpy_class import load_class
+from parity.trajectory import blocks as trajectory
+from parity.verdicts.results import Pair
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="this system shares no memory by descriptor")
 
@@ -61,7 +65,7 @@ def test_another_process_comes_to_the_same_results(case, anything_pays):
 
 
 def test_only_long_runs_get_a_process(monkeypatch):
-    made = problem.make(cell(steps=30))
+    made = problems.make(cell(steps=30))
     assert isinstance(judging.judging(made, beside=True), judging.Judges)
     monkeypatch.setattr(judging, "WORTH", 0)
     assert isinstance(judging.judging(made, beside=False), judging.Judges)
@@ -136,7 +140,7 @@ def test_where_no_process_is_to_be_had_the_judges_stay_here(lacks, anything_pays
 
     before = os.listdir("/proc/self/fd")
     monkeypatch.setattr(*((os, "memfd_create") if lacks == "memory" else (subprocess, "Popen")), refused)
-    assert isinstance(judging.judging(problem.make(cell(steps=30)), beside=True), judging.Judges)
+    assert isinstance(judging.judging(problems.make(cell(steps=30)), beside=True), judging.Judges)
     assert len(os.listdir("/proc/self/fd")) == len(before)
 
 
@@ -151,8 +155,8 @@ def test_no_process_is_left(subject, started):
 def test_the_process_ends_with_the_one_that_started_it():
     program = (
         "import os, sys, time; sys.path[:0] = sys.argv[1:]\n"
-        "from driving import cell\nfrom parity import problem\nfrom parity.judging.beside import Beside\n"
-        "print(Beside(problem.make(cell()))._child.pid, flush=True)\nos.kill(os.getpid(), 9)"
+        "from driving import cell\nfrom parity.problem import problems\nfrom parity.judge.beside.beside import Beside\n"
+        "print(Beside(problems.make(cell()))._child.pid, flush=True)\nos.kill(os.getpid(), 9)"
     )
     command = [sys.executable, "-c", program, os.path.dirname(__file__), launch.ROOT]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
@@ -168,7 +172,7 @@ def test_data_that_are_gone_by_then_are_the_callers_mistake(tmp_path, anything_p
     np.savez(tmp_path / "g.npz", kernel=np.ones((30, 4), dtype=np.float32))
     spec = Replayed(generator="recorded", tensors={"kernel": [4]}, file="g.npz")
     given = msgspec.structs.replace(cell(steps=30), problem=spec, folder=str(tmp_path))
-    made = problem.make(given)
+    made = problems.make(given)
     (tmp_path / "g.npz").unlink()
     adapter = load_class(optimizer("right"))
     adapter.open(made)

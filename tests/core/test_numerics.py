@@ -4,7 +4,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from parity.numerics import differs, dtype_of, format_of, shown, ulp_distance
+from parity.bounds.numerics import differs, dtype_of, format_of, shown, ulp_distance
 
 NAMES = ["float64", "float32", "float16", "bfloat16"]
 each_dtype = pytest.mark.parametrize("dtype", [dtype_of(name) for name in NAMES], ids=NAMES)

@@ -8,10 +8,10 @@ from decimal import Decimal, localcontext
 import numpy as np
 import pytest
 
-from parity import data, portable
-from parity.casefile import select
+from parity.case.cells import select
+from parity.case.spec import Replayed
 from parity.diagnosis.probes import MODES, probe
-from parity.spec import Replayed
+from parity.problem import data, portable
 
 EXPONENTS = np.concatenate([np.random.default_rng(0).uniform(-300, 300, 4000), np.linspace(-7, 1, 4001)])
 
@@ -44,10 +44,10 @@ def test_the_shape_of_exponents_is_kept():
 
 DRAWN = """
 import hashlib
-from parity.casefile import select
-from parity import data
+from parity.case.cells import select
+from parity.problem import data
 from parity.diagnosis.probes import MODES, probe
-from parity.spec import Replayed
+from parity.case.spec import Replayed
 digest = hashlib.sha256()
 for cell in select([]):
     if isinstance(cell.problem, Replayed) and cell.problem.generator != "recorded":

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from parity import doctor
-from parity.bounds import exact
-from parity.numerics import dtype_of, format_of
-from parity.promises import ESTIMATES, division_roundings
+from parity.bounds.bounded import exact
+from parity.bounds.numerics import dtype_of, format_of
+from parity.circumstances import doctor
+from parity.circumstances.promises import ESTIMATES, division_roundings
 
 SIZE = 1 << 20
 FLOAT32 = [estimate for estimate in ESTIMATES if estimate.dtype == "float32"]
@@ -72,7 +72,7 @@ def test_a_second_step_leaves_the_roundings_alone():
 
 @pytest.mark.parametrize(("name", "low", "high"), [("float64", 2, 2), ("float16", 2, 2.01), ("bfloat16", 2, 2.01)])
 def test_where_no_estimate_reaches_a_division_is_a_reciprocal_and_a_product(name, low, high):
-    assert low <= division_roundings(format_of(dtype_of(name))) <= high
+    assert low <= division_roundings(name, format_of(dtype_of(name)).unit) <= high
 
 
 @pytest.mark.parametrize("estimate", FLOAT32, ids=lambda estimate: estimate.instruction)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
+from parity.bounds.rule import rate_with_bound
 from parity.reference import schedules
-from parity.rulebounds import rate_with_bound
 
 
 class Odd(NDArrayOperatorsMixin):

@@ -6,13 +6,15 @@ import numpy as np
 import pytest
 from driving import cell, judged, optimizer
 
-from parity import known, problem, trajectory
 from parity.api import run_all
-from parity.known import Known
+from parity.case import known
+from parity.case.known import Known
+from parity.problem import problems
 from parity.report import json_
-from parity.results import Comparison, Pair
-from parity.runner import blocks
+from parity.runner.loop import blocks
 from parity.subjects.numpy_class import load_class
+from parity.trajectory import blocks as trajectory
+from parity.verdicts.results import Comparison, Pair
 
 
 def documents(run):
@@ -77,7 +79,7 @@ def test_results_that_travel_between_processes_lose_nothing():
 
 def test_blocks_are_used_again_so_that_memory_stays_flat():
     def peak(steps):
-        made = problem.make(cell(steps=steps, tensors={"kernel": [64, 64]}))
+        made = problems.make(cell(steps=steps, tensors={"kernel": [64, 64]}))
         adapter = load_class(optimizer("right"))
         adapter.open(made)
         tracemalloc.start()
@@ -92,7 +94,7 @@ def test_blocks_are_used_again_so_that_memory_stays_flat():
 
 def test_the_columns_of_a_block_stay_within_their_bytes(monkeypatch):
     monkeypatch.setattr(trajectory, "BLOCK_BYTES", 100_000)
-    made = problem.make(cell(steps=50, tensors={"kernel": [64, 64]}))
+    made = problems.make(cell(steps=50, tensors={"kernel": [64, 64]}))
     adapter = load_class(optimizer("right"))
     adapter.open(made)
     seen = [
@@ -105,7 +107,7 @@ def test_the_columns_of_a_block_stay_within_their_bytes(monkeypatch):
 
 
 def test_losses_that_are_no_number_keep_their_steps(monkeypatch):
-    made = problem.make(cell(steps=12))
+    made = problems.make(cell(steps=12))
     state = {"parameter": made.params}
     monkeypatch.setattr(trajectory, "BLOCK_BYTES", 4 * sum(array.nbytes for array in made.params.values()))
     recorder, found = trajectory.Recorder(made, state), []

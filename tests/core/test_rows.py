@@ -6,11 +6,11 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from parity.diff import fill_drift
-from parity.drift import PIECE, drift
-from parity.numerics import dtype_of, format_of, ulp_distance, unequal
+from parity.bounds.drift import PIECE, drift
+from parity.bounds.numerics import dtype_of, format_of, ulp_distance, unequal
+from parity.judge.diff import fill_drift
 from parity.reference.rmsprop import RMSprop
-from parity.trajectory import layout_of
+from parity.trajectory.blocks import layout_of
 
 SHAPES = {"scalar": (), "empty": (0, 3), "vector": (7,), "matrix": (5, 13), "cube": (2, 3, 4)}
 GIVEN = [

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from parity import wire
 from parity.api import Session
-from parity.casefile import select
+from parity.case.cells import select
+from parity.circumstances import wire
 from parity.errors import UsageError
 
 (CELL,) = select(["rmsprop/defaults"])

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from parity import diff
-from parity.diff import TableBuilder
-from parity.trajectory import layout_of
+from parity.judge import diff
+from parity.judge.diff import TableBuilder
+from parity.trajectory.blocks import layout_of
 
 LAYOUT = layout_of({"kernel": np.zeros((2, 3)), "bias": np.zeros(3)})
 

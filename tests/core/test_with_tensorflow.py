@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from driving import cell, judged
 
-from parity import problem, subjects
-from parity.numerics import differs, format_of
-from parity.promises import ESTIMATES, ROUNDINGS, division_roundings
+from parity import subjects
+from parity.bounds.numerics import differs, format_of
+from parity.circumstances.promises import ESTIMATES, ROUNDINGS, division_roundings
+from parity.problem import problems
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.xdist_group("tensorflow")]
 
@@ -63,7 +64,7 @@ def test_elementary_functions_of_tensorflow_are_within_their_roundings(tf, name,
 def test_a_quotient_by_a_root_is_within_its_roundings_where_it_is_a_product_with_the_reciprocal_root(tf):
     numerator = np.float32(1.7)
     found = roundings(lambda x: numerator * tf.math.rsqrt(x), lambda x: float(numerator) / np.sqrt(x))
-    assert found <= 1 + division_roundings(format_of(np.float32))
+    assert found <= 1 + division_roundings("float32", format_of(np.float32).unit)
 
 
 @pytest.mark.parametrize("name", ["keras-eager", "keras-graph", "keras-xla"])
@@ -87,7 +88,7 @@ def test_scalars_and_empty_vectors_of_every_dtype_are_read(tf, dtype):
 
 @pytest.mark.parametrize("name", ["keras-eager", "keras-graph", "keras-xla"])
 def test_reading_after_each_step_changes_no_bit(tf, name):
-    made = problem.make(cell(steps=20, momentum=0.9, centered=True, low=1e-3))
+    made = problems.make(cell(steps=20, momentum=0.9, centered=True, low=1e-3))
 
     def final(read_each):
         adapter = subjects.create(name)
@@ -125,14 +126,14 @@ def test_eager_keras_is_identical_and_the_other_modes_round(tf, dtype, given):
 def test_a_fit_that_refuses_its_case_is_unsupported(tf):
     import msgspec
 
-    from parity.spec import Quadratic
+    from parity.case.spec import Quadratic
 
     tried = msgspec.structs.replace(cell(), problem=Quadratic(tensors={"w": [3]}), gradients="computed")
     assert {c.verdict for c in judged(tried, "keras-fit").values()} == {"UNSUPPORTED"}
 
 
 def test_fit_stands_still_after_its_last_batch_and_does_not_overwrite_the_weights_by_their_average(tf):
-    made = problem.make(cell(steps=4, use_ema=True, ema_momentum=0.9))
+    made = problems.make(cell(steps=4, use_ema=True, ema_momentum=0.9))
     adapter = subjects.create("keras-fit")
     adapter.open(made)
     for number in range(4):
@@ -147,12 +148,12 @@ def test_fit_stands_still_after_its_last_batch_and_does_not_overwrite_the_weight
 def test_no_loop_tunes_the_batches_of_fit_and_keeps_who_frees_them_waiting(tf):
     import msgspec
 
-    from parity.casefile import select
+    from parity.case.cells import select
     from parity.subjects.keras_fit import _batches
 
     network = select(["network/quick"])[0]
     for tried in (cell(steps=3), msgspec.structs.replace(network, steps=3)):
-        made = problem.make(tried)
+        made = problems.make(tried)
         dataset = _batches(tf, made)
         assert dataset.options().autotune.enabled is False
         # One batch more than there are steps, which fit is never given.

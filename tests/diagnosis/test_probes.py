@@ -5,9 +5,9 @@ import dataclasses
 import numpy as np
 import pytest
 
+from parity.case.spec import Hyperparameters
 from parity.diagnosis.member import Member, predict
 from parity.diagnosis.probes import Probe, first_probe, probe
-from parity.spec import Hyperparameters
 
 VISIBLE = 1e-4
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import planted
 import pytest
 
-from parity.cli import main
+from parity.commands.cli import main
 from parity.diagnosis.disputes import disputes
 from parity.diagnosis.effect import effect
 from parity.diagnosis.text import render

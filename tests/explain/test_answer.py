@@ -3,12 +3,12 @@ from itertools import product
 
 import pytest
 
+from parity.case.spec import CASES
 from parity.explain import answer, figures, picture
 from parity.explain.attribution import Attribution, Share
 from parity.explain.experiment import load
 from parity.explain.explanation import Corner
 from parity.explain.page import TEMPLATE
-from parity.spec import CASES
 
 WATERFALL = Attribution("to_target", 1.4, [], [], [], [Share(["x", "y"], 110.0, 1.0), Share(["x"], -10.0, 1.0)], True)
 

@@ -3,12 +3,12 @@ from typing import Any
 
 import pytest
 
+from parity.case.spec import CASES
 from parity.errors import NotInstalledError
 from parity.explain import debugging, text
 from parity.explain.experiment import Experiment, load
 from parity.explain.ladder import climb
 from parity.explain.program import mnist
-from parity.spec import CASES
 
 QUESTION = load(CASES / "question" / "question.toml")
 TORCH = load(CASES / "question" / "torch_rule.toml")

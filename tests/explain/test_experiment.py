@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
+from parity.case.spec import CASES
 from parity.errors import SpecError
 from parity.explain.experiment import load, schema_text
-from parity.spec import CASES
 
 Write = Callable[[str], Path]
 QUESTION = CASES / "question"

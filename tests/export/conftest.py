@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from parity.cli import main
+from parity.commands.cli import main
 
 CELLS = (
     "rmsprop/plain[float32]",

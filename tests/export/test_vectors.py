@@ -9,19 +9,19 @@ import jsonschema
 import numpy as np
 import pytest
 
-from parity.casefile import select
-from parity.cli import main
+from parity.case.cells import select
+from parity.case.spec import Cell
+from parity.case.words import MISTAKES
+from parity.commands.cli import main
 from parity.diagnosis.mutants import mutants
 from parity.export import proof
 from parity.export.consume import first_miss, read_vector, within
 from parity.export.folder import vector_of
-from parity.golden.place import SHIPPED
-from parity.golden.store import open_recording
-from parity.problem import make
+from parity.problem.problems import make
 from parity.reference.family import Family
-from parity.spec import Cell
 from parity.subjects.numpy_class import accepted_arguments
-from parity.words import MISTAKES
+from parity.trajectory.golden.place import SHIPPED
+from parity.trajectory.golden.store import open_recording
 
 PROGRAM = {"data_order", "network"}
 

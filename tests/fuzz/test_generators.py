@@ -10,16 +10,16 @@ import pytest
 from hypothesis import HealthCheck, Phase, find, settings
 from hypothesis.errors import NoSuchExample
 
-from parity.casefile import load_cells
+from parity.bounds.numerics import dtype_of
+from parity.case.cells import load_cells
+from parity.case.spec import Hyperparameters
+from parity.case.words import DTYPES
 from parity.fuzz.features import features
 from parity.fuzz.files import digest, keep, place
 from parity.fuzz.numbers import ANY_BITS, ORDINARY, elements, laid_out
 from parity.fuzz.strategies import examples, hyperparameters, shapes
 from parity.fuzz.words import RELATIONS
-from parity.numerics import dtype_of
-from parity.problem import make
-from parity.spec import Hyperparameters
-from parity.words import DTYPES
+from parity.problem.problems import make
 
 EVERYTHING = frozenset({*Hyperparameters.__struct_fields__, "schedules"})
 

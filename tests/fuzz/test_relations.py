@@ -10,7 +10,7 @@ from hypothesis.errors import NoSuchExample
 from parity.errors import ParityError
 from parity.fuzz.judging import accepted, judge_example
 from parity.fuzz.strategies import examples
-from parity.verdict import Verdict
+from parity.verdicts.verdict import Verdict
 
 PLANTED = Path(__file__).with_name("faulty.py")
 OPTIMIZERS = Path(__file__).parents[1] / "optimizers"

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from parity.cli import main
+from parity.commands.cli import main
 from parity.fuzz.child import Child
 from parity.fuzz.findings import Failures, Finding, Signature, merged
 from parity.fuzz.plan import Round, rounds
 from parity.fuzz.words import Outcome
-from parity.verdict import Verdict
+from parity.verdicts.verdict import Verdict
 
 PLANTED = Path(__file__).with_name("faulty.py")
 

@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 from safetensors.numpy import load, save
 
-from parity.casefile import select
-from parity.cli import main
-from parity.golden import place
-from parity.golden.sheet import MAX_SHEET_BYTES
-from parity.recording import record_pair
+from parity.case.cells import select
+from parity.commands.cli import main
+from parity.runner.recording import record_pair
+from parity.trajectory.golden import place
+from parity.trajectory.golden.sheet import MAX_SHEET_BYTES
 
 CELL = "rmsprop/plain[float32]"
 Damage = Callable[[Path, Path], object]

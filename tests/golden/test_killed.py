@@ -11,10 +11,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from parity.casefile import select
-from parity.cli import main
-from parity.golden.store import open_recording
-from parity.problem import make
+from parity.case.cells import select
+from parity.commands.cli import main
+from parity.problem.problems import make
+from parity.trajectory.golden.store import open_recording
 
 KILLS = 6
 PATTERN = "rmsprop/e*"
@@ -77,7 +77,7 @@ def test_a_folder_that_cannot_be_written_is_one_message(tmp_path: Path, capsys: 
 def test_a_full_disk_is_one_message_and_the_old_recording_stays(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from parity import recording
+    from parity.runner import recording
 
     cell = select(["rmsprop/defaults"])[0]
     assert recording.record_pair(cell, "reference", str(tmp_path), 64).comparisons == []

@@ -10,13 +10,13 @@ import pytest
 from safetensors.numpy import load_file, save
 
 import parity
-from parity.casefile import select
-from parity.cli import main
-from parity.golden import place, values
-from parity.problem import make
-from parity.recording import record_pair
+from parity.case.cells import select
+from parity.commands.cli import main
+from parity.problem.problems import make
 from parity.reference.rmsprop import RMSprop
+from parity.runner.recording import record_pair
 from parity.subjects.numpy_class import accepted_arguments
+from parity.trajectory.golden import place, values
 
 CELL = "rmsprop/plain[float32]"
 

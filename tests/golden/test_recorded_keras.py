@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from safetensors import safe_open
 
-from parity.casefile import select
-from parity.golden import place, sheet
-from parity.recording import record_pair
-from parity.spec import Cell
+from parity.case.cells import select
+from parity.case.spec import Cell
+from parity.runner.recording import record_pair
+from parity.trajectory.golden import place, sheet
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.xdist_group("tensorflow")]
 

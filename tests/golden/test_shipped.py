@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 import parity
-from parity.casefile import select
-from parity.cli import main
-from parity.golden import place, sheet
-from parity.golden.store import open_recording
-from parity.problem import make
+from parity.case.cells import select
+from parity.commands.cli import main
+from parity.problem.problems import make
+from parity.trajectory.golden import place, sheet
+from parity.trajectory.golden.store import open_recording
 
 IDS = (place.SHIPPED / "cells.txt").read_text(encoding="utf-8").split()
 FOLDERS = ("keras-eager", "keras-graph", "keras-xla")

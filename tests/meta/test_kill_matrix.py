@@ -2,11 +2,11 @@
 
 import pytest
 
-from parity.casefile import collect
+from parity.case.cells import collect
+from parity.case.words import MISTAKES
 from parity.diagnosis.kill import caught, kill_records, shortened, survivors, unkept_promises
 from parity.diagnosis.mutants import Mutant, mutants
 from parity.reference.switches import BY_NAME
-from parity.words import MISTAKES
 
 CASES: dict = {}
 for _cell in collect([])[0]:

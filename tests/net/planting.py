@@ -30,8 +30,8 @@ FAULTS = (
     Fault("a sentence of a cause", "reference/switches.py", "added after the root", "added behind it", "plugin"),
     Fault("the order of explanations", "parity/diagnosis/search.py", "(member.size, repr(member))",
           "(member.size, repr(member)[::-1])", "diagnose"),
-    Fault("a bound", "parity/promises.py", "Fraction(3, 2**13)", "Fraction(5, 2**14)", "export"),
-    Fault("a stage", "parity/stage.py", "usable = np.abs(increment) > 4 * noise",
+    Fault("a bound", "parity/circumstances/promises.py", "Fraction(3, 2**13)", "Fraction(5, 2**14)", "export"),
+    Fault("a stage", "parity/judge/stage.py", "usable = np.abs(increment) > 4 * noise",
           "usable = np.abs(increment) > 4e9 * noise", "run"),
     Fault("a flag of a vector", "parity/export/index.py", "flags=vector.flags,", "flags=vector.flags[1:],", "export"),
     Fault("a relation of the search", "parity/fuzz/relations.py", "every = 2 if problem.cell.seed % 2 else 4",
@@ -39,7 +39,7 @@ FAULTS = (
     Fault("a line of the plugin", "parity/testing/cause.py", "no other set of choices fits", "no other fits", "plugin"),
     Fault("a help", "parity/commands/diagnose.py", "how torch departs", "how torch differs", "words"),
     Fault("a number of a case", "cases/numerics/zeros.toml", "steps = ", "steps = 1", "run"),
-    Fault("a factor of what bounds would catch", "parity/catch.py", "GOLDEN = (5**0.5 - 1) / 2", "GOLDEN = 0.7", "run"),
+    Fault("a factor of what bounds would catch", "parity/judge/catch.py", "(5**0.5 - 1) / 2", "0.7", "run"),
     Fault("a heading of the report", "parity/report/markdown.py", "## Circumstances", "## Around it", "report"),
 )  # fmt: skip
 

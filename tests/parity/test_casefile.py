@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from parity.casefile import collect, load_cells, pattern_of, select
-from parity.cli import main
+from parity.case.cells import collect, load_cells, pattern_of, select
+from parity.commands.cli import main
 from parity.errors import ParityError, SpecError, UsageError
 
 GOOD = """

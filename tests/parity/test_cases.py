@@ -7,9 +7,9 @@ import struct
 import numpy as np
 import pytest
 
-from parity.casefile import all_cells, pattern_of, select
-from parity.spec import CASES, Cell, Hyperparameters, Mlp, Replayed
-from parity.words import DTYPES, MISTAKES, SOURCES
+from parity.case.cells import all_cells, pattern_of, select
+from parity.case.spec import CASES, Cell, Hyperparameters, Mlp, Replayed
+from parity.case.words import DTYPES, MISTAKES, SOURCES
 
 CELLS = all_cells()
 ROUNDED_ON_PURPOSE = {"numerics/float64_learning_rate"}

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from parity import doctor
-from parity.cli import COMMANDS, main
+from parity.case.spec import Cell
+from parity.circumstances import doctor
+from parity.commands.cli import COMMANDS, main
 from parity.errors import ParityError
-from parity.results import Comparison, Divergence, Pair, Run, Worst
-from parity.spec import Cell
-from parity.verdict import Verdict
+from parity.verdicts.results import Comparison, Divergence, Pair, Run, Worst
+from parity.verdicts.verdict import Verdict
 
 ROOT = Path(__file__).resolve().parents[2]
 CASE = "rmsprop/defaults"
@@ -286,7 +286,7 @@ def test_circumstances_are_the_same_twice() -> None:
 
 def test_doctor_tells_of_a_library_that_fails_without_its_output(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "_PROBE_NUMPY", "raise OSError('/opt/x.so: no')")
-    assert doctor.examine.__module__ == "parity.doctor"
+    assert doctor.examine.__module__ == "parity.circumstances.doctor"
     answer = doctor._ask(doctor._PROBE_NUMPY)
     assert answer == {"state": "installed, but it fails with status 1: OSError: <path>: no"}
 

@@ -5,56 +5,25 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# In the order of the data's path: a room may import those before it.
-ROOMS = [
-    "words",
+# In the order of the data's path: a folder, or a file of the root, may import those before it.
+ORDER = [
     "errors",
-    "files",
-    "launch",
-    "verdict",
-    "results",
-    "spec",
-    "caseerror",
-    "casecheck",
-    "tomlfile",
-    "casefile",
-    "numerics",
-    "promises",
-    "portable",
+    "verdicts",
+    "circumstances",
+    "case",
     "bounds",
-    "rulebounds",
-    "forward_bounds",
-    "archive",
-    "data",
     "problem",
-    "golden",
-    "wire",
-    "child",
-    "subjects",
     "trajectory",
-    "stage",
-    "drift",
-    "compiled",
-    "catch",
-    "diff",
-    "fingerprints",
+    "subjects",
     "judge",
-    "lockstep",
-    "free",
-    "judging",
     "runner",
-    "doctor",
-    "recording",
-    "known",
-    "worker",
-    "pool",
-    "cluster",
     "api",
     "diagnosis",
     "export",
@@ -63,42 +32,64 @@ ROOMS = [
     "baseline",
     "testing",
     "explain",
-    "cli",
     "commands",
     "__main__",
 ]
-FILES = sorted(
-    path
-    for path in (ROOT / "parity").rglob("*.py")
-    if not {"reference", "cases"} & set(path.relative_to(ROOT / "parity").parts) and path.name != "__init__.py"
-)
+MODULES = {
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+    for path in sorted((ROOT / "parity").rglob("*.py"))
+    if not {"reference", "cases"} & set(path.relative_to(ROOT / "parity").parts)
+}
+WITHIN = sorted(name for name in MODULES if name.count("."))
 
 
-def room_of(path: Path) -> str:
-    return path.relative_to(ROOT / "parity").with_suffix("").parts[0]
+def folder_of(module: str) -> str:
+    return module.split(".")[1]
 
 
-def parity_imports(path: Path) -> Iterator[str]:
-    """Yield the rooms that a file imports when it runs; imports for the type checker alone do not count."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    checking = [node for node in ast.walk(tree) if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)]
-    ignored = {id(inner) for node in checking for inner in ast.walk(node)}
-    for node in ast.walk(tree):
-        names: list[str] = []
-        if id(node) not in ignored and isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif id(node) not in ignored and isinstance(node, ast.ImportFrom):
-            module = node.module or ""
-            names = [f"parity.{alias.name}" for alias in node.names] if module == "parity" else [module]
-        yield from (name.split(".")[1] for name in names if name.startswith("parity."))
+def imports(module: str) -> set[str]:
+    """Return the modules of parity that a module imports, for the type checker alone too."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(MODULES[module].read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            inner = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= {name if name in MODULES else node.module for name in inner}
+    return {name for name in found if name in MODULES and name != "parity"}
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT / "parity")))
-def test_imports_never_run_back(path: Path) -> None:
-    room = room_of(path)
-    assert room in ROOMS, f"{path.name}: add the room {room!r} to ROOMS, at its place in the data's path"
-    allowed = {*ROOMS[: ROOMS.index(room) + 1], "reference", "__version__"}
-    assert set(parity_imports(path)) <= allowed
+@pytest.mark.parametrize("module", WITHIN)
+def test_imports_never_run_back(module: str) -> None:
+    folder = folder_of(module)
+    assert folder in ORDER, f"add {folder!r} to ORDER, at its place in the data's path"
+    assert {folder_of(name) for name in imports(module)} <= {*ORDER[: ORDER.index(folder) + 1]}
+
+
+def test_no_imports_run_in_a_circle_inside_a_folder() -> None:
+    graph = {module: {name for name in imports(module) if name != module} for module in WITHIN}
+    assert list(circles(graph)) == []
+
+
+def circles(graph: dict[str, set[str]]) -> Iterator[list[str]]:
+    """Yield a circle of imports, if there is any."""
+    try:
+        tuple(TopologicalSorter(graph).static_order())
+    except CycleError as error:
+        yield error.args[1]
+
+
+def test_the_root_shows_the_path() -> None:
+    shown = [path.name for path in (ROOT / "parity").iterdir() if path.name != "__pycache__"]
+    assert len(shown) <= 24
+    folders = {path.name for path in (ROOT / "parity").iterdir() if (path / "__init__.py").exists()}
+    assert folders - {"reference", "cases"} <= {*ORDER}
+
+
+@pytest.mark.parametrize("folder", [name for name in ORDER if (ROOT / "parity" / name).is_dir()])
+def test_a_folder_says_in_a_sentence_what_it_is(folder: str) -> None:
+    text = (ROOT / "parity" / folder / "__init__.py").read_text(encoding="utf-8")
+    assert (ast.get_docstring(ast.parse(text)) or "").partition("\n")[0].endswith((".", ":", ","))
 
 
 def test_the_reference_imports_numpy_and_the_standard_library_only() -> None:
@@ -116,7 +107,8 @@ def test_the_reference_imports_numpy_and_the_standard_library_only() -> None:
 )
 def test_a_quick_command_imports_no_library_that_computes(arguments: list[str]) -> None:
     program = (
-        "import sys\nfrom parity.cli import main\ntry:\n    status = main(sys.argv[1:])\nexcept SystemExit as end:\n"
+        "import sys\nfrom parity.commands.cli import main\n"
+        "try:\n    status = main(sys.argv[1:])\nexcept SystemExit as end:\n"
         "    status = end.code\nprint(sorted({name.partition('.')[0] for name in sys.modules}), file=sys.stderr)\n"
         "sys.exit(status)"
     )

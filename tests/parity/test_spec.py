@@ -9,9 +9,9 @@ import jsonschema
 import msgspec
 import pytest
 
-from parity.casefile import case_paths, load_cells
+from parity.case.cells import case_paths, load_cells
+from parity.case.spec import CASES, Hyperparameters, schema, schema_text
 from parity.reference.rmsprop import RMSprop
-from parity.spec import CASES, Hyperparameters, schema, schema_text
 
 CASE: dict[str, Any] = {
     "id": "a",

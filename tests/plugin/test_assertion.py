@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 import parity
-from parity.casefile import select
+from parity.case.cells import select
 from parity.errors import UsageError
-from parity.results import Comparison
 from parity.testing import again, cause
 from parity.testing.assertion import Demand
 from parity.testing.cause import Sought
 from parity.testing.choose import choose
-from parity.verdict import Verdict
+from parity.verdicts.results import Comparison
+from parity.verdicts.verdict import Verdict
 
 ROOT = Path(__file__).resolve().parents[2]
 

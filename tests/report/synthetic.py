@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from parity.results import BranchFlip, Catch, Comparison, Divergence, Pair, Run, Worst
+from parity.verdicts.results import BranchFlip, Catch, Comparison, Divergence, Pair, Run, Worst
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"
 CONTROL = "bell \x07 escape \x1b[31mred\x1b[0m nul \x00 \u202egnirts lone \udc80 | pipe ` tick ]]> & \"quote\" 'single'"

@@ -4,7 +4,7 @@ import synthetic
 
 from parity.report import html, json_, markdown
 from parity.report.catch import blind, mark, sentence, share, weakest
-from parity.results import Catch, Comparison, Pair, Run
+from parity.verdicts.results import Catch, Comparison, Pair, Run
 
 STRONG, WEAK, OPEN = Catch(100, 100, 0, 100, 97), Catch(100, 90, 0, 10, 0), Catch(100, 0, 100, 0, 0)
 

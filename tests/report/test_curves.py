@@ -2,7 +2,7 @@ import numpy as np
 import synthetic
 
 from parity.report.curves import LETTERS, curves
-from parity.results import Comparison
+from parity.verdicts.results import Comparison
 
 
 def decode(encoded: list[object]) -> list[float]:

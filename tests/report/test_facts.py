@@ -4,7 +4,7 @@ import synthetic
 
 from parity.report.facts import Facts, headline, representative
 from parity.report.numbers import clean, exact, plain, times
-from parity.results import Comparison, Pair, Run
+from parity.verdicts.results import Comparison, Pair, Run
 
 
 def run_of(*items: Comparison) -> Facts:

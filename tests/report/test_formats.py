@@ -13,8 +13,8 @@ import pytest
 import synthetic
 
 from parity.report import formats, html, json_, junit, markdown, parquet, write
-from parity.results import TABLE_COLUMNS, Comparison, Pair, Run
-from parity.verdict import Verdict
+from parity.verdicts.results import TABLE_COLUMNS, Comparison, Pair, Run
+from parity.verdicts.verdict import Verdict
 
 SHORT = 12
 

@@ -68,7 +68,7 @@ class Tally:
 
 def start(words: list[str], folder: Path) -> "subprocess.Popen[bytes]":
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PARITY_KILLED": str(folder)}
-    command = [sys.executable, "-P", "-c", "from parity.cli import main; raise SystemExit(main())", *words]
+    command = [sys.executable, "-P", "-c", "from parity.commands.cli import main; raise SystemExit(main())", *words]
     out = (folder / "out").open("wb")
     try:
         return subprocess.Popen(

@@ -29,7 +29,7 @@ class RMSprop:
     def slots(self, state): return {{"second_moment": state}}
 """
 START = {
-    "parity": [sys.executable, "-P", "-c", "from parity.cli import main; raise SystemExit(main())"],
+    "parity": [sys.executable, "-P", "-c", "from parity.commands.cli import main; raise SystemExit(main())"],
     "python -m parity": [sys.executable, "-m", "parity"],
 }
 CALLS = {

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from parity.cli import main
+from parity.commands.cli import main
 
 GOOD = """
 id = "a"

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from parity.casefile import select
-from parity.cli import main
-from parity.golden import place
-from parity.recording import record_pair
+from parity.case.cells import select
+from parity.commands.cli import main
+from parity.runner.recording import record_pair
+from parity.trajectory.golden import place
 
 CASE = "rmsprop/defaults"
 HOSTILE = "<script>alert(1)<\u2215script>\n\x1b[31m\u202e"

@@ -1,0 +1,275 @@
+"""An array that carries a value and a running error bound, so that the reference page derives its own bounds.
+
+The reference page runs on it unchanged. After each operation ``value`` is the exact result (computed in a wider
+dtype) and ``error`` bounds ``|computed - value|`` for every evaluation in the narrow dtype that uses the operations of
+the page, each rounded by at most one unit roundoff, in any of the forms that compilers choose: contracted (FMA),
+carried in excess precision, constants rounded or not, division done as multiplication by a reciprocal (root) that is a
+normal number, ``a - b + c`` added in any order.
+Source of the method: N. J. Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed., section 3.3.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.lib.mixins import NDArrayOperatorsMixin
+
+from parity.bounds.numerics import Array, Format, format_of
+from parity.circumstances.promises import ROUNDINGS, division_roundings
+
+
+@dataclass(frozen=True, slots=True)
+class BoundedDtype:
+    """Stands where the page asks an array for its dtype; ``type(x)`` makes a constant."""
+
+    format: Format
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes of one wide value: a constant arrives unrounded."""
+        return self.format.wide.itemsize
+
+    def type(self, value: Any) -> "Bounded":
+        """Return a constant that may be kept as it is, rounded to the narrow dtype, or first to float32 on the way."""
+        exact = np.asarray(value, dtype=self.format.wide)
+        with np.errstate(over="ignore"):
+            once = exact.astype(self.format.dtype).astype(self.format.wide)
+            twice = exact.astype(np.float32).astype(self.format.dtype).astype(self.format.wide)
+        error = np.abs(exact - once)
+        if self.format.dtype.itemsize == 2:
+            error = np.maximum(error, np.abs(exact - twice))
+        error = error + (value.error if isinstance(value, Rate) else 0.0)
+        if abs(exact) < self.format.underflow:
+            error = np.maximum(error, abs(exact))  # a subnormal constant may be taken for zero
+        least = exact - error
+        return Bounded(exact, error, self.format, least if least >= 0 else None)
+
+
+class Rate(float):
+    """A learning rate with a bound on its own error, made where float32 computes a schedule."""
+
+    error: float = 0.0
+
+
+class Bounded(NDArrayOperatorsMixin):
+    """Exact values with an absolute error bound for each; see the module for what the bound promises.
+
+    Args:
+        value: exact values in the format's wide dtype.
+        error: non-negative bounds, broadcastable to ``value``, same dtype.
+        format: the narrow format whose roundings are bounded.
+        floor: what no evaluation falls below, if that is known and not negative: a sum of squares is at least zero,
+            however large its error bound.
+        parts: of a difference, what was subtracted from what; see ``_add``.
+    """
+
+    __slots__ = ("error", "floor", "format", "parts", "value")
+    __array_priority__ = 1000.0
+
+    def __init__(
+        self,
+        value: Array,
+        error: Array,
+        format: Format,
+        floor: Array | float | None = None,
+        parts: "tuple[Bounded, Bounded] | None" = None,
+    ) -> None:
+        self.value, self.error, self.format, self.floor, self.parts = value, error, format, floor, parts
+
+    @property
+    def low(self) -> Array:
+        """The lowest value that an evaluation may have."""
+        below: Array = self.value - self.error
+        return below if self.floor is None else np.maximum(below, self.floor)
+
+    @property
+    def dtype(self) -> Any:
+        """What the page takes for a NumPy dtype."""
+        return BoundedDtype(self.format)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the values."""
+        return self.value.shape
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        """Apply one operation to values and bounds; unknown operations are refused, never approximated."""
+        rule = _RULES.get(ufunc)
+        if rule is None or method != "__call__" or kwargs:
+            return NotImplemented
+        with np.errstate(all="ignore"):
+            return rule(*(item if isinstance(item, Bounded) else self.dtype.type(item) for item in inputs))
+
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        """Support what the page needs beside ufuncs: the sum of a whole array, and zeros."""
+        if function is np.zeros_like:
+            return Bounded(np.zeros_like(self.value), np.zeros_like(self.error), self.format)
+        if function is np.sum and not kwargs and len(args) == 1:
+            with np.errstate(all="ignore"):
+                return _sum(self)
+        return NotImplemented
+
+
+def exact(array: Array, error: Array | float = 0.0, floor: float | None = None) -> Bounded:
+    """Return narrow values as bounded ones: exact unless an error is given, never below ``floor`` if that is given.
+
+    What may be subnormal may also be taken for zero: where results are flushed, so are the operands of the first
+    operation (``_MM_DENORMALS_ZERO_ON`` beside the flag for results in tsl/platform/denormal.cc).
+    """
+    fmt = format_of(array.dtype)
+    value = array.astype(fmt.wide)
+    # What is no array is a symbol, which has no shape (parity/bounds/compiled/symbols.py).
+    given: Any = np.asarray(error, dtype=fmt.wide) if isinstance(error, float) else error
+    bound = np.broadcast_to(given, value.shape) if isinstance(given, np.ndarray) else given
+    magnitude = np.abs(value)
+    small = magnitude - bound < fmt.underflow
+    if small.any():
+        bound = bound + np.where(small, np.minimum(magnitude + bound, fmt.underflow), 0.0)
+    return Bounded(value, bound, fmt, floor)
+
+
+def _rounded(
+    value: Array, error: Array, fmt: Format, roundings: float = 1.0, floor: Array | float | None = None
+) -> Bounded:
+    """Add what one narrow operation may do to a result, and what the wide arithmetic itself did to the value."""
+    slack = fmt.unit * roundings + 4 * float(np.finfo(fmt.wide).eps)
+    magnitude = np.abs(value) + error
+    total = magnitude * slack
+    total = total + error
+    total = total + fmt.underflow
+    if not np.max(magnitude, initial=0) * (1 + slack) + fmt.underflow <= fmt.largest:
+        total = np.where(np.abs(value) + total > fmt.largest, np.inf, total)
+    if floor is not None:
+        floor = np.maximum(floor * (1 - 2 * slack) - fmt.underflow, 0)
+    return Bounded(value, total, fmt, floor)
+
+
+def _add(x: Bounded, y: Bounded) -> Bounded:
+    """Add; a difference and a third number may be added in another order, whose first sum is at most all three."""
+    floor = None if x.floor is None or y.floor is None else x.floor + y.floor
+    error = x.error + y.error
+    if x.parts is not None:
+        largest = sum(np.abs(part.value) + part.error for part in (*x.parts, y))
+        error = error + x.format.unit * largest
+    return _rounded(x.value + y.value, error, x.format, floor=floor)
+
+
+def _subtract(x: Bounded, y: Bounded) -> Bounded:
+    difference = _rounded(x.value - y.value, x.error + y.error, x.format)
+    difference.parts = x, y
+    return difference
+
+
+def _multiply(x: Bounded, y: Bounded) -> Bounded:
+    error = np.abs(x.value) * y.error + np.abs(y.value) * x.error + x.error * y.error
+    floor = None if x.floor is None or y.floor is None else x.floor * y.floor
+    return _rounded(x.value * y.value, error, x.format, floor=floor)
+
+
+def _square(x: Bounded) -> Bounded:
+    product = _multiply(x, x)
+    return Bounded(product.value, product.error, x.format, 0.0)
+
+
+def _divide(x: Bounded, y: Bounded) -> Bounded:
+    quotient = x.value / y.value
+    nearest = np.abs(y.value) - y.error
+    nearest = nearest if y.floor is None else np.maximum(nearest, y.floor)
+    error = np.where(nearest > 0, (x.error + np.abs(quotient) * y.error) / nearest, np.inf)
+    return _rounded(quotient, error, x.format, division_roundings(x.format.name, x.format.unit))
+
+
+def _sqrt(x: Bounded) -> Bounded:
+    root, low = np.sqrt(x.value), x.low
+    error = np.where(low >= 0, x.error / (root + np.sqrt(np.maximum(low, 0))), np.inf)
+    error = np.where((x.error == 0) & (x.value >= 0), 0.0, error)
+    return _rounded(root, error, x.format, floor=None if x.floor is None else np.sqrt(x.floor))
+
+
+def _maximum(x: Bounded, y: Bounded) -> Bounded:
+    return Bounded(np.maximum(x.value, y.value), np.maximum(x.error, y.error), x.format)
+
+
+def _minimum(x: Bounded, y: Bounded) -> Bounded:
+    return Bounded(np.minimum(x.value, y.value), np.maximum(x.error, y.error), x.format)
+
+
+def _negative(x: Bounded) -> Bounded:
+    return Bounded(-x.value, x.error, x.format)
+
+
+def _absolute(x: Bounded) -> Bounded:
+    return Bounded(np.abs(x.value), x.error, x.format)
+
+
+def _floor(x: Bounded) -> Bounded:
+    return _stepped(np.floor, x)
+
+
+def _ceil(x: Bounded) -> Bounded:
+    return _stepped(np.ceil, x)
+
+
+def _stepped(function: Callable[[Array], Array], x: Bounded) -> Bounded:
+    """Round to an integer: exact, unless the error reaches over one; an exact integer is what IEEE division yields."""
+    same = (function(x.value - x.error) == function(x.value + x.error)) | (x.value == np.rint(x.value))
+    return Bounded(function(x.value), np.where(same, 0.0, np.inf), x.format)
+
+
+def _sum(x: Bounded) -> Bounded:
+    """Sum in any order: each of the n - 1 additions rounds a partial sum of at most the sum of magnitudes."""
+    roundings = max(x.value.size - 1, 1) * x.format.unit
+    if roundings >= 1:
+        return Bounded(np.sum(x.value), np.asarray(np.inf, dtype=x.format.wide), x.format)
+    magnitude = np.sum(np.abs(x.value) + x.error)
+    error = np.sum(x.error) + roundings / (1 - roundings) * magnitude + x.value.size * x.format.underflow
+    return Bounded(np.sum(x.value), np.asarray(error), x.format)
+
+
+_RULES: dict[np.ufunc, Callable[..., Bounded]] = {
+    np.add: _add,
+    np.subtract: _subtract,
+    np.multiply: _multiply,
+    np.divide: _divide,
+    np.square: _square,
+    np.sqrt: _sqrt,
+    np.maximum: _maximum,
+    np.minimum: _minimum,
+    np.negative: _negative,
+    np.absolute: _absolute,
+    np.floor: _floor,
+    np.ceil: _ceil,
+}
+
+
+class BoundedFloat32:
+    """The arithmetic of a learning-rate schedule with bounds; see ``reference.schedules.Schedule``."""
+
+    _format = format_of(np.float32)
+
+    def number(self, value: float) -> Bounded:
+        """Return a number that may be rounded to float32."""
+        return BoundedDtype(self._format).type(value)
+
+    def power(self, base: Bounded, exponent: Bounded) -> Bounded:
+        """Bound base ** exponent by its derivatives at the worst corner; near a base of zero, by its magnitude there.
+
+        A base that rounding makes negative may yield NaN, which no finite bound excuses.
+        """
+        low = base.value - base.error
+        value = base.value**exponent.value
+        if low <= 0:
+            return Bounded(value, np.abs(value) + (np.abs(base.value) + base.error) ** exponent.value, self._format)
+        moved = np.abs(exponent.value) * np.log(base.value / low) + np.abs(np.log(low)) * exponent.error
+        return _rounded(value, np.abs(value) * np.expm1(moved), self._format, ROUNDINGS["pow"])
+
+    def cosine(self, angle: Bounded) -> Bounded:
+        """Bound cos by its slope, at most one."""
+        return _rounded(np.cos(angle.value), angle.error, self._format, ROUNDINGS["cos"])
+
+    def logarithm(self, x: Bounded) -> Bounded:
+        """Bound log by its slope at the low end."""
+        low = x.value - x.error
+        error = x.error / low if low > 0 else np.asarray(np.inf)
+        return _rounded(np.log(x.value), error, self._format, ROUNDINGS["log"])

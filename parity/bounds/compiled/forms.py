@@ -1,0 +1,69 @@
+"""Which form of the page, of its bounds and of the comparison a case is given: NumPy's, or the compiled one."""
+
+from collections.abc import Callable
+from functools import cache
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+import numpy as np
+
+from parity.bounds.compiled.kinds import BoundedStep, Predict, Rows, Step
+from parity.bounds.drift import Drift, drift
+from parity.bounds.numerics import Array, Indices, unequal
+
+if TYPE_CHECKING:
+    from parity.reference.rmsprop import RMSprop
+
+
+class Sized(Protocol):
+    """A problem, as far as compiling it matters: how many values a run of it makes, and their dtype."""
+
+    dtype: np.dtype[Any]
+
+    @property
+    def values(self) -> int:
+        """Steps times elements."""
+
+
+WORTH = 300_000_000
+"""Values that a run makes before it pays to compile: steps times elements. A kernel costs a second, once a process."""
+
+WORTH_BOUNDING = 10_000_000
+"""Elements that a run has bounded before it pays to compile that too: most runs differ in few."""
+
+
+def worth(problem: Sized) -> bool:
+    """Return whether compiled code pays in a case: a long one of large tensors, in a dtype that processors compute."""
+    return problem.values >= WORTH and problem.dtype.itemsize >= 4 and _has_numba()
+
+
+@cache
+def _has_numba() -> bool:
+    try:
+        import numba  # noqa: F401  # whether it can be imported is the question
+    except Exception:  # it may be installed and refuse the NumPy beside it, in words of its own
+        return False
+    return True
+
+
+class Forms(NamedTuple):
+    """The page's step, where two arrays differ, and how far they are apart: by NumPy or compiled, the same results.
+
+    Two of them differ in one number: the sum of differences, which ``drift`` adds in the dtype of the values.
+    ``bounds`` compiles a bounded step for rows such as the ones given, or returns None: then it is left as it is.
+    """
+
+    step: Step
+    unequal: Callable[[Array, Array], Indices | None]
+    drift: Callable[[Array, Array], Drift]
+    bounds: Callable[[BoundedStep, Rows], Predict | None]
+
+
+def forms(rule: "RMSprop", problem: Sized) -> Forms:
+    """Return the forms that are fastest for a case; a rule that mixes elements keeps the step of the page."""
+    if not worth(problem):
+        return Forms(rule.step, unequal, drift, lambda step, rows: None)
+    from parity.bounds.compiled.bounds import compiled_bounds
+    from parity.bounds.compiled.kernels import compiled_drift, compiled_unequal
+    from parity.bounds.compiled.rule import compiled_step
+
+    return Forms(compiled_step(rule) or rule.step, compiled_unequal, compiled_drift, compiled_bounds)

@@ -1,0 +1,82 @@
+"""The page's step as one loop: the page runs on symbols, and its record is compiled, each operation in its own dtype.
+
+tests/core/test_compiled.py holds the loop to the bits of the page.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from parity.bounds.compiled.kinds import Named, Step
+from parity.bounds.compiled.symbols import NotElementwiseError, Record, Symbol
+from parity.reference.rmsprop import RMSprop
+
+_KNOWN = 64
+"""Traces that a step keeps with a schedule, where each step has its own; else there is one for each tensor."""
+
+
+@dataclass(frozen=True, slots=True)
+class _SymbolDtype:
+    """Stands where the page asks an array for its dtype; ``type(x)`` makes a constant."""
+
+    dtype: np.dtype[Any]
+    record: Record
+
+    @property
+    def itemsize(self) -> int:
+        return self.dtype.itemsize
+
+    def type(self, value: Any) -> Symbol:
+        return Symbol(self.record.constant(self.dtype.type(value)), self, self.record, strict=True)
+
+
+def compiled_step(rule: RMSprop) -> Step | None:
+    """Return ``rule.step`` as a compiled loop, or None where the page does more than arithmetic by elements.
+
+    What it returns is new, and C-contiguous.
+    """
+    if rule.use_ema or rule.gradient_accumulation_steps:
+        return None
+    try:
+        _traced(rule, "", np.dtype(np.float32), ["second_moment", *_optional(rule)], 0)
+    except NotElementwiseError:
+        return None
+
+    known: dict[Any, tuple[Any, list[Any]]] = {}
+
+    def step(params: Named, grads: Named, state: Named) -> tuple[dict[str, Any], dict[str, Any]]:
+        slots = [slot for slot in state if slot != "iterations"]
+        after: dict[str, Any] = {}
+        new: dict[str, Any] = {slot: {} for slot in slots}
+        for name, w in params.items():
+            key = name, w.dtype, state["iterations"] if callable(rule.learning_rate) else 0
+            if key not in known:
+                if callable(rule.learning_rate) and len(known) >= _KNOWN:
+                    known.clear()
+                known[key] = _traced(rule, name, w.dtype, slots, state["iterations"])
+            kernel, constants = known[key]
+            inputs = [w, grads[name], *(state[slot][name] for slot in slots)]
+            made = [np.empty(w.shape, dtype=w.dtype) for _ in range(1 + len(slots))]
+            kernel(*(array.reshape(-1) for array in inputs), *constants, *(array.reshape(-1) for array in made))
+            after[name] = made[0]
+            new |= {slot: {**new[slot], name: array} for slot, array in zip(slots, made[1:], strict=True)}
+        return after, {"iterations": state["iterations"] + 1, **new}
+
+    return step
+
+
+def _optional(rule: RMSprop) -> list[str]:
+    used = {"first_moment": rule.centered, "momentum_buffer": rule.momentum > 0}
+    return [slot for slot, is_used in used.items() if is_used]
+
+
+def _traced(rule: RMSprop, name: str, dtype: np.dtype[Any], slots: list[str], iterations: int) -> tuple[Any, list[Any]]:
+    """Run the page on symbols; return the loop over what it did, and the constants that it used."""
+    record = Record()
+    kind = _SymbolDtype(dtype, record)
+    inputs = [Symbol(f"x{i}", kind, record, strict=True) for i in range(2 + len(slots))]
+    state: dict[str, Any] = {slot: {name: symbol} for slot, symbol in zip(slots, inputs[2:], strict=True)}
+    after, new = rule.step({name: inputs[0]}, {name: inputs[1]}, {"iterations": iterations, **state})
+    results = tuple(symbol.name for symbol in (after[name], *(new[slot][name] for slot in slots)))
+    return record.loop(len(inputs), results), record.constants

@@ -1,0 +1,115 @@
+"""What the decoder says about a wrong case, turned into words: key, what was received, what is allowed."""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from parity.case.spec import PATTERNS, Shape, TensorName, Values, schema
+from parity.errors import did_you_mean
+
+
+def printable(text: str) -> str:
+    """Return the text with every character that a terminal would not show (or would obey) written as an escape."""
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+
+
+def shown(value: Any) -> str:
+    """Return a value as an error message shows it: its ``repr`` in one line of at most 80 characters."""
+    try:
+        text = repr(value)
+    except ValueError:  # Python refuses to write integers of more than 4,300 digits.
+        text = "a number of thousands of digits"
+    return text if len(text) <= 80 else f"{text[:76]} …"
+
+
+_WORDS = {
+    "object": "table",
+    "array": "list",
+    "null": "nothing",
+    "str": "string",
+    "int": "integer",
+    "float": "number",
+    "bool": "true or false",
+}
+
+
+def explain(message: str, document: Mapping[str, Any]) -> str:
+    """Turn a message of msgspec (such as "... - at `$.a.b`") into: key, what was received, what is allowed."""
+    text, _, place = message.partition(" - at `")
+    parts, value, rule = _follow(place, document)
+    key = printable(".".join(parts).replace(".[", "[")) or "top level"
+    found = re.match(r"Object (contains unknown|missing required) field `(.*)`", text, re.DOTALL)
+    if found and found[1] == "missing required":
+        return f"{key}: key {found[2]!r} is missing; required: {', '.join(rule.get('required', [found[2]]))}."
+    if found:
+        allowed = sorted(rule.get("properties", {}))
+        return f"{key}: unknown key {shown(found[2])}.{did_you_mean(found[2], allowed)} Allowed: {', '.join(allowed)}."
+    received = "" if value is _ABSENT or isinstance(value, Mapping) else shown(value)
+    words = [word for word in rule.get("enum", []) if word is not None]
+    if words:
+        hint = did_you_mean(value, words) if isinstance(value, str) else ""
+        return f"{key}: received {received or 'a table'}.{hint} Allowed: {', '.join(map(repr, words))}."
+    return f"{key}: {_in_words(text)}{received and f'; received {received}'}. cases/README.md describes every key."
+
+
+def _in_words(text: str) -> str:
+    for pattern, meaning in PATTERNS.items():
+        if repr(pattern) in text:
+            return f"expected {meaning}"
+    kinds = re.sub(
+        r"`([a-z |]+)`", lambda quoted: re.sub(r"\w+", lambda kind: _WORDS.get(kind[0], kind[0]), quoted[1]), text
+    )
+    return re.sub(" \\| nothing|nothing \\| ", "", kinds[:1].lower() + kinds[1:]).replace(" | ", " or ")
+
+
+_ABSENT = object()
+_CHILDREN: dict[str, Any] = {"tensors": Shape, "matrix": Values}
+
+
+def _follow(place: str, document: Mapping[str, Any]) -> tuple[list[str], Any, dict[str, Any]]:
+    """Walk to a place through the document and its schema together; return its keys, the value and the schema there."""
+    whole: dict[str, Any] = schema()
+    parts: list[str] = []
+    value: Any = document
+    rule = _resolve(whole, whole, document)
+    for part in re.findall(r"\[[^\]]*\]|[^.\[\]]+", place.rstrip("`").partition("$")[2]):
+        inner = rule.get("properties", {}).get(part, rule.get("items", rule.get("additionalProperties")))
+        name: Any = int(part[1:-1]) if part[1:-1].isdigit() else part
+        if part == "[...]" and isinstance(value, Mapping):
+            # msgspec does not say which entry of a table it refused.
+            name = part = _first_refused(value.items(), _CHILDREN[parts[-1]], 1)
+        try:
+            value = value[name]
+        except (KeyError, IndexError, TypeError):
+            value = _ABSENT
+        parts.append(part)
+        rule = _resolve(inner if isinstance(inner, dict) else {}, whole, value)
+    if place.startswith("key` in"):
+        value = _first_refused(value.items(), TensorName, 0)
+    return parts, value, rule
+
+
+def _first_refused(items: Iterable[tuple[str, Any]], kind: Any, which: int) -> str:
+    for item in items:
+        try:
+            msgspec.convert(item[which], kind)
+        except msgspec.ValidationError:
+            return item[0]
+    return "…"
+
+
+def _resolve(rule: dict[str, Any], whole: dict[str, Any], value: Any) -> dict[str, Any]:
+    """Follow ``$ref`` and, among alternatives, the one whose tag the value carries."""
+    if "$ref" in rule:
+        return _resolve(whole["$defs"][rule["$ref"].rpartition("/")[2]], whole, value)
+    if "discriminator" in rule:
+        tag, mapping = rule["discriminator"]["propertyName"], rule["discriminator"]["mapping"]
+        if isinstance(value, Mapping) and value.get(tag) in mapping:
+            return _resolve({"$ref": mapping[value[tag]]}, whole, value)
+        return {"properties": {tag: {"enum": sorted(mapping)}}, "required": [tag]}
+    options = [option for option in rule.get("anyOf", []) if option != {"type": "null"}]
+    if isinstance(value, Mapping):
+        options = [option for option in options if "discriminator" in option or "$ref" in option] or options
+    return _resolve(options[0], whole, value) if options and "properties" not in rule else rule

@@ -1,0 +1,94 @@
+"""Known divergences: data with a reason and a link, which fail as FIXED when they are gone."""
+
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta, Struct
+
+from parity.case.spec import CASES
+from parity.case.tomlfile import read_toml, show_path
+from parity.errors import SpecError
+from parity.verdicts.results import Comparison, Pair
+from parity.verdicts.verdict import Verdict
+
+PATH = CASES / "known_divergences.toml"
+Text = Annotated[str, Meta(min_length=1)]
+
+
+class Known(Struct, frozen=True, forbid_unknown_fields=True):
+    """One entry: which comparisons (globs with ``*``), the verdict they end in, why, and where that is written down.
+
+    ``only`` names the processors that show it, where not all do: elsewhere it is no news that it does not show.
+    """
+
+    case: Text
+    subject: Text
+    verdict: Text
+    reason: Text
+    link: Text
+    comparison: str = "*"
+    only: str = ""
+
+
+class _File(Struct, frozen=True, forbid_unknown_fields=True):
+    known: int
+    divergence: list[Known] = []
+
+
+def load(path: Path = PATH) -> list[Known]:
+    """Return the entries of the list; an absent file is an empty list.
+
+    Raises:
+        SpecError: the file is damaged, or names a verdict that does not exist.
+    """
+    if not path.exists():
+        return []
+    try:
+        entries = msgspec.convert(read_toml(path), _File).divergence
+    except msgspec.ValidationError as error:
+        raise SpecError(
+            f"{show_path(path)}: {error}. Each entry has case, subject, verdict, reason and link."
+        ) from error
+    for entry in entries:
+        if entry.verdict not in Verdict.__members__ or not Verdict[entry.verdict].fails:
+            raise SpecError(f"{show_path(path)}: verdict: received {entry.verdict!r}; allowed: a verdict that fails.")
+    return entries
+
+
+def apply(entries: list[Known], pair: Pair, shortened: bool = False) -> Pair:
+    """Return the pair with listed divergences renamed KNOWN_DIVERGENCE, and those that are gone, FIXED.
+
+    A run that was ``shortened`` may end before a divergence begins, so there nothing counts as gone.
+    """
+    return msgspec.structs.replace(pair, comparisons=[_judged(entries, item, shortened) for item in pair.comparisons])
+
+
+def _judged(entries: list[Known], item: Comparison, shortened: bool) -> Comparison:
+    entry = next((entry for entry in entries if _covers(entry, item)), None)
+    if entry is None or item.outcome in (Verdict.NOT_INSTALLED, Verdict.UNSUPPORTED):
+        return item
+    if item.verdict == entry.verdict:
+        note = f"{item.verdict}: {item.reason}"
+        reason = f"{entry.reason} ({entry.link})"
+        return msgspec.structs.replace(
+            item, verdict=Verdict.KNOWN_DIVERGENCE.name, reason=reason, notes=[note, *item.notes]
+        )
+    if item.outcome.fails or shortened:
+        return item
+    if entry.only:
+        note = f"listed as {entry.verdict} on {entry.only}: it does not show here"
+        return msgspec.structs.replace(item, notes=[note, *item.notes])
+    reason = f"{Verdict.FIXED.value}; it was listed as {entry.verdict}: {entry.reason}"
+    return msgspec.structs.replace(item, verdict=Verdict.FIXED.name, reason=reason)
+
+
+def _covers(entry: Known, item: Comparison) -> bool:
+    pairs = ((entry.case, item.case), (entry.subject, item.subject), (entry.comparison, item.comparison))
+    return all(_matches(text, pattern) for pattern, text in pairs)
+
+
+def _matches(text: str, pattern: str) -> bool:
+    # Only '*' is special: case ids hold brackets.
+    return fnmatchcase(text, pattern.replace("[", "[[]"))

@@ -1,0 +1,270 @@
+"""What a case may hold: the records of a case file and of its cells, and the JSON Schema that they generate.
+
+Nothing here imports NumPy: listing cases has to be instant. ``python -m parity.case.spec`` prints the schema.
+"""
+
+import math
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, TypeAlias
+
+import msgspec
+from msgspec import Meta, Struct
+
+from parity.case.words import MISTAKES, Dtype, Mode, Source
+
+CASES = Path(__file__).parent.parent / "cases"
+MAX_ELEMENTS = 50_000_000
+
+# `$` also matches before a final newline; a lookahead that finds nothing at all means the end to Python and ECMAScript.
+_END = r"(?![\s\S])"
+_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.\-]*" + _END
+_TENSOR_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.\-]*(/[A-Za-z0-9][A-Za-z0-9_.\-]*)*" + _END
+_LINE = r"^[^\u0000-\u001f\u007f-\u009f\u2028\u2029]+" + _END
+PATTERNS: Final[dict[str, str]] = {
+    _NAME: "a name: letters, digits, '_', '.' and '-', the first a letter or digit, at most 80 characters",
+    _TENSOR_NAME: "a tensor's name: letters, digits, '_', '.', '-' and single '/', at most 80 characters",
+    _LINE: "one line of printable text",
+}
+"""What each pattern means, in words for an error message."""
+
+NonNegative: TypeAlias = Annotated[float, Meta(ge=0)]
+Positive: TypeAlias = Annotated[float, Meta(gt=0)]
+Fraction: TypeAlias = Annotated[float, Meta(ge=0, le=1)]
+Count: TypeAlias = Annotated[int, Meta(ge=1, le=100_000_000)]
+Name: TypeAlias = Annotated[str, Meta(pattern=_NAME, max_length=80)]
+TensorName: TypeAlias = Annotated[str, Meta(pattern=_TENSOR_NAME, max_length=80)]
+Line: TypeAlias = Annotated[str, Meta(pattern=_LINE, max_length=300)]
+FileName: TypeAlias = Annotated[str, Meta(pattern=_LINE, max_length=300)]
+Shape: TypeAlias = Annotated[list[Annotated[int, Meta(ge=0, le=MAX_ELEMENTS)]], Meta(max_length=8)]
+Rows: TypeAlias = Annotated[list[Annotated[int, Meta(ge=0, le=MAX_ELEMENTS)]], Meta(max_length=10_000)]
+Values: TypeAlias = Annotated[list[Any], Meta(min_length=1)]
+
+
+class _Strict(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A record that refuses unknown keys and never changes."""
+
+
+class ExponentialDecay(_Strict, frozen=True, tag_field="schedule", tag=True):
+    """``initial_learning_rate * decay_rate ** (step / decay_steps)``; source: keras.optimizers.schedules."""
+
+    initial_learning_rate: NonNegative
+    decay_steps: Count
+    decay_rate: NonNegative
+    staircase: bool = False
+
+
+class PiecewiseConstantDecay(_Strict, frozen=True, tag_field="schedule", tag=True):
+    """``values[i]`` up to and including step ``boundaries[i]``; one value more than boundaries."""
+
+    boundaries: Annotated[list[Annotated[int, Meta(ge=0)]], Meta(min_length=1)]
+    values: Annotated[list[NonNegative], Meta(min_length=2)]
+
+
+class PolynomialDecay(_Strict, frozen=True, tag_field="schedule", tag=True):
+    """From the initial to the end learning rate along a power of the step."""
+
+    initial_learning_rate: NonNegative
+    decay_steps: Count
+    end_learning_rate: NonNegative = 0.0001
+    power: NonNegative = 1.0
+    cycle: bool = False
+
+
+class InverseTimeDecay(_Strict, frozen=True, tag_field="schedule", tag=True):
+    """``initial_learning_rate / (1 + decay_rate * step / decay_steps)``."""
+
+    initial_learning_rate: NonNegative
+    decay_steps: Count
+    decay_rate: NonNegative
+    staircase: bool = False
+
+
+class CosineDecay(_Strict, frozen=True, tag_field="schedule", tag=True):
+    """Half a cosine, with an optional linear warm-up before it."""
+
+    initial_learning_rate: NonNegative
+    decay_steps: Count
+    alpha: NonNegative = 0.0
+    warmup_target: NonNegative | None = None
+    warmup_steps: Annotated[int, Meta(ge=0)] = 0
+
+
+class CosineDecayRestarts(_Strict, frozen=True, tag_field="schedule", tag=True):
+    """Cosine periods that start again, each ``t_mul`` as long and ``m_mul`` as high as the one before."""
+
+    initial_learning_rate: NonNegative
+    first_decay_steps: Count
+    t_mul: Positive = 2.0
+    m_mul: NonNegative = 1.0
+    alpha: NonNegative = 0.0
+
+
+class LearningRateSchedule(_Strict, frozen=True, tag_field="schedule", tag=True):
+    """A table: one learning rate for each step, the last one holds on; Keras' base class, subclassed by the adapter."""
+
+    values: Annotated[list[NonNegative], Meta(min_length=1)]
+
+
+Schedule: TypeAlias = (
+    ExponentialDecay
+    | PiecewiseConstantDecay
+    | PolynomialDecay
+    | InverseTimeDecay
+    | CosineDecay
+    | CosineDecayRestarts
+    | LearningRateSchedule
+)
+
+
+class Hyperparameters(_Strict, frozen=True):
+    """Every argument of ``tf.keras.optimizers.RMSprop``, with Keras' names and defaults."""
+
+    learning_rate: NonNegative | Schedule = 0.001
+    rho: Fraction = 0.9
+    momentum: Fraction = 0.0
+    epsilon: NonNegative = 1e-7
+    centered: bool = False
+    weight_decay: NonNegative | None = None
+    clipnorm: Positive | None = None
+    clipvalue: Positive | None = None
+    global_clipnorm: Positive | None = None
+    use_ema: bool = False
+    ema_momentum: Fraction = 0.99
+    ema_overwrite_frequency: Count | None = None
+    loss_scale_factor: Positive | None = None
+    gradient_accumulation_steps: Annotated[int, Meta(ge=2, le=100_000)] | None = None
+    exclude_from_weight_decay: list[str] = []
+
+    def departures(self) -> dict[str, Any]:
+        """Return the arguments that differ from Keras' defaults, in Keras' order."""
+        return {name: getattr(self, name) for name in self.__struct_fields__ if getattr(self, name) != _DEFAULT[name]}
+
+
+_DEFAULT: dict[str, Any] = {name: getattr(Hyperparameters(), name) for name in Hyperparameters.__struct_fields__}
+
+
+class Replayed(_Strict, frozen=True, tag_field="kind", tag="replayed"):
+    """Gradients that exist before the run, made by a generator or read from ``file``.
+
+    ``log_spaced``: magnitudes from ``low`` to ``high`` spread over the elements, random signs, new draw each step.
+    ``sign_flips``: fixed log-spaced magnitudes whose sign alternates, each element with its own period.
+    ``zeros``: log-spaced, but whole steps and single elements are exactly zero. ``constant``: the same log-spaced
+    gradient at every step. ``repeated``: one draw held for a few steps, then the next.
+    ``recorded``: an NPZ file with one array ``[steps, *shape]`` for each tensor, finite unless ``non_finite``.
+
+    ``sparse`` (recorded only) names for a tensor the rows, in ``tensors``, that its gradient consists of: the file then
+    holds ``[steps, rows, *shape[1:]]``, and rows that repeat add up. A library that knows such gradients is given the
+    rows (``tf.IndexedSlices``), everyone else the sum.
+    """
+
+    generator: Literal["log_spaced", "sign_flips", "zeros", "constant", "repeated", "recorded"]
+    tensors: dict[TensorName, Shape] = {}
+    low: Positive = 1e-7
+    high: Positive = 10.0
+    file: FileName | None = None
+    non_finite: bool = False
+    sparse: dict[TensorName, Rows] = {}
+
+
+class Quadratic(_Strict, frozen=True, tag_field="kind", tag="quadratic"):
+    """``loss = sum(curvature * (w - target)**2) / 2`` with log-spaced curvatures from ``low`` to ``high``."""
+
+    tensors: dict[TensorName, Shape]
+    low: Positive = 1e-3
+    high: Positive = 10.0
+
+
+class Mlp(_Strict, frozen=True, tag_field="kind", tag="mlp"):
+    """Softmax multilayer perceptron (ReLU hidden layers, categorical crossentropy) on a shipped data sample."""
+
+    layers: Annotated[list[Count], Meta(min_length=2)] = msgspec.field(default_factory=lambda: [784, 512, 10])
+    data: Literal["mnist_first_1000"] = "mnist_first_1000"
+    examples: Annotated[int, Meta(ge=1, le=1000)] = 1000
+    batch_size: Annotated[int, Meta(ge=1, le=1000)] = 1
+    order: Literal["sequential", "shuffled"] = "shuffled"
+
+
+class Weights(_Strict, frozen=True):
+    """Initial parameters: drawn (``normal``, ``uniform``, ``glorot_uniform``), filled, or read from an NPZ ``file``.
+
+    A file holds finite numbers unless ``non_finite``.
+    """
+
+    kind: Literal["normal", "uniform", "glorot_uniform", "constant", "file"] = "normal"
+    scale: NonNegative = 1.0
+    file: FileName | None = None
+    non_finite: bool = False
+
+
+class Cell(_Strict, frozen=True):
+    """One combination of a case's values: everything that a run depends on.
+
+    ``folder`` (absolute) and ``file`` say where it was read; files that the case names are relative to ``folder``.
+    """
+
+    id: str
+    case: str
+    summary: str
+    probes: list[str]
+    problem: Replayed | Quadratic | Mlp
+    weights: Weights
+    steps: Count
+    dtype: Dtype
+    hyperparameters: Hyperparameters
+    gradients: Source
+    comparisons: list[Mode]
+    seed: int
+    folder: str = ""
+    shortened: bool = False
+    file: str = ""
+
+    @property
+    def elements(self) -> int:
+        """How many parameters the problem has; 0 where only its data file can tell."""
+        if isinstance(self.problem, Mlp):
+            return sum((a + 1) * b for a, b in pairwise(self.problem.layers))
+        return sum(math.prod(shape) for shape in self.problem.tensors.values())
+
+    @property
+    def reads_data(self) -> bool:
+        """Whether the cell needs a data file: one that it names, or the shipped images."""
+        return (
+            isinstance(self.problem, Mlp)
+            or self.weights.file is not None
+            or getattr(self.problem, "file", None) is not None
+        )
+
+
+class CaseFile(_Strict, frozen=True):
+    """What a case file may hold; the JSON schema in ``cases/schema.json`` is generated from this class."""
+
+    id: Name
+    summary: Line
+    probes: Annotated[list[str], Meta(min_length=1)]
+    problem: Replayed | Quadratic | Mlp
+    steps: Annotated[int, Meta(ge=1, le=100_000_000)] | None = None
+    epochs: Annotated[int, Meta(ge=1, le=100_000)] | None = None
+    weights: Weights = Weights()
+    dtype: Dtype = "float32"
+    hyperparameters: Hyperparameters = Hyperparameters()
+    gradients: Source = "replayed"
+    comparisons: Annotated[list[Mode], Meta(min_length=1)] = msgspec.field(default_factory=lambda: ["lockstep", "free"])
+    seed: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 0
+    matrix: dict[str, Values] = {}
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON Schema (2020-12) of a case file."""
+    document = msgspec.json.schema(CaseFile)
+    document["$defs"]["CaseFile"]["properties"]["probes"]["items"] = {"enum": sorted(MISTAKES)}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "A parity case", **document}
+
+
+def schema_text() -> str:
+    """Return the text of ``cases/schema.json``: the same bytes for the same model."""
+    return msgspec.json.format(msgspec.json.encode(schema(), order="deterministic"), indent=2).decode() + "\n"
+
+
+if __name__ == "__main__":
+    print(schema_text(), end="")

@@ -1,0 +1,82 @@
+"""All judges of a pair as one: blocks in, comparisons out; in this process, or in another one beside the subject."""
+
+import os
+from typing import Any, Protocol
+
+import msgspec
+import numpy as np
+import xxhash
+
+from parity.bounds.numerics import Array
+from parity.judge.fold import Judge
+from parity.judge.free import Free
+from parity.judge.lockstep import Lockstep
+from parity.problem.problems import Problem
+from parity.trajectory.blocks import Block, Plan, in_one_place
+from parity.verdicts.results import Comparison
+
+WORTH = 300_000_000
+"""Values that a run makes before a process of its own pays: steps times elements. It costs a second to start."""
+
+
+class Judging(Protocol):
+    """What the step loop hands its blocks to."""
+
+    def hold(self, plan: Plan) -> list[Array]:
+        """Return the places that blocks are to be written to, in turn."""
+
+    def feed(self, block: Block) -> None:
+        """Take a block; its place may be written again once all other places were."""
+
+    def finish(self, name: str) -> list[Comparison]:
+        """Return the comparisons that the case asks for, by the subject's name."""
+
+    def close(self) -> None:
+        """Release what was held."""
+
+
+class Judges:
+    """Judges block by block, at once."""
+
+    def __init__(self, problem: Problem) -> None:
+        wanted = problem.cell.comparisons
+        # Free comparison of computed gradients needs the local steps too.
+        needs_local = "lockstep" in wanted or problem.cell.gradients == "computed"
+        local = Lockstep(problem) if needs_local else None
+        self._judges: list[Judge] = [local] if local else []
+        self._judges += [Free(problem, local)] if "free" in wanted else []
+        self._wanted = wanted
+        self._digests: dict[str, Any] = {}
+
+    def hold(self, plan: Plan) -> list[Array]:
+        """Return one place: a block is judged before the next one is written."""
+        return in_one_place(plan)
+
+    def feed(self, block: Block) -> None:
+        """Take a block into one digest for each slot, which does not depend on where blocks end, and judge it."""
+        for slot, rows in block.rows.items():
+            self._digests.setdefault(slot, xxhash.xxh3_128()).update(rows[1:].reshape(-1).view(np.uint8).data)
+        for judge in self._judges:
+            judge.feed(block)
+
+    def finish(self, name: str) -> list[Comparison]:
+        """Return the comparisons that the case asks for, by the subject's name."""
+        finished = [judge.finish(name) for judge in self._judges if judge.mode in self._wanted]
+        lines = [f"{slot} {self._digests[slot].hexdigest()}\n" for slot in sorted(self._digests)]
+        digest = xxhash.xxh3_128("".join(lines).encode()).hexdigest()
+        return [msgspec.structs.replace(item, digest=digest) for item in finished]
+
+    def close(self) -> None:
+        """Do nothing: only memory was held."""
+
+
+def judging(problem: Problem, beside: bool) -> Judging:
+    """Return the judges of a pair; with ``beside``, those of a long run are a process of their own, where it can be."""
+    if not beside or problem.values < WORTH or not hasattr(os, "memfd_create"):
+        return Judges(problem)
+    from parity.judge.beside.beside import Beside
+
+    try:
+        return Beside(problem)
+    except OSError:  # no process or no memory to be had: slower, and the same results
+        return Judges(problem)

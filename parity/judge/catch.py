@@ -1,0 +1,125 @@
+"""What bounds would catch: of a drawn, evenly spread sample of compared values, how many show a factor in the step.
+
+At a value of a parameter or slot the step is ``after - before``: the exact prediction minus what the step started from.
+A factor f in it moves the value by ``(f - 1) * |after - before|``, and the bound catches that where it is less. A
+step of zero shows no factor, and an infinite bound catches none; both are counted apart. A free comparison has nothing
+of the kind: what its bound allows has grown over all the steps before, so that no single step stands against it.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from parity.bounds.numerics import Array, Indices
+from parity.bounds.rule import bound_around
+from parity.trajectory.blocks import Layout
+from parity.verdicts.results import Catch
+
+STEPS = 32
+"""Steps that a sample is drawn from at most: a bound that is derived for one of them alone costs a millisecond."""
+
+PLACES = 2_048
+"""Places, each a step and an element, that a sample has at most, beside one for every tensor in every step of it."""
+
+WHOLE = 100_000
+"""Elements that are bounded for a sample at most where a bound needs all of its step; two steps are in any case."""
+
+PER_WHOLE = 2_000
+"""Steps of a long run that allow one more: to bound a step costs some forty times what the step does."""
+
+_NOWHERE = np.zeros(0, dtype=np.int64)
+
+_GOLDEN = (5**0.5 - 1) / 2
+"""Multiples of it, without their integers, spread evenly however many there are (Weyl): where a step's draw starts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """The places of a sample: zero-based ``steps`` in order, and in each of them ``quotas`` elements of each tensor."""
+
+    layout: Layout
+    steps: tuple[int, ...]
+    quotas: Indices
+
+    def within(self, start: int, count: int) -> Indices:
+        """Return the places in ``count`` steps from ``start`` on, in order, in rows ``[count, size]`` taken as one."""
+        first, last = bisect_left(self.steps, start), bisect_left(self.steps, start + count)
+        parts = [(self.steps[i] - start) * self.layout.size + self._elements(i) for i in range(first, last)]
+        return np.concatenate(parts) if parts else _NOWHERE
+
+    def _elements(self, number: int) -> Indices:
+        """Return positions in a flat row: one of each of a tensor's equal stretches, each step elsewhere in them."""
+        phase = number * _GOLDEN % 1
+        parts = [
+            start + ((np.arange(quota) + phase) * (size / max(quota, 1))).astype(np.int64)
+            for start, size, quota in zip(self.layout.starts, self.layout.sizes, self.quotas, strict=True)
+        ]
+        return np.concatenate([_NOWHERE, *parts])
+
+
+def sample(layout: Layout, steps: int, whole: bool) -> Sample:
+    """Return the sample of a run: its first and last step and every tensor are in it, and all values of a small one.
+
+    It depends on nothing but these; ``whole`` says that a bound on one element needs all of its step.
+    """
+    size = max(layout.size, 1)
+    most = max(2, WHOLE // size, steps // PER_WHOLE) if whole else STEPS
+    at = np.unique(np.linspace(0, steps - 1, min(STEPS, steps, most)).round().astype(np.int64))
+    share = min(1.0, PLACES / max(len(at), 1) / size)
+    return Sample(layout, tuple(at.tolist()), np.ceil(layout.sizes * share).astype(np.int64))
+
+
+Rows = Mapping[str, Array]
+"""Slot to rows ``[steps, size]``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Sampled values of one or more steps: ``place`` among the elements that are bounded, and two columns a slot.
+
+    ``before`` is what each value was when its step started, ``expected`` what the reference made of it, both narrow.
+    """
+
+    place: Indices
+    before: dict[str, Array]
+    expected: dict[str, Array]
+
+
+def asked(slots: Iterable[str], drawn: Indices, place: Indices, before: Rows, after: Rows) -> Asked:
+    """Return the sampled values of some slots: ``drawn`` are places in the rows, ``place`` those in the bounds."""
+    columns = ({slot: rows[slot].reshape(-1)[drawn] for slot in slots} for rows in (before, after))
+    return Asked(place, *columns)
+
+
+def caught(asked: Asked, predicted: Mapping[str, tuple[Array, Array]], offset: int) -> dict[str, Catch]:
+    """Count, for each slot, what the bounds would catch.
+
+    ``predicted`` are exact values and errors by slot, flat and wide; those of ``asked`` begin at ``offset``.
+    """
+    found = {}
+    for slot, before in asked.before.items():
+        value, error = (part[offset + asked.place] for part in predicted[slot])
+        with np.errstate(invalid="ignore", over="ignore"):
+            step = value - before.astype(value.dtype)
+            found[slot] = counted(step, bound_around(asked.expected[slot], value, error))
+    return found
+
+
+def counted(step: Array, bound: Array) -> Catch:
+    """Count which of some values would show a factor: their exact steps and their bounds, both ``[n]`` and wide."""
+    reach, bounded = np.abs(step), np.isfinite(bound)
+    moved = bounded & np.isfinite(reach) & (reach > 0)
+    return Catch(
+        sampled=len(step),
+        moved=int(moved.sum()),
+        unbounded=int((~bounded).sum()),
+        twofold=int((moved & (reach > bound)).sum()),
+        thousandth=int((moved & (reach * 0.001 > bound)).sum()),
+    )
+
+
+def added(one: Mapping[str, Catch], other: Mapping[str, Catch]) -> dict[str, Catch]:
+    """Return two counts by slot as one."""
+    return {slot: sum((part[slot] for part in (one, other) if slot in part), Catch()) for slot in {**one, **other}}

@@ -1,0 +1,167 @@
+"""Which stage of the update a divergence enters at, read from what a subject shows before and after one step."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from parity.bounds.numerics import Array, format_of
+from parity.case.spec import Hyperparameters
+from parity.reference.rmsprop import Update, as_float32
+
+_ORDER = (
+    "loss",
+    "gradient",
+    "accumulated_gradient",
+    "second_moment",
+    "first_moment",
+    "momentum_buffer",
+    "parameter",
+    "average",
+)
+_NAMES = {"accumulated_gradient": "gradient"}
+
+# Below this share of the increments, those that differ are single elements, not a stage that all pass through.
+FEW = 0.05
+
+
+def earliest(slots: list[str]) -> str:
+    """Return the slot, among those that diverge at one step, that the formula computes first."""
+    return min(slots, key=_ORDER.index)
+
+
+@dataclass(frozen=True, slots=True)
+class _Factors:
+    """How many times the expected increment each element received, and how far rounding blurs that."""
+
+    value: Array
+    blur: Array
+
+    def common(self) -> tuple[float, float] | None:
+        """Return the ends of what all elements allow, or None where no single factor explains them."""
+        low, high = float(np.max(self.value - self.blur)), float(np.min(self.value + self.blur))
+        return (low, high) if low <= high else None
+
+    def among(self, mask: Array) -> "_Factors":
+        """Return the factors of some elements."""
+        return _Factors(self.value[mask], self.blur[mask])
+
+
+def locate(
+    slot: str,
+    tensor: str,
+    before: Mapping[str, Any],
+    after: Mapping[str, Any],
+    update: Update | None,
+    given: Hyperparameters,
+) -> tuple[str, str]:
+    """Return (stage, note) for the first slot that diverges.
+
+    A wrong second moment, first moment or gradient is seen as such. A wrong buffer or parameter is traced further: the
+    increment that the subject must have used is compared with the expected one, over elements of all magnitudes. One
+    constant factor is a wrong *step*, one for each sign of the gradient a wrong *gradient*; a factor that varies
+    otherwise is a wrong *denominator*; a difference in proportion to the weights leaves the *parameter*, one in
+    proportion to the old buffer the *momentum_buffer*.
+    """
+    if slot not in ("momentum_buffer", "parameter") or update is None:
+        return _NAMES.get(slot, slot), ""
+    obtained = np.asarray(after[slot][tensor])
+    broken = int(np.sum(~np.isfinite(obtained)))
+    if broken:
+        return slot, f"{broken} of {obtained.size} values are not finite"
+    if slot == "parameter" and given.momentum > 0 and "momentum_buffer" in after:
+        return "parameter", "the momentum buffer agrees, what is subtracted from the weights does not"
+    gap, noise = _gap(slot, obtained, before[slot][tensor], update)
+    kept = _proportional(gap, before[slot][tensor], noise)
+    if kept is not None and slot == "parameter":
+        return "parameter", f"the difference is {kept:.6g} times the weight: weight decay"
+    if kept is not None:
+        return "momentum_buffer", f"the old buffer is multiplied by {given.momentum + kept:.6g}"
+    factors, positive = _factors(slot, gap, noise, update)
+    if len(factors.value) < 2:
+        return ("momentum_buffer" if slot == "momentum_buffer" else "step"), ""
+    if (ends := factors.common()) is not None:
+        return _scaled(slot, ends, _weights_agree(tensor, after, update), given, obtained.dtype == np.float64)
+    return _varied(factors, positive)
+
+
+def _gap(slot: str, obtained: Array, old: Any, update: Update) -> tuple[Array, Array]:
+    """Return obtained minus expected, flat in the wide dtype, and what rounding may add to it."""
+    fmt = format_of(obtained.dtype)
+    new, wanted, before = (np.asarray(a).astype(fmt.wide).reshape(-1) for a in (obtained, getattr(update, slot), old))
+    return new - wanted, fmt.unit * (2 * np.abs(new) + 4 * np.abs(before)) + fmt.underflow
+
+
+def _factors(slot: str, gap: Array, noise: Array, update: Update) -> tuple[_Factors, Array]:
+    """Return the factors of the elements that show theirs, and where among them the gradient is positive."""
+    increment = np.asarray(update.increment).astype(gap.dtype).reshape(-1)
+    usable = np.abs(increment) > 4 * noise
+    sign = 1.0 if slot == "momentum_buffer" else -1.0
+    value = 1 + sign * gap[usable] / increment[usable]
+    relative = 32 * format_of(update.increment.dtype).unit
+    blur = noise[usable] / np.abs(increment[usable]) + relative * (1 + np.abs(value))
+    return _Factors(value, blur), np.asarray(update.gradient).reshape(-1)[usable] > 0
+
+
+def _varied(factors: _Factors, positive: Array) -> tuple[str, str]:
+    """Name what makes the factor vary: the sign of the gradient, a few elements, or else the denominator."""
+    value = factors.value
+    if np.min(value) < 0 < np.max(value) and _Factors(np.abs(value), factors.blur).common() is not None:
+        return "gradient", "some increments have the right size and the wrong sign"
+    if 1 < positive.sum() < len(value) - 1:
+        up, down = factors.among(positive).common(), factors.among(~positive).common()
+        if up is not None and down is not None:
+            text = (
+                f"{_times(up)} times the expected ones for positive gradients, {_times(down)} times for negative ones"
+            )
+            return "gradient", f"increments are {text}"
+    off = np.abs(value - 1) > factors.blur
+    low, high = float(np.min(value[off])), float(np.max(value[off]))
+    text = (
+        f"{int(off.sum())} of {len(value)} increments differ: between {low:.6g} and {high:.6g} times the expected ones"
+    )
+    return ("step" if off.mean() < FEW else "denominator"), text
+
+
+def _scaled(
+    slot: str, ends: tuple[float, float], weights_agree: bool, given: Hyperparameters, double: bool
+) -> tuple[str, str]:
+    """Name a constant factor between the increments: a buffer kept in other units, or a step of another size."""
+    low, high = ends
+    if slot == "momentum_buffer" and weights_agree:
+        if low <= -1 <= high:
+            return slot, "it has the opposite sign and the weights are right: show the negated buffer in slots()"
+        return slot, f"what enters it is {_times(ends)} times the expected, and the weights are right: other units"
+    if low <= 1 <= high:
+        return "step", ""
+    note = f"every increment is {_times(ends)} times the expected one"
+    rate = given.learning_rate
+    if double and isinstance(rate, float) and low <= rate / as_float32(rate) <= high:
+        note += f": a learning rate of {rate!r}, which Keras holds in float32"
+    return "step", note
+
+
+def _times(ends: tuple[float, float]) -> str:
+    for simple in (0, 1, -1):
+        if ends[0] <= simple <= ends[1]:
+            return str(simple)
+    middle = (ends[0] + ends[1]) / 2
+    return f"1 {middle - 1:+.3g}" if abs(middle - 1) < 1e-3 else f"{middle:.6g}"
+
+
+def _weights_agree(tensor: str, after: Mapping[str, Any], update: Update) -> bool:
+    obtained, expected = np.asarray(after["parameter"][tensor]), np.asarray(update.parameter)
+    fmt = format_of(expected.dtype)
+    wanted = expected.astype(fmt.wide)
+    return bool(np.all(np.abs(obtained.astype(fmt.wide) - wanted) <= 8 * fmt.unit * np.abs(wanted)))
+
+
+def _proportional(gap: Array, old: Any, noise: Array) -> float | None:
+    """Return the factor if the difference is one constant times the old values wherever it shows, else None."""
+    before = np.asarray(old).astype(gap.dtype).reshape(-1)
+    usable = (np.abs(gap) > 4 * noise) & (before != 0)
+    if usable.sum() < 3 or usable.mean() < 0.5:
+        return None
+    ends = _Factors(gap[usable] / before[usable], 2 * noise[usable] / np.abs(before[usable])).common()
+    return None if ends is None else (ends[0] + ends[1]) / 2

@@ -1,0 +1,206 @@
+"""A cell's weights, data and gradients: NumPy arrays, made once from its seed, read-only, the same for all sides."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from parity.bounds.network import GradientBounds, gradient_bounds, known_bounds
+from parity.bounds.numerics import Array, dtype_of, format_of
+from parity.case.spec import Cell, Mlp, Quadratic, Replayed
+from parity.errors import DataError
+from parity.problem import data
+from parity.problem.data import Tensors
+from parity.problem.portable import log10, powers_of_ten
+from parity.reference import network
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One batch of a model problem: inputs ``[n, features]``, integer labels ``[n]``, and their rows in the data."""
+
+    x: Array
+    y: NDArray[np.int64]
+    rows: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Loss and gradients at some parameters, as NumPy computes them; ``hidden`` are a network's pre-activations."""
+
+    loss: float
+    gradients: Tensors
+    hidden: list[Array]
+
+
+@dataclass(frozen=True, slots=True)
+class Slices:
+    """A sparse gradient: ``values`` ``[n, *shape[1:]]`` belong to ``rows`` ``[n]`` of a tensor and add up."""
+
+    rows: NDArray[np.int64]
+    values: Array
+
+
+class Problem:
+    """What both sides are given: ``params`` (read-only, in the cell's dtype), and gradients or a batch for a step."""
+
+    def __init__(self, cell: Cell) -> None:
+        self.cell = cell
+        self.dtype = dtype_of(cell.dtype)
+        self.shapes = data.shapes(cell)
+        self.params = data.initial(cell, self.shapes, self.dtype)
+        self.scale = float(cell.hyperparameters.loss_scale_factor or 1.0)
+
+    def scaled(self, gradients: Tensors) -> Tensors:
+        """Return the gradients of the scaled loss, which is what an optimizer with a loss scale expects."""
+        if self.scale == 1.0:
+            return gradients
+        return {name: np.asarray(g * g.dtype.type(self.scale)) for name, g in gradients.items()}
+
+    def slices(self, step: int) -> dict[str, Slices]:
+        """Return the rows that the gradients of a step consist of, for those tensors whose gradient is sparse."""
+        return {}
+
+    def gradients(self, step: int) -> Tensors:
+        """Return the replayed gradients of a step, read-only, in the cell's dtype."""
+        raise TypeError(f"{type(self).__name__} has no replayed gradients; its source is {self.cell.gradients}")
+
+    def evaluate(self, params: Mapping[str, Array], step: int) -> Evaluation:
+        """Return the NumPy loss and gradients at ``params`` for the batch of a step."""
+        raise TypeError(f"{type(self).__name__} has no loss; its gradients are replayed")
+
+    @property
+    def values(self) -> int:
+        """How many values a subject makes: steps times elements."""
+        return self.cell.steps * sum(array.size for array in self.params.values())
+
+    def loss(self, params: Mapping[str, Array], step: int) -> float:
+        """Return the NumPy loss at ``params`` for the batch of a step."""
+        return self.evaluate(params, step).loss
+
+    def bounds(self, params: Mapping[str, Array], step: int) -> GradientBounds:
+        """Return the exact gradients at ``params``, with bounds on what rounding may do to them."""
+        raise TypeError(f"{type(self).__name__} has no gradients of its own; its gradients are replayed")
+
+
+class ReplayedProblem(Problem):
+    """Gradients that do not depend on the parameters; drawn for each step alone, so that memory stays flat."""
+
+    def __init__(self, cell: Cell) -> None:
+        super().__init__(cell)
+        assert isinstance(cell.problem, Replayed)
+        self.spec = cell.problem
+        self._recorded = data.recorded(cell, self.shapes) if self.spec.generator == "recorded" else None
+
+    def gradients(self, step: int) -> Tensors:
+        """Return the gradients of a step: one draw a tensor, rounded once to the cell's dtype."""
+        if self._recorded is not None:
+            found = {name: data.cast(array[step], self.dtype) for name, array in self._recorded.items()}
+            dense = {
+                name: data.summed(part.rows, part.values, self.shapes[name]) for name, part in self.slices(step).items()
+            }
+            return {**found, **dense}
+        drawn = data.draw(self.spec, self.shapes, self.cell.seed, step)
+        return {name: data.frozen(array.astype(self.dtype)) for name, array in drawn.items()}
+
+    def slices(self, step: int) -> dict[str, Slices]:
+        """Return the recorded rows of a step with the rows of the tensor that they belong to."""
+        recorded = self._recorded or {}
+        return {
+            name: Slices(np.asarray(rows, dtype=np.int64), data.cast(recorded[name][step], self.dtype))
+            for name, rows in self.spec.sparse.items()
+        }
+
+
+class QuadraticProblem(Problem):
+    """``loss = sum(curvature * (w - target)**2) / 2`` summed over all tensors."""
+
+    def __init__(self, cell: Cell) -> None:
+        super().__init__(cell)
+        assert isinstance(cell.problem, Quadratic)
+        low, high = log10(cell.problem.low), log10(cell.problem.high)
+        rng = data.generator(cell.seed, data.TARGETS)
+        self.curvature = {
+            n: data.frozen(powers_of_ten(rng.uniform(low, high, s)).astype(self.dtype)) for n, s in self.shapes.items()
+        }
+        self.target = {n: data.frozen(rng.normal(size=s).astype(self.dtype)) for n, s in self.shapes.items()}
+
+    def evaluate(self, params: Mapping[str, Array], step: int) -> Evaluation:
+        """Return the loss and ``curvature * (w - target)``."""
+        distance = {name: params[name] - self.target[name] for name in self.shapes}
+        gradients = {name: np.asarray(self.curvature[name] * d) for name, d in distance.items()}
+        half = self.dtype.type(0.5)
+        loss = sum(float(np.sum(half * gradients[name] * d)) for name, d in distance.items())
+        return Evaluation(loss, self.scaled(gradients), [])
+
+    def bounds(self, params: Mapping[str, Array], step: int) -> GradientBounds:
+        """Return exact gradients and what rounding may do to them: one subtraction and at most three products."""
+        fmt = format_of(self.dtype)
+        values, errors = {}, {}
+        for name in self.shapes:
+            w, target, curvature = (
+                np.asarray(a).astype(fmt.wide) for a in (params[name], self.target[name], self.curvature[name])
+            )
+            values[name] = curvature * (w - target) * self.scale
+            errors[name] = 6 * fmt.unit * np.abs(values[name]) + 4 * fmt.underflow * max(1.0, self.scale)
+        return known_bounds(values, errors)
+
+
+class MlpProblem(Problem):
+    """The softmax network on the shipped images, visited in an order that the seed fixes."""
+
+    def __init__(self, cell: Cell) -> None:
+        super().__init__(cell)
+        assert isinstance(cell.problem, Mlp)
+        self.spec = cell.problem
+        images, labels = data.mnist()
+        features = cell.problem.layers[0]
+        if features > images.shape[1]:
+            raise DataError(
+                f"{cell.id}: problem.layers: received {features} inputs; the images have {images.shape[1]} pixels."
+            )
+        self.x = data.frozen((images[: self.spec.examples, :features] / np.float64(255)).astype(self.dtype))
+        self.y = labels[: self.spec.examples]
+        self._rows = data.frozen(np.eye(self.spec.layers[-1], dtype=np.float64).astype(self.dtype))
+
+    def batch(self, step: int) -> Batch:
+        """Return the batch of a step; the last one of an epoch may be smaller."""
+        size = self.spec.batch_size
+        in_epoch = -(-self.spec.examples // size)
+        epoch, position = divmod(step, in_epoch)
+        rows = data.order(self.cell.seed, epoch, self.spec.examples, self.spec.order)[
+            position * size : (position + 1) * size
+        ]
+        return Batch(self.x[rows], self.y[rows], rows)
+
+    def one_hot(self, labels: NDArray[np.int64]) -> Array:
+        """Return labels ``[n]`` as rows ``[n, classes]`` in the cell's dtype."""
+        return self._rows[labels]
+
+    def evaluate(self, params: Mapping[str, Array], step: int) -> Evaluation:
+        """Return loss, gradients and the pre-activations of the hidden layers for the batch of a step."""
+        batch = self.batch(step)
+        loss, gradients, activations = network.gradients(params, batch.x, self.one_hot(batch.y))
+        return Evaluation(float(loss), self.scaled(gradients), list(activations.pre_activations[:-1]))
+
+    def loss(self, params: Mapping[str, Array], step: int) -> float:
+        """Return the NumPy loss of a forward pass alone."""
+        batch = self.batch(step)
+        return float(network.loss(params, batch.x, self.one_hot(batch.y)))
+
+    def bounds(self, params: Mapping[str, Array], step: int) -> GradientBounds:
+        """Return the exact gradients of the network, with bounds for products of matrices in any order of summation."""
+        batch = self.batch(step)
+        return gradient_bounds(params, batch.x, self.one_hot(batch.y), self.scale)
+
+
+def make(cell: Cell) -> Problem:
+    """Return the problem of a cell.
+
+    Raises:
+        DataError: a data file is missing, damaged, or does not fit the cell.
+    """
+    if isinstance(cell.problem, Replayed):
+        return ReplayedProblem(cell)
+    return QuadraticProblem(cell) if isinstance(cell.problem, Quadratic) else MlpProblem(cell)

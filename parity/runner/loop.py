@@ -1,0 +1,141 @@
+"""The only step loop: a cell and a subject in, a pair of verdicts with their evidence out."""
+
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import closing
+
+import msgspec
+import numpy as np
+
+from parity import subjects
+from parity.case.spec import Cell
+from parity.errors import MisbehavedError, NotInstalledError, ParityError, UnsupportedError
+from parity.judge.beside import Judging, judging
+from parity.problem import problems
+from parity.problem.problems import Problem
+from parity.subjects.adapter import Adapter
+from parity.trajectory.blocks import Block, Hold, NotComparable, Recorder, in_one_place
+from parity.verdicts.results import Comparison, Pair
+from parity.verdicts.verdict import Verdict
+
+ABLATION_STEPS = 50
+
+
+def run_pair(cell: Cell, name: str, adapter: Adapter | None = None, beside: bool = False) -> Pair:
+    """Run one case cell against one subject.
+
+    Args:
+        cell: what to run.
+        name: the subject's name, for the records.
+        adapter: the subject itself, if it was made by the caller; otherwise it is created by name.
+        beside: whether there is a core to spare: a long run is then judged by another process while the subject goes
+            on. The results are the same.
+
+    Raises:
+        ParityError: the cell's data cannot be read, or the subject's name means nothing.
+    """
+    began = time.perf_counter()
+    problem = problems.make(cell)
+    try:
+        adapter = adapter or subjects.create(name)
+        with np.errstate(all="ignore"):
+            comparisons = _compare(problem, adapter, name, beside)
+            comparisons = _explained(problem, adapter, comparisons)
+    except NotInstalledError as error:
+        comparisons = _without(cell, name, Verdict.NOT_INSTALLED, str(error))
+    resolved = getattr(adapter, "resolved", "") or name
+    circumstances = dict(getattr(adapter, "circumstances", {}))
+    return Pair(cell.id, cell.summary, name, resolved, comparisons, circumstances, time.perf_counter() - began)
+
+
+def blocks(problem: Problem, adapter: Adapter, hold: Hold = in_one_place) -> Iterator[Block]:
+    """Drive an opened subject through all steps and yield its trajectory in blocks.
+
+    Each is alive until its place in memory is written again, as ``hold`` has them: unless given, until the next.
+
+    Raises:
+        NotComparable: the subject shows names, shapes or dtypes that are not the case's.
+    """
+    replayed = problem.cell.gradients == "replayed"
+    recorder = Recorder(problem, adapter.read(), hold)
+    for number in range(problem.cell.steps):
+        gradients = problem.gradients(number) if replayed else None
+        taken = adapter.step(number, gradients)
+        recorder.add(adapter.read(), gradients if replayed else taken.gradients, taken.loss)
+        # A library reuses the memory of what nobody holds, which is in the caches.
+        del taken
+        if recorder.full:
+            yield from recorder.take()
+    yield from recorder.take()
+
+
+def _compare(problem: Problem, adapter: Adapter, name: str, beside: bool = False) -> list[Comparison]:
+    with closing(judging(problem, beside)) as judges:
+        return _driven(problem, adapter, name, judges)
+
+
+def _driven(problem: Problem, adapter: Adapter, name: str, judges: Judging) -> list[Comparison]:
+    cell = problem.cell
+    step = 0
+    try:
+        adapter.open(problem)
+        for block in blocks(problem, adapter, judges.hold):
+            judges.feed(block)
+            step = block.start + block.count
+    except UnsupportedError as error:
+        return _without(cell, name, Verdict.UNSUPPORTED, str(error))
+    except NotComparable as error:
+        return _without(cell, name, Verdict.NOT_COMPARABLE, f"at step {error.step}: {error}")
+    except ParityError as error:
+        if not isinstance(error, MisbehavedError):
+            raise
+        return _without(cell, name, Verdict.FAILED, f"{error} (after {step} compared steps)")
+    except Exception as error:  # whatever a subject raises is its own failure, and other cases go on
+        return _without(cell, name, Verdict.FAILED, _raised(error))
+    finally:
+        adapter.close()
+    try:
+        return judges.finish(name)
+    except MisbehavedError as error:
+        return _without(cell, name, Verdict.FAILED, str(error))
+
+
+def _without(cell: Cell, name: str, verdict: Verdict, reason: str) -> list[Comparison]:
+    return [Comparison(cell.id, name, cell.gradients, mode, verdict.name, reason) for mode in cell.comparisons]
+
+
+def _raised(error: Exception) -> str:
+    """Return what was raised and where, in one line: the last frame of the traceback."""
+    frames = traceback.extract_tb(error.__traceback__)
+    last = frames[-1] if frames else None
+    where = f" in {last.filename.rpartition('/')[2]}, line {last.lineno}: {last.line}" if last else ""
+    hint = ""
+    if isinstance(error, ValueError) and "read-only" in str(error):
+        hint = ". step changed its inputs in place: return new arrays, or offer update(params, grads) instead"
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    # Keras puts a whole traceback into its message; the last line is what was wrong.
+    said = lines[-1] if lines else ""
+    return f"raised {type(error).__name__}: {said[:400]}{where}{hint}"
+
+
+def _explained(problem: Problem, adapter: Adapter, comparisons: list[Comparison]) -> list[Comparison]:
+    """Say which of a subject's own ablations makes it bit-identical, by running it."""
+    ablations = getattr(adapter, "ablations", {})
+    inexact = any(item.outcome in (Verdict.ROUNDING, Verdict.DIVERGED) for item in comparisons)
+    if not ablations or not inexact or problem.cell.gradients == "computed":
+        return comparisons
+    cell = msgspec.structs.replace(
+        problem.cell, steps=min(problem.cell.steps, ABLATION_STEPS), comparisons=["lockstep"]
+    )
+    short = problems.make(cell)
+    notes = []
+    for reason, make in ablations.items():
+        (item,) = _compare(short, make(), "")
+        if item.outcome is Verdict.IDENTICAL:
+            notes.append(f"Cause: {reason}. With it turned off, every bit is equal ({item.compared} element-steps).")
+        else:
+            notes.append(
+                f"Not the whole cause: {reason}. With it turned off, {item.differing} of {item.compared} differ."
+            )
+    return [msgspec.structs.replace(item, notes=[*item.notes, *notes]) for item in comparisons]

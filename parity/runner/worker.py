@@ -1,0 +1,84 @@
+"""A process that runs pairs for another one: reads tasks from standard input, answers on a private descriptor.
+
+Whatever a library or a user's class prints goes to a file and never to the terminal; a class that exits, crashes or
+hangs takes this process with it and nothing else.
+"""
+
+import contextlib
+import os
+import sys
+import tempfile
+from typing import Any, BinaryIO
+
+import msgspec
+
+from parity.case.spec import Cell
+from parity.circumstances import launch, wire
+from parity.circumstances.child import private_pipes
+from parity.errors import ParityError, SubjectError
+from parity.subjects import is_users
+from parity.verdicts.results import Comparison, Pair
+from parity.verdicts.verdict import Verdict
+
+TAIL_BYTES = 4_000
+
+
+def main() -> None:
+    """Serve tasks until standard input closes; the argument is the id of the process that asked for it."""
+    capture = tempfile.TemporaryFile()  # noqa: SIM115  # lives as long as the process
+    tasks, answers = private_pipes(capture)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    owner = os.getpid()
+    launch.follow(int(sys.argv[1]))
+    while (task := wire.read(tasks)) is not None:
+        answer = _answer(task, capture)
+        if os.getpid() != owner:
+            os._exit(0)  # a subject forked in mid-run; its copy of this loop must not answer too
+        wire.write(answers, answer)
+
+
+def _answer(task: dict[str, Any], capture: BinaryIO) -> dict[str, Any]:
+    from parity.runner.loop import run_pair
+
+    cell = msgspec.convert(task["cell"], Cell)
+    name = str(task["subject"])
+    os.ftruncate(capture.fileno(), 0)
+    capture.seek(0)
+    try:
+        if task.get("record"):
+            from parity.runner.recording import record_pair
+
+            pair = record_pair(cell, name, task["record"], task["megabytes"])
+        else:
+            pair = run_pair(cell, name, beside=bool(task.get("beside")))
+    except SubjectError as error:
+        pair = failed(cell, name, str(error))
+    except ParityError as error:
+        return {"error": str(error)}
+    except SystemExit as error:
+        pair = failed(cell, name, f"the subject called sys.exit({error.code!r})")
+    except BaseException as error:  # reported, so that other cases go on
+        pair = failed(cell, name, f"raised {type(error).__name__}: {error}".rstrip(": "))
+    with contextlib.suppress(OSError, ValueError):  # a subject may have closed it
+        sys.stdout.flush()
+    return {"pair": msgspec.structs.replace(pair, output=_printed(capture) if is_users(name) else "")}
+
+
+def _printed(capture: BinaryIO) -> str:
+    size = os.fstat(capture.fileno()).st_size
+    with os.fdopen(os.dup(capture.fileno()), "rb") as file:
+        file.seek(max(0, size - TAIL_BYTES))
+        text = file.read(TAIL_BYTES).decode("utf-8", "replace")
+    return text if size <= TAIL_BYTES else f"... ({size} bytes in all)\n{text}"
+
+
+def failed(cell: Cell, name: str, reason: str) -> Pair:
+    """Return a pair whose comparisons all failed for one reason."""
+    comparisons = [
+        Comparison(cell.id, name, cell.gradients, mode, Verdict.FAILED.name, reason) for mode in cell.comparisons
+    ]
+    return Pair(cell.id, cell.summary, name, name, comparisons)
+
+
+if __name__ == "__main__":
+    main()

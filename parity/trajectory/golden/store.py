@@ -1,0 +1,122 @@
+"""Recordings in a folder: found and checked before they are used, put away so that a killed writer loses nothing."""
+
+import math
+import shlex
+from pathlib import Path
+from typing import Any
+
+from parity.case.cells import pattern_of
+from parity.case.spec import Cell
+from parity.case.tomlfile import show_path
+from parity.circumstances.files import alone, install, write_file
+from parity.errors import DataError, UnsupportedError
+from parity.problem.problems import Problem
+from parity.trajectory.golden import place, sheet, tie
+from parity.trajectory.golden.sheet import Sheet
+from parity.trajectory.golden.values import CODES, Reader, digest_of
+
+
+def find(folder: Path, cell: Cell) -> tuple[Path, Sheet]:
+    """Return the sheet of a cell's recording and where it stands.
+
+    Raises:
+        UnsupportedError: the cell was not recorded, or not for as many steps.
+        DataError: the sheet is damaged.
+    """
+    path = folder / f"{place.stem(cell.id)}{place.SHEET}"
+    try:
+        found = sheet.read(path)
+    except FileNotFoundError:
+        raise UnsupportedError(f"{show_path(folder)} holds no recording of {cell.id}") from None
+    if found.case != cell.id:
+        raise sheet.damaged(path, f"case: received {found.case!r}; the file's name says {cell.id!r}")
+    if found.steps < cell.steps:
+        raise UnsupportedError(
+            f"{show_path(folder)} holds {found.steps} of the {cell.steps} steps of {cell.id}; "
+            f"--steps {found.steps} compares those"
+        )
+    return path, found
+
+
+def open_recording(folder: Path, problem: Problem) -> tuple[Sheet, Reader]:
+    """Return a cell's recording, checked against its case: digest, names, shapes, dtypes and finiteness.
+
+    Raises:
+        UnsupportedError: the cell was not recorded, or not for as many steps.
+        DataError: the recording is damaged, or its case has changed since.
+    """
+    path, found = find(folder, problem.cell)
+    if tie.tie(problem, found.steps) != found.tie:
+        raise DataError(_changed(path, found, problem.cell))
+    values = path.with_name(found.values)
+    try:
+        reader = Reader(values, found.sha256)
+    except FileNotFoundError:
+        raise sheet.damaged(path, f"its values, {found.values!r}, are not there") from None
+    _check(values, found, problem, reader)
+    return found, reader
+
+
+def _check(path: Path, found: Sheet, problem: Problem, reader: Reader) -> None:
+    code = CODES[problem.cell.dtype]
+    wanted = {
+        f"{slot}/{name}": ((found.steps + (slot != "gradient"), *array.shape), code)
+        for slot in found.slots
+        for name, array in problem.params.items()
+    }
+    if found.loss:
+        wanted["loss"] = ((found.steps,), "F64")
+    received = {name: (reader.shapes[name], reader.dtypes[name]) for name in reader.shapes}
+    for name in sorted({*wanted, *received}):
+        if received.get(name) != wanted.get(name):
+            raise sheet.damaged(path, f"{name!r}: received {_said(received, name)}; allowed: {_said(wanted, name)}")
+    if found.finite and not reader.finite():
+        raise sheet.damaged(path, "it holds NaN or infinity, and its sheet says that it holds none")
+
+
+def _said(table: dict[str, Any], name: str) -> str:
+    return f"{table[name][1]} {list(table[name][0])}" if name in table else "no such tensor"
+
+
+def _changed(path: Path, found: Sheet, cell: Cell) -> str:
+    lines = tie.changes(found.cell, tie.described(cell))
+    what = "; ".join(lines[:3]) or "the weights or gradients that are drawn from its seed"
+    words = ["parity", "record", pattern_of(cell), "--subject", found.subject]
+    if path.parent.name == place.folder_name(found.subject):
+        words += ["--output", show_path(path.parent.parent)]
+    return (
+        f"{show_path(path)}: the case {cell.id} has changed since it was recorded: {what}. "
+        f"Record it again: {shlex.join(words)}"
+    )
+
+
+def keep(folder: Path, made: Sheet, part: Path) -> Path:
+    """Put a recording in its place: values under a name that their digest makes, then the sheet, then clean up.
+
+    Killed at any moment, the folder holds the old recording or the new one, whole. Where nothing but the day or the
+    commit is new, the old one stays, byte for byte.
+    """
+    path = folder / f"{place.stem(made.case)}{place.SHEET}"
+    values = folder / made.values
+    with alone(folder):
+        try:
+            old: Sheet | None = sheet.read(path)
+        except (FileNotFoundError, DataError):
+            old = None
+        if values.is_file() and not values.is_symlink() and digest_of(values) == made.sha256:
+            part.unlink()
+        else:
+            install(part, values)
+        if old is None or not old.same_recording(made):
+            write_file(path, sheet.encode(made))
+        for stale in folder.glob(f"{place.stem(made.case)}.*{place.VALUES}"):
+            if stale != values:
+                stale.unlink(missing_ok=True)
+    return values
+
+
+def megabytes(problem: Problem, slots: int, gradients: bool) -> float:
+    """Return the size of a recording of a cell with so many slots beside the parameters."""
+    row = sum(math.prod(array.shape) * array.dtype.itemsize for array in problem.params.values())
+    steps = problem.cell.steps
+    return ((steps + 1) * row * (1 + slots) + (steps * row if gradients else 0)) / 1e6

@@ -1,0 +1,182 @@
+"""What a run ends in: plain records that every report format, the baseline and the notebook read."""
+
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import astuple
+
+from parity.verdicts.verdict import Verdict
+
+StepTable = dict[str, Any]
+"""Columns of equal length (NumPy arrays or lists), one row for each step, slot and tensor: see ``TABLE_COLUMNS``.
+
+Of a run with more than 40,000 such rows, the row with the largest ratio of every 2, 4, 8, ... steps is kept.
+"""
+
+TABLE_COLUMNS: dict[str, str] = {
+    "step": "zero-based step; -1 is the state before the first step",
+    "slot": "parameter, one of the accumulators, gradient or loss",
+    "tensor": "name of the tensor",
+    "size": "how many elements were compared",
+    "differing": "how many of them differ in any bit",
+    "max_abs": "largest |obtained - expected|",
+    "max_rel": "largest |obtained - expected| / |expected|",
+    "max_ulp": "largest distance in units in the last place",
+    "signed_mean": "mean of obtained - expected: near zero for noise, not for a bias",
+    "in_steps": "largest |obtained - expected| / learning rate (parameters only, else NaN)",
+    "ratio": "largest |obtained - expected| / bound; above 1 is outside",
+    "bound": "the bound at the worst element",
+    "index": "flat index of the worst element, -1 where nothing differs",
+    "obtained": "the subject's value there",
+    "expected": "the reference's value there",
+}
+
+
+class Divergence(Struct, frozen=True):
+    """The first place where a difference exceeds its bound, or where values cannot be compared."""
+
+    step: int
+    slot: str
+    tensor: str
+    index: list[int]
+    obtained: float | str
+    expected: float | str
+    bound: float | str
+    stage: str
+    exact: float | str | None = None
+    note: str = ""
+
+
+class Worst(Struct, frozen=True):
+    """The difference that comes closest to, or goes farthest beyond, its bound in a whole comparison."""
+
+    step: int
+    slot: str
+    tensor: str
+    index: list[int]
+    obtained: float | str
+    expected: float | str
+    bound: float | str
+    difference: float | str
+    ratio: float | str
+    ulp: float | str
+    in_steps: float | str | None = None
+
+
+class BranchFlip(Struct, frozen=True):
+    """A ReLU whose sign rounding may decide: the unit is on at one side and off at the other."""
+
+    step: int
+    layer: int
+    unit: int
+    example: int
+    obtained: float
+    expected: float
+    bound: float
+
+
+class Catch(Struct, frozen=True):
+    """How much the bounds on one slot would catch, counted over a sample of its values: see ``parity/judge/catch.py``.
+
+    ``sampled`` values were drawn. ``moved`` of them have a finite bound and a step that is not zero, and ``unbounded``
+    have an infinite bound, which catches nothing; the others did not move, and would show no factor. The bounds of
+    ``twofold`` would catch a doubled step, those of ``thousandth`` a step 1.001 times as large.
+    """
+
+    sampled: int = 0
+    moved: int = 0
+    unbounded: int = 0
+    twofold: int = 0
+    thousandth: int = 0
+
+    @property
+    def telling(self) -> int:
+        """How many values a share is of: those that moved, and those without a bound."""
+        return self.moved + self.unbounded
+
+    def __add__(self, other: "Catch") -> "Catch":
+        """Return the counts of both samples as one."""
+        return Catch(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
+
+
+class Comparison(Struct, frozen=True):
+    """One verdict: a case, a subject, a source of gradients and a way of comparing, with the evidence.
+
+    ``catch`` maps each compared slot to what its bounds would catch; it is empty where no step was judged by itself.
+    """
+
+    case: str
+    subject: str
+    gradients: str
+    comparison: str
+    verdict: str
+    reason: str
+    first_divergence: Divergence | None = None
+    worst: Worst | None = None
+    compared: int = 0
+    differing: int = 0
+    digest: str = ""
+    notes: list[str] = []
+    flips: list[BranchFlip] = []
+    table: StepTable | None = None
+    losses: dict[str, list[float]] | None = None
+    envelope: dict[str, list[float]] | None = None
+    pattern: str = ""
+    catch: dict[str, Catch] = {}
+
+    @property
+    def selector(self) -> str:
+        """What selects the cell again on the command line: its id, or the path of a file outside ``cases/``."""
+        return self.pattern or self.case
+
+    @property
+    def outcome(self) -> Verdict:
+        """The verdict as a member of the enum."""
+        return Verdict[self.verdict]
+
+    @property
+    def caught(self) -> Catch:
+        """What the bounds on all slots would catch."""
+        return sum(self.catch.values(), Catch())
+
+    def document(self) -> dict[str, Any]:
+        """Return the JSON form: everything but the table and the curves."""
+        slim = msgspec.structs.replace(self, table=None, losses=None, envelope=None)
+        record: dict[str, Any] = msgspec.to_builtins(slim)
+        for bulky in ("table", "losses", "envelope"):
+            record.pop(bulky, None)
+        return record
+
+
+class Pair(Struct, frozen=True):
+    """Everything that one case cell and one subject yielded."""
+
+    case: str
+    summary: str
+    subject: str
+    resolved: str
+    comparisons: list[Comparison]
+    circumstances: dict[str, Any] = {}
+    seconds: float = 0.0
+    output: str = ""
+
+    @property
+    def selector(self) -> str:
+        """What selects the cell again on the command line."""
+        return self.comparisons[0].selector if self.comparisons else self.case
+
+    @property
+    def verdict(self) -> Verdict:
+        """The most severe verdict of its comparisons."""
+        return max((item.outcome for item in self.comparisons), key=lambda verdict: verdict.severity)
+
+
+class Run(Struct, frozen=True):
+    """All pairs of one run, with the circumstances they share."""
+
+    pairs: list[Pair]
+    circumstances: dict[str, Any]
+    started: str
+    seconds: float
+    cells: list[dict[str, Any]] = []
