@@ -150,6 +150,7 @@ class Standing:
     def __init__(self, folder: str | None = None, environment: dict[str, str] | None = None) -> None:
         self._workers: dict[bool, _Worker] = {}
         self._folder, self._environment = folder, environment
+        self._ended, self._lock = False, threading.Lock()
 
     def run(self, task: Task, time_limit: float) -> Pair:
         """Run one task and return its pair; a user's class has ``time_limit`` seconds.
@@ -158,11 +159,7 @@ class Standing:
             ParityError: the case's data cannot be used.
         """
         kept = bool(task.home)
-        worker = self._workers.get(kept)
-        if worker is None or worker.home != task.home or not worker.alive:
-            if worker is not None:
-                worker.stop()
-            worker = self._workers[kept] = _Worker(task.home, self._folder, self._environment)
+        worker = self._worker(task.home, kept)
         try:
             return worker.run(task, time_limit if task.home else TRUSTED_LIMIT)
         except ParityError:
@@ -171,10 +168,26 @@ class Standing:
             self._workers.pop(kept).stop()
             raise
 
-    def kill(self) -> None:
-        """Kill the workers from another thread; a task that runs ends as FAILED, and the next one gets a new worker."""
-        for worker in tuple(self._workers.values()):
-            worker.kill()
+    def _worker(self, home: str, kept: bool) -> "_Worker":
+        with self._lock:
+            if self._ended:
+                raise ParityError("the run is over: nothing is started for it any more.")
+            worker = self._workers.get(kept)
+            if worker is None or worker.home != home or not worker.alive:
+                if worker is not None:
+                    worker.stop()
+                worker = self._workers[kept] = _Worker(home, self._folder, self._environment)
+            return worker
+
+    def kill(self, for_good: bool = False) -> None:
+        """Kill the workers from another thread; a task that runs ends as FAILED.
+
+        The next task gets a new worker, unless ``for_good``: then it raises ParityError.
+        """
+        with self._lock:
+            self._ended = self._ended or for_good
+            for worker in tuple(self._workers.values()):
+                worker.kill()
 
     def close(self) -> None:
         """Stop the workers."""

@@ -113,6 +113,8 @@ class _Bench:
 
 _benches: dict[int, _Bench] = {}
 _over: set[str] = set()
+_starting = threading.Lock()
+"""Held while a bench is made, and while a run is declared over: none is made for a run that is."""
 
 
 def perform(payload: bytes, order: bytes) -> bytes:
@@ -138,9 +140,11 @@ def perform(payload: bytes, order: bytes) -> bytes:
 
 def release(run: str) -> None:
     """Stop the processes of a run that is over or was given up, also those that are at work."""
-    _over.add(run)
-    for bench in [bench for bench in _benches.values() if bench.run == run]:
-        bench.standing.kill()
+    with _starting:
+        _over.add(run)
+        benches = [bench for bench in _benches.values() if bench.run == run]
+    for bench in benches:
+        bench.standing.kill(for_good=True)
         bench.close_if_idle()
 
 
@@ -152,7 +156,10 @@ def _bench(shared: dict[str, Any]) -> _Bench:
             bench.close_if_idle()
         folder = shared["folder"] if os.path.isdir(shared["folder"]) else None
         bench = _Bench(shared["run"], Standing(folder, environment(shared["environment"])))
-        _benches[threading.get_ident()] = bench
+        with _starting:
+            _benches[threading.get_ident()] = bench
+            if bench.run in _over:
+                bench.standing.kill(for_good=True)
     return bench
 
 
