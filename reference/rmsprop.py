@@ -16,7 +16,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -78,6 +78,9 @@ class RMSprop:
     loss_scale_factor: float | None = None
     gradient_accumulation_steps: int | None = None
     exclude_from_weight_decay: Sequence[str] = ()
+
+    never_negative: ClassVar[frozenset[str]] = frozenset({"second_moment"})
+    """Slots that no evaluation makes negative, however it rounds: a mean of squares that starts at zero or above."""
 
     def __post_init__(self) -> None:
         every, frequency = self.gradient_accumulation_steps, self.ema_overwrite_frequency

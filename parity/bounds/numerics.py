@@ -102,6 +102,17 @@ def ulp_distance(obtained: Array, expected: Array) -> NDArray[np.float64]:
     return np.where(nan, np.inf, np.where(np.isnan(obtained), 0.0, distance)).astype(np.float64)
 
 
+def ratios(magnitude: Array, bound: Array) -> Array:
+    """Return |difference| / bound: 0 where nothing differs, NaN where the bound is infinite.
+
+    It is infinite where the bound is zero, and where the difference is no number although the bound is one.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = magnitude / bound
+    ratio = np.where(magnitude == 0, 0.0, np.where(np.isnan(magnitude), np.inf, ratio))
+    return np.asarray(np.where(np.isfinite(bound), ratio, np.nan))
+
+
 def _ordinal(array: Array) -> Array:
     # Sign and magnitude to a monotone count. longdouble holds differences of 64-bit counts without overflow.
     raw = bits(array)

@@ -28,40 +28,76 @@ def rate_with_bound(learning_rate: Any, step: int) -> Rate:
     return value
 
 
-class BoundedRMSprop(RMSprop):
-    """The reference page with a learning rate that knows how far its schedule may be off, and moments in either form.
+class OnBounds(RMSprop):
+    """What a page needs beside its lines to run on bounded arrays: put before it among the bases of a class.
 
-    ``old + (1 - rho) * (new - old)`` rounds up to a quarter more than the product form: its excess goes into the old
-    moment, which the page multiplies by rho. At rho = 0 no excess is granted: there the lerp cancels, and loses a new
-    square beside a large old moment.
+    The learning rate knows how far its schedule may be off, and moments may be formed in another way:
+    ``old + (1 - rho) * (new - old)`` rounds up to a quarter more than the product form. Its excess goes into the old
+    moment, which the page multiplies by what it keeps. Where nothing is kept no excess is granted: there the lerp
+    cancels, and loses a new square beside a large old moment.
     """
 
-    def update(self, w: Any, g: Any, v: Any, m: Any, b: Any, learning_rate: float) -> Update:
-        """Apply the rule to one tensor, as the page does."""
-        v = self._either_form(v, np.square(g))
-        m = None if m is None else self._either_form(m, g)
-        return super().update(w, g, v, m, b, learning_rate)
-
-    def _either_form(self, old: Bounded, new: Bounded) -> Bounded:
-        if not self.rho > 0:
+    def either_form(self, old: Bounded, new: Bounded, keep: float) -> Bounded:
+        """Return an old moment that excuses what the other form of its update may round beyond the page's."""
+        if not keep > 0:
             return old
         start = Bounded(old.value, np.zeros_like(old.value), old.format)
         added = Bounded(new.value, np.minimum(new.error, old.format.unit * np.abs(new.value)), old.format)
-        keep, renew = constant(old, self.rho), constant(old, 1 - self.rho)
-        excess = (start + renew * (added - start)).error - (keep * start + renew * added).error
+        kept, renewed = constant(old, keep), constant(old, 1 - keep)
+        excess = (start + renewed * (added - start)).error - (kept * start + renewed * added).error
         with np.errstate(all="ignore"):
-            granted = np.where(excess > 0, excess / self.rho, 0.0)
+            granted = np.where(excess > 0, excess / keep, 0.0)
         return Bounded(old.value, old.error + granted, old.format, None if old.floor is None else 0.0)
 
     def _learning_rate_at(self, iterations: int) -> float:
         return rate_with_bound(self.learning_rate, iterations)
 
 
-def lifted(
-    values: Mapping[str, Array], errors: Mapping[str, Array] | None = None, floor: float | None = None
-) -> dict[str, Any]:
-    """Return narrow tensors as bounded ones: exact unless errors are given, never below ``floor`` if that is given."""
-    return {name: exact(a, 0.0 if errors is None else errors[name], floor) for name, a in values.items()}
+class BoundedRMSprop(OnBounds):
+    """The reference page on bounded arrays."""
+
+    def update(self, w: Any, g: Any, v: Any, m: Any, b: Any, learning_rate: float) -> Update:
+        """Apply the rule to one tensor, as the page does."""
+        v = self.either_form(v, np.square(g), self.rho)
+        m = None if m is None else self.either_form(m, g, self.rho)
+        return super().update(w, g, v, m, b, learning_rate)
+
+
+Tensors = Mapping[str, Any]
+"""Arrays by the names of their tensors."""
+
+
+def bounded_step(
+    rule: OnBounds, start: Mapping[str, Tensors], iterations: int, errors: Mapping[str, Tensors] | None = None
+) -> dict[str, Mapping[str, Bounded]]:
+    """Make one step on bounded arrays: the exact results and how far any right evaluation may be from them.
+
+    Args:
+        rule: a page that runs on bounded arrays.
+        start: what the step starts from, tensors by slot; "parameter" and "gradient" beside the slots of the rule.
+            What is bounded already stays as it is; anything else is narrow.
+        iterations: how many steps were made before.
+        errors: how far a narrow value may be off, by slot and tensor; a slot that is absent is exact.
+
+    Returns:
+        Bounded tensors by slot: the new parameters and slots, and the gradient as it went in.
+    """
+    off = errors or {}
+    lifted = {
+        slot: {
+            name: array if isinstance(array, Bounded) else _lifted(slot, array, off.get(slot, {}).get(name), rule)
+            for name, array in tensors.items()
+        }
+        for slot, tensors in start.items()
+    }
+    params, grads = lifted.pop("parameter"), lifted.pop("gradient")
+    with np.errstate(all="ignore"):
+        after, state = rule.step(params, grads, {"iterations": iterations, **lifted})
+    return {"parameter": after, "gradient": grads, **rule.slots(state)}
+
+
+def _lifted(slot: str, array: Any, error: Any, rule: OnBounds) -> Bounded:
+    return exact(array, 0.0 if error is None else error, 0.0 if slot in rule.never_negative else None)
 
 
 PIECE = 8_192

@@ -51,7 +51,7 @@ class _Problem:
 
     def __init__(self, member: Member, seen: Observation, free: tuple[str, ...]) -> None:
         self.free, self.seen = free, seen
-        rule = rule_for(member, seen.probe)
+        rule = rule_for(member, seen.probe, Family)
         self.rule: Any = rule
         self.given = {"rate": 1.0, "epsilon": rule.epsilon, "rho": rule.rho, "momentum": rule.momentum}
         origin = rule.schedule_origin

@@ -2,19 +2,21 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
-from parity.bounds.bounded import exact
-from parity.bounds.numerics import Array, differs
+from parity.bounds.numerics import Array, differs, format_of, ratios
+from parity.bounds.rule import OnBounds, bound_around, bounded_step, spread
 from parity.diagnosis.observe import Observation
 from parity.diagnosis.probes import BATCH_SIZE, Probe
 from parity.reference.family import Family
+from parity.reference.rmsprop import Update
 from parity.reference.switches import BY_NAME
 
 MAX_UNDECIDED = 0.2
 State = dict[str, Any]
+Kind = TypeVar("Kind", bound=Family)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ class Member:
         return not self.numbers and all(BY_NAME[n].rounds and v not in narrow for n, v in self.switches)
 
 
-def rule_for(member: Member, probe: Probe, kind: type[Family] = Family) -> Family:
+def rule_for(member: Member, probe: Probe, kind: type[Kind]) -> Kind:
     """Return the family member as a subject with the probe's hyperparameters would be.
 
     A number replaces what was given: ``learning_rate`` also a schedule, ``learning_rate_factor`` multiplies it,
@@ -67,11 +69,15 @@ def rule_for(member: Member, probe: Probe, kind: type[Family] = Family) -> Famil
     return kind(**{**arguments, **numbers})
 
 
-class _Bounded(Family):
-    """The family over arrays that carry their own error bound."""
+class _Bounded(Family, OnBounds):
+    """The family on bounded arrays."""
 
-    def _learning_rate_at(self, iterations: int) -> float:
-        return float(np.float32(self.learning_rate(iterations) if callable(self.learning_rate) else self.learning_rate))
+    def rule(self, w: Any, g: Any, v: Any, m: Any, b: Any, rate: Any, count: int) -> Update:
+        """Apply the rule to one tensor; see ``Family.rule``."""
+        keep = self.rho if self.rho_role == "keep" else 1 - self.rho
+        v = self.either_form(v, np.square(g), keep)
+        m = None if m is None else self.either_form(m, g, keep)
+        return super().rule(w, g, v, m, b, rate, count)
 
 
 def _start(rule: Family, seen: Observation, free: bool) -> State:
@@ -84,7 +90,7 @@ def _start(rule: Family, seen: Observation, free: bool) -> State:
 
 def _walk(member: Member, seen: Observation, free: bool) -> Iterator[tuple[int, dict[str, Array]]]:
     """Yield (row, predicted columns), row 0 first: from its own state if free, else from the recorded one."""
-    rule = rule_for(member, seen.probe)
+    rule = rule_for(member, seen.probe, Family)
     state = _start(rule, seen, free=True)
     yield 0, {slot: tensors["all"] for slot, tensors in state.items() if slot != "iterations"}
     if not free:
@@ -119,7 +125,7 @@ def equal_bits(member: Member, seen: Observation) -> bool:
 
 
 def _can_lockstep(member: Member, seen: Observation) -> bool:
-    rule = rule_for(member, seen.probe)
+    rule = rule_for(member, seen.probe, Family)
     return seen.lockstep(set(rule.slots(rule.init({"all": seen.columns["parameter"][0]}))))
 
 
@@ -148,50 +154,48 @@ def step_error(member: Member, seen: Observation) -> float:
 def bound_ratio(member: Member, seen: Observation, limit: float = np.inf) -> float:
     """Return the largest |obtained - expected| / bound over all that is shown; stops once it is above the limit.
 
-    The bound is the member's own (``parity.bounds.bounded``): local in lockstep, accumulated where slots are hidden.
+    The bound is the member's own, as a judge's is the page's: local in lockstep, accumulated where slots are hidden.
     """
     if any(name == "arithmetic" for name, _ in member.switches):
         return 0.0 if equal_bits(member, seen) else np.inf
-    rule = rule_for(member, seen.probe, _Bounded)
-    narrow = _start(rule, seen, free=True)
-    for slot, tensors in narrow.items():
+    rule, bounded = rule_for(member, seen.probe, Family), rule_for(member, seen.probe, _Bounded)
+    own = _start(rule, seen, free=True)
+    for slot, tensors in own.items():
         if slot in seen.columns and not np.array_equal(seen.columns[slot][0], tensors["all"]):
             return np.inf
-    free = not seen.lockstep({slot for slot in narrow if slot != "iterations"})
-    worst, undecided, total, state = 0.0, 0, 0, _lifted(narrow)
-    params = state.pop("parameter")
+    own.pop("iterations")
+    free = not seen.lockstep(set(own))
+    worst, undecided, total, errors = 0.0, 0, 0, None
     for step, gradient in enumerate(seen.probe.gradients):
-        params, state = rule.step(params, {"all": exact(gradient)}, state)
-        made = {"parameter": params, **rule.slots(state)}
-        for slot, tensors in made.items():
+        start = {**own, "gradient": {"all": gradient}}
+        reached = bounded_step(bounded, start, step, errors)
+        params, state = rule.step(own["parameter"], start["gradient"], {"iterations": step, **_slots(own)})
+        own = {"parameter": params, **rule.slots(state)}
+        bounds = {slot: bound_around(own[slot]["all"], *spread(reached[slot]["all"])) for slot in own}
+        for slot, bound in bounds.items():
             if slot in seen.columns:
-                ratio, loose = _ratio(seen.columns[slot][step + 1], tensors["all"])
+                ratio, loose = _ratio(seen.columns[slot][step + 1], own[slot]["all"], bound)
                 worst, undecided, total = max(worst, ratio), undecided + loose, total + gradient.size
         if worst > limit:
             return worst
+        errors = {slot: {"all": bound} for slot, bound in bounds.items()} if free else None
         if not free:
-            state = _lifted({slot: {"all": seen.columns[slot][step + 1]} for slot in made})
-            state["iterations"] = step + 1
-            params = state.pop("parameter")
+            own = {slot: {"all": seen.columns[slot][step + 1]} for slot in own}
     # A bound that is infinite excuses anything, so it must be the exception.
     return worst if undecided <= MAX_UNDECIDED * total else np.inf
 
 
-def _lifted(state: State) -> State:
-    return {
-        slot: tensors if slot == "iterations" else {"all": exact(tensors["all"])} for slot, tensors in state.items()
-    }
+def _slots(state: State) -> State:
+    return {slot: tensors for slot, tensors in state.items() if slot != "parameter"}
 
 
-def _ratio(shown: Array, bounded: Any) -> tuple[float, int]:
+def _ratio(shown: Array, own: Array, bound: Array) -> tuple[float, int]:
     """Return the largest ratio of difference to bound, and how many bounds are infinite."""
-    wide = shown.astype(bounded.value.dtype)
-    gap = np.abs(wide - bounded.value)
-    loose = ~np.isfinite(bounded.error)
-    same = (wide == bounded.value) | (np.isnan(wide) & np.isnan(bounded.value))
-    ratio = gap / np.maximum(np.where(loose, 1.0, bounded.error), np.finfo(wide.dtype).tiny)
-    ratio = np.where(same | (loose & np.isfinite(bounded.value)), 0.0, np.where(np.isnan(ratio), np.inf, ratio))
-    return float(np.max(ratio)), int(np.sum(loose))
+    wide = format_of(own.dtype).wide
+    gap = np.abs(shown.astype(wide) - own.astype(wide))
+    ratio = ratios(np.where(differs(shown, own), gap, 0.0), bound)
+    loose = ~np.isfinite(bound)
+    return float(np.max(np.where(loose, 0.0, ratio))), int(np.sum(loose))
 
 
 def alternatives(names: list[str], skip: tuple[Any, ...] = ()) -> list[tuple[str, Any]]:

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from parity.bounds.numerics import Array, format_of
-from parity.bounds.rule import BoundedRMSprop, lifted, spread
+from parity.bounds.numerics import Array
+from parity.bounds.rule import BoundedRMSprop, bound_around, bounded_step, spread
 from parity.problem.problems import Problem
 from parity.reference.rmsprop import RMSprop
 from parity.subjects.numpy_class import accepted_arguments
@@ -76,21 +76,13 @@ def _reach(
 ) -> Errors:
     """Return how far another evaluation may be from what the reference made, if it starts within ``errors``."""
 
-    def lift(slot: str, tensors: Mapping[str, Array]) -> dict[str, Any]:
-        least = 0.0 if slot == "second_moment" else None
-        return lifted(tensors, None if errors is None else errors[slot], least)
-
-    slots = {slot: lift(slot, tensors) for slot, tensors in bounded.slots(state).items()}
-    after, next_state = bounded.step(
-        lift("parameter", params), lifted(grads), {"iterations": state["iterations"], **slots}
-    )
+    start = {"parameter": params, "gradient": grads, **bounded.slots(state)}
+    stepped = bounded_step(bounded, start, state["iterations"], errors)
     reached: Errors = {}
-    for slot, tensors in _named(bounded, after, next_state).items():
-        for name, item in tensors.items():
-            value, error = spread(item)
-            own = made[slot][name].astype(format_of(made[slot][name].dtype).wide)
-            reach = error + np.abs(own - value)
-            reached.setdefault(slot, {})[name] = np.where(np.isnan(reach), np.inf, reach).reshape(own.shape)
+    for slot, tensors in made.items():
+        for name, own in tensors.items():
+            bound = bound_around(own, *spread(stepped[slot][name]))
+            reached.setdefault(slot, {})[name] = bound.reshape(own.shape)
     return reached
 
 

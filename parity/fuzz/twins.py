@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from parity.bounds.numerics import Array, differs, shown
-from parity.bounds.rule import BoundedRMSprop, lifted, spread
+from parity.bounds.rule import BoundedRMSprop, bounded_step, spread
 from parity.fuzz.relations import Twin
 from parity.fuzz.words import Outcome
 from parity.judge.stage import earliest
@@ -104,12 +104,9 @@ def _bounds(problem: Problem, start: Columns, step: int) -> Columns:
     wide = {n: np.full(w.shape, np.inf) for n, w in problem.params.items()}
     if hidden:
         return dict.fromkeys(start, wide)
-    params = {n: start["parameter"][n] for n in problem.params}
-    lifted_state: dict[str, Any] = {"iterations": step}
-    for slot in rule.slots(state):
-        lifted_state[slot] = lifted(start[slot], None, 0.0 if slot == "second_moment" else None)
-    with np.errstate(all="ignore"):
-        after, new = rule.step(lifted(params), lifted(problem.gradients(step)), lifted_state)
-    made = {"parameter": after, **rule.slots(new)}
+    slots = {slot: start[slot] for slot in rule.slots(state)}
+    params = {name: start["parameter"][name] for name in problem.params}
+    before = {"parameter": params, "gradient": problem.gradients(step), **slots}
+    made = bounded_step(rule, before, step)
     found = {slot: {n: 2 * spread(b)[1] for n, b in tensors.items()} for slot, tensors in made.items()}
     return {s: {n: np.where(np.isnan(e), np.inf, e) for n, e in t.items()} for s, t in found.items()}

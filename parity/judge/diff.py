@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parity.bounds.drift import Drift, drift
-from parity.bounds.numerics import Array, Indices, bits, format_of, ulp_distance
+from parity.bounds.numerics import Array, Indices, bits, format_of, ratios, ulp_distance
 from parity.trajectory.blocks import Layout
 from parity.verdicts.results import TABLE_COLUMNS, StepTable
 
@@ -52,17 +52,6 @@ def gaps(row: Indices, position: Indices, obtained: Array, expected: Array) -> G
     """Return differing elements as columns; values arrive in the narrow dtype."""
     wide = format_of(expected.dtype).wide
     return Gaps(row, position, obtained.astype(wide), expected.astype(wide), ulp_distance(obtained, expected))
-
-
-def ratios(magnitude: Array, bound: Array) -> Array:
-    """Return |difference| / bound: 0 where nothing differs, NaN where the bound is infinite.
-
-    It is infinite where the bound is zero, and where the difference is no number although the bound is one.
-    """
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = magnitude / bound
-    ratio = np.where(magnitude == 0, 0.0, np.where(np.isnan(magnitude), np.inf, ratio))
-    return np.asarray(np.where(np.isfinite(bound), ratio, np.nan))
 
 
 @dataclass(slots=True)

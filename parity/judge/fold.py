@@ -8,9 +8,9 @@ import numpy as np
 
 from parity.bounds.bounded import Bounded
 from parity.bounds.compiled.forms import forms
-from parity.bounds.numerics import Array, format_of, shown
-from parity.bounds.rule import BoundedRMSprop, lifted, reduces, spread
-from parity.judge.diff import Filled, Gaps, TableBuilder, fill, gaps, ratios
+from parity.bounds.numerics import Array, format_of, ratios, shown
+from parity.bounds.rule import BoundedRMSprop, reduces, spread
+from parity.judge.diff import Filled, Gaps, TableBuilder, fill, gaps
 from parity.problem.problems import Problem
 from parity.reference.rmsprop import RMSprop
 from parity.subjects.numpy_class import accepted_arguments
@@ -129,10 +129,6 @@ class Judge:
         pairs = {name: spread(bounded) for name, bounded in tensors.items()}
         value, error = ({name: pair[i] for name, pair in pairs.items()} for i in (0, 1))
         return self.flat(value), self.flat(error)
-
-    def lifted(self, rows: Array, error: Array | None = None, floor: float | None = None) -> dict[str, Bounded]:
-        """Return narrow rows as bounded tensors: exact unless an error is given."""
-        return lifted(self.named(rows), None if error is None else self.named(error), floor)
 
     def learning_rate_at(self, step: int) -> float:
         """Return the learning rate of a zero-based step."""

@@ -7,10 +7,9 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from parity.bounds.bounded import Bounded
 from parity.bounds.compiled.kinds import Step
 from parity.bounds.numerics import Array, Indices, shown
-from parity.bounds.rule import Predicted, in_pieces
+from parity.bounds.rule import Predicted, bound_around, bounded_step, in_pieces
 from parity.judge import stage
 from parity.judge.diff import fill_drift, gaps
 from parity.judge.fold import Found, Judge, Rows
@@ -152,9 +151,8 @@ class Free(Judge):
             predicted = in_pieces(lambda piece: self._carried(start, active[piece]), len(active))
         else:
             predicted = self._carried(start, active)
-        for slot, (value, error) in predicted.items():
-            reach = error + np.abs(made[slot][active].astype(self.format.wide) - value)
-            self._errors[slot][active] = np.where(np.isnan(reach), np.inf, reach)
+        for slot, own in made.items():
+            self._errors[slot][active] = bound_around(own[active], *predicted[slot])
         if not hides:
             equal = active[~differing[active]]
             for errors in self._errors.values():
@@ -165,15 +163,11 @@ class Free(Judge):
         assert self._errors is not None
         errors = self._errors
 
-        def lifted(slot: str, flat: Array) -> dict[str, Bounded]:
-            reached = errors[slot][at] if slot in errors else None
-            return self.lifted(flat[at], reached, 0.0 if slot == "second_moment" else None)
-
-        state: dict[str, Any] = {"iterations": start.iterations}
-        state |= {slot: lifted(slot, flat) for slot, flat in start.slots.items()}
-        params, grads = lifted("parameter", start.params), lifted("gradient", start.grads)
-        after, next_state = self.bounded_rule.step(params, grads, state)
-        made = {"parameter": after, **self.rule.slots(next_state)}
+        rows = {"parameter": start.params, "gradient": start.grads, **start.slots}
+        before = {slot: self.named(flat[at]) for slot, flat in rows.items()}
+        reached = {slot: self.named(error[at]) for slot, error in errors.items()}
+        made = bounded_step(self.bounded_rule, before, start.iterations, reached)
+        made.pop("gradient")
         return {slot: self.spread(tensors) for slot, tensors in made.items()}
 
     def _watch_branches(self, block: Block, row: int, evaluation: Evaluation) -> None:

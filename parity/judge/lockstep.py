@@ -11,7 +11,7 @@ from parity.bounds.bounded import Bounded
 from parity.bounds.compiled.forms import WORTH_BOUNDING
 from parity.bounds.network import GradientBounds, undecided_units
 from parity.bounds.numerics import Array, Indices
-from parity.bounds.rule import Predicted, bound_around, in_pieces
+from parity.bounds.rule import Predicted, bound_around, bounded_step, in_pieces
 from parity.judge import stage
 from parity.judge.catch import Asked, added, asked, caught, sample
 from parity.judge.diff import gaps
@@ -265,17 +265,12 @@ class Lockstep(Judge):
 
     def _bounded_step(self, rows: Rows, iterations: int = 0) -> dict[str, Mapping[str, Bounded]]:
         """Return what a step makes of flat rows, by slot and tensor; a gradient with an error is wide and exact."""
-        state: dict[str, Any] = {"iterations": iterations}
-        for slot in self.rule.slots(self.rule.init({})):
-            state[slot] = self.lifted(rows[slot], rows.get(f"{slot} error"), 0.0 if slot == "second_moment" else None)
-        own = "gradient error" in rows
-        bounded = self._bounded(rows["gradient"], rows["gradient error"]) if own else self.lifted(rows["gradient"])
-        after, next_state = self.bounded_rule.step(self.lifted(rows["parameter"]), bounded, state)
-        return {"parameter": after, "gradient": bounded, **self.rule.slots(next_state)}
-
-    def _bounded(self, values: Array, errors: Array) -> dict[str, Bounded]:
-        named = self.named(errors)
-        return {name: Bounded(value, named[name], self.format) for name, value in self.named(values).items()}
+        given: dict[str, Any] = {name: self.named(row) for name, row in rows.items()}
+        errors = {name.removesuffix(" error"): given.pop(name) for name in rows if name.endswith(" error")}
+        if "gradient" in errors:
+            off = errors.pop("gradient")
+            given["gradient"] = {n: Bounded(value, off[n], self.format) for n, value in given["gradient"].items()}
+        return bounded_step(self.bounded_rule, given, iterations, errors)
 
     def _gradient_bounds(self, bounds: GradientBounds, at: Indices) -> tuple[Array, Array]:
         """Return exact gradients and their bounds at the picked elements of one step."""
@@ -291,7 +286,7 @@ class Lockstep(Judge):
         for slot in self._hidden:
             value, error = predicted[slot]
             self._hidden[slot] = made[slot][0]
-            self._hidden_errors[slot] = np.asarray(error + np.abs(made[slot][0].astype(value.dtype) - value))
+            self._hidden_errors[slot] = bound_around(made[slot][0], value, error)
 
     def _locate(self, block: Block, row: int, found: Sequence[Found]) -> None:
         slot = stage.earliest([each.slot for each in found])

@@ -97,7 +97,7 @@ def test_an_accepted_divergence_is_as_expected_and_is_told(line: Line, tmp_path:
 
 
 def test_a_case_file_of_ones_own_is_guarded_by_its_path(line: Line, tmp_path: Path) -> None:
-    text = (doctor.Path(doctor.__file__).parent / "cases" / "rmsprop" / "defaults.toml").read_text(encoding="utf-8")
+    text = (doctor.Path(doctor.__file__).parents[1] / "cases" / "rmsprop" / "defaults.toml").read_text(encoding="utf-8")
     (tmp_path / "defaults.toml").write_text(text, encoding="utf-8")
     assert line("check", "defaults.toml", "--subject", "reference") == 1
     assert line("accept", "defaults.toml") == 0

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from driving import cell, judged, optimizer
 
-from parity.bounds import compiled
+from parity.bounds.compiled import forms
 from parity.case.spec import ExponentialDecay, Mlp, Replayed, Weights
 from parity.circumstances import wire
 from parity.judge import lockstep
@@ -204,7 +204,7 @@ def test_compiled_and_judged_beside_it_is_the_same(monkeypatch):
     pytest.importorskip("numba", reason="the extra 'fast' is not installed")
     given, subject = cell(steps=40, tensors={"kernel": [50, 20], "bias": [20]}), optimizer("right_styles", "Reciprocal")
     plain = judged(given, subject)["lockstep"]
-    monkeypatch.setattr(compiled, "WORTH", 0)
+    monkeypatch.setattr(forms, "WORTH", 0)
     monkeypatch.setattr(lockstep, "WORTH_BOUNDING", 0)
     fast = judged(given, subject)["lockstep"]
     assert fast.catch == plain.catch

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from driving import cell
 
-from parity.bounds import compiled
+from parity.bounds.compiled import forms
 from parity.bounds.drift import drift
 from parity.bounds.numerics import bits, differs, dtype_of, format_of, ulp_distance, unequal
 from parity.case.cells import select
@@ -177,12 +177,12 @@ def test_only_long_runs_of_wide_dtypes_pay_for_a_compiler():
     (cell,) = select(["network/question"])
     rule = RMSprop()
     long, short = problems.make(cell), problems.make(msgspec.structs.replace(cell, steps=10))
-    assert compiled.worth(long)
-    assert not compiled.worth(short)
-    assert not compiled.worth(problems.make(msgspec.structs.replace(cell, dtype="bfloat16")))
-    assert compiled.forms(rule, short)[:3] == (rule.step, unequal, drift)
-    assert compiled.forms(rule, short).bounds(lambda rows: {}, {}) is None
-    step, *others = compiled.forms(rule, long)
+    assert forms.worth(long)
+    assert not forms.worth(short)
+    assert not forms.worth(problems.make(msgspec.structs.replace(cell, dtype="bfloat16")))
+    assert forms.forms(rule, short)[:3] == (rule.step, unequal, drift)
+    assert forms.forms(rule, short).bounds(lambda rows: {}, {}) is None
+    step, *others = forms.forms(rule, long)
     assert step != rule.step
     assert others == [compiled_unequal, compiled_drift, compiled_bounds]
 
@@ -207,10 +207,10 @@ def test_numba_that_is_installed_and_cannot_be_imported_is_not_asked(tmp_path, m
     (tmp_path / "numba.py").write_text("raise ImportError('Numba needs another NumPy')")
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.delitem(sys.modules, "numba")
-    compiled._has_numba.cache_clear()
+    forms._has_numba.cache_clear()
     (found,) = select(["network/question"])
-    assert not compiled.worth(problems.make(found))
-    compiled._has_numba.cache_clear()
+    assert not forms.worth(problems.make(found))
+    forms._has_numba.cache_clear()
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])

@@ -128,7 +128,7 @@ def test_a_known_divergence_is_an_expected_failure(run: Run, pytester: pytest.Py
 def test_the_junit_record_holds_an_item_for_each_cell(run: Run, cases: Path, pytester: pytest.Pytester) -> None:
     run("", "-k", "plain", "--parity-subject", "reference", "--junitxml=junit.xml").assert_outcomes(passed=4)
     text = (pytester.path / "junit.xml").read_text(encoding="utf-8")
-    assert len(re.findall('<property name="parity.verdicts.verdict" value="IDENTICAL"', text)) == 4
+    assert len(re.findall('<property name="parity.verdict" value="IDENTICAL"', text)) == 4
 
 
 def test_without_the_plugin_case_files_are_files(run: Run, cases: Path) -> None:
