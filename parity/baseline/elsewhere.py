@@ -52,11 +52,13 @@ def judged(before: Entry, now: Entry, by: tuple[Decides, ...]) -> Judged:
         now: an outcome that differs from it.
         by: what decides about the bits; see ``decided``.
     """
-    if before.compared != now.compared or _place(before) != _place(now) or _loses_bits(before, now, by):
+    if before.compared != now.compared or _loses_bits(before, now, by):
         return Judged.CHANGED
-    if before.verdict == now.verdict:
-        return Judged.BITS if _bounded(before) and _bounded(now) else Judged.UNJUDGED
-    return Judged.UNJUDGED if _agree(before, now) else Judged.CHANGED
+    if before.verdict != now.verdict:
+        return Judged.UNJUDGED if _agree(before, now) else Judged.CHANGED
+    if _place(before) != _place(now):
+        return Judged.CHANGED
+    return Judged.BITS if _bounded(before) and _bounded(now) else Judged.UNJUDGED
 
 
 def why_unjudged(before: Entry, now: Entry) -> str:
