@@ -1,5 +1,6 @@
 """Strategies for numbers: elements by bit pattern, and arrays of a few of them laid out by a pattern."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,8 @@ def _special(dtype: str) -> list[float]:
     info: Any = np.finfo(fmt.dtype) if fmt.name != "bfloat16" else np.finfo(np.float32)
     tiny = float(info.smallest_normal)
     subnormal = float(info.smallest_subnormal) * (1 if fmt.name != "bfloat16" else 2**16)
-    root, small = fmt.largest**0.5, tiny**0.5
+    # Roots, unlike powers, have the same bits on every processor.
+    root, small = math.sqrt(fmt.largest), math.sqrt(tiny)
     finite = [1.0, 0.0, -1.0, 0.5, 3.0, -0.0, 1e-3, 100.0, tiny, subnormal, -subnormal, tiny / 2, small, small / 4]
     return [*finite, root, 2 * root, -root, fmt.largest, -fmt.largest, np.inf, -np.inf, np.nan]
 

@@ -9,6 +9,7 @@ of the kind: what its bound allows has grown over all the steps before, so that 
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from math import sqrt
 
 import numpy as np
 
@@ -31,7 +32,7 @@ PER_WHOLE = 2_000
 
 _NOWHERE = np.zeros(0, dtype=np.int64)
 
-_GOLDEN = (5**0.5 - 1) / 2
+_GOLDEN = (sqrt(5) - 1) / 2
 """Multiples of it, without their integers, spread evenly however many there are (Weyl): where a step's draw starts."""
 
 

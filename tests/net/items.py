@@ -42,15 +42,21 @@ COMMANDS = ("list", "run", "explain", "report", "check", "accept", "diagnose", "
 _ONE_RUN = (
     (re.compile(r"\b\d+\.\d+ ?s\b|\bin \d+\.\d+s\b|\d+\.\d+ a second"), "TIME"),
     (re.compile(r"0x[0-9a-f]{6,}"), "ADDRESS"),
+    (re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d\+\d\d:\d\d|recorded \d{4}-\d\d-\d\d"), "DATE"),
+    (re.compile(r"(?<=commit )[0-9a-f]{7,}(?: · \d+ seconds?)?"), "COMMIT"),
+    (re.compile(r"(?<=processes; unless given )\d+"), "CORES"),
+    (re.compile(r"TIME \(\d+:\d\d:\d\d\)"), "TIME"),
+    (re.compile(r"={3,}"), "==="),  # as many as are left beside the time
 )
 
 
 def said(*words: str, folder: Path | None = None, streams: bool = False) -> str:
     """Return what a command of parity prints, and its status; the current folder is the tree unless given."""
-    return _ran([sys.executable, "-m", "parity", *words], folder or ROOT, streams)
+    return ran([sys.executable, "-m", "parity", *words], folder or ROOT, streams)
 
 
-def _ran(words: Sequence[str], folder: Path, streams: bool = False) -> str:
+def ran(words: Sequence[str], folder: Path, streams: bool = False) -> str:
+    """Return what a command prints in a folder, and its status, without what is of one run or one place."""
     # pytest prints its summary whole in CI, and a check annotates files in GitHub Actions.
     of_ci = ("CI", "BUILD_NUMBER", "GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "PYTEST_ADDOPTS")
     kept = {name: value for name, value in os.environ.items() if name not in of_ci}
@@ -78,7 +84,7 @@ def sorted_json(text: str) -> str:
 
 def _lasting(value: Any) -> Any:
     if isinstance(value, dict):
-        dropped = ("seconds", "started", "circumstances", "resolved", "commit")
+        dropped = ("seconds", "started", "circumstances", "resolved", "commit", "installed")
         return {key: _lasting(item) for key, item in value.items() if key not in dropped}
     return [_lasting(item) for item in value] if isinstance(value, list) else value
 
@@ -158,7 +164,7 @@ def plugin(folder: Path, threads: Executor) -> Texts:
 
 
 def _pytest(words: list[str], folder: Path) -> str:
-    lines = _ran(words, folder).splitlines()
+    lines = ran(words, folder).splitlines()
     head = ("platform ", "rootdir", "plugins", "configfile", "cachedir", "hypothesis")
     return "\n".join(line for line in lines if not line.startswith(head))
 
@@ -231,12 +237,18 @@ def _without_circumstances(text: str) -> str:
 
 def words(folder: Path, threads: Executor) -> Texts:
     """Lists, the schema, and every help."""
-    lists = [threads.submit(said, "list"), threads.submit(lambda: sorted_json(said("list", "--json")))]
+    lists = [threads.submit(_list), threads.submit(lambda: sorted_json(said("list", "--json")))]
     helps = [threads.submit(said, command, "--help") for command in COMMANDS]
     wrong = [
         threads.submit(said, *call, streams=True) for call in (["rnu"], ["run", "rmsprop/plian"], ["diagnose", "x"])
     ]
     return [*lists, threads.submit(said, "list", "--schema"), threads.submit(said, "--help"), *helps, *wrong]
+
+
+def _list() -> str:
+    """Return the list without what is installed here, whose words also decide how wide their column is."""
+    rows = re.sub(r"^(  [a-z0-9_-]+) +(?:not )?installed +", r"\1 ", said("list"), flags=re.MULTILINE)
+    return re.sub(r"^(  golden:[\w-]+|  [\w.]+:[A-Z]+) +(?:recorded +)?", r"\1 ", rows, flags=re.MULTILINE)
 
 
 ITEMS: dict[str, Callable[[Path, Executor], Texts]] = {

@@ -39,7 +39,7 @@ FAULTS = (
     Fault("a line of the plugin", "parity/testing/cause.py", "no other set of choices fits", "no other fits", "plugin"),
     Fault("a help", "parity/commands/diagnose.py", "how torch departs", "how torch differs", "words"),
     Fault("a number of a case", "cases/numerics/zeros.toml", "steps = ", "steps = 1", "run"),
-    Fault("a factor of what bounds would catch", "parity/judge/catch.py", "(5**0.5 - 1) / 2", "0.7", "run"),
+    Fault("a factor of what bounds would catch", "parity/judge/catch.py", "(sqrt(5) - 1) / 2", "0.7", "run"),
     Fault("a heading of the report", "parity/report/markdown.py", "## Circumstances", "## Around it", "report"),
 )  # fmt: skip
 
