@@ -13,6 +13,7 @@ import msgspec
 from parity import subjects
 from parity.case import known
 from parity.case.cells import pattern_of, select
+from parity.case.rule import DEFAULT, find
 from parity.case.spec import Cell
 from parity.errors import UnsupportedError, UsageError
 from parity.trajectory.golden.place import folder_of, is_golden
@@ -208,8 +209,11 @@ def _judged(entries: list[known.Known], cell: Cell, pair: Pair) -> Pair:
 
 
 def describe(cell: Cell) -> dict[str, Any]:
-    """Return a cell as plain data for reports, without the folder it was read from."""
+    """Return a cell as plain data for reports, without the folder it was read from; a page in it goes along."""
     record: dict[str, Any] = msgspec.to_builtins(cell)
+    if cell.rule != DEFAULT:
+        rule = find(cell.rule, cell.folder)
+        record["page"] = {"stages": list(rule.stages), "formulas": rule.formulas}
     for local in ("folder", "file", "shortened"):
         record.pop(local, None)
     return record

@@ -14,7 +14,8 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
-from .rmsprop import RMSprop, State, Tensors, Update, _check_match, as_float32, constant
+from .optimizer import State, Tensors, as_float32, constant
+from .rmsprop import SLOTS, RMSprop, Update
 from .switches import SWITCHES
 
 _DTYPES = {"float16": np.float16, "bfloat16": ml_dtypes.bfloat16, "float32": np.float32, "float64": np.float64}
@@ -55,37 +56,33 @@ class Family(RMSprop):
             if switch.name != "second_moment_start" and received not in switch.values:
                 raise ValueError(f"`{switch.name}` must be one of {switch.values}. Received: {received!r}")
 
-    def init(self, params: Tensors) -> dict[str, Any]:
-        """Return the state before the first step; the second moment is `second_moment_start` everywhere."""
-        state = super().init(params)
-        start = self.second_moment_start
-        if start:
-            state["second_moment"] = {n: z + constant(z, start) for n, z in state["second_moment"].items()}
-        return state
+    def start(self, w: Any) -> dict[str, Any]:
+        """Return the slots of one tensor before the first step; the second moment is `second_moment_start`."""
+        slots = super().start(w)
+        if self.second_moment_start:
+            slots["second_moment"] = slots["second_moment"] + constant(w, self.second_moment_start)
+        return slots
 
     def stages(self, params: Tensors, grads: Tensors, state: State) -> dict[str, Update] | None:
         """Return the inside of one step as {tensor: Update}, or None if the step only accumulates the gradient."""
-        _check_match(params, grads)
-        grads = self._unscaled({name: grads[name] for name in params})
-        every, iterations = self.gradient_accumulation_steps or 1, state["iterations"]
-        if every > 1:
-            if (iterations + 1) % every != 0:
-                return None
-            grads = {name: total / constant(total, every) for name, total in self._accumulated(grads, state).items()}
-        grads = self._clipped(grads)
-        rate = self._learning_rate_at(iterations + self.schedule_origin)
-        used = state if self.state_carried is True else self.init(params)
-        if self.state_carried == "momentum_only" and "momentum_buffer" in state:
-            used = {**used, "momentum_buffer": state["momentum_buffer"]}
-        updates = {}
-        for name, w in params.items():
-            w, g = self._with_decay(name, w, grads[name], rate)
-            v, m, b = (used.get(slot, {}).get(name) for slot in ("second_moment", "first_moment", "momentum_buffer"))
-            updates[name] = self._computed(w, g, v, m, b, rate, (iterations + 1) // every)
-        return updates
+        if self.state_carried is not True:
+            fresh = self.init(params)
+            kept = ["momentum_buffer"] if self.state_carried == "momentum_only" else []
+            state = {**state, **{slot: fresh[slot] for slot in self._own_slots(fresh) if slot not in kept}}
+        return super().stages(params, grads, state)
+
+    def update(self, w: Any, g: Any, slots: Mapping[str, Any], learning_rate: float, count: int) -> Update:
+        """Apply the rule to one tensor in the dtype of `arithmetic`; see `Optimizer.update`."""
+        v, m, b = (slots.get(slot) for slot in SLOTS)
+        if self.arithmetic == "variable_dtype":
+            return self.rule(w, g, v, m, b, learning_rate, count)
+        dtype = _DTYPES[self.arithmetic]
+        w_, g_, v_, m_, b_ = (None if x is None else x.astype(dtype) for x in (w, g, v, m, b))
+        update = self.rule(w_, g_, v_, m_, b_, learning_rate, count)
+        return Update(*(None if x is None else x.astype(w.dtype) for x in update))
 
     def rule(self, w: Any, g: Any, v: Any, m: Any, b: Any, rate: Any, count: int) -> Update:
-        """Apply the rule to one tensor; `count` is the one-based number of the update. See `RMSprop.update`."""
+        """Apply the rule to one tensor; `count` is the one-based number of the update."""
         keep = self.rho if self.rho_role == "keep" else 1 - self.rho
         before_v, before_m = v, m
         v = self._moment(w, v, g, squared=True)
@@ -103,14 +100,6 @@ class Family(RMSprop):
         b = constant(w, self.momentum) * b + increment
         step = constant(w, self.momentum) * b + increment if self.nesterov else b
         return Update(g, v, m, denominator, increment, b, w - (constant(w, rate) * step if outside else step))
-
-    def _computed(self, w: Any, g: Any, v: Any, m: Any, b: Any, rate: float, count: int) -> Update:
-        if self.arithmetic == "variable_dtype":
-            return self.rule(w, g, v, m, b, rate, count)
-        dtype = _DTYPES[self.arithmetic]
-        w_, g_, v_, m_, b_ = (None if x is None else x.astype(dtype) for x in (w, g, v, m, b))
-        update = self.rule(w_, g_, v_, m_, b_, rate, count)
-        return Update(*(None if x is None else x.astype(w.dtype) for x in update))
 
     def _moment(self, w: Any, old: Any, g: Any, squared: bool) -> Any:
         rho, rest = constant(w, self.rho), constant(w, 1 - self.rho)
@@ -143,9 +132,13 @@ class Family(RMSprop):
             grads = {name: g * constant(g, self.batch_size) for name, g in grads.items()}
         return super()._unscaled(grads)
 
-    def _with_decay(self, name: str, w: Any, g: Any, rate: float) -> tuple[Any, Any]:
-        if self.weight_decay_form == "decoupled" or self._decayed(name, w, rate) is w:
-            return self._decayed(name, w, rate), g
+    def _learning_rate_at(self, iterations: int) -> float:
+        return super()._learning_rate_at(iterations + self.schedule_origin)
+
+    def _decayed(self, name: str, w: Any, g: Any, learning_rate: float) -> tuple[Any, Any]:
+        decoupled, _ = super()._decayed(name, w, g, learning_rate)
+        if self.weight_decay_form == "decoupled" or decoupled is w:
+            return decoupled, g
         decay = constant(w, as_float32(self.weight_decay))
         return (w, g + decay * w) if self.weight_decay_form == "coupled" else (w - w * decay, g)
 

@@ -1,13 +1,23 @@
 """The reference page on bounded arrays: what its steps yield exactly, and how far any right evaluation may be off."""
 
+import importlib
+import importlib.util
+import sys
 from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 
 from parity.bounds.bounded import Bounded, BoundedFloat32, Rate, exact
 from parity.bounds.numerics import Array
-from parity.reference.rmsprop import RMSprop, Update, constant
+from parity.case.rule import PAGES, find
+from parity.case.spec import Cell, Hyperparameters
+from parity.errors import SpecError
+from parity.reference import schedules
+from parity.reference.optimizer import Optimizer, constant
 
 # The variable that holds the rate is float32, whose subnormals may be taken for zero also where they become float64.
 _FLOAT32_TINY = float(np.finfo(np.float32).smallest_normal)
@@ -28,17 +38,26 @@ def rate_with_bound(learning_rate: Any, step: int) -> Rate:
     return value
 
 
-class OnBounds(RMSprop):
+class OnBounds(Optimizer):
     """What a page needs beside its lines to run on bounded arrays: put before it among the bases of a class.
 
-    The learning rate knows how far its schedule may be off, and moments may be formed in another way:
+    The learning rate knows how far its schedule may be off, and running means may be formed in another way:
     ``old + (1 - rho) * (new - old)`` rounds up to a quarter more than the product form. Its excess goes into the old
-    moment, which the page multiplies by what it keeps. Where nothing is kept no excess is granted: there the lerp
+    mean, which the page multiplies by what it keeps. Where nothing is kept no excess is granted: there the lerp
     cancels, and loses a new square beside a large old moment.
     """
 
+    def update(self, w: Any, g: Any, slots: Mapping[str, Any], learning_rate: float, count: int) -> Any:
+        """Apply the rule to one tensor, as the page does."""
+        slots = dict(slots)
+        for slot, (keep, power) in self.means.items():
+            if slot in slots:
+                new = np.square(g) if power == 2 else g
+                slots[slot] = self.either_form(slots[slot], new, getattr(self, keep))
+        return super().update(w, g, slots, learning_rate, count)
+
     def either_form(self, old: Bounded, new: Bounded, keep: float) -> Bounded:
-        """Return an old moment that excuses what the other form of its update may round beyond the page's."""
+        """Return an old mean that excuses what the other form of its update may round beyond the page's."""
         if not keep > 0:
             return old
         start = Bounded(old.value, np.zeros_like(old.value), old.format)
@@ -53,14 +72,63 @@ class OnBounds(RMSprop):
         return rate_with_bound(self.learning_rate, iterations)
 
 
-class BoundedRMSprop(OnBounds):
-    """The reference page on bounded arrays."""
+@cache
+def page(name: str, folder: str = "") -> type[Optimizer]:
+    """Return the class on a rule's page.
 
-    def update(self, w: Any, g: Any, v: Any, m: Any, b: Any, learning_rate: float) -> Update:
-        """Apply the rule to one tensor, as the page does."""
-        v = self.either_form(v, np.square(g), self.rho)
-        m = None if m is None else self.either_form(m, g, self.rho)
-        return super().update(w, g, v, m, b, learning_rate)
+    Raises:
+        SpecError: there is no such page, or it cannot be imported.
+    """
+    rule = find(name, folder)
+    if rule.page.parent == PAGES:
+        module = importlib.import_module(f"parity.reference.{rule.page.stem}")
+    else:
+        module = _beside(rule.page)
+    kind: type[Optimizer] = getattr(module, rule.kind)
+    return kind
+
+
+def _beside(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"parity_rule_{path.stem}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:  # a page of a user's may raise anything
+        raise SpecError(f"rule: {path.name} cannot be imported: {type(error).__name__}: {error}.") from error
+    return module
+
+
+@cache
+def bounded(kind: Any) -> type[OnBounds]:
+    """Return the class of a page as one that runs on bounded arrays."""
+    return type(f"Bounded{kind.__name__}", (OnBounds, kind), {"__doc__": f"The page of {kind.__name__}, bounded."})
+
+
+def reference_rule(cell: Cell) -> Optimizer:
+    """Return the page of a case's rule with the case's hyperparameters."""
+    return page(cell.rule, cell.folder)(**plain_arguments(cell.hyperparameters))
+
+
+def bounded_rule(cell: Cell) -> OnBounds:
+    """Return what ``reference_rule`` returns, on bounded arrays."""
+    kind: Any = page(cell.rule, cell.folder)
+    return bounded(kind)(**plain_arguments(cell.hyperparameters))
+
+
+def plain_arguments(given: Hyperparameters) -> dict[str, Any]:
+    """Return hyperparameters as a page takes them: numbers as they are, a schedule as a callable of the step."""
+    return {name: plain_argument(getattr(given, name)) for name in given.__struct_fields__}
+
+
+def plain_argument(value: Any) -> Any:
+    """Return one hyperparameter as a page, or a person's class, takes it."""
+    if type(value).__name__ in schedules.__dict__ and hasattr(value, "__struct_fields__"):
+        fields = {field: getattr(value, field) for field in value.__struct_fields__}
+        return getattr(schedules, type(value).__name__)(**fields)
+    return list(value) if isinstance(value, list) else value
 
 
 Tensors = Mapping[str, Any]
@@ -130,8 +198,3 @@ def bound_around(expected: Array, value: Array, error: Array) -> Array:
     """
     bound = error + np.abs(expected.astype(value.dtype, copy=False) - value)
     return np.where(np.isnan(bound), np.inf, bound)
-
-
-def reduces(hyperparameters: Any) -> bool:
-    """Return whether the rule mixes the elements of a tensor, so that a bound needs all of them."""
-    return hyperparameters.clipnorm is not None or hyperparameters.global_clipnorm is not None

@@ -14,7 +14,8 @@ import msgspec
 
 from parity.case.check import check
 from parity.case.error import explain, shown
-from parity.case.spec import CASES, CaseFile, Cell, Mlp
+from parity.case.rule import DEFAULT
+from parity.case.spec import CASES, CaseFile, Cell, Mlp, case_file
 from parity.case.tomlfile import read_toml, show_path
 from parity.errors import ParityError, SpecError, UsageError, did_you_mean
 
@@ -145,7 +146,7 @@ def fits(name: str, pattern: str) -> bool:
 def _cells(document: dict[str, Any], path: Path, root: Path) -> list[Cell]:
     """Check the file as it stands by its types, and each combination of its matrix by everything."""
     where, real = show_path(path), os.path.realpath(path)
-    base = _decode(document, where)
+    base = _decode(document, where, os.path.dirname(real))
     prefix = _prefix(real, root)
     if prefix is not None and base.id != path.stem:
         raise SpecError(f"{where}: id: received {base.id!r}; a case below cases/ has its file's name: {path.stem!r}.")
@@ -158,7 +159,7 @@ def _cells(document: dict[str, Any], path: Path, root: Path) -> list[Cell]:
         row = dict(zip(base.matrix, values, strict=True))
         label = ",".join(_label(key, value) for key, value in row.items())
         place = f"{where} [{label}]" if row else where
-        case = _decode(_changed(plain, row, place), place) if row else base
+        case = _decode(_changed(plain, row, place), place, os.path.dirname(real)) if row else base
         check(case, place)
         cells.append(_cell(case, f"{prefix or ''}{base.id}", label, real))
     for identity, times in Counter(cell.id for cell in cells).items():
@@ -167,11 +168,16 @@ def _cells(document: dict[str, Any], path: Path, root: Path) -> list[Cell]:
     return cells
 
 
-def _decode(document: Mapping[str, Any], where: str) -> CaseFile:
+def _decode(document: Mapping[str, Any], where: str, folder: str) -> CaseFile:
+    rule = document.get("rule", DEFAULT)
     try:
-        return msgspec.convert(document, CaseFile, strict=True)
+        # What is no text is refused with all else that a case must not hold.
+        kind = case_file(rule if isinstance(rule, str) else DEFAULT, folder)
+        return msgspec.convert(document, kind, strict=True)
+    except SpecError as error:
+        raise SpecError(f"{where}: {error}") from error
     except msgspec.ValidationError as error:
-        raise SpecError(f"{where}: {explain(str(error), document)}") from error
+        raise SpecError(f"{where}: {explain(str(error), document, folder)}") from error
 
 
 def _cell(case: CaseFile, name: str, label: str, path: str) -> Cell:
@@ -189,6 +195,7 @@ def _cell(case: CaseFile, name: str, label: str, path: str) -> Cell:
         gradients=case.gradients,
         comparisons=case.comparisons,
         seed=case.seed,
+        rule=case.rule,
         folder=folder,
         file=file,
     )

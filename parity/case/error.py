@@ -6,7 +6,8 @@ from typing import Any
 
 import msgspec
 
-from parity.case.spec import PATTERNS, Shape, TensorName, Values, schema
+from parity.case.rule import DEFAULT
+from parity.case.spec import PATTERNS, Shape, TensorName, Values, rule_schema
 from parity.errors import did_you_mean
 
 
@@ -35,10 +36,10 @@ _WORDS = {
 }
 
 
-def explain(message: str, document: Mapping[str, Any]) -> str:
+def explain(message: str, document: Mapping[str, Any], folder: str = "") -> str:
     """Turn a message of msgspec (such as "... - at `$.a.b`") into: key, what was received, what is allowed."""
     text, _, place = message.partition(" - at `")
-    parts, value, rule = _follow(place, document)
+    parts, value, rule = _follow(place, document, folder)
     key = printable(".".join(parts).replace(".[", "[")) or "top level"
     found = re.match(r"Object (contains unknown|missing required) field `(.*)`", text, re.DOTALL)
     if found and found[1] == "missing required":
@@ -68,9 +69,10 @@ _ABSENT = object()
 _CHILDREN: dict[str, Any] = {"tensors": Shape, "matrix": Values}
 
 
-def _follow(place: str, document: Mapping[str, Any]) -> tuple[list[str], Any, dict[str, Any]]:
+def _follow(place: str, document: Mapping[str, Any], folder: str) -> tuple[list[str], Any, dict[str, Any]]:
     """Walk to a place through the document and its schema together; return its keys, the value and the schema there."""
-    whole: dict[str, Any] = schema()
+    named = document.get("rule", DEFAULT)
+    whole = rule_schema(named, folder) if isinstance(named, str) else rule_schema()
     parts: list[str] = []
     value: Any = document
     rule = _resolve(whole, whole, document)

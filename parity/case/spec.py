@@ -4,13 +4,16 @@ Nothing here imports NumPy: listing cases has to be instant. ``python -m parity.
 """
 
 import math
+from collections.abc import Mapping
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias, cast
 
 import msgspec
 from msgspec import Meta, Struct
 
+from parity.case.rule import DEFAULT, find, names
 from parity.case.words import MISTAKES, Dtype, Mode, Source
 
 CASES = Path(__file__).parent.parent / "cases"
@@ -20,10 +23,12 @@ MAX_ELEMENTS = 50_000_000
 _END = r"(?![\s\S])"
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9_.\-]*" + _END
 _TENSOR_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.\-]*(/[A-Za-z0-9][A-Za-z0-9_.\-]*)*" + _END
+_RULE_NAME = r"^[A-Za-z_][A-Za-z0-9_]*(\.py)?" + _END
 _LINE = r"^[^\u0000-\u001f\u007f-\u009f\u2028\u2029]+" + _END
 PATTERNS: Final[dict[str, str]] = {
     _NAME: "a name: letters, digits, '_', '.' and '-', the first a letter or digit, at most 80 characters",
     _TENSOR_NAME: "a tensor's name: letters, digits, '_', '.', '-' and single '/', at most 80 characters",
+    _RULE_NAME: "a rule, such as rmsprop, or a page beside the case, such as my_rule.py",
     _LINE: "one line of printable text",
 }
 """What each pattern means, in words for an error message."""
@@ -38,6 +43,7 @@ Line: TypeAlias = Annotated[str, Meta(pattern=_LINE, max_length=300)]
 FileName: TypeAlias = Annotated[str, Meta(pattern=_LINE, max_length=300)]
 Shape: TypeAlias = Annotated[list[Annotated[int, Meta(ge=0, le=MAX_ELEMENTS)]], Meta(max_length=8)]
 Rows: TypeAlias = Annotated[list[Annotated[int, Meta(ge=0, le=MAX_ELEMENTS)]], Meta(max_length=10_000)]
+RuleName: TypeAlias = Annotated[str, Meta(pattern=_RULE_NAME, max_length=80)]
 Values: TypeAlias = Annotated[list[Any], Meta(min_length=1)]
 
 
@@ -118,30 +124,53 @@ Schedule: TypeAlias = (
 
 
 class Hyperparameters(_Strict, frozen=True):
-    """Every argument of ``tf.keras.optimizers.RMSprop``, with Keras' names and defaults."""
+    """The arguments of a rule, with Keras' names and defaults: ``hyperparameters(rule)`` is the record of one."""
 
-    learning_rate: NonNegative | Schedule = 0.001
-    rho: Fraction = 0.9
-    momentum: Fraction = 0.0
-    epsilon: NonNegative = 1e-7
-    centered: bool = False
-    weight_decay: NonNegative | None = None
-    clipnorm: Positive | None = None
-    clipvalue: Positive | None = None
-    global_clipnorm: Positive | None = None
-    use_ema: bool = False
-    ema_momentum: Fraction = 0.99
-    ema_overwrite_frequency: Count | None = None
-    loss_scale_factor: Positive | None = None
-    gradient_accumulation_steps: Annotated[int, Meta(ge=2, le=100_000)] | None = None
-    exclude_from_weight_decay: list[str] = []
+    if TYPE_CHECKING:
+
+        def __init__(self, **given: Any) -> None: ...
+        def __getattr__(self, name: str) -> Any: ...
 
     def departures(self) -> dict[str, Any]:
         """Return the arguments that differ from Keras' defaults, in Keras' order."""
-        return {name: getattr(self, name) for name in self.__struct_fields__ if getattr(self, name) != _DEFAULT[name]}
+        pairs = zip(self.__struct_fields__, _unset(type(self)), strict=True)
+        return {name: getattr(self, name) for name, default in pairs if getattr(self, name) != default}
 
 
-_DEFAULT: dict[str, Any] = {name: getattr(Hyperparameters(), name) for name in Hyperparameters.__struct_fields__}
+@cache
+def _unset(record: type[Hyperparameters]) -> tuple[Any, ...]:
+    plain = record()
+    return tuple(getattr(plain, name) for name in record.__struct_fields__)
+
+
+_DOMAINS: Final[dict[str, Any]] = {
+    "rate": NonNegative | Schedule,
+    "fraction": Fraction,
+    "non_negative": NonNegative,
+    "positive": Positive,
+    "flag": bool,
+    "count": Count,
+    "several": Annotated[int, Meta(ge=2, le=100_000)],
+    "patterns": list[str],
+    "number": float,
+    "integer": int,
+}
+"""What the domain of an argument (``reference/arguments.py``) means in a case file."""
+
+
+@cache
+def hyperparameters(name: str = DEFAULT, folder: str = "") -> type[Hyperparameters]:
+    """Return the record of a rule's arguments, as its page has them.
+
+    Raises:
+        SpecError: there is no such rule.
+    """
+    fields: list[tuple[str, Any, Any]] = []
+    for argument, domain, default in find(name, folder).parameters:
+        kind = _DOMAINS[domain]
+        fields.append((argument, kind | None if default is None else kind, [] if default == () else default))
+    record: Any = msgspec.defstruct("Hyperparameters", fields, bases=(Hyperparameters,), module=__name__, frozen=True)
+    return cast(type[Hyperparameters], record)
 
 
 class Replayed(_Strict, frozen=True, tag_field="kind", tag="replayed"):
@@ -200,7 +229,8 @@ class Weights(_Strict, frozen=True):
 class Cell(_Strict, frozen=True):
     """One combination of a case's values: everything that a run depends on.
 
-    ``folder`` (absolute) and ``file`` say where it was read; files that the case names are relative to ``folder``.
+    ``rule`` is a page of ``reference/``, or one beside the case. ``folder`` (absolute) and ``file`` say where it was
+    read; files that the case names are relative to ``folder``.
     """
 
     id: str
@@ -215,6 +245,7 @@ class Cell(_Strict, frozen=True):
     gradients: Source
     comparisons: list[Mode]
     seed: int
+    rule: str = DEFAULT
     folder: str = ""
     shortened: bool = False
     file: str = ""
@@ -237,7 +268,7 @@ class Cell(_Strict, frozen=True):
 
 
 class CaseFile(_Strict, frozen=True):
-    """What a case file may hold; the JSON schema in ``cases/schema.json`` is generated from this class."""
+    """What a case file may hold, whatever its rule; ``cases/schema.json`` is generated from it."""
 
     id: Name
     summary: Line
@@ -247,6 +278,7 @@ class CaseFile(_Strict, frozen=True):
     epochs: Annotated[int, Meta(ge=1, le=100_000)] | None = None
     weights: Weights = Weights()
     dtype: Dtype = "float32"
+    rule: RuleName = DEFAULT
     hyperparameters: Hyperparameters = Hyperparameters()
     gradients: Source = "replayed"
     comparisons: Annotated[list[Mode], Meta(min_length=1)] = msgspec.field(default_factory=lambda: ["lockstep", "free"])
@@ -254,11 +286,42 @@ class CaseFile(_Strict, frozen=True):
     matrix: dict[str, Values] = {}
 
 
-def schema() -> dict[str, Any]:
-    """Return the JSON Schema (2020-12) of a case file."""
-    document = msgspec.json.schema(CaseFile)
-    document["$defs"]["CaseFile"]["properties"]["probes"]["items"] = {"enum": sorted(MISTAKES)}
+def case_file(name: str = DEFAULT, folder: str = "") -> type[CaseFile]:
+    """Return the record of a case file whose case is for this rule."""
+    record = hyperparameters(name, folder)
+    field = ("hyperparameters", record, record())
+    kind: Any = msgspec.defstruct("CaseFile", [field], bases=(CaseFile,), module=__name__, frozen=True)
+    return cast(type[CaseFile], kind)
+
+
+def cell_of(plain: Mapping[str, Any]) -> Cell:
+    """Return the cell that these builtins describe, as ``msgspec.to_builtins`` makes them."""
+    record = hyperparameters(plain.get("rule", DEFAULT), plain.get("folder", ""))
+    given = msgspec.convert(plain["hyperparameters"], record)
+    return msgspec.structs.replace(msgspec.convert({**plain, "hyperparameters": {}}, Cell), hyperparameters=given)
+
+
+def rule_schema(name: str = DEFAULT, folder: str = "") -> dict[str, Any]:
+    """Return the JSON Schema (2020-12) of a case file of one rule."""
+    document = msgspec.json.schema(case_file(name, folder))
+    whole, record = document["$defs"]["CaseFile"], document["$defs"]["Hyperparameters"]
+    whole["properties"]["probes"]["items"] = {"enum": sorted(MISTAKES)}
+    whole["description"] = "What a case file may hold; `parity list --schema` generates this from its model."
+    record["description"] = f"Every argument of the rule {name}, with the defaults of its page."
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "A parity case", **document}
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON Schema (2020-12) of a case file: of every shipped rule, and of a page that lies beside it."""
+    document, choices = rule_schema(), []
+    for rule in names():
+        place = "Hyperparameters" if rule == DEFAULT else f"Hyperparameters of {rule}"
+        document["$defs"][place] = rule_schema(rule)["$defs"]["Hyperparameters"]
+        named = {"properties": {"rule": {"const": rule}}, **({} if rule == DEFAULT else {"required": ["rule"]})}
+        choices.append({"if": named, "then": {"properties": {"hyperparameters": {"$ref": f"#/$defs/{place}"}}}})
+    document["$defs"]["CaseFile"]["properties"]["hyperparameters"] = {"type": "object", "default": {}}
+    document["$defs"]["CaseFile"]["allOf"] = choices
+    return document
 
 
 def schema_text() -> str:

@@ -19,26 +19,6 @@ MODES: Final[dict[str, str]] = {
     "free": "both run alone from the same start: the accumulated drift",
 }
 
-SLOTS: Final[dict[str, str]] = {
-    "second_moment": "running mean of squared gradients",
-    "first_moment": "running mean of gradients (centred)",
-    "momentum_buffer": "the accumulator that momentum adds into",
-    "average": "exponential moving average of the parameters (use_ema)",
-    "accumulated_gradient": "sum of gradients that wait for their update (gradient_accumulation_steps)",
-}
-
-STAGES: Final = (
-    "loss",
-    "gradient",
-    "second_moment",
-    "first_moment",
-    "denominator",
-    "step",
-    "momentum_buffer",
-    "parameter",
-    "average",
-)
-
 MISTAKES: Final[dict[str, str]] = {
     **{switch.name: switch.meaning for switch in SWITCHES},
     "learning_rate": "another learning rate, or one rounded to another dtype",

@@ -4,6 +4,7 @@ import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
+from parity.case.rule import DEFAULT
 from parity.case.spec import Cell
 from parity.circumstances.files import write_set
 from parity.commands.work import gather
@@ -27,10 +28,14 @@ def configure(parser: ArgumentParser) -> None:
 def main(arguments: Namespace) -> int:
     """Export; return 2 if a case could not be read, 3 if no case has replayed gradients."""
     cells, problems = gather(arguments.cases, None)
-    usable = [cell for cell in cells if cell.gradients == "replayed"]
-    if len(usable) < len(cells):
-        left = len(cells) - len(usable)
+    replayed = [cell for cell in cells if cell.gradients == "replayed"]
+    usable = [cell for cell in replayed if cell.rule == DEFAULT]
+    if len(replayed) < len(cells):
+        left = len(cells) - len(replayed)
         print(f"left out: {left} cells whose gradients depend on the weights, which would judge a model too")
+    if len(usable) < len(replayed):
+        left = len(replayed) - len(usable)
+        print(f"left out: {left} cells of another rule than {DEFAULT}, which no vector describes")
     if not usable:
         return 2 if problems else 3
     _write(usable, arguments.output)

@@ -15,11 +15,11 @@ from parity.bounds.numerics import format_of
 from parity.diagnosis.member import Member, rule_for
 from parity.diagnosis.observe import Observation
 from parity.diagnosis.probes import BATCH_SIZE
+from parity.reference.arguments import ARGUMENTS
 from parity.reference.family import Family
 
 Vector = NDArray[np.float64]
-ALLOWED = {"rate": (1e-5, 1e4), "epsilon": (1e-14, 1e2), "rho": (0.05, 0.9999), "momentum": (1e-3, 0.9999)}
-"""Beyond these a number is a limit in which the rule turns into another one, such as plain or signed descent."""
+ALLOWED = {"rate" if a.name == "learning_rate" else a.name: a.limits for a in ARGUMENTS if a.limits}
 
 _GRID = [(e, r) for e in (1e-12, 1e-10, 1e-8, 1e-6, 1e-4, 1e-2) for r in (0.5, 0.9, 0.99, 0.999)]
 _FITS = 4.0
@@ -54,8 +54,7 @@ class _Problem:
         rule = rule_for(member, seen.probe, Family)
         self.rule: Any = rule
         self.given = {"rate": 1.0, "epsilon": rule.epsilon, "rho": rule.rho, "momentum": rule.momentum}
-        origin = rule.schedule_origin
-        self.rates = [rule._learning_rate_at(step + origin) for step in range(seen.probe.steps)]
+        self.rates = [rule._learning_rate_at(step) for step in range(seen.probe.steps)]
         self.scale = BATCH_SIZE if rule.gradient_reduction == "sum" else 1.0
         self.centered = bool(rule.centered)
         w = seen.columns["parameter"].astype(np.float64)

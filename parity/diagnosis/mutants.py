@@ -9,7 +9,8 @@ import numpy as np
 from parity.case.spec import Cell, Mlp
 from parity.problem.problems import Evaluation, Problem
 from parity.reference.family import Family
-from parity.reference.rmsprop import Update, as_float32
+from parity.reference.optimizer import as_float32
+from parity.reference.rmsprop import Update
 from parity.reference.switches import SWITCHES
 from parity.subjects.numpy_class import NumpySubject
 
@@ -201,7 +202,7 @@ class _SignTurned(Family):
 class _ZeroSkips(Family):
     def rule(self, w: Any, g: Any, v: Any, m: Any, b: Any, rate: Any, count: int) -> Update:
         update = super().rule(w, g, v, m, b, rate, count)
-        old = Update(g, v, m, update.denominator, update.increment, b, w)
+        old = Update(g, v, m, update.denominator, update.step, b, w)
         kept = (None if new is None else np.where(g == 0, o, new) for o, new in zip(old, update, strict=True))
         return Update(*kept)
 

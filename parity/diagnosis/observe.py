@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from parity.bounds.numerics import Array, differs
-from parity.case.words import SLOTS
+from parity.case.rule import DEFAULT, find
 from parity.diagnosis.probes import SHAPES, Probe, ProbeProblem, joined
 from parity.subjects.adapter import Adapter
 
@@ -60,7 +60,7 @@ def observe(make: Make, probe: Probe) -> Observation:
 def _row(adapter: Adapter, probe: Probe, strange: dict[str, str]) -> dict[str, Array]:
     row = {}
     for slot, tensors in adapter.read().items():
-        if slot not in SLOTS and slot != "parameter":
+        if slot not in find(DEFAULT).slots and slot != "parameter":
             continue
         for name, shape in SHAPES.items():
             if name not in tensors:

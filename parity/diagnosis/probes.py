@@ -13,12 +13,11 @@ from typing import Any, Final
 import numpy as np
 
 from parity.bounds.numerics import Array, dtype_of
-from parity.case.spec import Cell, Hyperparameters, LearningRateSchedule, Replayed, Weights
+from parity.bounds.rule import plain_arguments
+from parity.case.spec import Cell, Hyperparameters, LearningRateSchedule, Replayed, Weights, hyperparameters
 from parity.problem.data import Tensors
 from parity.problem.portable import powers_of_ten
 from parity.problem.problems import ReplayedProblem
-from parity.reference.rmsprop import RMSprop
-from parity.subjects.numpy_class import accepted_arguments
 
 SHAPES: Final[dict[str, tuple[int, ...]]] = {"kernel": (6, 4), "bias": (12,), "scale": ()}
 SIZE: Final = 37
@@ -51,7 +50,7 @@ class Probe:
     arguments: dict[str, Any] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "arguments", accepted_arguments(RMSprop, self.hyperparameters))
+        object.__setattr__(self, "arguments", plain_arguments(self.hyperparameters))
 
     @property
     def scheduled(self) -> bool:
@@ -69,7 +68,7 @@ def first_probe(dtype: str = "float32", seed: int = 0) -> Probe:
     """Return the probe with Keras' defaults and weights of zero, where each change is seen in full precision."""
     weights = _frozen(np.zeros(SIZE, dtype=dtype_of(dtype)))
     name = f"defaults{f', held back {seed}' if seed else ''}"
-    return Probe(name, "plain", Hyperparameters(), weights, _gradients(seed, len(RATES), dtype))
+    return Probe(name, "plain", hyperparameters()(), weights, _gradients(seed, len(RATES), dtype))
 
 
 @cache
@@ -83,7 +82,7 @@ def probe(mode: str, scheduled: bool, seed: int = 0, dtype: str = "float32") -> 
     rates = RATES if seed == 0 else tuple(float(f"{r:.3g}") for r in powers_of_ten(rng.uniform(-4, -2, steps)))
     given = {**MODES[mode], **({"learning_rate": LearningRateSchedule(values=list(rates))} if scheduled else {})}
     name = f"{mode}{', rate changes' if scheduled else ''}{f', held back {seed}' if seed else ''}"
-    return Probe(name, mode, Hyperparameters(**given), weights, _gradients(seed, steps, dtype))
+    return Probe(name, mode, hyperparameters()(**given), weights, _gradients(seed, steps, dtype))
 
 
 def _gradients(seed: int, steps: int, dtype: str) -> Array:

@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 
 from parity.bounds.numerics import Array
-from parity.bounds.rule import BoundedRMSprop, bound_around, bounded_step, spread
+from parity.bounds.rule import OnBounds, bound_around, bounded_rule, bounded_step, reference_rule, spread
 from parity.problem.problems import Problem
-from parity.reference.rmsprop import RMSprop
-from parity.subjects.numpy_class import accepted_arguments
+from parity.reference.optimizer import Optimizer
 
 Errors = dict[str, dict[str, Array]]
 Rows = dict[str, list[Array]]
@@ -34,8 +33,7 @@ class Expected:
 
 def expected(problem: Problem, steps: int) -> Expected:
     """Run the reference page for ``steps`` steps of replayed gradients, each beside its bounded self."""
-    arguments = accepted_arguments(RMSprop, problem.cell.hyperparameters)
-    rule, bounded = RMSprop(**arguments), BoundedRMSprop(**arguments)
+    rule, bounded = reference_rule(problem.cell), bounded_rule(problem.cell)
     params: dict[str, Array] = dict(problem.params)
     state: dict[str, Any] = rule.init(params)
     rows, step_rows, run_rows, gradients = _row({}, _named(rule, params, state)), Rows(), Rows(), Rows()
@@ -62,12 +60,12 @@ def expected(problem: Problem, steps: int) -> Expected:
     )
 
 
-def _named(rule: RMSprop, params: Mapping[str, Any], state: Mapping[str, Any]) -> dict[str, Any]:
+def _named(rule: Optimizer, params: Mapping[str, Any], state: Mapping[str, Any]) -> dict[str, Any]:
     return {"parameter": params, **rule.slots(state)}
 
 
 def _reach(
-    bounded: BoundedRMSprop,
+    bounded: OnBounds,
     params: Mapping[str, Array],
     grads: Mapping[str, Array],
     state: Mapping[str, Any],

@@ -4,11 +4,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from parity.bounds.numerics import Array
+from parity.bounds.rule import reference_rule
 from parity.case.spec import Cell
 from parity.diagnosis.mutants import Mutant, mutants
 from parity.export.consume import first_miss
 from parity.export.vector import Vector
-from parity.reference.rmsprop import RMSprop
 from parity.subjects.numpy_class import accepted_arguments
 
 
@@ -38,7 +38,7 @@ def flags(cell: Cell, caught: list[str]) -> list[str]:
 
 def agrees(cell: Cell, vector: Vector, values: Mapping[str, Array]) -> bool:
     """Return whether the reference page passes the vector, as it must."""
-    return first_miss(vector, values, lambda: RMSprop(**accepted_arguments(RMSprop, cell.hyperparameters))) is None
+    return first_miss(vector, values, lambda: reference_rule(cell)) is None
 
 
 def factory(cell: Cell, mutant: Mutant) -> Callable[[], Any] | None:

@@ -12,7 +12,7 @@ from parity.bounds.numerics import Array
 from parity.case.spec import Cell, Hyperparameters
 from parity.export.expected import Expected
 from parity.problem.problems import Problem
-from parity.reference.rmsprop import RMSprop, as_float32
+from parity.reference.optimizer import Optimizer, as_float32
 from parity.trajectory.golden.place import stem
 from parity.trajectory.golden.tie import described
 
@@ -174,9 +174,9 @@ def _decayed(problem: Problem) -> list[str]:
     given = problem.cell.hyperparameters
     if not given.weight_decay:
         return []
-    rule = RMSprop(weight_decay=1.0, exclude_from_weight_decay=given.exclude_from_weight_decay)
+    rule = Optimizer(weight_decay=1.0, exclude_from_weight_decay=given.exclude_from_weight_decay)
     one = np.ones(1, dtype=np.float64)
-    return [name for name in problem.shapes if rule._decayed(name, one, 0.5)[0] != 1.0]
+    return [name for name in problem.shapes if rule._decayed(name, one, one, 0.5)[0][0] != 1.0]
 
 
 def _notes(cell: Cell) -> list[str]:

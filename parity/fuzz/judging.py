@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from parity import subjects
 from parity.case.cells import load_cells
-from parity.case.spec import Cell, Hyperparameters
+from parity.case.spec import Cell, hyperparameters
 from parity.errors import NotInstalledError, UnsupportedError
 from parity.fuzz.features import features
 from parity.fuzz.files import place
@@ -117,7 +117,7 @@ def accepted(subject: str) -> list[str]:
     Raises:
         ParityError: the subject cannot be loaded.
     """
-    names = list(Hyperparameters.__struct_fields__)
+    names = list(hyperparameters().__struct_fields__)
     adapter = subjects.create(subject)
     kind = getattr(adapter, "kind", None)
     if kind is None:
@@ -128,7 +128,7 @@ def accepted(subject: str) -> list[str]:
     found = []
     for name, value in _SET.items():
         try:
-            accepted_arguments(kind, Hyperparameters(**{name: value}))
+            accepted_arguments(kind, hyperparameters()(**{name: value}))
             found.append(name)
         except UnsupportedError:
             continue

@@ -7,10 +7,12 @@ import numpy as np
 from hypothesis import strategies as st
 
 from parity.bounds.numerics import Array
+from parity.case.rule import DEFAULT, find
 from parity.case.words import DTYPES
 from parity.fuzz.files import archive, toml
 from parity.fuzz.numbers import elements, exact_elements, filled
 from parity.fuzz.words import GRADIENTS_FILE, WEIGHTS_FILE, Example
+from parity.reference.arguments import BY_NAME
 
 Shape = tuple[int, ...]
 
@@ -76,17 +78,24 @@ _SCHEDULES: Final = st.one_of(
     ),
 )
 
-_ARGUMENTS: Final[dict[str, st.SearchStrategy[Any]]] = {
-    "learning_rate": st.one_of(_RATES, _SCHEDULES),
-    "rho": _FRACTIONS,
-    "momentum": _FRACTIONS,
-    "epsilon": st.one_of(_ENDS, st.sampled_from([1e-3, 1e-30, 1e-44, 1e30]), st.floats(0, 1e6, allow_subnormal=False)),
-    "centered": st.just(True),
-    "weight_decay": st.sampled_from([0.5, 0.0, 0.004, 1.0, 1e30]),
-    "loss_scale_factor": st.sampled_from([2.0, 1024.0, 3.0, 1e-3, 65536.0, 1e30]),
-    "gradient_accumulation_steps": st.integers(2, 3),
+_DOMAINS: Final[dict[str, st.SearchStrategy[Any]]] = {
+    "rate": st.one_of(_RATES, _SCHEDULES),
+    "fraction": _FRACTIONS,
+    "non_negative": st.one_of(
+        _ENDS, st.sampled_from([1e-3, 1e-30, 1e-44, 1e30]), st.floats(0, 1e6, allow_subnormal=False)
+    ),
+    "positive": _POSITIVE,
+    "flag": st.just(True),
+    "several": st.integers(2, 3),
 }
 _CLIPS: Final = ("clipnorm", "clipvalue", "global_clipnorm")
+_TOGETHER: Final = (*_CLIPS, "use_ema", "ema_momentum", "ema_overwrite_frequency", "exclude_from_weight_decay")
+"""Arguments that another one forbids or needs; each group is drawn by itself."""
+_ARGUMENTS: Final[dict[str, st.SearchStrategy[Any]]] = {
+    name: st.sampled_from(BY_NAME[name].usual) if BY_NAME[name].usual else _DOMAINS[domain]
+    for name, domain, _ in find(DEFAULT).parameters
+    if name not in _TOGETHER
+}
 
 WITHOUT: Final[dict[str, frozenset[str]]] = {
     # Clipping by a tensor's norm is no operation on elements: a piece of a tensor has another norm.

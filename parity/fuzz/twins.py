@@ -9,13 +9,11 @@ from typing import Any
 import numpy as np
 
 from parity.bounds.numerics import Array, differs, shown
-from parity.bounds.rule import BoundedRMSprop, bounded_step, spread
+from parity.bounds.rule import bounded_rule, bounded_step, spread
+from parity.case.rule import find, stages
 from parity.fuzz.relations import Twin
 from parity.fuzz.words import Outcome
-from parity.judge.stage import earliest
 from parity.problem.problems import Problem
-from parity.reference.rmsprop import RMSprop
-from parity.subjects.numpy_class import accepted_arguments
 from parity.trajectory.blocks import Columns
 from parity.verdicts.verdict import Verdict
 
@@ -26,7 +24,7 @@ def judged(twin: Twin, exact: bool) -> Outcome:
         parted = _parted(obtained, expected)
         if parted:
             bounds = None if exact else _bounds(twin.problem, twin.starts[step], step)
-            return _settled(parted, obtained, expected, bounds, step)
+            return _settled(twin.problem, parted, obtained, expected, bounds, step)
     if not any(array.size for tensors in twin.expected[0].values() for array in tensors.values()):
         return Outcome(Verdict.UNDECIDED.name, text="no tensor has an element")
     return Outcome(Verdict.IDENTICAL.name, compared=True)
@@ -42,11 +40,17 @@ def _parted(obtained: Columns, expected: Columns) -> list[tuple[str, str]]:
 
 
 def _settled(
-    parted: list[tuple[str, str]], obtained: Columns, expected: Columns, bounds: Columns | None, step: int
+    problem: Problem,
+    parted: list[tuple[str, str]],
+    obtained: Columns,
+    expected: Columns,
+    bounds: Columns | None,
+    step: int,
 ) -> Outcome:
     """Return the first place that is outside its bound; else that rounding explains it, or that no bound is known."""
     undecided = False
-    for slot in sorted({slot for slot, _ in parted}, key=lambda slot: parted_order(slot)):
+    order = stages(find(problem.cell.rule, problem.cell.folder))
+    for slot in sorted({slot for slot, _ in parted}, key=order.index):
         for name in (name for other, name in parted if other == slot):
             a, b = obtained[slot][name].reshape(-1), expected[slot][name].reshape(-1)
             bound = np.zeros(a.size) if bounds is None else np.asarray(bounds[slot][name]).reshape(-1)
@@ -57,12 +61,6 @@ def _settled(
     if undecided:
         return Outcome(Verdict.UNDECIDED.name, text="the bound of the step is infinite")
     return Outcome(Verdict.ROUNDING.name, compared=True)
-
-
-def parted_order(slot: str) -> tuple[bool, str]:
-    """Order slots as the formula computes them."""
-    others = ("accumulated_gradient", "second_moment", "first_moment", "momentum_buffer", "parameter", "average")
-    return slot != earliest([slot, "parameter"]), str(others.index(slot)) if slot in others else slot
 
 
 def _outside(a: Array, b: Array, bound: Array) -> tuple[Array, bool]:
@@ -97,8 +95,7 @@ def _place(slot: str, name: str, at: int, obtained: Columns, expected: Columns, 
 
 def _bounds(problem: Problem, start: Columns, step: int) -> Columns:
     """Return twice the bound of one step from a state, infinite where the subject hides what the step needs."""
-    given = problem.cell.hyperparameters
-    rule = BoundedRMSprop(**accepted_arguments(RMSprop, given))
+    rule = bounded_rule(problem.cell)
     state: dict[str, Any] = rule.init(problem.params)
     hidden = [slot for slot in rule.slots(state) if slot not in start]
     wide = {n: np.full(w.shape, np.inf) for n, w in problem.params.items()}

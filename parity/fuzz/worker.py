@@ -7,8 +7,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from parity.circumstances import launch, wire
 from parity.circumstances.child import private_pipes
 from parity.errors import ParityError
@@ -23,7 +21,7 @@ def main() -> None:
 
 
 def _answer(task: dict[str, Any], folder: Path) -> Any:
-    from parity.case.spec import Cell
+    from parity.case.spec import cell_of
     from parity.fuzz.judging import accepted, judge_cell, judge_example
     from parity.fuzz.words import Example
 
@@ -32,7 +30,7 @@ def _answer(task: dict[str, Any], folder: Path) -> Any:
         if "relation" not in task:
             return {"accepted": accepted(subject)}
         if "cell" in task:
-            return {"outcome": judge_cell(msgspec.convert(task["cell"], Cell), task["relation"], subject)}
+            return {"outcome": judge_cell(cell_of(task["cell"]), task["relation"], subject)}
         example = Example(task["toml"], task["weights"], task["gradients"])
         return {"outcome": judge_example(example, task["relation"], subject, folder)}
     except ParityError as error:

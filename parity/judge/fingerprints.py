@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 
 from parity.bounds.numerics import Array, Format
-from parity.case.spec import Hyperparameters
 from parity.judge.diff import Gaps
 
 SUMMATION = (
@@ -25,12 +24,11 @@ class Fingerprints:
     differing: int = 0
     flushed: int = 0
 
-    def take(
-        self, slot: str, found: Gaps, old: Array | None, gradient: Array | None, given: Hyperparameters, fmt: Format
-    ) -> None:
+    def take(self, slot: str, found: Gaps, old: Array | None, gradient: Array | None, keep: float, fmt: Format) -> None:
         """Test the differing elements of one slot against each cause.
 
-        ``old`` are the second moments before the step and ``gradient`` what goes into them, for that slot alone.
+        ``old`` are the means of squares before the step, ``gradient`` what goes into them and ``keep`` how much of the
+        old ones stays, for that slot alone.
         """
         self.differing += len(found.row)
         if fmt.name == "float32":
@@ -40,7 +38,7 @@ class Fingerprints:
             return
         self.moments += len(found.row)
         if fmt.dtype.itemsize <= 4:
-            self.contracted += int(np.sum(_contracted(old, gradient, given, fmt) == found.obtained))
+            self.contracted += int(np.sum(_contracted(old, gradient, keep, fmt) == found.obtained))
 
     def notes(self, sums: bool) -> list[str]:
         """Return a sentence for each cause that was found; ``sums`` tells that the rule reduces over a tensor."""
@@ -61,9 +59,9 @@ class Fingerprints:
         return found
 
 
-def _contracted(old: Array, gradient: Array, given: Hyperparameters, fmt: Format) -> Any:
+def _contracted(old: Array, gradient: Array, keep: float, fmt: Format) -> Any:
     """Return rho*v + (1-rho)*g*g as a fused multiply-add rounds it: the product rho*v is not rounded by itself."""
     kind = fmt.dtype.type
-    added = (kind(1 - given.rho) * (gradient * gradient)).astype(fmt.wide)
-    kept = np.asarray(kind(given.rho)).astype(fmt.wide) * old.astype(fmt.wide)
+    added = (kind(1 - keep) * (gradient * gradient)).astype(fmt.wide)
+    kept = np.asarray(kind(keep)).astype(fmt.wide) * old.astype(fmt.wide)
     return (kept + added).astype(fmt.dtype).astype(fmt.wide)

@@ -9,11 +9,9 @@ import numpy as np
 from parity.bounds.bounded import Bounded
 from parity.bounds.compiled.forms import forms
 from parity.bounds.numerics import Array, format_of, ratios, shown
-from parity.bounds.rule import BoundedRMSprop, reduces, spread
+from parity.bounds.rule import bounded_rule, reference_rule, spread
 from parity.judge.diff import Filled, Gaps, TableBuilder, fill, gaps
 from parity.problem.problems import Problem
-from parity.reference.rmsprop import RMSprop
-from parity.subjects.numpy_class import accepted_arguments
 from parity.trajectory.blocks import Block, layout_of
 from parity.verdicts.results import BranchFlip, Comparison, Divergence, Worst
 from parity.verdicts.verdict import Verdict
@@ -22,11 +20,6 @@ _AT_START = "before the first step"
 
 Rows = dict[str, Array]
 """Slot to flat rows."""
-
-
-def reference_rule(problem: Problem) -> RMSprop:
-    """Return the reference page with a case's hyperparameters."""
-    return RMSprop(**accepted_arguments(RMSprop, problem.cell.hyperparameters))
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +52,12 @@ class Judge:
 
     def __init__(self, problem: Problem) -> None:
         self.problem, self.given, self.source = problem, problem.cell.hyperparameters, problem.cell.gradients
-        self.rule = reference_rule(problem)
+        self.rule = reference_rule(problem.cell)
         self.forms = forms(self.rule, problem)
-        self.bounded_rule = BoundedRMSprop(**accepted_arguments(RMSprop, self.given))
+        self.bounded_rule = bounded_rule(problem.cell)
         self.format = format_of(problem.dtype)
         self.layout = layout_of(problem.params)
-        self.whole = reduces(self.given)
+        self.whole = self.rule.mixes_elements
         self.merged = not self.whole and not self.given.exclude_from_weight_decay
         self.table = TableBuilder()
         self.first: Divergence | None = None

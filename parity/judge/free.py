@@ -16,7 +16,7 @@ from parity.judge.fold import Found, Judge, Rows
 from parity.judge.lockstep import MAX_FLIPS, Lockstep
 from parity.problem.problems import Evaluation, MlpProblem, Problem
 from parity.reference import network
-from parity.reference.rmsprop import RMSprop
+from parity.reference.optimizer import Optimizer
 from parity.trajectory.blocks import Block
 from parity.verdicts.results import BranchFlip, Comparison, Worst
 from parity.verdicts.verdict import Verdict
@@ -127,7 +127,7 @@ class Free(Judge):
         self.worst = Worst(block.start + row, "parameter", name, index, *values, shown(part["in_steps"][at]))
 
     def _locate(self, block: Block, row: int, found: Sequence[Found]) -> None:
-        slot = stage.earliest([each.slot for each in found])
+        slot = stage.earliest([each.slot for each in found], self.problem.cell)
         chosen = next(each for each in found if each.slot == slot)
         step = block.start + row
         known = self._local.first if self._local else None
@@ -233,7 +233,7 @@ class _Copy:
         self.params, self._state = self._step(self.params, grads, self._state)
 
 
-def _perturbed(problem: Problem, rule: RMSprop, step: Step) -> list[_Copy]:
+def _perturbed(problem: Problem, rule: Optimizer, step: Step) -> list[_Copy]:
     copies = []
     for seed in range(COPIES):
         rng = np.random.default_rng([problem.cell.seed, seed])

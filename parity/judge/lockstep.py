@@ -207,12 +207,16 @@ class Lockstep(Judge):
         value, error = predicted[0][at], predicted[1][at]
         bound = bound_around(found.expected, value, error)
         if self.source != "computed":
-            self._prints.take(slot, found, *self._moment_inputs(slot, waiting, at), self.given, self.format)
+            self._prints.take(slot, found, *self._moment_inputs(slot, waiting, at), self._kept(slot), self.format)
         return Found(slot, found, bound, value)
 
+    def _kept(self, slot: str) -> float:
+        """Return how much of the old one a mean keeps."""
+        return float(getattr(self.rule, self.rule.means[slot][0])) if slot in self.rule.means else 0.0
+
     def _moment_inputs(self, slot: str, waiting: list[Picked], at: Indices) -> tuple[Array | None, Array | None]:
-        """Return the old second moments and the effective gradients of differing elements; None for other slots."""
-        if slot != "second_moment":
+        """Return the old means of squares and the effective gradients of differing elements; None for other slots."""
+        if self.rule.means.get(slot, ("", 0))[1] != 2:
             return None, None
         old, effective = [], []
         for picked in waiting:
@@ -225,7 +229,7 @@ class Lockstep(Judge):
             if updates is None:
                 return None, None
             effective.append(self.flat({name: update.gradient for name, update in updates.items()}))
-            old.append(slots["second_moment"])
+            old.append(slots[slot])
         return np.concatenate(old)[at], np.concatenate(effective)[at]
 
     def causes(self) -> list[str]:
@@ -289,7 +293,7 @@ class Lockstep(Judge):
             self._hidden_errors[slot] = bound_around(made[slot][0], value, error)
 
     def _locate(self, block: Block, row: int, found: Sequence[Found]) -> None:
-        slot = stage.earliest([each.slot for each in found])
+        slot = stage.earliest([each.slot for each in found], self.problem.cell)
         chosen = next(each for each in found if each.slot == slot)
         name, _ = self.layout.index(int(chosen.gaps.position[0]))
         start = self._start(block, row, row + 1)

@@ -1,34 +1,25 @@
 """Which stage of the update a divergence enters at, read from what a subject shows before and after one step."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from parity.bounds.numerics import Array, format_of
-from parity.case.spec import Hyperparameters
-from parity.reference.rmsprop import Update, as_float32
+from parity.case.rule import find, stages
+from parity.case.spec import Cell, Hyperparameters
+from parity.reference.optimizer import as_float32
 
-_ORDER = (
-    "loss",
-    "gradient",
-    "accumulated_gradient",
-    "second_moment",
-    "first_moment",
-    "momentum_buffer",
-    "parameter",
-    "average",
-)
 _NAMES = {"accumulated_gradient": "gradient"}
 
 # Below this share of the increments, those that differ are single elements, not a stage that all pass through.
 FEW = 0.05
 
 
-def earliest(slots: list[str]) -> str:
-    """Return the slot, among those that diverge at one step, that the formula computes first."""
-    return min(slots, key=_ORDER.index)
+def earliest(slots: Iterable[str], cell: Cell) -> str:
+    """Return the slot, among those that diverge at one step, that the formula of the case computes first."""
+    return min(slots, key=stages(find(cell.rule, cell.folder)).index)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +44,10 @@ def locate(
     tensor: str,
     before: Mapping[str, Any],
     after: Mapping[str, Any],
-    update: Update | None,
+    update: Any,
     given: Hyperparameters,
 ) -> tuple[str, str]:
-    """Return (stage, note) for the first slot that diverges.
+    """Return (stage, note) for the first slot that diverges; ``update`` holds the stages of the page, if there are any.
 
     A wrong second moment, first moment or gradient is seen as such. A wrong buffer or parameter is traced further: the
     increment that the subject must have used is compared with the expected one, over elements of all magnitudes. One
@@ -64,7 +55,7 @@ def locate(
     otherwise is a wrong *denominator*; a difference in proportion to the weights leaves the *parameter*, one in
     proportion to the old buffer the *momentum_buffer*.
     """
-    if slot not in ("momentum_buffer", "parameter") or update is None:
+    if slot not in ("momentum_buffer", "parameter") or not hasattr(update, "step"):
         return _NAMES.get(slot, slot), ""
     obtained = np.asarray(after[slot][tensor])
     broken = int(np.sum(~np.isfinite(obtained)))
@@ -86,20 +77,20 @@ def locate(
     return _varied(factors, positive)
 
 
-def _gap(slot: str, obtained: Array, old: Any, update: Update) -> tuple[Array, Array]:
+def _gap(slot: str, obtained: Array, old: Any, update: Any) -> tuple[Array, Array]:
     """Return obtained minus expected, flat in the wide dtype, and what rounding may add to it."""
     fmt = format_of(obtained.dtype)
     new, wanted, before = (np.asarray(a).astype(fmt.wide).reshape(-1) for a in (obtained, getattr(update, slot), old))
     return new - wanted, fmt.unit * (2 * np.abs(new) + 4 * np.abs(before)) + fmt.underflow
 
 
-def _factors(slot: str, gap: Array, noise: Array, update: Update) -> tuple[_Factors, Array]:
+def _factors(slot: str, gap: Array, noise: Array, update: Any) -> tuple[_Factors, Array]:
     """Return the factors of the elements that show theirs, and where among them the gradient is positive."""
-    increment = np.asarray(update.increment).astype(gap.dtype).reshape(-1)
+    increment = np.asarray(update.step).astype(gap.dtype).reshape(-1)
     usable = np.abs(increment) > 4 * noise
     sign = 1.0 if slot == "momentum_buffer" else -1.0
     value = 1 + sign * gap[usable] / increment[usable]
-    relative = 32 * format_of(update.increment.dtype).unit
+    relative = 32 * format_of(update.step.dtype).unit
     blur = noise[usable] / np.abs(increment[usable]) + relative * (1 + np.abs(value))
     return _Factors(value, blur), np.asarray(update.gradient).reshape(-1)[usable] > 0
 
@@ -150,7 +141,7 @@ def _times(ends: tuple[float, float]) -> str:
     return f"1 {middle - 1:+.3g}" if abs(middle - 1) < 1e-3 else f"{middle:.6g}"
 
 
-def _weights_agree(tensor: str, after: Mapping[str, Any], update: Update) -> bool:
+def _weights_agree(tensor: str, after: Mapping[str, Any], update: Any) -> bool:
     obtained, expected = np.asarray(after["parameter"][tensor]), np.asarray(update.parameter)
     fmt = format_of(expected.dtype)
     wanted = expected.astype(fmt.wide)

@@ -51,13 +51,13 @@ def _place(facts: Facts, pair: Pair, item: Comparison | None, place: Divergence 
     if place is None:
         reason = (item.reason or item.outcome.value) if item else "no comparison came back"
         return f'<p class="lead">{where}</p><p class="reason">{text(reason)}</p>'
-    cell = facts.cells.get(pair.case, {})
+    known = chain(facts.cells.get(pair.case, {}), facts.rule(pair.case), place.stage)
     size = times(factor(place))
     return (
         f'<p class="lead">{text(moment(place.step)).capitalize()} of {where}, the <b>{text(name(place.slot))}</b> of '
         f"<code>{text(place.tensor)}{text(place.index)}</code> is outside its bound"
         f"{f': the difference is <b>{text(size)} times</b> what rounding can explain' if size != 'NaN' else ''}.</p>"
-        f"{stages(chain(cell, place.stage), place.stage)}{_values(place, facts.dtype(pair.case))}"
+        f"{stages(known, place.stage)}{_values(place, facts.dtype(pair.case))}"
         f"{f'<p>{text(place.note)}</p>' if place.note else ''}"
     )
 

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from parity.case.rule import Rule, stages
 from parity.report.catch import sentence, share, weakest
 from parity.report.curves import curves
 from parity.report.facts import LOOKS, Facts, command, difference, factor, name, outcome
@@ -12,18 +13,6 @@ from parity.verdicts.verdict import Verdict
 
 MAX_OUTPUT = 2_000
 MAX_FLIPS = 20
-FORMULAS = {
-    "loss": "L(w)",
-    "gradient": "g",
-    "first_moment": "m ← ρ·m + (1−ρ)·g",
-    "second_moment": "v ← ρ·v + (1−ρ)·g²",
-    "denominator": "d = √(v + ε)",
-    "step": "u = η·g / d",
-    "momentum_buffer": "b ← μ·b + u",
-    "parameter": "w ← w − u",
-    "average": "a ← β·a + (1−β)·w",
-}
-"""The stages of one update in the order of computation; reference/rmsprop.py is the page they come from."""
 
 
 class Texts:
@@ -42,7 +31,7 @@ def data(facts: Facts, points: int) -> str:
     texts = Texts()
     document = {
         "verdicts": {v.name: {"symbol": LOOKS[v].symbol, "word": LOOKS[v].word, "sentence": v.value} for v in Verdict},
-        "formulas": {stage: [name(stage), formula] for stage, formula in FORMULAS.items()},
+        "formulas": {rule.name: _formulas(rule) for rule in map(facts.rule, facts.cases)},
         "cases": [_case(facts, case) for case in facts.cases],
         "subjects": [clean(subject) for subject in facts.subjects],
         "pairs": [_pair(facts, pair, texts, points) for pair in facts.pairs],
@@ -54,20 +43,21 @@ def data(facts: Facts, points: int) -> str:
     )
 
 
-def chain(cell: dict[str, Any], stage: str = "") -> list[tuple[str, str]]:
+def chain(cell: dict[str, Any], rule: Rule, stage: str = "") -> list[tuple[str, str]]:
     """Return the stages, with formulas, that an update of this case passes through, and ``stage`` in any case."""
-    given = cell.get("hyperparameters") or {}
-    absent = {
-        "loss": cell.get("gradients") != "computed",
-        "first_moment": not given.get("centered"),
-        "momentum_buffer": not given.get("momentum"),
-        "average": not given.get("use_ema"),
-    }
-    special = {
-        "denominator": "d = √(v − m² + ε)" if given.get("centered") else "",
-        "parameter": "w ← w − b" if given.get("momentum") else "",
-    }
-    return [(key, special.get(key) or FORMULAS[key]) for key in FORMULAS if key == stage or not absent.get(key)]
+    given = {**(cell.get("hyperparameters") or {}), "loss": cell.get("gradients") == "computed"}
+    found = []
+    for key in stages(rule):
+        forms = rule.formulas.get(key, {})
+        fitting = [formula for argument, formula in forms.items() if not argument or given.get(argument)]
+        if fitting or (forms and key == stage):
+            found.append((key, (fitting or list(forms.values()))[-1]))
+    return found
+
+
+def _formulas(rule: Rule) -> dict[str, tuple[str, str]]:
+    """Return the name and the plain formula of each stage."""
+    return {key: (name(key), next(iter(rule.formulas[key].values()))) for key in stages(rule) if key in rule.formulas}
 
 
 def _case(facts: Facts, case: str) -> dict[str, Any]:
@@ -77,7 +67,8 @@ def _case(facts: Facts, case: str) -> dict[str, Any]:
         "setting": setting(cell),
         "hyper": [[key, shown(value)] for key, value in (cell.get("hyperparameters") or {}).items()],
         "probes": [name(probe) for probe in cell.get("probes", [])],
-        "chain": chain(cell),
+        "rule": facts.rule(case).name,
+        "chain": chain(cell, facts.rule(case)),
     }
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from parity.case.words import STAGES
+from parity.case.rule import DEFAULT, Rule, find, stages
 from parity.report.numbers import clean, exact, many, real, short
 from parity.verdicts.results import Comparison, Divergence, Pair, Run
 from parity.verdicts.verdict import Verdict
@@ -73,6 +73,14 @@ class Facts:
     def counts(self) -> Counter[Verdict]:
         """How many comparisons ended in each verdict."""
         return Counter(item.outcome for item in self.comparisons)
+
+    def rule(self, case: str) -> Rule:
+        """Return the rule of a case, as its page was when the case was run."""
+        cell, rule = self.cells.get(case, {}), find(DEFAULT)
+        if "page" not in cell:
+            return rule
+        page = cell["page"]
+        return rule._replace(name=cell["rule"], stages=tuple(page["stages"]), formulas=page["formulas"])
 
     def dtype(self, case: str) -> str:
         """Return the dtype of a case, which decides how many digits its values need."""
@@ -155,7 +163,8 @@ def _plainness(pair: Pair, item: Comparison | None) -> tuple[Any, ...]:
     where = item.first_divergence
     if where is None:
         return (1, -item.outcome.severity, 0, 0, 0, 0, pair.case)
-    stage = STAGES.index(where.stage) if where.stage in STAGES else len(STAGES)
+    order = stages(find(DEFAULT))
+    stage = order.index(where.stage) if where.stage in order else len(order)
     unusual = "float32" not in pair.case
     return (0, -item.outcome.severity, item.comparison != "lockstep", where.step, stage, unusual, pair.case)
 

@@ -39,24 +39,24 @@ const values = place =>
     ["difference", place.difference], ["bound", place.bound], ["in exact arithmetic", place.exact],
   ].filter(row => row[1]).map(([key, value]) => el("div", {}, el("dt", {}, key), el("dd", {}, value))));
 
-const chain = (stages, broken) => {
-  const order = Object.keys(data.formulas);
-  const known = stages.some(([stage]) => stage === broken) ? stages : [...stages, [broken, data.formulas[broken][1]]];
+const chain = ({ rule, chain: stages }, broken) => {
+  const formulas = data.formulas[rule], order = Object.keys(formulas);
+  const known = stages.some(([stage]) => stage === broken) ? stages : [...stages, [broken, formulas[broken][1]]];
   known.sort((one, other) => order.indexOf(one[0]) - order.indexOf(other[0]));
   const at = known.findIndex(([stage]) => stage === broken);
   return el("ol", { class: "chain", "aria-label": "stages of one update" }, known.map(([stage, formula], i) => {
     const state = i < at ? "ok" : i === at ? "broken" : "after";
-    const name = data.formulas[stage][0];
+    const name = formulas[stage][0];
     const word = { ok: "agrees", broken: "parts here", after: "follows" }[state];
     return el("li", { class: state }, el("b", {}, name), el("code", {}, formula), el("em", {}, word));
   }));
 };
 
-const firstDivergence = (place, stages) => [
+const firstDivergence = (place, known) => [
   el("h4", {}, "First divergence"),
   el("p", { class: "sentence" }, `${moment(place.step)} the `, el("b", {}, place.slot), " of ", el("code", {}, place.tensor + index(place)),
     place.factor !== "NaN" ? [" differs by ", el("b", {}, `${place.factor} times`), " its bound."] : " is where they part."),
-  data.formulas[place.stage] ? chain(stages, place.stage) : el("p", {}, `Stage: ${place.stage}`),
+  data.formulas[known.rule][place.stage] ? chain(known, place.stage) : el("p", {}, `Stage: ${place.stage}`),
   values(place),
   say(place.note) && el("p", { class: "sentence" }, linked(say(place.note))),
 ];
@@ -74,7 +74,7 @@ const caught = ({ sentence: words, weak, slots }) => [
       el("span", { class: "twofold", style: `width:${wide}%` }), el("span", { class: "thousandth", style: `width:${fine}%` }), el("span", { class: "none", style: `width:${none}%` })),
       el("small", {}, say(twofold) ? [`2× ${say(twofold)} · 1.001× ${say(thousandth)}`, none > 0 && ` · no bound ${say(unbounded)}`] : "nothing moved"))))),
 ];
-const comparison = (item, stages) => {
+const comparison = (item, known) => {
   const look = data.verdicts[item.verdict];
   const count = item.compared.toLocaleString("en");
   return el("section", { class: "comparison" },
@@ -86,7 +86,7 @@ const comparison = (item, stages) => {
     say(item.reason) && el("p", { class: "sentence reason" }, linked(sentence(say(item.reason)))),
     item.compared > 0 && item.verdict !== "IDENTICAL" && el("p", { class: "quiet" },
       `${item.differing.toLocaleString("en")} of ${count} element-steps differ in some bit.`),
-    item.first && firstDivergence(item.first, stages),
+    item.first && firstDivergence(item.first, known),
     item.notes && [el("h4", {}, "Why"), el("ul", { class: "notes" }, item.notes.map(note => el("li", {}, linked(say(note)))))],
     item.flips && [el("h4", {}, "Branch flips"), el("ul", { class: "notes" }, item.flips.map(([step, layer, unit, example, got, want, bound]) =>
       el("li", {}, `${moment(step)} (example ${example}) unit ${unit} of layer ${layer} is on at one side only: `, el("code", {}, `${got} / ${want}`), `, bound ${bound}`)))],
@@ -109,7 +109,7 @@ const content = pair => {
     el("div", {}, el("h2", { id: "pair-title", tabindex: "-1", autofocus: "" }, el("small", {}, known.id), data.subjects[pair.subject]), chip(pair.verdict)),
     el("p", { class: "lead" }, say(pair.summary)),
     known.setting && el("p", { class: "quiet" }, known.setting),
-    pair.comparisons.length ? pair.comparisons.map(item => comparison(item, known.chain)) : el("p", {}, "No comparison came back."),
+    pair.comparisons.length ? pair.comparisons.map(item => comparison(item, known)) : el("p", {}, "No comparison came back."),
     el("h3", {}, "Reproduce"), commandLine(pair.command),
     el("h3", {}, "Hyperparameters"), definitions(hyper),
     el("h3", {}, "Circumstances"),

@@ -12,15 +12,14 @@ from typing import Any
 import numpy as np
 
 from parity import subjects
+from parity.bounds.rule import reference_rule
 from parity.case.spec import Cell
 from parity.circumstances import doctor
 from parity.errors import DataError, MisbehavedError, NotInstalledError, UnsupportedError, UsageError
 from parity.problem import problems
 from parity.problem.problems import Problem
-from parity.reference.rmsprop import RMSprop
 from parity.runner.loop import blocks
 from parity.subjects.adapter import Adapter
-from parity.subjects.numpy_class import accepted_arguments
 from parity.trajectory.blocks import Block, NotComparable
 from parity.trajectory.golden import place, sheet, store, tie, values
 from parity.verdicts.results import Comparison, Pair
@@ -103,7 +102,7 @@ def require_room(made: Problem, slots: int | None, most: float) -> None:
     """
     own = made.cell.gradients != "replayed"
     if slots is None:
-        rule = RMSprop(**accepted_arguments(RMSprop, made.cell.hyperparameters))
+        rule = reference_rule(made.cell)
         slots = len(rule.slots(rule.init({})))
     needed = store.megabytes(made, slots, own)
     if needed > most:

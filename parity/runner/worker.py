@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 
 import msgspec
 
-from parity.case.spec import Cell
+from parity.case.spec import Cell, cell_of
 from parity.circumstances import launch, wire
 from parity.circumstances.child import private_pipes
 from parity.errors import ParityError, SubjectError
@@ -40,7 +40,7 @@ def main() -> None:
 def _answer(task: dict[str, Any], capture: BinaryIO) -> dict[str, Any]:
     from parity.runner.loop import run_pair
 
-    cell = msgspec.convert(task["cell"], Cell)
+    cell = cell_of(task["cell"])
     name = str(task["subject"])
     os.ftruncate(capture.fileno(), 0)
     capture.seek(0)

@@ -1,4 +1,4 @@
-"""tf.keras RMSprop, one step at a time: eagerly, in a ``tf.function``, or compiled by XLA.
+"""tf.keras, one step at a time: eagerly, in a ``tf.function``, or compiled by XLA.
 
 Departs from the reference page in nothing but rounding. Keras calls the second moment *velocity* and the first moment
 *average_gradient*; tensor names lose their slashes, which Keras does not allow in a variable's name.
@@ -6,12 +6,13 @@ Departs from the reference page in nothing but rounding. Keras calls the second 
 
 import platform
 from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from parity.case.spec import Hyperparameters, PiecewiseConstantDecay
+from parity.case.spec import Cell, PiecewiseConstantDecay
 from parity.case.spec import LearningRateSchedule as Table
+from parity.errors import UnsupportedError
 from parity.problem.problems import MlpProblem, Problem, QuadraticProblem, Slices
 from parity.subjects.adapter import Taken, Tensors
 
@@ -22,13 +23,23 @@ GRAPPLER = (
 )
 EXAMPLES = 64
 """Examples that become tensors at a time, unless one batch has more."""
-_SLOTS = {
-    "_velocities": "second_moment",
-    "_average_gradients": "first_moment",
-    "_momentums": "momentum_buffer",
-    "_model_variables_moving_average": "average",
-    "_accumulated_gradients": "accumulated_gradient",
+_AROUND = {"_model_variables_moving_average": "average", "_accumulated_gradients": "accumulated_gradient"}
+
+
+class Row(NamedTuple):
+    """A rule as Keras has it: the class in ``keras.optimizers``, and which of its attributes hold which slots."""
+
+    kind: str
+    slots: dict[str, str]
+
+
+ROWS: dict[str, Row] = {
+    "rmsprop": Row(
+        "RMSprop",
+        {"_velocities": "second_moment", "_average_gradients": "first_moment", "_momentums": "momentum_buffer"},
+    ),
 }
+"""What is known of each rule; another one is UNSUPPORTED."""
 
 
 class _Traced:
@@ -52,7 +63,7 @@ class _Traced:
 
 
 class KerasSubject:
-    """``keras.optimizers.RMSprop`` on Keras variables, in one of three execution modes."""
+    """An optimizer of ``keras.optimizers`` on Keras variables, in one of three execution modes."""
 
     def __init__(self, mode: Mode, rewrites: bool = True) -> None:
         self._mode, self._rewrites = mode, rewrites
@@ -68,15 +79,16 @@ class KerasSubject:
 
     def open(self, problem: Problem) -> None:
         """Build variables and optimizer, then the step function of the mode."""
+        row_of(problem.cell)
         import tensorflow as tf
 
         self._tf, self._problem, self._fed = tf, problem, {}
         set_rewrites(tf, self._rewrites)
         self._model = build_model(problem) if isinstance(problem, MlpProblem) else None
         self._variables = model_variables(self._model, problem) if self._model else plain_variables(problem)
-        self._optimizer = build_optimizer(problem.cell.hyperparameters)
+        self._optimizer = build_optimizer(problem.cell)
         self._optimizer.build(list(self._variables.values()))
-        self._shown = Shown(tf, self._optimizer, self._variables)
+        self._shown = Shown(tf, problem.cell, self._optimizer, self._variables)
         self._apply = self._compiled(self._apply_gradients)
         self._train = self._compiled(self._train_step)
         self.resolved = describe(self._optimizer)
@@ -198,14 +210,26 @@ def plain_variables(problem: Problem) -> dict[str, Any]:
     }
 
 
-def build_optimizer(given: Hyperparameters) -> Any:
-    """Return ``keras.optimizers.RMSprop`` with every argument passed explicitly."""
+def row_of(cell: Cell) -> Row:
+    """Return what is known of the rule of a case.
+
+    Raises:
+        UnsupportedError: it is no rule of Keras.
+    """
+    if cell.rule not in ROWS:
+        raise UnsupportedError(f"tf.keras has no optimizer for the rule {cell.rule!r}. Known: {', '.join(ROWS)}.")
+    return ROWS[cell.rule]
+
+
+def build_optimizer(cell: Cell) -> Any:
+    """Return the optimizer of ``keras.optimizers`` for a case's rule, with every argument passed explicitly."""
     import keras
 
+    row, given = row_of(cell), cell.hyperparameters
     arguments = {name: getattr(given, name) for name in given.__struct_fields__}
     excluded = arguments.pop("exclude_from_weight_decay")
     arguments["learning_rate"] = _learning_rate(given.learning_rate)
-    optimizer = keras.optimizers.RMSprop(**arguments)
+    optimizer = getattr(keras.optimizers, row.kind)(**arguments)
     if excluded:
         optimizer.exclude_from_weight_decay(var_names=list(excluded))
     return optimizer
@@ -242,10 +266,11 @@ def _table(values: list[float]) -> Any:
 class Shown:
     """The variables that a subject shows, looked up once: parameters, and slots that the optimizer uses."""
 
-    def __init__(self, tf: Any, optimizer: Any, variables: Mapping[str, Any]) -> None:
+    def __init__(self, tf: Any, cell: Cell, optimizer: Any, variables: Mapping[str, Any]) -> None:
+        names = {**row_of(cell).slots, **_AROUND}
         self._read = tf.raw_ops.ReadVariableOp
         listed = {"parameter": list(variables.values())}
-        listed |= {slot: found for attribute, slot in _SLOTS.items() if (found := getattr(optimizer, attribute, None))}
+        listed |= {slot: found for attribute, slot in names.items() if (found := getattr(optimizer, attribute, None))}
         self._held = {
             slot: [(name, v.value.handle, v.value.dtype, len(v.shape)) for name, v in zip(variables, held, strict=True)]
             for slot, held in listed.items()

@@ -1,4 +1,4 @@
-"""tf.keras RMSprop inside a real ``model.fit``: Keras owns the loop, a callback lets it pass one batch at a time.
+"""tf.keras inside a real ``model.fit``: Keras owns the loop, a callback lets it pass one batch at a time.
 
 Departs from the other Keras subjects in what ``fit`` adds: ``loss_scale_factor`` multiplies the loss before it is
 differentiated (exact for powers of two), and the gradients stay inside, so cases with shared gradients are unsupported.
@@ -21,6 +21,7 @@ from parity.subjects.keras import (
     describe,
     keras_circumstances,
     model_variables,
+    row_of,
     set_rewrites,
 )
 
@@ -41,6 +42,7 @@ class KerasFitSubject:
 
     def open(self, problem: Problem) -> None:
         """Compile the model and start ``fit`` in a thread that waits before its first batch."""
+        row_of(problem.cell)
         if problem.cell.gradients == "shared":
             raise UnsupportedError("model.fit keeps its gradients inside, and the case shares them; use keras-graph.")
         if not isinstance(problem, MlpProblem | ReplayedProblem):
@@ -61,10 +63,10 @@ class KerasFitSubject:
         else:
             self._model, loss = _linear_model(problem), _identity
         self._variables = model_variables(self._model, problem)
-        self._optimizer = build_optimizer(problem.cell.hyperparameters)
+        self._optimizer = build_optimizer(problem.cell)
         self._model.compile(optimizer=self._optimizer, loss=loss)
         self._optimizer.build(self._model.trainable_variables)
-        self._shown = Shown(tf, self._optimizer, self._variables)
+        self._shown = Shown(tf, problem.cell, self._optimizer, self._variables)
         self.resolved = f"{describe(self._optimizer)} in model.fit"
         self.circumstances = keras_circumstances(tf) | {
             "mode": "fit",

@@ -6,11 +6,10 @@ from typing import Any
 import numpy as np
 
 from parity.bounds.numerics import Array
+from parity.bounds.rule import plain_argument
 from parity.errors import UnsupportedError
 from parity.problem.problems import Problem
-from parity.reference.rmsprop import RMSprop
 from parity.subjects.adapter import Taken, Tensors
-from parity.subjects.numpy_class import accepted_arguments
 
 PLAIN = frozenset({"learning_rate", "rho", "momentum", "epsilon", "centered"})
 
@@ -19,6 +18,7 @@ class LibrarySubject:
     """One update rule of a library; on a model problem its gradients come from the naive NumPy network."""
 
     name = ""
+    rules = ("rmsprop",)
     supported = PLAIN
     remedy = ""
 
@@ -29,6 +29,8 @@ class LibrarySubject:
     def open(self, problem: Problem) -> None:
         """Refuse what the library lacks, then build its optimizer and its variables."""
         given = problem.cell.hyperparameters
+        if problem.cell.rule not in self.rules:
+            raise UnsupportedError(f"{self.name} is another rule than {problem.cell.rule!r}: {', '.join(self.rules)}.")
         lacking = {name: value for name, value in given.departures().items() if name not in self.supported}
         if lacking:
             name, value = next(iter(lacking.items()))
@@ -36,7 +38,7 @@ class LibrarySubject:
         if problem.slices(0):
             raise UnsupportedError(f"{self.name} is driven with dense gradients; the case has sparse ones.")
         self._problem, self._given = problem, given
-        self._rate = accepted_arguments(RMSprop, given)["learning_rate"]
+        self._rate = plain_argument(given.learning_rate)
         self.build(problem)
 
     def build(self, problem: Problem) -> None:

@@ -15,20 +15,14 @@ from typing import Any
 import numpy as np
 
 from parity.bounds.numerics import Array
+from parity.bounds.rule import page, plain_argument
+from parity.case.rule import DEFAULT
 from parity.case.spec import Hyperparameters
 from parity.errors import MisbehavedError, SubjectError, UnsupportedError, did_you_mean
 from parity.problem.problems import Problem
-from parity.reference import posted, rmsprop, schedules
+from parity.reference import posted
+from parity.reference.arguments import BY_NAME
 from parity.subjects.adapter import Adapter, Taken, Tensors
-
-ALIASES: dict[str, tuple[str, ...]] = {
-    "learning_rate": ("lr", "alpha", "eta", "step_size"),
-    "rho": ("decay_rate", "beta", "gamma", "decay"),
-    "epsilon": ("eps",),
-    "momentum": ("mu",),
-    "centered": ("centred",),
-}
-"""Other names that tutorials give to Keras' arguments; a constructor's own name wins."""
 
 
 class NumpySubject:
@@ -126,10 +120,17 @@ class NumpySubject:
 
 
 class ReferenceSubject(NumpySubject):
-    """The reference page beside itself: must be IDENTICAL everywhere."""
+    """The page of the case's rule beside itself: must be IDENTICAL everywhere."""
 
     def __init__(self) -> None:
-        super().__init__(rmsprop.RMSprop, "reference.rmsprop:RMSprop")
+        super().__init__(page(DEFAULT), "")
+
+    def open(self, problem: Problem) -> None:
+        """Construct the optimizer of the case's rule; see ``NumpySubject.open``."""
+        cell = problem.cell
+        self._kind = page(cell.rule, cell.folder)
+        self._name = f"reference.{cell.rule.removesuffix('.py')}:{self._kind.__name__}"
+        super().open(problem)
 
 
 class PostedSubject(NumpySubject):
@@ -205,24 +206,17 @@ def accepted_arguments(kind: Callable[..., Any], given: Hyperparameters) -> dict
     departures = given.departures()
     arguments: dict[str, Any] = {}
     for name in given.__struct_fields__:
-        spelled = next((word for word in (name, *ALIASES.get(name, ())) if word in signature), None)
+        aliases = BY_NAME[name].aliases if name in BY_NAME else ()
+        spelled = next((word for word in (name, *aliases) if word in signature), None)
         if spelled is None and anything and name in departures:
             spelled = name
         if spelled is not None:
-            arguments[spelled] = _value(getattr(given, name))
+            arguments[spelled] = plain_argument(getattr(given, name))
         elif name in departures:
             raise UnsupportedError(
                 f"the constructor has no argument {name!r}, which the case sets to {departures[name]!r}."
             )
     return arguments
-
-
-def _value(value: Any) -> Any:
-    """Turn a schedule's record into a callable of the step; leave numbers as they are."""
-    if type(value).__name__ in schedules.__dict__ and hasattr(value, "__struct_fields__"):
-        fields = {field: getattr(value, field) for field in value.__struct_fields__}
-        return getattr(schedules, type(value).__name__)(**fields)
-    return list(value) if isinstance(value, list) else value
 
 
 def _quoted(message: str) -> set[str]:

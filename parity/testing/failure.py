@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from parity.api import Results
+from parity.case.rule import DEFAULT
 from parity.case.spec import Cell
 from parity.report.facts import LOOKS, evidence, representative
 from parity.report.numbers import clean, exact, many, short
@@ -97,6 +98,8 @@ def _nearest_to_bound(shown: Objection) -> list[str]:
 def _cause(subject: str | Callable[..., Any], name: str, shown: Objection, bench: "Bench") -> list[str]:
     if isinstance(subject, str) and subject.startswith("golden:"):
         return ["likeliest explanation: not sought; a recorded trajectory cannot be run on probes"]
+    if shown.cell.rule != DEFAULT:
+        return [f"likeliest explanation: not sought; the choices that are known are those of {DEFAULT}"]
     document = next((found for known, found in bench.diagnoses if known is subject), None)
     if document is None:
         if name or isinstance(subject, str):

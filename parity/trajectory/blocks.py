@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parity.bounds.numerics import Array
-from parity.case.words import SLOTS
+from parity.case.rule import find
 from parity.errors import did_you_mean
 from parity.problem.problems import Problem
 
@@ -149,7 +149,8 @@ class Recorder:
 
     def __init__(self, problem: Problem, first: Mapping[str, Mapping[str, Any]], hold: Hold = in_one_place) -> None:
         self._problem = problem
-        self._slots = {"parameter", *(slot for slot in first if slot in SLOTS)}
+        self._known = find(problem.cell.rule, problem.cell.folder).slots
+        self._slots = {"parameter", *(slot for slot in first if slot in self._known)}
         self._layout = layout_of(problem.params)
         checked = self._checked(first, 0)
         row_bytes = len(checked) * self._layout.size * problem.dtype.itemsize
@@ -206,13 +207,17 @@ class Recorder:
         self._gradients = self._layout.split(own)
 
     def _checked(self, shown: Mapping[str, Mapping[str, Any]], step: int) -> Columns:
-        unknown = [slot for slot in shown if slot not in SLOTS and slot != "parameter"]
+        unknown = [slot for slot in shown if slot not in self._known and slot != "parameter"]
         if unknown:
-            raise NotComparable(step, unknown[0], "", _unknown_slot(unknown[0]))
+            raise NotComparable(step, unknown[0], "", self._unknown_slot(unknown[0]))
         missing = [slot for slot in self._slots if slot not in shown]
         if missing:
             raise NotComparable(step, missing[0], "", f"slots() showed {missing[0]!r} at first and no longer does.")
         return {slot: self._compared(slot, shown[slot], step) for slot in shown if slot in self._slots}
+
+    def _unknown_slot(self, slot: str) -> str:
+        rule, hint = self._problem.cell.rule, did_you_mean(slot, list(self._known))
+        return f"slots() names {slot!r}, which is no slot of {rule}.{hint} Allowed: {', '.join(self._known)}."
 
     def _compared(self, slot: str, tensors: Mapping[str, Any], step: int) -> dict[str, Array]:
         unknown = [str(name) for name in tensors if name not in self._problem.params]
@@ -236,11 +241,6 @@ def _put(columns: Columns, rows: Columns, index: int) -> None:
     for slot, tensors in rows.items():
         for name, array in tensors.items():
             columns[slot][name][index] = array
-
-
-def _unknown_slot(slot: str) -> str:
-    hint = did_you_mean(slot, list(SLOTS))
-    return f"slots() names {slot!r}, which is no slot of RMSprop.{hint} Allowed: {', '.join(SLOTS)}."
 
 
 def _wrong_dtype(slot: str, name: str, array: Array, wanted: Array) -> str:

@@ -9,9 +9,9 @@ import numpy as np
 
 from parity import subjects
 from parity.bounds.compiled.forms import forms
+from parity.bounds.rule import reference_rule
 from parity.case.cells import select
 from parity.judge.diff import fill_drift
-from parity.judge.fold import reference_rule
 from parity.problem import problems
 from parity.runner.loop import run_pair
 from parity.trajectory.blocks import layout_of
@@ -32,7 +32,7 @@ class Question:
         self.problem: Any = problems.make(self.cell)
         self.keras: Any = subjects.create("keras-graph")
         self.keras.open(self.problem)
-        self.rule = reference_rule(self.problem)
+        self.rule = reference_rule(self.problem.cell)
         self.train = _plain_step(self.keras)
 
     def keras_step(self) -> float:
@@ -156,7 +156,7 @@ class Updating:
         rng = np.random.default_rng(0)
         self.w, self.g = (rng.normal(size=(784, 512)).astype(np.float32) for _ in range(2))
         self.v = np.square(self.g)
-        self.rule = reference_rule(Question().problem)
+        self.rule = reference_rule(Question().problem.cell)
         self.apply: dict[str, Callable[[int], Any]] = {}
         for mode in ("graph", "xla"):
             variable = keras.Variable(self.w, name=f"kernel_{mode}")
@@ -167,7 +167,7 @@ class Updating:
 
     def page(self) -> float:
         """Return milliseconds of the reference page."""
-        return _each(lambda number: self.rule.update(self.w, self.g, self.v, None, None, 1e-3), 40)
+        return _each(lambda number: self.rule.update(self.w, self.g, {"second_moment": self.v}, 1e-3, 1), 40)
 
     def keras(self, mode: str) -> float:
         """Return milliseconds of Keras' ``apply``."""

@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 
 from parity.case.cells import collect
-from parity.case.spec import Cell, Hyperparameters, Replayed, Weights
+from parity.case.spec import Cell, Replayed, Weights, hyperparameters
 from parity.runner.loop import run_pair
 from parity.verdicts.results import Comparison
 
@@ -24,7 +24,7 @@ def cell(steps=10, low=1e-7, high=10.0, tensors=TENSORS, dtype="float32", modes=
         weights=Weights(),
         steps=steps,
         dtype=dtype,
-        hyperparameters=Hyperparameters(**given),
+        hyperparameters=hyperparameters()(**given),
         gradients="replayed",
         comparisons=list(modes),
         seed=1,

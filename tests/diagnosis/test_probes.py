@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from parity.case.spec import Hyperparameters
+from parity.case.spec import hyperparameters
 from parity.diagnosis.member import Member, predict
 from parity.diagnosis.probes import Probe, first_probe, probe
 
@@ -17,7 +17,7 @@ def with_gradients(given: Probe, change) -> Probe:
 
 
 def constant_rate(given: Probe) -> Probe:
-    return dataclasses.replace(given, hyperparameters=Hyperparameters(momentum=given.hyperparameters.momentum))
+    return dataclasses.replace(given, hyperparameters=hyperparameters()(momentum=given.hyperparameters.momentum))
 
 
 def large_only(given: Probe) -> Probe:

@@ -12,7 +12,7 @@ from hypothesis.errors import NoSuchExample
 
 from parity.bounds.numerics import dtype_of
 from parity.case.cells import load_cells
-from parity.case.spec import Hyperparameters
+from parity.case.spec import hyperparameters as record_of
 from parity.case.words import DTYPES
 from parity.fuzz.features import features
 from parity.fuzz.files import digest, keep, place
@@ -21,7 +21,7 @@ from parity.fuzz.strategies import examples, hyperparameters, shapes
 from parity.fuzz.words import RELATIONS
 from parity.problem.problems import make
 
-EVERYTHING = frozenset({*Hyperparameters.__struct_fields__, "schedules"})
+EVERYTHING = frozenset({*record_of().__struct_fields__, "schedules"})
 
 
 def drawn(strategy, count, seed=0):
@@ -62,7 +62,7 @@ def arguments():
 
 
 def test_every_argument_of_rmsprop_is_set(arguments):
-    assert set(Hyperparameters.__struct_fields__) <= set(arguments)
+    assert set(record_of().__struct_fields__) <= set(arguments)
 
 
 def test_extreme_hyperparameters_occur(arguments):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from parity.case.cells import all_cells, pattern_of, select
-from parity.case.spec import CASES, Cell, Hyperparameters, Mlp, Replayed
+from parity.case.spec import CASES, Cell, Mlp, Replayed, hyperparameters
 from parity.case.words import DTYPES, MISTAKES, SOURCES
 
 CELLS = all_cells()
@@ -29,7 +29,7 @@ def test_ids_are_unique() -> None:
 
 def test_every_argument_departs_from_its_default_somewhere() -> None:
     varied = {name for cell in CELLS for name in cell.hyperparameters.departures()}
-    assert varied == set(Hyperparameters.__struct_fields__)
+    assert varied == set(hyperparameters().__struct_fields__)
 
 
 def test_every_dtype_and_source_of_gradients_is_used() -> None:

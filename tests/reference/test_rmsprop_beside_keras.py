@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from arguments import ARGUMENTS, CLIPS, DTYPES, REFUSED, name_of, problem, scalar
 
-from parity.reference import rmsprop
+from parity.reference import optimizer
 from parity.reference.rmsprop import RMSprop
 from parity.reference.schedules import ExponentialDecay
 
@@ -111,7 +111,7 @@ class TestBesideKeras:
     def test_clipping_by_norm_differs_in_the_order_of_a_sum_and_nowhere_else(
         self, keras, monkeypatch, dtype, arguments
     ):
-        monkeypatch.setattr(rmsprop, "_sum_of_squares", sum_of_squares_as_eigen)
+        monkeypatch.setattr(optimizer, "_sum_of_squares", sum_of_squares_as_eigen)
         run_beside_keras(keras, dtype, arguments, steps=25, shapes={"dense_kernel": (40, 50), "dense_bias": (35,)})
 
     @pytest.mark.parametrize("dtype", DTYPES)

@@ -11,7 +11,7 @@ from parity.bounds.drift import Drift, drift
 from parity.bounds.numerics import Array, Indices, unequal
 
 if TYPE_CHECKING:
-    from parity.reference.rmsprop import RMSprop
+    from parity.reference.optimizer import Optimizer
 
 
 class Sized(Protocol):
@@ -58,7 +58,7 @@ class Forms(NamedTuple):
     bounds: Callable[[BoundedStep, Rows], Predict | None]
 
 
-def forms(rule: "RMSprop", problem: Sized) -> Forms:
+def forms(rule: "Optimizer", problem: Sized) -> Forms:
     """Return the forms that are fastest for a case; a rule that mixes elements keeps the step of the page."""
     if not worth(problem):
         return Forms(rule.step, unequal, drift, lambda step, rows: None)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 Named = Mapping[str, Any]
 Step = Callable[[Named, Named, Named], tuple[dict[str, Any], dict[str, Any]]]
-"""``RMSprop.step``: parameters, gradients and state in, parameters and state out."""
+"""``Optimizer.step``: parameters, gradients and state in, parameters and state out."""
 Rows = Mapping[str, Array]
 BoundedStep = Callable[[Any], Mapping[str, Mapping[str, "Bounded"]]]
 """Flat rows by name in, bounded tensors by slot and name out."""

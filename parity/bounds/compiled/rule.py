@@ -10,7 +10,7 @@ import numpy as np
 
 from parity.bounds.compiled.kinds import Named, Step
 from parity.bounds.compiled.symbols import NotElementwiseError, Record, Symbol
-from parity.reference.rmsprop import RMSprop
+from parity.reference.optimizer import Optimizer
 
 _KNOWN = 64
 """Traces that a step keeps with a schedule, where each step has its own; else there is one for each tensor."""
@@ -31,7 +31,7 @@ class _SymbolDtype:
         return Symbol(self.record.constant(self.dtype.type(value)), self, self.record, strict=True)
 
 
-def compiled_step(rule: RMSprop) -> Step | None:
+def compiled_step(rule: Optimizer) -> Step | None:
     """Return ``rule.step`` as a compiled loop, or None where the page does more than arithmetic by elements.
 
     What it returns is new, and C-contiguous.
@@ -39,7 +39,7 @@ def compiled_step(rule: RMSprop) -> Step | None:
     if rule.use_ema or rule.gradient_accumulation_steps:
         return None
     try:
-        _traced(rule, "", np.dtype(np.float32), ["second_moment", *_optional(rule)], 0)
+        _traced(rule, "", np.dtype(np.float32), list(rule.slots(rule.init({}))), 0)
     except NotElementwiseError:
         return None
 
@@ -66,12 +66,9 @@ def compiled_step(rule: RMSprop) -> Step | None:
     return step
 
 
-def _optional(rule: RMSprop) -> list[str]:
-    used = {"first_moment": rule.centered, "momentum_buffer": rule.momentum > 0}
-    return [slot for slot, is_used in used.items() if is_used]
-
-
-def _traced(rule: RMSprop, name: str, dtype: np.dtype[Any], slots: list[str], iterations: int) -> tuple[Any, list[Any]]:
+def _traced(
+    rule: Optimizer, name: str, dtype: np.dtype[Any], slots: list[str], iterations: int
+) -> tuple[Any, list[Any]]:
     """Run the page on symbols; return the loop over what it did, and the constants that it used."""
     record = Record()
     kind = _SymbolDtype(dtype, record)

@@ -4,10 +4,9 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import msgspec
 import numpy as np
 
-from parity.case.spec import Cell
+from parity.case.spec import cell_of
 from parity.circumstances import launch, wire
 from parity.circumstances.child import private_pipes
 from parity.errors import ParityError
@@ -39,7 +38,7 @@ def main() -> None:
 
 
 def _answers(told: Callable[[], dict[str, Any]], memory: int) -> Iterator[dict[str, Any]]:
-    made = problems.make(msgspec.convert(told()["cell"], Cell))
+    made = problems.make(cell_of(told()["cell"]))
     judges = Judges(made)
     wanted = told()
     plan = Plan(tuple(wanted["slots"]), wanted["capacity"], layout_of(made.params), made.dtype)

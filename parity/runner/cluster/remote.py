@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from parity.case.spec import CASES, Cell
+from parity.case.spec import CASES, cell_of
 from parity.circumstances import wire
 from parity.circumstances.doctor import ENVIRONMENT, WORKER_ENVIRONMENT, circumstances
 from parity.errors import ParityError
@@ -133,7 +133,7 @@ def perform(payload: bytes, order: bytes) -> bytes:
         return wire.packed({"unlike": found, "worker": worker.address})
     worker.log_event(TOPIC, [shared["run"], given["index"]])
     given["cell"]["folder"] = str(local(given["cell"]["folder"])) if given["cell"]["folder"] else ""
-    task = Task(given["index"], msgspec.convert(given["cell"], Cell), given["subject"])
+    task = Task(given["index"], cell_of(given["cell"]), given["subject"])
     answer = _bench(shared).perform(task, shared["time_limit"])
     return wire.packed({**answer, "worker": worker.address})
 

@@ -7,6 +7,7 @@ import msgspec
 import numpy as np
 
 from parity.bounds.numerics import Array
+from parity.case.rule import DEFAULT
 from parity.case.spec import Cell
 from parity.problem.problems import MlpProblem, Problem, QuadraticProblem
 
@@ -21,7 +22,8 @@ def described(cell: Cell) -> dict[str, Any]:
     found: dict[str, Any] = {name: msgspec.to_builtins(getattr(cell, name)) for name in _TIED}
     given = cell.hyperparameters
     full = {name: msgspec.to_builtins(getattr(given, name)) for name in given.__struct_fields__}
-    return {**found, "hyperparameters": full}
+    rule = {} if cell.rule == DEFAULT else {"rule": cell.rule}
+    return {**found, **rule, "hyperparameters": full}
 
 
 def tie(problem: Problem, steps: int) -> str:

@@ -1,0 +1,47 @@
+"""The arguments of the optimizers of tf.keras, a record each: plain data, so that listing them costs nothing.
+
+Which of them a rule has, and their defaults, stands on its page; what an argument may be and how people write it, here.
+"""
+
+from typing import NamedTuple
+
+
+class Argument(NamedTuple):
+    """What an argument may be, whatever rule has it.
+
+    Attributes:
+        name: Keras' name.
+        domain: `rate` (a number >= 0 or a schedule), `fraction` (0 to 1), `non_negative`, `positive`, `flag`, `count`
+            (an integer >= 1), `several` (an integer >= 2) or `patterns` (regular expressions).
+        aliases: other names that people give it; a constructor's own use of Keras' name wins.
+        usual: what people set it to, for a search that draws from it alone.
+        limits: beyond these an estimated value is a limit in which the rule turns into another one.
+    """
+
+    name: str
+    domain: str
+    aliases: tuple[str, ...] = ()
+    usual: tuple[float, ...] = ()
+    limits: tuple[float, float] | None = None
+
+
+ARGUMENTS = (
+    Argument("learning_rate", "rate", aliases=("lr", "alpha", "eta", "step_size"), limits=(1e-5, 1e4)),
+    Argument("rho", "fraction", aliases=("decay_rate", "beta", "gamma", "decay"), limits=(0.05, 0.9999)),
+    Argument("momentum", "fraction", aliases=("mu",), limits=(1e-3, 0.9999)),
+    Argument("epsilon", "non_negative", aliases=("eps",), limits=(1e-14, 1e2)),
+    Argument("centered", "flag", aliases=("centred",)),
+    Argument("nesterov", "flag"),
+    Argument("weight_decay", "non_negative", usual=(0.5, 0.0, 0.004, 1.0, 1e30)),
+    Argument("clipnorm", "positive"),
+    Argument("clipvalue", "positive"),
+    Argument("global_clipnorm", "positive"),
+    Argument("use_ema", "flag"),
+    Argument("ema_momentum", "fraction"),
+    Argument("ema_overwrite_frequency", "count"),
+    Argument("loss_scale_factor", "positive", usual=(2.0, 1024.0, 3.0, 1e-3, 65536.0, 1e30)),
+    Argument("gradient_accumulation_steps", "several"),
+    Argument("exclude_from_weight_decay", "patterns"),
+)
+BY_NAME = {argument.name: argument for argument in ARGUMENTS}
+"""Every argument that a page may have without saying more; another one is what its annotation says."""
