@@ -7,7 +7,7 @@ import numpy as np
 
 from parity.bounds.numerics import Array, Format
 from parity.case.spec import Hyperparameters
-from parity.judge.diff import Gaps
+from parity.judge.differences import Differences
 
 SUMMATION = (
     "Possible cause (not tested): the rule sums squares over a tensor to clip by norm, and every library adds in an "
@@ -26,7 +26,7 @@ class Fingerprints:
     flushed: int = 0
 
     def take(
-        self, slot: str, found: Gaps, old: Array | None, gradient: Array | None, given: Hyperparameters, fmt: Format
+        self, found: Differences, old: Array | None, gradient: Array | None, given: Hyperparameters, fmt: Format
     ) -> None:
         """Test the differing elements of one slot against each cause.
 
@@ -43,22 +43,22 @@ class Fingerprints:
             self.contracted += int(np.sum(_contracted(old, gradient, given, fmt) == found.obtained))
 
     def notes(self, sums: bool) -> list[str]:
-        """Return a sentence for each cause that was found; ``sums`` tells that the rule reduces over a tensor."""
-        found = []
+        """Return a sentence for each cause; ``sums`` tells that the rule reduces over a tensor."""
+        sentences = []
         contraction = self.moments > 0 and self.contracted == self.moments
         if sums and self.moments and not contraction:
-            found.append(SUMMATION)
+            sentences.append(SUMMATION)
         if contraction:
-            found.append(
+            sentences.append(
                 f"Cause, second_moment: a contraction. rho*v + (1-rho)*g*g with one rounding instead of two (FMA) "
                 f"yields all {self.moments} differing values to the bit."
             )
         if self.flushed:
-            found.append(
+            sentences.append(
                 f"Cause: subnormal numbers are flushed to zero; {self.flushed} of {self.differing} differing values "
                 f"are 0 where the reference has a subnormal."
             )
-        return found
+        return sentences
 
 
 def _contracted(old: Array, gradient: Array, given: Hyperparameters, fmt: Format) -> Any:
