@@ -153,10 +153,10 @@ class Backlog:
             slot: Pairs(place[where], *(rows[slot].reshape(-1)[where] for rows in (steps.obtained, steps.expected)))
             for slot, where in unequal.items()
         }
-        slots = [slot for slot in steps.obtained if slot != "gradient"]
-        sampled = draw(slots, drawn, place[drawn], start.rows, steps.expected)
+        before = {slot: start.rows[slot] for slot in steps.obtained if slot != "gradient"}
+        sampled = draw(drawn, place[drawn], before, {slot: steps.expected[slot] for slot in before})
         own = None if gradients is None else gradient_enclosure(gradients, layout, at)
-        elements = Start(start.elements(at), start.iterations)
+        elements = Start({slot: rows.reshape(-1)[at] for slot, rows in start.rows.items()}, start.iterations)
         self._selections.append(Selection(steps.row, at, elements, pairs, sampled, own))
 
     def take(self, errors: SlotRows) -> Batch | None:

@@ -7,7 +7,7 @@ of the kind: what its bound allows has grown over all the steps before, so that 
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import sqrt
 
@@ -84,9 +84,9 @@ class Draw:
     expected: dict[str, Array]
 
 
-def draw(slots: Iterable[str], drawn: Indices, place: Indices, before: SlotRows, after: SlotRows) -> Draw:
-    """Return the sampled values of some slots: ``drawn`` are places in the rows, ``place`` those in the bounds."""
-    columns = ({slot: rows[slot].reshape(-1)[drawn] for slot in slots} for rows in (before, after))
+def draw(drawn: Indices, place: Indices, before: SlotRows, after: SlotRows) -> Draw:
+    """Return the sampled values of the slots in ``before``: ``drawn`` are places in rows, ``place`` in the bounds."""
+    columns = ({slot: rows[slot].reshape(-1)[drawn] for slot in before} for rows in (before, after))
     return Draw(place, *columns)
 
 

@@ -77,7 +77,7 @@ class Account:
         self._first: Divergence | None = None
         self._non_finite: Divergence | None = None
         self._worst: Worst | None = None
-        self._compared = self._differing = self._undecided = 0
+        self._start = self._compared = self._differing = self._undecided = 0
         self._notes: list[str] = []
         self._flips: list[BranchFlip] = []
         self._losses: dict[str, list[float]] = {"obtained": [], "expected": []}
@@ -100,6 +100,7 @@ class Account:
     def open(self, start: int, count: int, slots: Sequence[str]) -> None:
         """Take up some steps: those of a block, whose differences are written next."""
         self._table.thin()
+        self._start = start
         self._parts = {slot: self._table.open(start, count, slot) for slot in slots}
         self._compared += count * self._layout.size * sum(slot != "gradient" for slot in slots)
 
@@ -113,25 +114,25 @@ class Account:
                 continue
             none = np.zeros(len(at), dtype=self._wide)
             found = differences(slot, np.zeros_like(at), at, obtained[slot][at], expected[slot][at], none)
-            self.write(found, 0)
+            self.write(found)
             if (outside := found.outside).any():
-                self.diverge(0, self._first_tensor(found, outside), slot, _AT_START)
+                self.diverge(self._first_tensor(found, outside), slot, _AT_START)
 
-    def write(self, found: Differences, start: int) -> None:
-        """Write what differs in a slot over some steps from ``start`` on, and keep the worst."""
-        peak = self._parts[found.slot].write(found, lambda row: self._rate(start + row))
+    def write(self, found: Differences) -> None:
+        """Write what differs in a slot over the steps that were taken up, and keep the worst."""
+        peak = self._parts[found.slot].write(found, lambda row: self._rate(self._start + row))
         self._differing += len(found.row) if found.slot != "gradient" else 0
         self._undecided += int(np.sum(~np.isfinite(found.bound)))
         if self._worst is not None and _rank(peak.ratio) <= _rank(self._worst.ratio):
             return
         in_steps = shown(peak.in_steps) if found.slot == "parameter" else None
-        self._worst = self._place(found, peak.at, start, shown(peak.ratio), in_steps)
+        self._worst = self._place(found, peak.at, shown(peak.ratio), in_steps)
 
     def write_drift(
-        self, step: int, row: int, obtained: SlotRows, expected: SlotRows, measure: Callable[[Array, Array], Drift]
+        self, row: int, obtained: SlotRows, expected: SlotRows, measure: Callable[[Array, Array], Drift]
     ) -> None:
         """Write what differs after one step where no bound exists; the worst is the largest of a parameter."""
-        rate = self._rate(step)
+        rate = self._rate(self._start + row)
         differing = {
             slot: part.write_drift(row, obtained[slot], expected[slot], rate, measure)
             for slot, part in self._parts.items()
@@ -142,18 +143,16 @@ class Account:
         position, largest, in_steps = self._parts["parameter"].largest(row)
         if self._worst is not None and not largest > abs(float(self._worst.difference)):
             return
-        at, first = np.array([position], dtype=np.int64), np.zeros(1, dtype=np.int64)
+        at, rows = np.array([position], dtype=np.int64), np.array([row], dtype=np.int64)
         unknown = np.full(1, np.inf, dtype=self._wide)
-        found = differences("parameter", first, at, obtained["parameter"][at], expected["parameter"][at], unknown)
-        self._worst = self._place(found, 0, step, "NaN", shown(in_steps))
+        found = differences("parameter", rows, at, obtained["parameter"][at], expected["parameter"][at], unknown)
+        self._worst = self._place(found, 0, "NaN", shown(in_steps))
 
-    def _place(
-        self, found: Differences, at: int, start: int, ratio: float | str, in_steps: float | str | None
-    ) -> Worst:
+    def _place(self, found: Differences, at: int, ratio: float | str, in_steps: float | str | None) -> Worst:
         name, index = self._layout.index(int(found.position[at]))
         obtained, expected = (self._narrow(values[at]) for values in (found.obtained, found.expected))
         distances = shown(found.bound[at]), shown(found.signed[at]), ratio, shown(found.ulp[at]), in_steps
-        return Worst(start + int(found.row[at]), found.slot, name, index, obtained, expected, *distances)
+        return Worst(self._start + int(found.row[at]), found.slot, name, index, obtained, expected, *distances)
 
     def first_outside(self, found: Sequence[Differences]) -> list[Differences]:
         """Return, for each slot, the first tensor that is outside its bound, all at the first such step.
@@ -174,14 +173,18 @@ class Account:
         tensor = self._layout.tensor_of(found.position)
         return found.among(tensor == tensor[np.argmax(outside)])
 
-    def diverge(self, step: int, found: Differences, stage: str, note: str) -> None:
-        """Keep the element farthest outside its bound as the first divergence, unless one is kept already."""
+    def diverge(self, found: Differences, stage: str, note: str) -> None:
+        """Keep the element farthest outside its bound as the first divergence, unless one is kept already.
+
+        ``found`` are elements of one tensor after one step.
+        """
         ratio, broken = found.ratio, found.broken
         at = int(np.argmax(np.where(broken, np.inf, np.where(np.isnan(ratio), -1.0, ratio))))
         name, index = self._layout.index(int(found.position[at]))
         obtained, expected = (self._narrow(values[at]) for values in (found.obtained, found.expected))
         exact = None if found.exact is None else shown(found.exact[at])
         bound = shown(found.bound[at])
+        step = self._start + int(found.row[at])
         record = Divergence(step, found.slot, name, index, obtained, expected, bound, stage, exact, note)
         if broken[at] and self._first is None:
             self._non_finite = self._non_finite or record

@@ -73,9 +73,10 @@ class Free:
 
     def _judge(self, block: Block, slots: Sequence[str]) -> None:
         """Make the steps of a block, each from where the reference is; bound what differs, and enter it."""
+        assert block.gradient_rows is not None
         columns: dict[str, list[tuple[Array, ...]]] = {slot: [] for slot in slots}
         for row in range(block.count):
-            start = Start({**self._state, "gradient": block.before("gradient", row, row + 1)[0]}, block.start + row)
+            start = Start({**self._state, "gradient": block.gradient_rows[row]}, block.start + row)
             self._state = self._reference.page.step(start)
             obtained = {slot: block.rows[slot][row + 1] for slot in slots}
             apart = {slot: self._reference.forms.unequal(obtained[slot], self._state[slot]) for slot in slots}
@@ -90,12 +91,12 @@ class Free:
             if parts
         ]
         for each in found:
-            self._account.write(each, block.start)
+            self._account.write(each)
         outside = self._account.first_outside(found)
         if outside:
             slot = stage.earliest([each.slot for each in outside])
             first = next(each for each in outside if each.slot == slot)
-            self._account.diverge(block.start + int(first.row[0]), first, slot, "")
+            self._account.diverge(first, slot, "")
 
     def _drift(self, envelope: Envelope, block: Block, row: int) -> None:
         """Make a step with the reference's own gradients, and measure how far the subject is from it."""
@@ -110,7 +111,7 @@ class Free:
         self._state = self._reference.page.step(Start({**self._state, "gradient": gradient}, step))
         obtained = {slot: rows[row + 1] for slot, rows in block.rows.items()}
         envelope.step(step, obtained["parameter"], self._state["parameter"])
-        self._account.write_drift(step, row, obtained, self._state, self._reference.forms.drift)
+        self._account.write_drift(row, obtained, self._state, self._reference.forms.drift)
 
 
 class Reach:
@@ -152,8 +153,9 @@ class Reach:
 
         def enclose(piece: slice) -> Enclosures:
             at = active[piece]
+            rows = {slot: row[at] for slot, row in start.rows.items()}
             reached = {slot: errors[at] for slot, errors in self.errors.items()}
-            enclosures = self._reference.bounded.enclose(start.elements(at), reached, start.iterations)
+            enclosures = self._reference.bounded.enclose(rows, reached, start.iterations)
             return {slot: enclosures[slot] for slot in reached}
 
         return self._reference.bounded.in_pieces(enclose, len(active))

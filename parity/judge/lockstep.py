@@ -60,7 +60,9 @@ class Lockstep:
             stride = max(1, STRIDE_BYTES // max(layout.size * itemsize, 1))
         for first in range(0, block.count, stride):
             self._compare(block, slots, first, min(first + stride, block.count))
-        self._settle(block)
+        _, outside = self._settle()
+        if outside:
+            self._locate(block, outside)
         if block.losses is not None:
             self._account.add_losses("obtained", [float(value) for value in block.losses])
 
@@ -96,13 +98,17 @@ class Lockstep:
         unequal = {slot: at for slot, at in apart.items() if at is not None}
         drawn = self._sample.within(block.start + first, last - first)
         if unequal or self._hidden or len(drawn):
-            gradients = self._gradient_bounds(block, start, first)
+            gradients = self._gradient_bounds(start, obtained.get("gradient")) if self._computes else None
             steps = Steps(first, start, obtained, expected)
             self._backlog.add(steps, unequal, drawn, bool(self._hidden), gradients)
-        if self._hidden:
-            self._carry(self._settle(block), expected)
-        elif not self._batches or self._backlog.size > PENDING:
-            self._settle(block)
+        if self._batches and self._backlog.size <= PENDING:
+            return
+        enclosures, outside = self._settle()
+        if outside:
+            self._locate(block, outside)
+        for slot in self._hidden:
+            own = expected[slot][0]
+            self._hidden[slot], self._hidden_errors[slot] = own, bound_around(own, *enclosures[slot])
 
     def _start(self, block: Block, first: int, last: int) -> tuple[Start, float | None]:
         """Return what some steps start from, and the reference's loss there, if the problem has one.
@@ -110,40 +116,39 @@ class Lockstep:
         Where gradients are computed they are the reference's own, of one step.
         """
         shown = ("parameter", *(slot for slot in self._reference.page.slots if slot in block.rows))
-        rows = {slot: block.before(slot, first, last) for slot in shown}
+        rows = {slot: block.rows[slot][first:last] for slot in shown}
         rows |= {slot: row[None] for slot, row in self._hidden.items()}
         source, step, layout = self._problem.cell.gradients, block.start + first, self._reference.layout
         if source == "computed":
             evaluation = self._problem.evaluate(layout.split(rows["parameter"][0]), step)
             return Start({**rows, "gradient": layout.join(evaluation.gradients)[None]}, step), evaluation.loss
+        assert block.gradient_rows is not None
         loss = self._problem.loss(layout.split(rows["parameter"][0]), step) if source == "shared" else None
-        return Start({**rows, "gradient": block.before("gradient", first, last)}, step), loss
+        return Start({**rows, "gradient": block.gradient_rows[first:last]}, step), loss
 
-    def _gradient_bounds(self, block: Block, start: Start, row: int) -> GradientBounds | None:
-        """Return bounds on the reference's own gradients of one step; keep the branches that they leave open."""
-        if not self._computes:
-            return None
+    def _gradient_bounds(self, start: Start, gradient: Array | None) -> GradientBounds:
+        """Return bounds on the reference's own gradients of one step; keep the branches that they leave open.
+
+        ``gradient`` is the subject's, where it shows it.
+        """
         split = self._reference.layout.split
         bounds = self._problem.bounds(split(start.rows["parameter"][0]), start.iterations)
-        if block.gradient_rows is not None and self._account.flips_left:
-            obtained, expected = split(block.gradient_rows[row]), split(start.rows["gradient"][0])
+        if gradient is not None and self._account.flips_left:
+            obtained, expected = split(gradient[0]), split(start.rows["gradient"][0])
             for flip in undecided_branches(bounds, obtained, expected, start.iterations):
                 self._account.flip(flip)
         return bounds
 
-    def _settle(self, block: Block) -> Enclosures:
-        """Bound all that waits, enter what differs into the account, and return the bounds."""
+    def _settle(self) -> tuple[Enclosures, list[Differences]]:
+        """Bound all that waits and enter it into the account; return the bounds, and what is outside them first."""
         batch = self._backlog.take(self._hidden_errors)
         if batch is None:
-            return {}
+            return {}, []
         found = [self._differences(batch, slot) for slot in self._account.slots if slot in batch.slots]
         for each in found:
-            self._account.write(each, block.start)
-        outside = self._account.first_outside(found)
-        if outside:
-            self._locate(block, outside)
+            self._account.write(each)
         self._catch = total(self._catch, batch.catch())
-        return batch.enclosures
+        return batch.enclosures, self._account.first_outside(found)
 
     def _differences(self, batch: Batch, slot: str) -> Differences:
         """Return what differs in one slot, once it was looked at for causes."""
@@ -154,12 +159,6 @@ class Lockstep:
             given, format = self._problem.cell.hyperparameters, self._reference.format
             self._fingerprints.take(found, old, gradient, given, format)
         return found
-
-    def _carry(self, enclosures: Enclosures, expected: SlotRows) -> None:
-        """Take the reference's own step for the slots that the subject hides, with the bound that it has reached."""
-        for slot in self._hidden:
-            own = expected[slot][0]
-            self._hidden[slot], self._hidden_errors[slot] = own, bound_around(own, *enclosures[slot])
 
     def _locate(self, block: Block, outside: Sequence[Differences]) -> None:
         """Name the stage of the first divergence: of the slot that the formula computes first."""
@@ -175,4 +174,4 @@ class Lockstep:
         update = updates[name] if updates else None
         given = self._problem.cell.hyperparameters
         where, note = stage.locate(slot, name, {"parameter": params, **before}, after, update, given)
-        self._account.diverge(block.start + row, found, where, note)
+        self._account.diverge(found, where, note)

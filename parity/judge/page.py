@@ -7,7 +7,7 @@ from typing import Any
 from parity.bounds.bounded import Bounded
 from parity.bounds.compiled.forms import Forms, forms
 from parity.bounds.compiled.kinds import Step
-from parity.bounds.numerics import Array, Format, Indices, format_of
+from parity.bounds.numerics import Array, Format, format_of
 from parity.bounds.rule import (
     BoundedRMSprop,
     ByTensor,
@@ -44,10 +44,6 @@ class Start:
 
     rows: SlotRows
     iterations: int
-
-    def elements(self, at: Indices) -> dict[str, Array]:
-        """Return some elements of every row, as positions in the rows taken as one."""
-        return {slot: row.reshape(-1)[at] for slot, row in self.rows.items()}
 
 
 @dataclass(frozen=True, slots=True)

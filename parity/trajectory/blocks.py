@@ -43,25 +43,17 @@ class Block:
     gradient_rows: Array | None
     losses: NDArray[np.float64] | None
 
-    def before(self, slot: str, first: int, last: int) -> Array:
-        """Return what some steps of the block start from, ``[last - first, size]``; "gradient" is what goes into them.
-
-        Raises:
-            KeyError: the subject does not show it.
-        """
-        if slot != "gradient":
-            return self.rows[slot][first:last]
-        if self.gradient_rows is None:
-            raise KeyError(slot)
-        return self.gradient_rows[first:last]
-
     def after(self, slot: str, first: int, last: int) -> Array:
         """Return what some steps of the block end in, ``[last - first, size]``; "gradient" is what went into them.
 
         Raises:
             KeyError: the subject does not show it.
         """
-        return self.before(slot, first, last) if slot == "gradient" else self.rows[slot][first + 1 : last + 1]
+        if slot != "gradient":
+            return self.rows[slot][first + 1 : last + 1]
+        if self.gradient_rows is None:
+            raise KeyError(slot)
+        return self.gradient_rows[first:last]
 
     @property
     def columns(self) -> Columns:
@@ -167,7 +159,9 @@ class Recorder:
             return
         n = self._count
         losses = self._losses[:n].copy() if self._has_losses else None
-        yield self._plan.block(self._places[0], self._start, n, self._has_gradients, losses)
+        states = {slot: rows[: n + 1] for slot, rows in self._rows.items()}
+        gradients = self._gradients[:n] if self._has_gradients else None
+        yield Block(self._start, n, self._plan.layout, states, gradients, losses)
         last = {slot: rows[n] for slot, rows in self._rows.items()}
         self._places.append(self._places.pop(0))
         self._open()
@@ -177,10 +171,9 @@ class Recorder:
 
     def _open(self) -> None:
         """Take up the first place."""
-        self._rows, gradients = self._plan.rows(self._places[0])
-        self._columns = {
-            slot: self._plan.layout.split(rows) for slot, rows in {**self._rows, "gradient": gradients}.items()
-        }
+        self._rows, self._gradients = self._plan.rows(self._places[0])
+        rows = {**self._rows, "gradient": self._gradients}
+        self._columns = {slot: self._plan.layout.split(each) for slot, each in rows.items()}
 
     def _copy(self, slot: str, tensors: Mapping[str, Any], step: int, index: int) -> None:
         """Write what a subject shows of a slot into a row, if its names, shapes and dtypes are the case's."""
