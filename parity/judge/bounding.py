@@ -11,7 +11,7 @@ from parity.bounds.network import GradientBounds
 from parity.bounds.numerics import Array, Indices
 from parity.bounds.rule import Enclosure, Enclosures, SlotRows, bound_around
 from parity.judge.catch import Draw, catch, draw, total
-from parity.judge.differences import Differences, differences
+from parity.judge.gaps import Gaps, gaps_of
 from parity.judge.page import Page, Reference, Start
 from parity.trajectory.layout import Layout
 from parity.verdicts.results import Catch
@@ -38,7 +38,7 @@ class Pairs:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The elements of some steps whose bounds are wanted.
+    """The elements of some steps that are to be bounded.
 
     ``at`` are their positions in the rows ``[steps, size]`` taken as one, ``row`` the block's row of the first step.
     ``start`` holds what these elements start from, ``pairs`` the differing ones by slot, ``draw`` those that are in the
@@ -60,7 +60,7 @@ class Batch:
     selections: Sequence[Selection]
     enclosures: Enclosures
 
-    def _with_offsets(self) -> list[tuple[Selection, int]]:
+    def _offsets(self) -> list[tuple[Selection, int]]:
         ends = np.cumsum([len(each.at) for each in self.selections])
         return [(each, int(end) - len(each.at)) for each, end in zip(self.selections, ends, strict=True)]
 
@@ -71,10 +71,10 @@ class Batch:
 
     def places(self, slot: str) -> Indices:
         """Return where the differing elements of a slot stand in the enclosures."""
-        parts = [each.pairs[slot].place + offset for each, offset in self._with_offsets() if slot in each.pairs]
+        parts = [each.pairs[slot].place + offset for each, offset in self._offsets() if slot in each.pairs]
         return np.concatenate(parts)
 
-    def differences(self, slot: str, size: int) -> Differences:
+    def gaps(self, slot: str, size: int) -> Gaps:
         """Return what differs in one slot, by rows of ``size`` elements, with the bounds around the expected values."""
         rows, columns = [], []
         for each in (each for each in self.selections if slot in each.pairs):
@@ -85,7 +85,7 @@ class Batch:
         position, obtained, expected = (np.concatenate(parts) for parts in zip(*columns, strict=True))
         value, error = (part[self.places(slot)] for part in self.enclosures[slot])
         bound = bound_around(expected, value, error)
-        return differences(slot, np.concatenate(rows), position, obtained, expected, bound, value)
+        return gaps_of(slot, np.concatenate(rows), position, obtained, expected, bound, value)
 
     def moments(self, page: Page) -> tuple[Array, Array] | None:
         """Return the old second moments of all elements and the gradients that enter them.
@@ -101,7 +101,7 @@ class Batch:
     def catch(self) -> dict[str, Catch]:
         """Count, for each slot, what the bounds on sampled elements would catch."""
         counts: dict[str, Catch] = {}
-        for each, offset in self._with_offsets():
+        for each, offset in self._offsets():
             if len(each.draw.place):
                 counts = total(counts, catch(each.draw, self.enclosures, offset))
         return counts
@@ -130,7 +130,7 @@ class Backlog:
         self,
         steps: Steps,
         unequal: Mapping[str, Indices],
-        drawn: Indices,
+        places: Indices,
         whole: bool,
         gradients: GradientBounds | None,
     ) -> None:
@@ -139,14 +139,14 @@ class Backlog:
         Args:
             steps: what was obtained and expected.
             unequal: positions of differing elements in the rows taken as one, by slot; only slots that differ.
-            drawn: positions of the sample.
+            places: positions of the sample.
             whole: whether everything is to be bounded, whatever differs.
             gradients: bounds on those of the one step, where the reference computes its own.
         """
         layout, start = self._reference.layout, steps.start
         size = start.rows["parameter"].size
-        wanted = [*unequal.values(), *([drawn] if len(drawn) else [])]
-        at = np.arange(size) if whole or layout.by_name else _union(wanted, size)
+        positions = [*unequal.values(), *([places] if len(places) else [])]
+        at = np.arange(size) if whole or layout.by_name else _union(positions, size)
         place = np.empty(size, dtype=np.int64)
         place[at] = np.arange(len(at))
         pairs = {
@@ -154,10 +154,10 @@ class Backlog:
             for slot, where in unequal.items()
         }
         before = {slot: start.rows[slot] for slot in steps.obtained if slot != "gradient"}
-        sampled = draw(drawn, place[drawn], before, {slot: steps.expected[slot] for slot in before})
+        sample = draw(places, place[places], before, {slot: steps.expected[slot] for slot in before})
         own = None if gradients is None else gradient_enclosure(gradients, layout, at)
         elements = Start({slot: rows.reshape(-1)[at] for slot, rows in start.rows.items()}, start.iterations)
-        self._selections.append(Selection(steps.row, at, elements, pairs, sampled, own))
+        self._selections.append(Selection(steps.row, at, elements, pairs, sample, own))
 
     def take(self, errors: SlotRows) -> Batch | None:
         """Bound all that waits and return it, None if nothing does.
@@ -167,10 +167,10 @@ class Backlog:
         selections, self._selections = self._selections, []
         if not selections:
             return None
-        rows = {slot: _joined([each.start.rows[slot] for each in selections]) for slot in selections[0].start.rows}
+        rows = {slot: _concatenate([each.start.rows[slot] for each in selections]) for slot in selections[0].start.rows}
         own = [each.gradient for each in selections if each.gradient is not None]
         if own:
-            rows["gradient"], error = (_joined(parts) for parts in zip(*own, strict=True))
+            rows["gradient"], error = (_concatenate(parts) for parts in zip(*own, strict=True))
             errors = {**errors, "gradient": error}
         return Batch(selections, self._enclose(rows, errors, selections[0].start.iterations))
 
@@ -199,7 +199,7 @@ def gradient_enclosure(bounds: GradientBounds, layout: Layout, at: Indices) -> E
     return np.concatenate([pair[0] for pair in pairs]), np.concatenate([pair[1] for pair in pairs])
 
 
-def _joined(parts: Sequence[Array]) -> Array:
+def _concatenate(parts: Sequence[Array]) -> Array:
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 

@@ -84,9 +84,9 @@ class Draw:
     expected: dict[str, Array]
 
 
-def draw(drawn: Indices, place: Indices, before: SlotRows, after: SlotRows) -> Draw:
-    """Return the sampled values of the slots in ``before``: ``drawn`` are places in rows, ``place`` in the bounds."""
-    columns = ({slot: rows[slot].reshape(-1)[drawn] for slot in before} for rows in (before, after))
+def draw(positions: Indices, place: Indices, before: SlotRows, after: SlotRows) -> Draw:
+    """Return the sampled values of the slots in ``before``: ``positions`` are in rows, ``place`` in bounds."""
+    columns = ({slot: rows[slot].reshape(-1)[positions] for slot in before} for rows in (before, after))
     return Draw(place, *columns)
 
 

@@ -69,11 +69,11 @@ def _copies(problem: Problem, page: Page) -> list[_Copy]:
     copies = []
     for seed in range(COPIES):
         rng = np.random.default_rng([problem.cell.seed, seed])
-        moved = {}
+        params = {}
         for name, w in problem.params.items():
             toward = np.where(rng.random(w.shape) < 0.5, -np.inf, np.inf).astype(w.dtype)
-            moved[name] = np.asarray(np.nextafter(w, toward))
-        copies.append(_Copy(moved, page.rule.init(moved), page.make))
+            params[name] = np.asarray(np.nextafter(w, toward))
+        copies.append(_Copy(params, page.rule.init(params), page.make))
     return copies
 
 

@@ -10,7 +10,7 @@ from parity.bounds.drift import Drift
 from parity.bounds.numerics import Array, Indices, shown
 from parity.bounds.rule import SlotRows
 from parity.case.spec import Cell
-from parity.judge.differences import Differences, differences
+from parity.judge.gaps import Gaps, gaps_of
 from parity.judge.page import Reference
 from parity.judge.table import Part, Table
 from parity.verdicts.results import BranchFlip, Catch, Comparison, Divergence, StepTable, Worst
@@ -113,20 +113,20 @@ class Account:
             if at is None:
                 continue
             none = np.zeros(len(at), dtype=self._wide)
-            found = differences(slot, np.zeros_like(at), at, obtained[slot][at], expected[slot][at], none)
-            self.write(found)
-            if (outside := found.outside).any():
-                self.diverge(self._first_tensor(found, outside), slot, _AT_START)
+            gaps = gaps_of(slot, np.zeros_like(at), at, obtained[slot][at], expected[slot][at], none)
+            self.write(gaps)
+            if (outside := gaps.outside).any():
+                self.diverge(self._first_tensor(gaps, outside), slot, _AT_START)
 
-    def write(self, found: Differences) -> None:
+    def write(self, gaps: Gaps) -> None:
         """Write what differs in a slot over the steps that were taken up, and keep the worst."""
-        peak = self._parts[found.slot].write(found, lambda row: self._rate(self._start + row))
-        self._differing += len(found.row) if found.slot != "gradient" else 0
-        self._undecided += int(np.sum(~np.isfinite(found.bound)))
+        peak = self._parts[gaps.slot].write(gaps, lambda row: self._rate(self._start + row))
+        self._differing += len(gaps.row) if gaps.slot != "gradient" else 0
+        self._undecided += int(np.sum(~np.isfinite(gaps.bound)))
         if self._worst is not None and _rank(peak.ratio) <= _rank(self._worst.ratio):
             return
-        in_steps = shown(peak.in_steps) if found.slot == "parameter" else None
-        self._worst = self._place(found, peak.at, shown(peak.ratio), in_steps)
+        in_steps = shown(peak.in_steps) if gaps.slot == "parameter" else None
+        self._worst = self._place(gaps, peak.at, shown(peak.ratio), in_steps)
 
     def write_drift(
         self, row: int, obtained: SlotRows, expected: SlotRows, measure: Callable[[Array, Array], Drift]
@@ -145,47 +145,47 @@ class Account:
             return
         at, rows = np.array([position], dtype=np.int64), np.array([row], dtype=np.int64)
         unknown = np.full(1, np.inf, dtype=self._wide)
-        found = differences("parameter", rows, at, obtained["parameter"][at], expected["parameter"][at], unknown)
-        self._worst = self._place(found, 0, "NaN", shown(in_steps))
+        gaps = gaps_of("parameter", rows, at, obtained["parameter"][at], expected["parameter"][at], unknown)
+        self._worst = self._place(gaps, 0, "NaN", shown(in_steps))
 
-    def _place(self, found: Differences, at: int, ratio: float | str, in_steps: float | str | None) -> Worst:
-        name, index = self._layout.index(int(found.position[at]))
-        obtained, expected = (self._narrow(values[at]) for values in (found.obtained, found.expected))
-        distances = shown(found.bound[at]), shown(found.signed[at]), ratio, shown(found.ulp[at]), in_steps
-        return Worst(self._start + int(found.row[at]), found.slot, name, index, obtained, expected, *distances)
+    def _place(self, gaps: Gaps, at: int, ratio: float | str, in_steps: float | str | None) -> Worst:
+        name, index = self._layout.index(int(gaps.position[at]))
+        obtained, expected = (self._narrow(values[at]) for values in (gaps.obtained, gaps.expected))
+        distances = shown(gaps.bound[at]), shown(gaps.signed[at]), ratio, shown(gaps.ulp[at]), in_steps
+        return Worst(self._start + int(gaps.row[at]), gaps.slot, name, index, obtained, expected, *distances)
 
-    def first_outside(self, found: Sequence[Differences]) -> list[Differences]:
+    def first_outside(self, gaps: Sequence[Gaps]) -> list[Gaps]:
         """Return, for each slot, the first tensor that is outside its bound, all at the first such step.
 
         Nothing is returned where none is, or where the first divergence is known.
         """
         if self.settled:
             return []
-        outside = [(each, where) for each in found if (where := each.outside).any()]
+        outside = [(each, where) for each in gaps if (where := each.outside).any()]
         if not outside:
             return []
         row = min(int(each.row[np.argmax(where)]) for each, where in outside)
         here = [(each.among(each.row == row), where[each.row == row]) for each, where in outside]
         return [self._first_tensor(each, where) for each, where in here if where.any()]
 
-    def _first_tensor(self, found: Differences, outside: Array) -> Differences:
+    def _first_tensor(self, gaps: Gaps, outside: Array) -> Gaps:
         """Return the elements of the first tensor that has one outside its bound."""
-        tensor = self._layout.tensor_of(found.position)
-        return found.among(tensor == tensor[np.argmax(outside)])
+        tensor = self._layout.tensor_of(gaps.position)
+        return gaps.among(tensor == tensor[np.argmax(outside)])
 
-    def diverge(self, found: Differences, stage: str, note: str) -> None:
+    def diverge(self, gaps: Gaps, stage: str, note: str) -> None:
         """Keep the element farthest outside its bound as the first divergence, unless one is kept already.
 
-        ``found`` are elements of one tensor after one step.
+        ``gaps`` are elements of one tensor after one step.
         """
-        ratio, broken = found.ratio, found.broken
+        ratio, broken = gaps.ratio, gaps.broken
         at = int(np.argmax(np.where(broken, np.inf, np.where(np.isnan(ratio), -1.0, ratio))))
-        name, index = self._layout.index(int(found.position[at]))
-        obtained, expected = (self._narrow(values[at]) for values in (found.obtained, found.expected))
-        exact = None if found.exact is None else shown(found.exact[at])
-        bound = shown(found.bound[at])
-        step = self._start + int(found.row[at])
-        record = Divergence(step, found.slot, name, index, obtained, expected, bound, stage, exact, note)
+        name, index = self._layout.index(int(gaps.position[at]))
+        obtained, expected = (self._narrow(values[at]) for values in (gaps.obtained, gaps.expected))
+        exact = None if gaps.exact is None else shown(gaps.exact[at])
+        bound = shown(gaps.bound[at])
+        step = self._start + int(gaps.row[at])
+        record = Divergence(step, gaps.slot, name, index, obtained, expected, bound, stage, exact, note)
         if broken[at] and self._first is None:
             self._non_finite = self._non_finite or record
         elif self._non_finite is None:

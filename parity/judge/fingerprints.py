@@ -7,7 +7,7 @@ import numpy as np
 
 from parity.bounds.numerics import Array, Format
 from parity.case.spec import Hyperparameters
-from parity.judge.differences import Differences
+from parity.judge.gaps import Gaps
 
 SUMMATION = (
     "Possible cause (not tested): the rule sums squares over a tensor to clip by norm, and every library adds in an "
@@ -21,31 +21,31 @@ class Fingerprints:
     """Counts how many differing elements a named cause explains to the bit."""
 
     moments: int = 0
-    contracted: int = 0
+    contractions: int = 0
     differing: int = 0
-    flushed: int = 0
+    flushes: int = 0
 
     def take(
-        self, found: Differences, old: Array | None, gradient: Array | None, given: Hyperparameters, fmt: Format
+        self, gaps: Gaps, old: Array | None, gradient: Array | None, arguments: Hyperparameters, fmt: Format
     ) -> None:
         """Test the differing elements of one slot against each cause.
 
         ``old`` are the second moments before the step and ``gradient`` what goes into them, for that slot alone.
         """
-        self.differing += len(found.row)
+        self.differing += len(gaps.row)
         if fmt.name == "float32":
-            small = (found.expected != 0) & (np.abs(found.expected) < fmt.underflow)
-            self.flushed += int(np.sum(small & (found.obtained == 0)))
+            small = (gaps.expected != 0) & (np.abs(gaps.expected) < fmt.underflow)
+            self.flushes += int(np.sum(small & (gaps.obtained == 0)))
         if old is None or gradient is None:
             return
-        self.moments += len(found.row)
+        self.moments += len(gaps.row)
         if fmt.dtype.itemsize <= 4:
-            self.contracted += int(np.sum(_contracted(old, gradient, given, fmt) == found.obtained))
+            self.contractions += int(np.sum(_contraction(old, gradient, arguments, fmt) == gaps.obtained))
 
     def notes(self, sums: bool) -> list[str]:
         """Return a sentence for each cause; ``sums`` tells that the rule reduces over a tensor."""
         sentences = []
-        contraction = self.moments > 0 and self.contracted == self.moments
+        contraction = self.moments > 0 and self.contractions == self.moments
         if sums and self.moments and not contraction:
             sentences.append(SUMMATION)
         if contraction:
@@ -53,17 +53,17 @@ class Fingerprints:
                 f"Cause, second_moment: a contraction. rho*v + (1-rho)*g*g with one rounding instead of two (FMA) "
                 f"yields all {self.moments} differing values to the bit."
             )
-        if self.flushed:
+        if self.flushes:
             sentences.append(
-                f"Cause: subnormal numbers are flushed to zero; {self.flushed} of {self.differing} differing values "
+                f"Cause: subnormal numbers are flushed to zero; {self.flushes} of {self.differing} differing values "
                 f"are 0 where the reference has a subnormal."
             )
         return sentences
 
 
-def _contracted(old: Array, gradient: Array, given: Hyperparameters, fmt: Format) -> Any:
+def _contraction(old: Array, gradient: Array, arguments: Hyperparameters, fmt: Format) -> Any:
     """Return rho*v + (1-rho)*g*g as a fused multiply-add rounds it: the product rho*v is not rounded by itself."""
     kind = fmt.dtype.type
-    added = (kind(1 - given.rho) * (gradient * gradient)).astype(fmt.wide)
-    kept = np.asarray(kind(given.rho)).astype(fmt.wide) * old.astype(fmt.wide)
-    return (kept + added).astype(fmt.dtype).astype(fmt.wide)
+    square = (kind(1 - arguments.rho) * (gradient * gradient)).astype(fmt.wide)
+    moment = np.asarray(kind(arguments.rho)).astype(fmt.wide) * old.astype(fmt.wide)
+    return (moment + square).astype(fmt.dtype).astype(fmt.wide)

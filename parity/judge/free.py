@@ -10,10 +10,10 @@ import numpy as np
 from parity.bounds.numerics import Array, Indices
 from parity.bounds.rule import Enclosures, SlotRows, bound_around
 from parity.judge import stage
-from parity.judge.differences import differences
 from parity.judge.envelope import Envelope
 from parity.judge.evidence import Account, Evidence
 from parity.judge.flips import parted_branches
+from parity.judge.gaps import gaps_of
 from parity.judge.page import Reference, Start, reference
 from parity.problem.problems import Problem
 from parity.trajectory.blocks import Block
@@ -85,14 +85,14 @@ class Free:
             for slot, at in unequal.items():
                 values = (rows[slot][at] for rows in (obtained, self._state, self._reach.errors))
                 columns[slot].append((np.full(len(at), row, dtype=np.int64), at, *values))
-        found = [
-            differences(slot, *(np.concatenate(each) for each in zip(*parts, strict=True)))
+        gaps = [
+            gaps_of(slot, *(np.concatenate(each) for each in zip(*parts, strict=True)))
             for slot, parts in columns.items()
             if parts
         ]
-        for each in found:
+        for each in gaps:
             self._account.write(each)
-        outside = self._account.first_outside(found)
+        outside = self._account.first_outside(gaps)
         if outside:
             slot = stage.earliest([each.slot for each in outside])
             first = next(each for each in outside if each.slot == slot)

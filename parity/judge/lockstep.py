@@ -12,10 +12,10 @@ from parity.bounds.rule import Enclosures, SlotRows, bound_around
 from parity.judge import stage
 from parity.judge.bounding import Backlog, Batch, Steps
 from parity.judge.catch import sample, total
-from parity.judge.differences import Differences
 from parity.judge.evidence import Account, Evidence
 from parity.judge.fingerprints import Fingerprints
 from parity.judge.flips import undecided_branches
+from parity.judge.gaps import Gaps
 from parity.judge.page import Start, reference
 from parity.problem.problems import Problem
 from parity.trajectory.blocks import Block
@@ -36,9 +36,9 @@ class Lockstep:
     def __init__(self, problem: Problem) -> None:
         self._problem, self._computes = problem, problem.cell.gradients == "computed"
         self._reference = reference(problem)
-        layout, given = self._reference.layout, problem.cell.hyperparameters
+        layout, arguments = self._reference.layout, problem.cell.hyperparameters
         scheduled = callable(self._reference.page.rule.learning_rate)
-        self._alike = not (scheduled or given.use_ema or given.gradient_accumulation_steps)
+        self._alike = not (scheduled or arguments.use_ema or arguments.gradient_accumulation_steps)
         self._account, self._backlog = Account(self._reference), Backlog(self._reference, self._alike)
         self._sample = sample(layout, problem.cell.steps, whole=layout.by_name)
         self._fingerprints = Fingerprints()
@@ -96,11 +96,11 @@ class Lockstep:
         expected = {"gradient": start.rows["gradient"], **self._reference.page.step(start)}
         apart = {slot: self._reference.forms.unequal(rows, expected[slot]) for slot, rows in obtained.items()}
         unequal = {slot: at for slot, at in apart.items() if at is not None}
-        drawn = self._sample.within(block.start + first, last - first)
-        if unequal or self._hidden or len(drawn):
+        places = self._sample.within(block.start + first, last - first)
+        if unequal or self._hidden or len(places):
             gradients = self._gradient_bounds(start, obtained.get("gradient")) if self._computes else None
             steps = Steps(first, start, obtained, expected)
-            self._backlog.add(steps, unequal, drawn, bool(self._hidden), gradients)
+            self._backlog.add(steps, unequal, places, bool(self._hidden), gradients)
         if self._batches and self._backlog.size <= PENDING:
             return
         enclosures, outside = self._settle()
@@ -139,39 +139,39 @@ class Lockstep:
                 self._account.flip(flip)
         return bounds
 
-    def _settle(self) -> tuple[Enclosures, list[Differences]]:
+    def _settle(self) -> tuple[Enclosures, list[Gaps]]:
         """Bound all that waits and enter it into the account; return the bounds, and what is outside them first."""
         batch = self._backlog.take(self._hidden_errors)
         if batch is None:
             return {}, []
-        found = [self._differences(batch, slot) for slot in self._account.slots if slot in batch.slots]
-        for each in found:
+        gaps = [self._gaps(batch, slot) for slot in self._account.slots if slot in batch.slots]
+        for each in gaps:
             self._account.write(each)
         self._catch = total(self._catch, batch.catch())
-        return batch.enclosures, self._account.first_outside(found)
+        return batch.enclosures, self._account.first_outside(gaps)
 
-    def _differences(self, batch: Batch, slot: str) -> Differences:
+    def _gaps(self, batch: Batch, slot: str) -> Gaps:
         """Return what differs in one slot, once it was looked at for causes."""
-        found = batch.differences(slot, self._reference.layout.size)
+        gaps = batch.gaps(slot, self._reference.layout.size)
         if not self._computes:
             moments = batch.moments(self._reference.page) if slot == "second_moment" else None
             old, gradient = (None, None) if moments is None else (part[batch.places(slot)] for part in moments)
-            given, format = self._problem.cell.hyperparameters, self._reference.format
-            self._fingerprints.take(found, old, gradient, given, format)
-        return found
+            arguments, format = self._problem.cell.hyperparameters, self._reference.format
+            self._fingerprints.take(gaps, old, gradient, arguments, format)
+        return gaps
 
-    def _locate(self, block: Block, outside: Sequence[Differences]) -> None:
+    def _locate(self, block: Block, outside: Sequence[Gaps]) -> None:
         """Name the stage of the first divergence: of the slot that the formula computes first."""
         slot = stage.earliest([each.slot for each in outside])
-        found = next(each for each in outside if each.slot == slot)
-        row, layout = int(found.row[0]), self._reference.layout
-        name, _ = layout.index(int(found.position[0]))
+        gaps = next(each for each in outside if each.slot == slot)
+        row, layout = int(gaps.row[0]), self._reference.layout
+        name, _ = layout.index(int(gaps.position[0]))
         start, _ = self._start(block, row, row + 1)
         before = {slot: layout.split(rows[0]) for slot, rows in start.rows.items()}
         params, grads = before.pop("parameter"), before.pop("gradient")
         updates = self._reference.page.rule.stages(params, grads, {"iterations": start.iterations, **before})
         after = {slot: layout.split(rows[row + 1]) for slot, rows in block.rows.items()}
         update = updates[name] if updates else None
-        given = self._problem.cell.hyperparameters
-        where, note = stage.locate(slot, name, {"parameter": params, **before}, after, update, given)
-        self._account.diverge(found, where, note)
+        arguments = self._problem.cell.hyperparameters
+        where, note = stage.locate(slot, name, {"parameter": params, **before}, after, update, arguments)
+        self._account.diverge(gaps, where, note)

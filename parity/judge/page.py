@@ -138,9 +138,9 @@ class Reference:
 
 def reference(problem: Problem) -> Reference:
     """Return the reference of a case, with its hyperparameters, in the layout that its rule takes."""
-    given, rule = problem.cell.hyperparameters, reference_rule(problem)
-    mixes, format = reduces(given), format_of(problem.dtype)
-    layout = layout_of(problem.params, by_name=mixes or bool(given.exclude_from_weight_decay))
+    arguments, rule = problem.cell.hyperparameters, reference_rule(problem)
+    mixes, format = reduces(arguments), format_of(problem.dtype)
+    layout = layout_of(problem.params, by_name=mixes or bool(arguments.exclude_from_weight_decay))
     form = forms(rule, problem)
     page = Page(rule, layout, form.step)
     return Reference(page, BoundedPage(bounded_rule(problem), layout, format), layout, format, form, mixes)

@@ -8,7 +8,7 @@ import numpy as np
 
 from parity.bounds.drift import Drift, drift
 from parity.bounds.numerics import Array, Indices, bits
-from parity.judge.differences import Differences
+from parity.judge.gaps import Gaps
 from parity.trajectory.layout import Layout
 from parity.verdicts.results import TABLE_COLUMNS, StepTable
 
@@ -33,17 +33,17 @@ class Part:
     columns: dict[str, Any]
     layout: Layout
 
-    def write(self, found: Differences, learning_rate: Callable[[int], float]) -> Peak:
+    def write(self, gaps: Gaps, learning_rate: Callable[[int], float]) -> Peak:
         """Write the rows that differ; ``learning_rate`` is asked for a row's step within the block."""
         part, layout = self.columns, self.layout
-        tensor = layout.tensor_of(found.position)
-        place = found.row * len(layout.names) + tensor
+        tensor = layout.tensor_of(gaps.position)
+        place = gaps.row * len(layout.names) + tensor
         first = np.flatnonzero(np.concatenate([[True], place[1:] != place[:-1]]))
         rows = place[first]
-        signed, ratio = found.signed, found.ratio
+        signed, ratio = gaps.signed, gaps.ratio
         magnitude = np.abs(signed)
         with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
-            relative = np.where(found.expected == 0, np.inf, magnitude / np.abs(found.expected))
+            relative = np.where(gaps.expected == 0, np.inf, magnitude / np.abs(gaps.expected))
             largest = np.maximum.reduceat(magnitude, first)
             part["max_rel"][rows] = np.maximum.reduceat(relative, first)
             part["signed_mean"][rows] = np.add.reduceat(signed, first) / part["size"][rows]
@@ -51,12 +51,12 @@ class Part:
         worst = _first_largest(rank, first)
         part["differing"][rows] = np.diff(np.append(first, len(place)))
         part["max_abs"][rows] = largest
-        part["max_ulp"][rows] = np.maximum.reduceat(found.ulp, first)
-        part["ratio"][rows], part["bound"][rows] = ratio[worst], found.bound[worst]
-        part["index"][rows] = found.position[worst] - layout.starts[tensor[worst]]
-        part["obtained"][rows], part["expected"][rows] = found.obtained[worst], found.expected[worst]
-        if found.slot == "parameter":
-            part["in_steps"][rows] = _in_steps(largest, found.row[first], learning_rate)
+        part["max_ulp"][rows] = np.maximum.reduceat(gaps.ulp, first)
+        part["ratio"][rows], part["bound"][rows] = ratio[worst], gaps.bound[worst]
+        part["index"][rows] = gaps.position[worst] - layout.starts[tensor[worst]]
+        part["obtained"][rows], part["expected"][rows] = gaps.obtained[worst], gaps.expected[worst]
+        if gaps.slot == "parameter":
+            part["in_steps"][rows] = _in_steps(largest, gaps.row[first], learning_rate)
         best = int(np.argmax(rank[worst].astype(np.float64)))
         return Peak(int(worst[best]), float(ratio[worst[best]]), float(part["in_steps"][rows[best]]))
 

@@ -208,10 +208,10 @@ def _unknown_slot(slot: str) -> str:
     return f"slots() names {slot!r}, which is no slot of RMSprop.{hint} Allowed: {', '.join(SLOTS)}."
 
 
-def _wrong_dtype(slot: str, name: str, array: Array, wanted: Array) -> str:
+def _wrong_dtype(slot: str, name: str, array: Array, param: Array) -> str:
     hint = ""
-    if wanted.dtype.name == "bfloat16":
+    if param.dtype.name == "bfloat16":
         hint = " NumPy turns bfloat16 array * Python float into float32; make constants with array.dtype.type(x)."
     elif array.dtype == np.float64:
         hint = " np.float64 scalars and float64 arrays promote float32 (NEP 50); keep hyperparameters Python floats."
-    return f"{slot} of {name} has dtype {array.dtype}; the parameter has {wanted.dtype}.{hint}"
+    return f"{slot} of {name} has dtype {array.dtype}; the parameter has {param.dtype}.{hint}"

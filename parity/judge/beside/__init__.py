@@ -38,12 +38,12 @@ class Judges:
     """Judges block by block, at once."""
 
     def __init__(self, problem: Problem) -> None:
-        wanted = problem.cell.comparisons
+        modes = problem.cell.comparisons
         # Free comparison of computed gradients needs the local steps too.
-        needs_local = "lockstep" in wanted or problem.cell.gradients == "computed"
+        needs_local = "lockstep" in modes or problem.cell.gradients == "computed"
         self._cell = problem.cell
         self._lockstep = Lockstep(problem) if needs_local else None
-        self._free = Free(problem) if "free" in wanted else None
+        self._free = Free(problem) if "free" in modes else None
         self._digests: dict[str, Any] = {}
 
     def hold(self, plan: Plan) -> list[Array]:

@@ -10,7 +10,7 @@ from parity.bounds.numerics import Array, Indices, format_of, ratios, ulp_distan
 
 
 @dataclass(frozen=True, slots=True)
-class Differences:
+class Gaps:
     """Every element of one slot that differs over some steps, in the order of steps and positions.
 
     ``row`` counts steps within the block, ``position`` elements within the flat row. Values and ``bound`` are in the
@@ -48,14 +48,14 @@ class Differences:
         """Where a difference exceeds its bound, or is infinite where the bound is not."""
         return np.asarray((self.ratio > 1) | self.broken)
 
-    def among(self, chosen: Any) -> "Differences":
+    def among(self, chosen: Any) -> "Gaps":
         """Return some of the elements."""
         columns = ("row", "position", "obtained", "expected", "ulp", "bound")
         exact = None if self.exact is None else self.exact[chosen]
-        return Differences(self.slot, **{name: getattr(self, name)[chosen] for name in columns}, exact=exact)
+        return Gaps(self.slot, **{name: getattr(self, name)[chosen] for name in columns}, exact=exact)
 
 
-def differences(
+def gaps_of(
     slot: str,
     row: Indices,
     position: Indices,
@@ -63,7 +63,7 @@ def differences(
     expected: Array,
     bound: Array,
     exact: Array | None = None,
-) -> Differences:
+) -> Gaps:
     """Return differing elements as columns; values arrive in the narrow dtype."""
     wide, ulp = format_of(expected.dtype).wide, ulp_distance(obtained, expected)
-    return Differences(slot, row, position, obtained.astype(wide), expected.astype(wide), ulp, bound, exact)
+    return Gaps(slot, row, position, obtained.astype(wide), expected.astype(wide), ulp, bound, exact)
