@@ -51,7 +51,7 @@ class Envelope:
         if not self._drift:
             return None
         _ENVELOPES[self._key] = self._envelope
-        return {"drift": self._drift, "envelope": self._envelope}
+        return {"drift": list(self._drift), "envelope": list(self._envelope)}
 
 
 class _Copy:

@@ -83,11 +83,6 @@ class Account:
         self._losses: dict[str, list[float]] = {"obtained": [], "expected": []}
 
     @property
-    def settled(self) -> bool:
-        """Whether the first divergence is known: there is nothing left to locate."""
-        return self._first is not None or self._non_finite is not None
-
-    @property
     def flips_left(self) -> int:
         """How many more branch flips will be kept."""
         return MAX_FLIPS - len(self._flips)
@@ -159,7 +154,7 @@ class Account:
 
         Nothing is returned where none is, or where the first divergence is known.
         """
-        if self.settled:
+        if self._first is not None or self._non_finite is not None:
             return []
         outside = [(each, where) for each in gaps if (where := each.outside).any()]
         if not outside:
@@ -220,7 +215,9 @@ class Account:
             table=self._table.rows(),
             notes=tuple(self._notes),
             flips=tuple(self._flips),
-            losses=self._losses if any(self._losses.values()) else None,
+            losses={side: list(values) for side, values in self._losses.items()}
+            if any(self._losses.values())
+            else None,
         )
 
     def _verdict(self) -> tuple[Verdict, str]:

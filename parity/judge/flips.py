@@ -23,7 +23,7 @@ def undecided_branches(
             yield BranchFlip(step, layer, unit, example, z, z, e)
 
 
-def parted_branches(
+def opposite_branches(
     problem: Problem, params: Mapping[str, Array], evaluation: Evaluation, step: int
 ) -> Iterator[BranchFlip]:
     """Yield units whose ReLU is on at a subject's ``params`` and off in the reference's evaluation, or the reverse."""

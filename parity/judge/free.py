@@ -12,7 +12,7 @@ from parity.bounds.rule import Enclosures, SlotRows, bound_around
 from parity.judge import stage
 from parity.judge.envelope import Envelope
 from parity.judge.evidence import Account, Evidence
-from parity.judge.flips import parted_branches
+from parity.judge.flips import opposite_branches
 from parity.judge.gaps import gaps_of
 from parity.judge.page import Reference, Start, reference
 from parity.problem.problems import Problem
@@ -68,7 +68,7 @@ class Free:
             return _by_local_steps(evidence, local, self._envelope)
         if local is None:
             return evidence
-        divergence = _staged(evidence.divergence, local)
+        divergence = _with_stage(evidence.divergence, local)
         return replace(evidence, divergence=divergence, causes=local.causes)
 
     def _judge(self, block: Block, slots: Sequence[str]) -> None:
@@ -104,7 +104,7 @@ class Free:
         evaluation = self._problem.evaluate(layout.split(self._state["parameter"]), step)
         if self._account.flips_left:
             params = layout.split(block.rows["parameter"][row])
-            for flip in parted_branches(self._problem, params, evaluation, step):
+            for flip in opposite_branches(self._problem, params, evaluation, step):
                 self._account.flip(flip)
         self._account.add_losses("expected", [evaluation.loss])
         gradient = layout.join(evaluation.gradients)
@@ -161,7 +161,7 @@ class Reach:
         return self._reference.bounded.in_pieces(enclose, len(active))
 
 
-def _staged(divergence: Divergence | None, local: Evidence) -> Divergence | None:
+def _with_stage(divergence: Divergence | None, local: Evidence) -> Divergence | None:
     """Return a divergence with the stage of the local one, if that is no later."""
     known = local.divergence
     if divergence is None or known is None or local.verdict is not Verdict.DIVERGED or known.step > divergence.step:
