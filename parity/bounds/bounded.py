@@ -120,8 +120,8 @@ def exact(array: Array, error: Array | float = 0.0, floor: float | None = None) 
     fmt = format_of(array.dtype)
     value = array.astype(fmt.wide)
     # What is no array is a symbol, which has no shape (parity/bounds/compiled/symbols.py).
-    given: Any = np.asarray(error, dtype=fmt.wide) if isinstance(error, float) else error
-    bound = np.broadcast_to(given, value.shape) if isinstance(given, np.ndarray) else given
+    off: Any = np.asarray(error, dtype=fmt.wide) if isinstance(error, float) else error
+    bound = np.broadcast_to(off, value.shape) if isinstance(off, np.ndarray) else off
     magnitude = np.abs(value)
     small = magnitude - bound < fmt.underflow
     if small.any():

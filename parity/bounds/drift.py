@@ -33,7 +33,7 @@ def drift(obtained: Array, expected: Array) -> Drift:
     length = min(PIECE, obtained.size)
     scratch = np.ones((3, length), dtype=kind)
     counts = np.empty(length, dtype=bits(obtained[:0]).dtype)
-    found, reach, differing = Drift(-1.0, 0, 0.0, 0.0, 0.0, 0), 0, 0
+    whole, reach, differing = Drift(-1.0, 0, 0.0, 0.0, 0.0, 0), 0, 0
     with np.errstate(all="ignore"):
         for start in range(0, obtained.size, PIECE):
             a, b = obtained[start : start + PIECE], expected[start : start + PIECE]
@@ -41,13 +41,13 @@ def drift(obtained: Array, expected: Array) -> Drift:
             differing += int(np.count_nonzero(counts[: a.size]))
             if narrow:
                 a, b = a.astype(kind), b.astype(kind)
-            found = _joined(found, _piece(a, b, scratch[:, : a.size]), start)
+            whole = _larger(whole, _piece(a, b, scratch[:, : a.size]), start)
     # Bits of opposite sign, or of a NaN, are no count of numbers between: the general way is asked for those.
-    far = reach >= 2 ** (8 * counts.itemsize - 2) or found.largest != found.largest
+    far = reach >= 2 ** (8 * counts.itemsize - 2) or whole.largest != whole.largest
     if not far:
-        return found._replace(ulp=float(reach), differing=differing)
+        return whole._replace(ulp=float(reach), differing=differing)
     ulp = float(np.max(ulp_distance(obtained, expected)))
-    return found._replace(ulp=ulp, differing=int(np.count_nonzero(differs(obtained, expected))))
+    return whole._replace(ulp=ulp, differing=int(np.count_nonzero(differs(obtained, expected))))
 
 
 def _piece(a: Array, b: Array, scratch: Array) -> Drift:
@@ -63,8 +63,8 @@ def _piece(a: Array, b: Array, scratch: Array) -> Drift:
     return Drift(float(signed[index]), index, relative, 0.0, total, 0)
 
 
-def _joined(so_far: Drift, piece: Drift, start: int) -> Drift:
-    """Return the larger of two; a NaN, once found, stays."""
+def _larger(so_far: Drift, piece: Drift, start: int) -> Drift:
+    """Return the larger of two; a NaN, once there, stays."""
     larger = so_far.largest == so_far.largest and not piece.largest <= so_far.largest
     largest, at = (piece.largest, start + piece.at) if larger else (so_far.largest, so_far.at)
     relative = float(np.fmax(so_far.relative, piece.relative))

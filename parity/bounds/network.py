@@ -76,8 +76,8 @@ class GradientBounds:
 
     def _whole(self, name: str) -> _Value:
         part = self.parts[name]
-        found: _Value = part.whole() if isinstance(part, _Product) else part
-        return found
+        value: _Value = part.whole() if isinstance(part, _Product) else part
+        return value
 
 
 def known_bounds(values: Mapping[str, Array], errors: Mapping[str, Array]) -> GradientBounds:
@@ -194,10 +194,10 @@ def _loss(z: _Value, y: Array, fmt: Format) -> tuple[float, float]:
 
 def undecided_units(bounds: GradientBounds) -> list[tuple[int, int, int]]:
     """Return (layer, example, unit) of every pre-activation whose sign rounding may decide; layers count from one."""
-    found: list[tuple[int, int, int]] = []
+    units: list[tuple[int, int, int]] = []
     for layer, pre in enumerate(bounds.hidden, start=1):
-        found += [(layer, int(row), int(unit)) for row, unit in np.argwhere(np.abs(pre.v) <= pre.e)]
-    return found
+        units += [(layer, int(row), int(unit)) for row, unit in np.argwhere(np.abs(pre.v) <= pre.e)]
+    return units
 
 
 __all__: list[Any] = ["GradientBounds", "gradient_bounds", "known_bounds", "undecided_units"]

@@ -56,8 +56,8 @@ def format_of(dtype: DTypeLike) -> Format:
 
 def dtype_of(name: str) -> np.dtype[Any]:
     """Return the NumPy dtype with one of the four names."""
-    found: np.dtype[Any] = np.dtype(_DTYPES[name])
-    return found
+    dtype: np.dtype[Any] = np.dtype(_DTYPES[name])
+    return dtype
 
 
 def bits(array: Array) -> Array:

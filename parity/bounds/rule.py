@@ -131,12 +131,21 @@ def plain_argument(value: Any) -> Any:
     return list(value) if isinstance(value, list) else value
 
 
-Tensors = Mapping[str, Any]
+ByTensor = Mapping[str, Any]
 """Arrays by the names of their tensors."""
+
+SlotRows = Mapping[str, Array]
+"""Flat rows, ``[size]`` or ``[steps, size]``, by slot; "parameter" and "gradient" count as slots."""
+
+Enclosure = tuple[Array, Array]
+"""Exact values, and how far any right evaluation may be from them: flat, of equal length, in the wide dtype."""
+
+Enclosures = dict[str, Enclosure]
+"""Slot to the enclosure of its elements."""
 
 
 def bounded_step(
-    rule: OnBounds, start: Mapping[str, Tensors], iterations: int, errors: Mapping[str, Tensors] | None = None
+    rule: OnBounds, start: Mapping[str, ByTensor], iterations: int, errors: Mapping[str, ByTensor] | None = None
 ) -> dict[str, Mapping[str, Bounded]]:
     """Make one step on bounded arrays: the exact results and how far any right evaluation may be from them.
 
@@ -171,11 +180,8 @@ def _lifted(slot: str, array: Any, error: Any, rule: OnBounds) -> Bounded:
 PIECE = 8_192
 """Elements that are bounded at a time: their temporaries fit a core's cache, which is three times as fast."""
 
-Predicted = dict[str, tuple[Array, Array]]
-"""Slot to exact values and error bounds, both flat, in the wide dtype."""
 
-
-def in_pieces(make: Callable[[slice], Predicted], count: int) -> Predicted:
+def in_pieces(make: Callable[[slice], Enclosures], count: int) -> Enclosures:
     """Make an elementwise step on some elements at a time and return it joined."""
     parts = [make(slice(start, start + PIECE)) for start in range(0, max(count, 1), PIECE)]
     if len(parts) == 1:
@@ -186,7 +192,7 @@ def in_pieces(make: Callable[[slice], Predicted], count: int) -> Predicted:
     }
 
 
-def spread(bounded: Bounded) -> tuple[Array, Array]:
+def enclosure(bounded: Bounded) -> Enclosure:
     """Return value and error, the error in the value's shape."""
     return np.asarray(bounded.value), np.broadcast_to(bounded.error, np.shape(bounded.value))
 

@@ -7,15 +7,16 @@ from typing import Any, TypeVar
 import numpy as np
 
 from parity.bounds.numerics import Array, differs, format_of, ratios
-from parity.bounds.rule import OnBounds, bound_around, bounded_step, spread
+from parity.bounds.rule import OnBounds, bound_around
 from parity.diagnosis.observe import Observation
 from parity.diagnosis.probes import BATCH_SIZE, Probe
+from parity.judge.page import BoundedPage, Page, Start
 from parity.reference.family import Family
 from parity.reference.rmsprop import Update
 from parity.reference.switches import BY_NAME
+from parity.trajectory.layout import layout_of
 
 MAX_UNDECIDED = 0.2
-State = dict[str, Any]
 Kind = TypeVar("Kind", bound=Family)
 
 
@@ -80,29 +81,25 @@ class _Bounded(Family, OnBounds):
         return super().rule(w, g, v, m, b, rate, count)
 
 
-def _start(rule: Family, seen: Observation, free: bool) -> State:
-    params = {"all": seen.columns["parameter"][0]}
-    state = rule.init(params)
-    if not free:
-        state.update({slot: {"all": seen.columns[slot][0]} for slot in rule.slots(state)})
-    return {"parameter": params, **state}
+def _page(member: Member, seen: Observation) -> Page:
+    """Return the member on flat rows, all elements of the probe as one tensor."""
+    rule = rule_for(member, seen.probe, Family)
+    return Page(rule, layout_of({"": seen.columns["parameter"][0]}), rule.step)
+
+
+def _start(page: Page, seen: Observation) -> dict[str, Array]:
+    return page.start({"": seen.columns["parameter"][0]})
 
 
 def _walk(member: Member, seen: Observation, free: bool) -> Iterator[tuple[int, dict[str, Array]]]:
     """Yield (row, predicted columns), row 0 first: from its own state if free, else from the recorded one."""
-    rule = rule_for(member, seen.probe, Family)
-    state = _start(rule, seen, free=True)
-    yield 0, {slot: tensors["all"] for slot, tensors in state.items() if slot != "iterations"}
-    if not free:
-        state = _start(rule, seen, free)
-    params = state.pop("parameter")
+    page = _page(member, seen)
+    state = _start(page, seen)
+    yield 0, state
     for step, gradient in enumerate(seen.probe.gradients):
-        params, state = rule.step(params, {"all": gradient}, state)
-        yield step + 1, {"parameter": params["all"], **{slot: t["all"] for slot, t in rule.slots(state).items()}}
-        if not free:
-            params = {"all": seen.columns["parameter"][step + 1]}
-            state = {slot: {"all": seen.columns[slot][step + 1]} for slot in rule.slots(state)}
-            state["iterations"] = step + 1
+        state = state if free else {slot: seen.columns[slot][step] for slot in state}
+        state = page.step(Start({**state, "gradient": gradient}, step))
+        yield step + 1, state
 
 
 def predict(member: Member, probe: Probe) -> Array:
@@ -125,8 +122,7 @@ def equal_bits(member: Member, seen: Observation) -> bool:
 
 
 def _can_lockstep(member: Member, seen: Observation) -> bool:
-    rule = rule_for(member, seen.probe, Family)
-    return seen.lockstep(set(rule.slots(rule.init({"all": seen.columns["parameter"][0]}))))
+    return seen.lockstep(set(_page(member, seen).slots))
 
 
 def share_equal(member: Member, seen: Observation) -> tuple[int, int]:
@@ -158,35 +154,31 @@ def bound_ratio(member: Member, seen: Observation, limit: float = np.inf) -> flo
     """
     if any(name == "arithmetic" for name, _ in member.switches):
         return 0.0 if equal_bits(member, seen) else np.inf
-    rule, bounded = rule_for(member, seen.probe, Family), rule_for(member, seen.probe, _Bounded)
-    own = _start(rule, seen, free=True)
-    for slot, tensors in own.items():
-        if slot in seen.columns and not np.array_equal(seen.columns[slot][0], tensors["all"]):
+    page = _page(member, seen)
+    format = format_of(seen.columns["parameter"].dtype)
+    bounded = BoundedPage(rule_for(member, seen.probe, _Bounded), page.layout, format)
+    own = _start(page, seen)
+    for slot, row in own.items():
+        if slot in seen.columns and not np.array_equal(seen.columns[slot][0], row):
             return np.inf
-    own.pop("iterations")
     free = not seen.lockstep(set(own))
-    worst, undecided, total, errors = 0.0, 0, 0, None
+    worst, undecided, total = 0.0, 0, 0
+    errors: dict[str, Array] = {}
     for step, gradient in enumerate(seen.probe.gradients):
-        start = {**own, "gradient": {"all": gradient}}
-        reached = bounded_step(bounded, start, step, errors)
-        params, state = rule.step(own["parameter"], start["gradient"], {"iterations": step, **_slots(own)})
-        own = {"parameter": params, **rule.slots(state)}
-        bounds = {slot: bound_around(own[slot]["all"], *spread(reached[slot]["all"])) for slot in own}
+        start = Start({**own, "gradient": gradient}, step)
+        enclosures, own = bounded.enclose(start.rows, errors, step), page.step(start)
+        bounds = {slot: bound_around(own[slot], *enclosures[slot]) for slot in own}
         for slot, bound in bounds.items():
             if slot in seen.columns:
-                ratio, loose = _ratio(seen.columns[slot][step + 1], own[slot]["all"], bound)
+                ratio, loose = _ratio(seen.columns[slot][step + 1], own[slot], bound)
                 worst, undecided, total = max(worst, ratio), undecided + loose, total + gradient.size
         if worst > limit:
             return worst
-        errors = {slot: {"all": bound} for slot, bound in bounds.items()} if free else None
+        errors = bounds if free else {}
         if not free:
-            own = {slot: {"all": seen.columns[slot][step + 1]} for slot in own}
+            own = {slot: seen.columns[slot][step + 1] for slot in own}
     # A bound that is infinite excuses anything, so it must be the exception.
     return worst if undecided <= MAX_UNDECIDED * total else np.inf
-
-
-def _slots(state: State) -> State:
-    return {slot: tensors for slot, tensors in state.items() if slot != "parameter"}
 
 
 def _ratio(shown: Array, own: Array, bound: Array) -> tuple[float, int]:

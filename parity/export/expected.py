@@ -1,18 +1,14 @@
 """A cell's expected values after each step, with two bounds on each: for one step alone, and for the run so far."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from parity.bounds.numerics import Array
-from parity.bounds.rule import OnBounds, bound_around, bounded_rule, bounded_step, reference_rule, spread
+from parity.bounds.rule import SlotRows, bound_around
+from parity.judge.page import BoundedPage, Start, reference
 from parity.problem.problems import Problem
-from parity.reference.optimizer import Optimizer
-
-Errors = dict[str, dict[str, Array]]
-Rows = dict[str, list[Array]]
+from parity.trajectory.layout import Layout
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,66 +29,46 @@ class Expected:
 
 def expected(problem: Problem, steps: int) -> Expected:
     """Run the reference page for ``steps`` steps of replayed gradients, each beside its bounded self."""
-    rule, bounded = reference_rule(problem.cell), bounded_rule(problem.cell)
-    params: dict[str, Array] = dict(problem.params)
-    state: dict[str, Any] = rule.init(params)
-    rows, step_rows, run_rows, gradients = _row({}, _named(rule, params, state)), Rows(), Rows(), Rows()
-    errors: Errors | None = None
-    rates = []
+    held = reference(problem)
+    page, layout = held.page, held.layout
+    state = page.start(problem.params)
+    values: list[SlotRows] = [state]
+    step: list[SlotRows] = []
+    run: list[SlotRows] = []
+    gradients: list[SlotRows] = []
+    errors: SlotRows = {}
     with np.errstate(all="ignore"):
         for number in range(steps):
-            grads = problem.gradients(number)
-            rates.append(float(rule._learning_rate_at(number)))
-            after, next_state = rule.step(params, grads, state)
-            made = _named(rule, after, next_state)
-            _row(step_rows, _reach(bounded, params, grads, state, None, made))
-            errors = _reach(bounded, params, grads, state, errors, made)
-            _row(run_rows, errors)
-            _row(gradients, {"gradient": grads})
-            params, state = after, next_state
-            _row(rows, made)
+            gradients.append({"gradient": layout.join(problem.gradients(number))})
+            start = Start({**state, **gradients[-1]}, number)
+            state = page.step(start)
+            step.append(_reach(held.bounded, start, {}, state))
+            errors = _reach(held.bounded, start, errors, state)
+            run.append(errors)
+            values.append(state)
+        rates = [float(page.rule._learning_rate_at(number)) for number in range(steps)]
     return Expected(
-        _columns(rows),
-        {name: _upward(column) for name, column in _columns(step_rows).items()},
-        {name: _upward(column) for name, column in _columns(run_rows).items()},
-        {name.removeprefix("gradient/"): column for name, column in _columns(gradients).items()},
+        _columns(values, layout),
+        {name: _upward(column) for name, column in _columns(step, layout).items()},
+        {name: _upward(column) for name, column in _columns(run, layout).items()},
+        {name.removeprefix("gradient/"): column for name, column in _columns(gradients, layout).items()},
         rates,
     )
 
 
-def _named(rule: Optimizer, params: Mapping[str, Any], state: Mapping[str, Any]) -> dict[str, Any]:
-    return {"parameter": params, **rule.slots(state)}
-
-
-def _reach(
-    bounded: OnBounds,
-    params: Mapping[str, Array],
-    grads: Mapping[str, Array],
-    state: Mapping[str, Any],
-    errors: Errors | None,
-    made: Mapping[str, Mapping[str, Array]],
-) -> Errors:
+def _reach(bounded: BoundedPage, start: Start, errors: SlotRows, after: SlotRows) -> SlotRows:
     """Return how far another evaluation may be from what the reference made, if it starts within ``errors``."""
-
-    start = {"parameter": params, "gradient": grads, **bounded.slots(state)}
-    stepped = bounded_step(bounded, start, state["iterations"], errors)
-    reached: Errors = {}
-    for slot, tensors in made.items():
-        for name, own in tensors.items():
-            bound = bound_around(own, *spread(stepped[slot][name]))
-            reached.setdefault(slot, {})[name] = bound.reshape(own.shape)
-    return reached
+    enclosures = bounded.enclose(start.rows, errors, start.iterations)
+    return {slot: bound_around(own, *enclosures[slot]) for slot, own in after.items()}
 
 
-def _row(rows: Rows, made: Mapping[str, Mapping[str, Array]]) -> Rows:
-    for slot, tensors in made.items():
-        for name, array in tensors.items():
-            rows.setdefault(f"{slot}/{name}", []).append(np.asarray(array))
-    return rows
-
-
-def _columns(rows: Rows) -> dict[str, Array]:
-    return {name: np.stack(arrays) for name, arrays in rows.items()}
+def _columns(rows: list[SlotRows], layout: Layout) -> dict[str, Array]:
+    """Return flat rows, one mapping a step, as columns ``[steps, *shape]`` by ``slot/tensor``."""
+    return {
+        f"{slot}/{name}": np.ascontiguousarray(column)
+        for slot in (rows[0] if rows else ())
+        for name, column in layout.split(np.stack([row[slot] for row in rows])).items()
+    }
 
 
 def _upward(bound: Array) -> Array:

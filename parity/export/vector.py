@@ -14,7 +14,7 @@ from parity.export.expected import Expected
 from parity.problem.problems import Problem
 from parity.reference.optimizer import Optimizer, as_float32
 from parity.trajectory.golden.place import stem
-from parity.trajectory.golden.tie import described
+from parity.trajectory.golden.tie import description
 
 FORMAT: Final = 1
 REQUIRES: Final[dict[str, str]] = {
@@ -106,7 +106,7 @@ def make_vector(problem: Problem, made: Expected, agrees: list[str]) -> tuple[Ve
         decayed=_decayed(problem),
         constants=constants,
         learning_rates=made.learning_rates,
-        hyperparameters=described(cell)["hyperparameters"],
+        hyperparameters=description(cell)["hyperparameters"],
         notes=_notes(cell),
         source=Source(cell.id, cell.steps, "reference/rmsprop.py", agrees),
         values=f"{stem(cell.id)}.safetensors",

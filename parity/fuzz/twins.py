@@ -4,15 +4,13 @@ Both runs stand at the same state before that step, so each is within its bound 
 within twice the bound of each other. What follows starts from different states and is not compared.
 """
 
-from typing import Any
-
 import numpy as np
 
 from parity.bounds.numerics import Array, differs, shown
-from parity.bounds.rule import bounded_rule, bounded_step, spread
 from parity.case.rule import find, stages
 from parity.fuzz.relations import Twin
 from parity.fuzz.words import Outcome
+from parity.judge.page import reference
 from parity.problem.problems import Problem
 from parity.trajectory.blocks import Columns
 from parity.verdicts.verdict import Verdict
@@ -95,15 +93,12 @@ def _place(slot: str, name: str, at: int, obtained: Columns, expected: Columns, 
 
 def _bounds(problem: Problem, start: Columns, step: int) -> Columns:
     """Return twice the bound of one step from a state, infinite where the subject hides what the step needs."""
-    rule = bounded_rule(problem.cell)
-    state: dict[str, Any] = rule.init(problem.params)
-    hidden = [slot for slot in rule.slots(state) if slot not in start]
-    wide = {n: np.full(w.shape, np.inf) for n, w in problem.params.items()}
-    if hidden:
-        return dict.fromkeys(start, wide)
-    slots = {slot: start[slot] for slot in rule.slots(state)}
-    params = {name: start["parameter"][name] for name in problem.params}
-    before = {"parameter": params, "gradient": problem.gradients(step), **slots}
-    made = bounded_step(rule, before, step)
-    found = {slot: {n: 2 * spread(b)[1] for n, b in tensors.items()} for slot, tensors in made.items()}
-    return {s: {n: np.where(np.isnan(e), np.inf, e) for n, e in t.items()} for s, t in found.items()}
+    held = reference(problem)
+    slots = ("parameter", *held.page.slots)
+    if any(slot not in start for slot in slots):
+        unknown = {name: np.full(w.shape, np.inf) for name, w in problem.params.items()}
+        return dict.fromkeys(start, unknown)
+    before = {slot: start[slot] for slot in slots} | {"gradient": problem.gradients(step)}
+    rows = {slot: held.layout.join(tensors) for slot, tensors in before.items()}
+    errors = {slot: 2 * error for slot, (_, error) in held.bounded.enclose(rows, {}, step).items()}
+    return {slot: held.layout.split(np.where(np.isnan(error), np.inf, error)) for slot, error in errors.items()}

@@ -7,15 +7,15 @@ of the kind: what its bound allows has grown over all the steps before, so that 
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import sqrt
 
 import numpy as np
 
 from parity.bounds.numerics import Array, Indices
-from parity.bounds.rule import bound_around
-from parity.trajectory.blocks import Layout
+from parity.bounds.rule import Enclosures, SlotRows, bound_around
+from parity.trajectory.layout import Layout
 from parity.verdicts.results import Catch
 
 STEPS = 32
@@ -72,12 +72,8 @@ def sample(layout: Layout, steps: int, whole: bool) -> Sample:
     return Sample(layout, tuple(at.tolist()), np.ceil(layout.sizes * share).astype(np.int64))
 
 
-Rows = Mapping[str, Array]
-"""Slot to rows ``[steps, size]``."""
-
-
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Draw:
     """Sampled values of one or more steps: ``place`` among the elements that are bounded, and two columns a slot.
 
     ``before`` is what each value was when its step started, ``expected`` what the reference made of it, both narrow.
@@ -88,27 +84,24 @@ class Asked:
     expected: dict[str, Array]
 
 
-def asked(slots: Iterable[str], drawn: Indices, place: Indices, before: Rows, after: Rows) -> Asked:
-    """Return the sampled values of some slots: ``drawn`` are places in the rows, ``place`` those in the bounds."""
-    columns = ({slot: rows[slot].reshape(-1)[drawn] for slot in slots} for rows in (before, after))
-    return Asked(place, *columns)
+def draw(positions: Indices, place: Indices, before: SlotRows, after: SlotRows) -> Draw:
+    """Return the sampled values of the slots in ``before``: ``positions`` are in rows, ``place`` in bounds."""
+    columns = ({slot: rows[slot].reshape(-1)[positions] for slot in before} for rows in (before, after))
+    return Draw(place, *columns)
 
 
-def caught(asked: Asked, predicted: Mapping[str, tuple[Array, Array]], offset: int) -> dict[str, Catch]:
-    """Count, for each slot, what the bounds would catch.
-
-    ``predicted`` are exact values and errors by slot, flat and wide; those of ``asked`` begin at ``offset``.
-    """
-    found = {}
-    for slot, before in asked.before.items():
-        value, error = (part[offset + asked.place] for part in predicted[slot])
+def catch(draw: Draw, enclosures: Enclosures, offset: int) -> dict[str, Catch]:
+    """Count, for each slot, what the bounds would catch; the enclosures of ``draw`` begin at ``offset``."""
+    counts = {}
+    for slot, before in draw.before.items():
+        value, error = (part[offset + draw.place] for part in enclosures[slot])
         with np.errstate(invalid="ignore", over="ignore"):
             step = value - before.astype(value.dtype)
-            found[slot] = counted(step, bound_around(asked.expected[slot], value, error))
-    return found
+            counts[slot] = count(step, bound_around(draw.expected[slot], value, error))
+    return counts
 
 
-def counted(step: Array, bound: Array) -> Catch:
+def count(step: Array, bound: Array) -> Catch:
     """Count which of some values would show a factor: their exact steps and their bounds, both ``[n]`` and wide."""
     reach, bounded = np.abs(step), np.isfinite(bound)
     moved = bounded & np.isfinite(reach) & (reach > 0)
@@ -121,6 +114,6 @@ def counted(step: Array, bound: Array) -> Catch:
     )
 
 
-def added(one: Mapping[str, Catch], other: Mapping[str, Catch]) -> dict[str, Catch]:
+def total(one: Mapping[str, Catch], other: Mapping[str, Catch]) -> dict[str, Catch]:
     """Return two counts by slot as one."""
     return {slot: sum((part[slot] for part in (one, other) if slot in part), Catch()) for slot in {**one, **other}}

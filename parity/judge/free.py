@@ -1,44 +1,27 @@
 """Free: the reference runs alone from the same start, so drift accumulates, and so does the bound on it."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Final
 
 import msgspec
 import numpy as np
 
-from parity.bounds.compiled.kinds import Step
-from parity.bounds.numerics import Array, Indices, shown
-from parity.bounds.rule import Predicted, bound_around, bounded_step, in_pieces
+from parity.bounds.numerics import Array, Indices
+from parity.bounds.rule import Enclosures, SlotRows, bound_around
 from parity.judge import stage
-from parity.judge.diff import fill_drift, gaps
-from parity.judge.fold import Found, Judge, Rows
-from parity.judge.lockstep import MAX_FLIPS, Lockstep
-from parity.problem.problems import Evaluation, MlpProblem, Problem
-from parity.reference import network
-from parity.reference.optimizer import Optimizer
+from parity.judge.envelope import Envelope
+from parity.judge.evidence import Account, Evidence
+from parity.judge.flips import opposite_branches
+from parity.judge.gaps import gaps_of
+from parity.judge.page import Reference, Start, reference
+from parity.problem.problems import Problem
 from parity.trajectory.blocks import Block
-from parity.verdicts.results import BranchFlip, Comparison, Worst
+from parity.verdicts.results import Divergence
 from parity.verdicts.verdict import Verdict
 
-COPIES = 2
-DRIFT_POINTS = 200
 
-_ENVELOPES: dict[bytes, list[float]] = {}
-"""Case cell to its envelope, which no subject changes: a process that runs several of them makes it once."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Start:
-    """Where the reference starts a step from: flat rows of everything that goes in."""
-
-    params: Array
-    grads: Array
-    slots: Rows
-    iterations: int
-
-
-class Free(Judge):
+class Free:
     """Runs the reference on its own.
 
     With replayed or shared gradients the update does not feed back into its input, so the running error bound is
@@ -48,210 +31,157 @@ class Free(Judge):
     accumulated rounding.
     """
 
-    mode = "free"
+    mode: Final = "free"
 
-    def __init__(self, problem: Problem, local: Lockstep | None) -> None:
-        super().__init__(problem)
-        self._local = local
-        self._params = self.layout.join(problem.params)
-        state = self.rule.slots(self.rule.init(problem.params))
-        self._slots: Rows = {slot: self.layout.join(tensors) for slot, tensors in state.items()}
-        self._errors: Rows | None = None
-        self._key = msgspec.json.encode(problem.cell)
-        self._known = _ENVELOPES.get(self._key)
-        wanted = self.source == "computed" and self._known is None
-        self._copies = _perturbed(problem, self.rule, self.forms.step) if wanted else []
-        self._every = max(1, problem.cell.steps // DRIFT_POINTS)
-        self._drift: list[float] = []
-        self._envelope: list[float] = []
+    def __init__(self, problem: Problem) -> None:
+        self._problem = problem
+        self._reference = reference(problem)
+        self._account = Account(self._reference)
+        self._state = self._reference.page.start(problem.params)
+        self._reach = Reach(self._reference)
+        computes = problem.cell.gradients == "computed"
+        self._envelope = Envelope(problem, self._reference.page) if computes else None
 
-    def _judge(self, block: Block) -> None:
-        found: dict[str, list[tuple[int, Indices, Array, Array, Array]]] = {slot: [] for slot in self._parts}
-        for row in range(block.count):
-            start, made = self._step(block, row)
-            if self.source == "computed":
-                self._record_drift(block, row, made)
-                continue
-            where = {slot: self.forms.unequal(block.rows[slot][row + 1], made[slot]) for slot in self._parts}
-            touched = {slot: at for slot, at in where.items() if at is not None}
-            if touched or self._errors is not None:
-                self._advance_errors(start, made, touched)
-            for slot, at in touched.items():
-                assert self._errors is not None
-                found[slot].append((row, at, block.rows[slot][row + 1][at], made[slot][at], self._errors[slot][at]))
-        self._settle(block, [_joined(slot, parts) for slot, parts in found.items() if parts])
-
-    def _step(self, block: Block, row: int) -> tuple["_Start", Rows]:
-        """Make one step of the reference; return where it started, and what it made."""
-        step = block.start + row
-        if self.source == "computed":
-            evaluation = self.problem.evaluate(self.layout.split(self._params), step)
-            self._watch_branches(block, row, evaluation)
-            self.losses["expected"].append(evaluation.loss)
-            grads = self.layout.join(evaluation.gradients)
+    def feed(self, block: Block) -> None:
+        """Compare one block."""
+        if block.start == 0:
+            first = {slot: rows[0] for slot, rows in block.rows.items()}
+            self._account.begin(self._state, first, self._reference.forms.unequal)
+        slots = [slot for slot in self._state if slot in block.rows]
+        self._account.open(block.start, block.count, slots)
+        if self._envelope is not None:
+            for row in range(block.count):
+                self._drift(self._envelope, block, row)
         else:
-            assert block.gradient_rows is not None
-            grads = block.gradient_rows[row]
-        start = _Start(self._params, grads, self._slots, step)
-        state = {"iterations": step, **{slot: self.named(flat) for slot, flat in self._slots.items()}}
-        after, next_state = self.forms.step(self.named(self._params), self.named(grads), state)
-        self._params = self.flat(after)
-        self._slots = {slot: self.flat(tensors) for slot, tensors in self.rule.slots(next_state).items()}
-        if self.source == "computed":
-            self._measure_drift(block, row, step)
-        return start, {"parameter": self._params, **self._slots}
+            self._judge(block, slots)
+        if block.losses is not None:
+            self._account.add_losses("obtained", [float(value) for value in block.losses])
 
-    def _record_drift(self, block: Block, row: int, made: Rows) -> None:
-        """Write what differs where no bound exists, and keep the largest difference of a parameter as the worst."""
-        rate = self.learning_rate_at(block.start + row)
-        differing = {
-            slot: fill_drift(part, row, block.rows[slot][row + 1], made[slot], self.layout, rate, self.forms.drift)
-            for slot, part in self._parts.items()
-        }
-        self.differing += sum(differing.values())
-        if differing["parameter"]:
-            self._keep_largest(block, row, made["parameter"])
+    def result(self, local: Evidence | None) -> Evidence:
+        """Return what was seen, in the light of the local steps, where those were judged.
 
-    def _keep_largest(self, block: Block, row: int, made: Array) -> None:
-        part, tensors = self._parts["parameter"], len(self.layout.names)
-        here = slice(row * tensors, (row + 1) * tensors)
-        number = int(np.argmax(part["max_abs"][here]))
-        at = row * tensors + number
-        if self.worst is not None and not part["max_abs"][at] > abs(float(self.worst.difference)):
+        They say at which stage a divergence entered, and what differences inside the bound betray; where gradients are
+        computed, they decide.
+        """
+        evidence = self._account.evidence()
+        if self._envelope is not None:
+            return _by_local_steps(evidence, local, self._envelope)
+        if local is None:
+            return evidence
+        divergence = _with_stage(evidence.divergence, local)
+        return replace(evidence, divergence=divergence, causes=local.causes)
+
+    def _judge(self, block: Block, slots: Sequence[str]) -> None:
+        """Make the steps of a block, each from where the reference is; bound what differs, and enter it."""
+        assert block.gradient_rows is not None
+        columns: dict[str, list[tuple[Array, ...]]] = {slot: [] for slot in slots}
+        for row in range(block.count):
+            start = Start({**self._state, "gradient": block.gradient_rows[row]}, block.start + row)
+            self._state = self._reference.page.step(start)
+            obtained = {slot: block.rows[slot][row + 1] for slot in slots}
+            apart = {slot: self._reference.forms.unequal(obtained[slot], self._state[slot]) for slot in slots}
+            unequal = {slot: at for slot, at in apart.items() if at is not None}
+            self._reach.advance(start, self._state, unequal, hides=len(slots) < len(self._state))
+            for slot, at in unequal.items():
+                values = (rows[slot][at] for rows in (obtained, self._state, self._reach.errors))
+                columns[slot].append((np.full(len(at), row, dtype=np.int64), at, *values))
+        gaps = [
+            gaps_of(slot, *(np.concatenate(each) for each in zip(*parts, strict=True)))
+            for slot, parts in columns.items()
+            if parts
+        ]
+        for each in gaps:
+            self._account.write(each)
+        outside = self._account.first_outside(gaps)
+        if outside:
+            slot = stage.earliest([each.slot for each in outside], self._problem.cell)
+            first = next(each for each in outside if each.slot == slot)
+            self._account.diverge(first, slot, "")
+
+    def _drift(self, envelope: Envelope, block: Block, row: int) -> None:
+        """Make a step with the reference's own gradients, and measure how far the subject is from it."""
+        step, layout = block.start + row, self._reference.layout
+        evaluation = self._problem.evaluate(layout.split(self._state["parameter"]), step)
+        if self._account.flips_left:
+            params = layout.split(block.rows["parameter"][row])
+            for flip in opposite_branches(self._problem, params, evaluation, step):
+                self._account.flip(flip)
+        self._account.add_losses("expected", [evaluation.loss])
+        gradient = layout.join(evaluation.gradients)
+        self._state = self._reference.page.step(Start({**self._state, "gradient": gradient}, step))
+        obtained = {slot: rows[row + 1] for slot, rows in block.rows.items()}
+        envelope.step(step, obtained["parameter"], self._state["parameter"])
+        self._account.write_drift(row, obtained, self._state, self._reference.forms.drift)
+
+
+class Reach:
+    """How far a right subject may be from the reference by now: the bound that is carried from step to step."""
+
+    def __init__(self, reference: Reference) -> None:
+        self._reference = reference
+        self.errors: dict[str, Array] = {}
+        """By slot a wide row ``[size]``; empty as long as every bit agrees."""
+
+    def advance(self, start: Start, after: SlotRows, unequal: Mapping[str, Indices], hides: bool) -> None:
+        """Carry the bound on |obtained - expected| through one step of the page, for elements where it is not zero.
+
+        ``unequal`` are the elements that differ after it, by slot; ``hides`` is whether the subject hides a slot.
+        """
+        if not unequal and not self.errors:
             return
-        position = int(part["index"][at] + self.layout.starts[number])
-        theirs, ours = block.rows["parameter"][row + 1][[position]], made[[position]]
-        found = gaps(np.zeros(1, dtype=np.int64), np.array([position], dtype=np.int64), theirs, ours)
-        name, index = self.layout.index(position)
-        values = (shown(theirs[0]), shown(ours[0]), "Infinity", shown(found.signed[0]), "NaN", shown(found.ulp[0]))
-        self.worst = Worst(block.start + row, "parameter", name, index, *values, shown(part["in_steps"][at]))
-
-    def _locate(self, block: Block, row: int, found: Sequence[Found]) -> None:
-        slot = stage.earliest([each.slot for each in found], self.problem.cell)
-        chosen = next(each for each in found if each.slot == slot)
-        step = block.start + row
-        known = self._local.first if self._local else None
-        where, note = (known.stage, known.note) if known and known.step <= step else (slot, "")
-        self._note_first(step, chosen, where, note)
-
-    def _advance_errors(self, start: "_Start", made: Rows, touched: dict[str, Indices]) -> None:
-        """Carry the bound on |obtained - expected| through one step of the page, for elements where it is not zero."""
-        if self._errors is None:
-            self._errors = {slot: np.zeros(self.layout.size, dtype=self.format.wide) for slot in made}
-        hides = len(self._parts) < len(made)
-        moving = [errors != 0 for errors in self._errors.values()]
-        differing = np.zeros(self.layout.size, dtype=bool)
-        for at in touched.values():
+        layout = self._reference.layout
+        if not self.errors:
+            self.errors = {slot: np.zeros(layout.size, dtype=self._reference.format.wide) for slot in after}
+        moving = [errors != 0 for errors in self.errors.values()]
+        differing = np.zeros(layout.size, dtype=bool)
+        for at in unequal.values():
             differing[at] = True
-        everything = self.whole or hides or not self.merged
-        active = np.arange(self.layout.size) if everything else np.flatnonzero(np.any([differing, *moving], axis=0))
+        everything = hides or layout.by_name
+        active = np.arange(layout.size) if everything else np.flatnonzero(np.any([differing, *moving], axis=0))
         if not len(active):
             return
-        if self.merged:
-            predicted = in_pieces(lambda piece: self._carried(start, active[piece]), len(active))
-        else:
-            predicted = self._carried(start, active)
-        for slot, own in made.items():
-            self._errors[slot][active] = bound_around(own[active], *predicted[slot])
+        enclosures = self._enclosures(start, active)
+        for slot, own in after.items():
+            self.errors[slot][active] = bound_around(own[active], *enclosures[slot])
         if not hides:
             equal = active[~differing[active]]
-            for errors in self._errors.values():
+            for errors in self.errors.values():
                 errors[equal] = 0
 
-    def _carried(self, start: "_Start", at: Indices) -> Predicted:
+    def _enclosures(self, start: Start, active: Indices) -> Enclosures:
         """Make the step on the chosen elements, each with the bound it has reached."""
-        assert self._errors is not None
-        errors = self._errors
 
-        rows = {"parameter": start.params, "gradient": start.grads, **start.slots}
-        before = {slot: self.named(flat[at]) for slot, flat in rows.items()}
-        reached = {slot: self.named(error[at]) for slot, error in errors.items()}
-        made = bounded_step(self.bounded_rule, before, start.iterations, reached)
-        made.pop("gradient")
-        return {slot: self.spread(tensors) for slot, tensors in made.items()}
+        def enclose(piece: slice) -> Enclosures:
+            at = active[piece]
+            rows = {slot: row[at] for slot, row in start.rows.items()}
+            reached = {slot: errors[at] for slot, errors in self.errors.items()}
+            enclosures = self._reference.bounded.enclose(rows, reached, start.iterations)
+            return {slot: enclosures[slot] for slot in reached}
 
-    def _watch_branches(self, block: Block, row: int, evaluation: Evaluation) -> None:
-        """Record the first units whose ReLU is on at one side and off at the other."""
-        if not isinstance(self.problem, MlpProblem) or len(self.flips) >= MAX_FLIPS:
-            return
-        params, step = self.layout.split(block.rows["parameter"][row]), block.start + row
-        theirs = network.forward(params, self.problem.batch(step).x).pre_activations[:-1]
-        for layer, (obtained, expected) in enumerate(zip(theirs, evaluation.hidden, strict=True), start=1):
-            for example, unit in np.argwhere((obtained > 0) != (expected > 0)):
-                a, b = float(obtained[example, unit]), float(expected[example, unit])
-                self.flips.append(BranchFlip(step, layer, int(unit), int(example), a, b, abs(a - b)))
-        self.flips = self.flips[:MAX_FLIPS]
+        return self._reference.bounded.in_pieces(enclose, len(active))
 
-    def _measure_drift(self, block: Block, row: int, step: int) -> None:
-        for copy in self._copies:
-            copy.step(self.problem, step)
-        if step % self._every and step != self.problem.cell.steps - 1:
-            return
-        self._drift.append(_distance(block.rows["parameter"][row + 1], self._params))
-        if self._known is not None:
-            self._envelope.append(self._known[len(self._envelope)])
-        else:
-            self._envelope.append(max(_distance(self.layout.join(copy.params), self._params) for copy in self._copies))
 
-    def verdict(self) -> tuple[Verdict, str]:
-        """Return the verdict; where gradients are computed, that of the local steps unless every bit agrees."""
-        if self.source != "computed":
-            return super().verdict()
-        if not self.differing:
-            return Verdict.IDENTICAL, Verdict.IDENTICAL.value
-        assert self._local is not None
-        verdict, reason = self._local.verdict()
-        self.first, self.non_finite = self._local.first, self._local.non_finite
-        if verdict in (Verdict.IDENTICAL, Verdict.ROUNDING):
-            times = self._drift[-1] / self._envelope[-1] if self._envelope and self._envelope[-1] else float("inf")
-            reason = (
+def _with_stage(divergence: Divergence | None, local: Evidence) -> Divergence | None:
+    """Return a divergence with the stage of the local one, if that is no later."""
+    known = local.divergence
+    if divergence is None or known is None or local.verdict is not Verdict.DIVERGED or known.step > divergence.step:
+        return divergence
+    return msgspec.structs.replace(divergence, stage=known.stage, note=known.note)
+
+
+def _by_local_steps(evidence: Evidence, local: Evidence | None, envelope: Envelope) -> Evidence:
+    """Return the evidence on a chaotic run: the verdict of the local steps, unless every bit agrees."""
+    evidence = replace(evidence, envelope=envelope.curves())
+    if not evidence.differing:
+        return replace(evidence, verdict=Verdict.IDENTICAL, reason=Verdict.IDENTICAL.value)
+    assert local is not None
+    verdict, reason = local.verdict, local.reason
+    if verdict in (Verdict.IDENTICAL, Verdict.ROUNDING):
+        verdict, reason = (
+            Verdict.ROUNDING,
+            (
                 f"every step is inside its local bound, so the drift is accumulated rounding; at the end it is "
-                f"{times:.2g} times that of a reference started one ULP away"
-            )
-            return Verdict.ROUNDING, reason
-        return verdict, reason
-
-    def finish(self, subject: str) -> Comparison:
-        """Return the verdict and its evidence, with the drift beside its envelope where gradients are computed."""
-        comparison = super().finish(subject)
-        if self._local is not None and comparison.outcome is Verdict.ROUNDING and self.source != "computed":
-            comparison = msgspec.structs.replace(comparison, notes=[*comparison.notes, *self._local.causes()])
-        if not self._drift:
-            return comparison
-        _ENVELOPES[self._key] = self._envelope
-        return msgspec.structs.replace(comparison, envelope={"drift": self._drift, "envelope": self._envelope})
-
-
-class _Copy:
-    """A reference that starts one ULP away in every parameter."""
-
-    def __init__(self, params: dict[str, Array], state: dict[str, Any], step: Step) -> None:
-        self.params, self._state, self._step = params, state, step
-
-    def step(self, problem: Problem, number: int) -> None:
-        grads = problem.evaluate(self.params, number).gradients
-        self.params, self._state = self._step(self.params, grads, self._state)
-
-
-def _perturbed(problem: Problem, rule: Optimizer, step: Step) -> list[_Copy]:
-    copies = []
-    for seed in range(COPIES):
-        rng = np.random.default_rng([problem.cell.seed, seed])
-        moved = {}
-        for name, w in problem.params.items():
-            toward = np.where(rng.random(w.shape) < 0.5, -np.inf, np.inf).astype(w.dtype)
-            moved[name] = np.asarray(np.nextafter(w, toward))
-        copies.append(_Copy(moved, rule.init(moved), step))
-    return copies
-
-
-def _distance(a: Array, b: Array) -> float:
-    """Root of the mean squared difference over all parameters."""
-    return float(np.sqrt(np.sum(np.square(a.astype(np.float64) - b.astype(np.float64))) / b.size))
-
-
-def _joined(slot: str, parts: Sequence[tuple[int, Indices, Array, Array, Array]]) -> Found:
-    """Return what differs in one slot, step by step, as one set of columns."""
-    rows = np.concatenate([np.full(len(at), row, dtype=np.int64) for row, at, *_ in parts])
-    at, obtained, expected, bound = (np.concatenate([part[i] for part in parts]) for i in (1, 2, 3, 4))
-    return Found(slot, gaps(rows, at, obtained, expected), bound)
+                f"{envelope.times:.2g} times that of a reference started one ULP away"
+            ),
+        )
+    return replace(evidence, verdict=verdict, reason=reason, divergence=local.divergence)

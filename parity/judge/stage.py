@@ -45,9 +45,9 @@ def locate(
     before: Mapping[str, Any],
     after: Mapping[str, Any],
     update: Any,
-    given: Hyperparameters,
+    arguments: Hyperparameters,
 ) -> tuple[str, str]:
-    """Return (stage, note) for the first slot that diverges; ``update`` holds the stages of the page, if there are any.
+    """Return (stage, note) for the first slot that diverges.
 
     A wrong second moment, first moment or gradient is seen as such. A wrong buffer or parameter is traced further: the
     increment that the subject must have used is compared with the expected one, over elements of all magnitudes. One
@@ -61,27 +61,27 @@ def locate(
     broken = int(np.sum(~np.isfinite(obtained)))
     if broken:
         return slot, f"{broken} of {obtained.size} values are not finite"
-    if slot == "parameter" and given.momentum > 0 and "momentum_buffer" in after:
+    if slot == "parameter" and arguments.momentum > 0 and "momentum_buffer" in after:
         return "parameter", "the momentum buffer agrees, what is subtracted from the weights does not"
     gap, noise = _gap(slot, obtained, before[slot][tensor], update)
-    kept = _proportional(gap, before[slot][tensor], noise)
-    if kept is not None and slot == "parameter":
-        return "parameter", f"the difference is {kept:.6g} times the weight: weight decay"
-    if kept is not None:
-        return "momentum_buffer", f"the old buffer is multiplied by {given.momentum + kept:.6g}"
+    share = _proportional(gap, before[slot][tensor], noise)
+    if share is not None and slot == "parameter":
+        return "parameter", f"the difference is {share:.6g} times the weight: weight decay"
+    if share is not None:
+        return "momentum_buffer", f"the old buffer is multiplied by {arguments.momentum + share:.6g}"
     factors, positive = _factors(slot, gap, noise, update)
     if len(factors.value) < 2:
         return ("momentum_buffer" if slot == "momentum_buffer" else "step"), ""
     if (ends := factors.common()) is not None:
-        return _scaled(slot, ends, _weights_agree(tensor, after, update), given, obtained.dtype == np.float64)
+        return _scaled(slot, ends, _weights_agree(tensor, after, update), arguments, obtained.dtype == np.float64)
     return _varied(factors, positive)
 
 
 def _gap(slot: str, obtained: Array, old: Any, update: Any) -> tuple[Array, Array]:
     """Return obtained minus expected, flat in the wide dtype, and what rounding may add to it."""
     fmt = format_of(obtained.dtype)
-    new, wanted, before = (np.asarray(a).astype(fmt.wide).reshape(-1) for a in (obtained, getattr(update, slot), old))
-    return new - wanted, fmt.unit * (2 * np.abs(new) + 4 * np.abs(before)) + fmt.underflow
+    new, expected, before = (np.asarray(a).astype(fmt.wide).reshape(-1) for a in (obtained, getattr(update, slot), old))
+    return new - expected, fmt.unit * (2 * np.abs(new) + 4 * np.abs(before)) + fmt.underflow
 
 
 def _factors(slot: str, gap: Array, noise: Array, update: Any) -> tuple[_Factors, Array]:
@@ -116,7 +116,7 @@ def _varied(factors: _Factors, positive: Array) -> tuple[str, str]:
 
 
 def _scaled(
-    slot: str, ends: tuple[float, float], weights_agree: bool, given: Hyperparameters, double: bool
+    slot: str, ends: tuple[float, float], weights_agree: bool, arguments: Hyperparameters, double: bool
 ) -> tuple[str, str]:
     """Name a constant factor between the increments: a buffer kept in other units, or a step of another size."""
     low, high = ends
@@ -127,7 +127,7 @@ def _scaled(
     if low <= 1 <= high:
         return "step", ""
     note = f"every increment is {_times(ends)} times the expected one"
-    rate = given.learning_rate
+    rate = arguments.learning_rate
     if double and isinstance(rate, float) and low <= rate / as_float32(rate) <= high:
         note += f": a learning rate of {rate!r}, which Keras holds in float32"
     return "step", note
@@ -144,8 +144,8 @@ def _times(ends: tuple[float, float]) -> str:
 def _weights_agree(tensor: str, after: Mapping[str, Any], update: Any) -> bool:
     obtained, expected = np.asarray(after["parameter"][tensor]), np.asarray(update.parameter)
     fmt = format_of(expected.dtype)
-    wanted = expected.astype(fmt.wide)
-    return bool(np.all(np.abs(obtained.astype(fmt.wide) - wanted) <= 8 * fmt.unit * np.abs(wanted)))
+    right = expected.astype(fmt.wide)
+    return bool(np.all(np.abs(obtained.astype(fmt.wide) - right) <= 8 * fmt.unit * np.abs(right)))
 
 
 def _proportional(gap: Array, old: Any, noise: Array) -> float | None:

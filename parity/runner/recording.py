@@ -180,7 +180,7 @@ def _sheet(made: Problem, adapter: Adapter, name: str, kept: _Kept, sha256: str)
         tie=tie.tie(made, cell.steps),
         values=f"{place.stem(cell.id)}.{sha256[:8]}{place.VALUES}",
         sha256=sha256,
-        cell=tie.described(cell),
+        cell=tie.description(cell),
         circumstances={**lasting, **packages, **adapter.circumstances},
         recorded=datetime.now(UTC).date().isoformat(),
     )

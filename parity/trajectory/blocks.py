@@ -1,7 +1,7 @@
 """A run as a stream of blocks: columns ``[steps, *shape]`` for each slot and tensor, in memory that does not grow."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parity.bounds.numerics import Array
-from parity.case.rule import find
+from parity.case.rule import Rule, find
 from parity.errors import did_you_mean
 from parity.problem.problems import Problem
+from parity.trajectory.layout import Layout, layout_of
 
 BLOCK_BYTES = 64_000_000
 """What the states of a block hold at most, unless one step holds more; a block costs some milliseconds of its own."""
@@ -24,53 +25,6 @@ class NotComparable(Exception):
     def __init__(self, step: int, slot: str, tensor: str, message: str) -> None:
         super().__init__(message)
         self.step, self.slot, self.tensor = step, slot, tensor
-
-
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """How the tensors of a case lie beside each other in one flat row, in the order of the case."""
-
-    names: tuple[str, ...]
-    shapes: tuple[tuple[int, ...], ...]
-    starts: NDArray[np.int64]
-    ends: NDArray[np.int64]
-
-    @property
-    def size(self) -> int:
-        """Elements in a row."""
-        return int(self.ends[-1]) if len(self.ends) else 0
-
-    @property
-    def sizes(self) -> NDArray[np.int64]:
-        """Elements of each tensor."""
-        return self.ends - self.starts
-
-    def split(self, rows: Array) -> dict[str, Array]:
-        """Return views of flat rows ``[..., size]``, one for each tensor, ``[..., *shape]``."""
-        pieces = zip(self.names, self.shapes, self.starts, self.ends, strict=True)
-        return {name: rows[..., start:end].reshape((*rows.shape[:-1], *shape)) for name, shape, start, end in pieces}
-
-    def join(self, tensors: Mapping[str, Any]) -> Array:
-        """Return the tensors as one flat row of its own."""
-        return np.concatenate([np.asarray(tensors[name]).reshape(-1) for name in self.names])
-
-    def tensor_of(self, positions: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return the number of the tensor that each position of a flat row belongs to."""
-        return np.searchsorted(self.ends, positions, side="right")
-
-    def index(self, position: int) -> tuple[str, list[int]]:
-        """Return the tensor and the index in it of one position of a flat row."""
-        number = int(self.tensor_of(np.asarray(position, dtype=np.int64)))
-        shape = self.shapes[number]
-        inside = np.unravel_index(position - int(self.starts[number]), shape) if shape else ()
-        return self.names[number], [int(i) for i in inside]
-
-
-def layout_of(tensors: Mapping[str, Array]) -> Layout:
-    """Return the layout of tensors in their order."""
-    ends = np.cumsum([array.size for array in tensors.values()], dtype=np.int64)
-    sizes = np.array([array.size for array in tensors.values()], dtype=np.int64)
-    return Layout(tuple(tensors), tuple(array.shape for array in tensors.values()), ends - sizes, ends)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +42,18 @@ class Block:
     rows: dict[str, Array]
     gradient_rows: Array | None
     losses: NDArray[np.float64] | None
+
+    def after(self, slot: str, first: int, last: int) -> Array:
+        """Return what some steps of the block end in, ``[last - first, size]``; "gradient" is what went into them.
+
+        Raises:
+            KeyError: the subject does not show it.
+        """
+        if slot != "gradient":
+            return self.rows[slot][first + 1 : last + 1]
+        if self.gradient_rows is None:
+            raise KeyError(slot)
+        return self.gradient_rows[first:last]
 
     @property
     def columns(self) -> Columns:
@@ -128,11 +94,11 @@ class Plan:
         """Return the rows of the slots ``[capacity + 1, size]`` and of gradients ``[capacity, size]`` in ``place``."""
         shapes = self._shapes()
         ends = np.cumsum([math.prod(shape) * self.dtype.itemsize for shape in shapes])
-        *found, own = (
+        *states, gradients = (
             piece.view(self.dtype).reshape(shape)
             for piece, shape in zip(np.split(place, ends[:-1]), shapes, strict=True)
         )
-        return dict(zip(self.slots, found, strict=True)), own
+        return dict(zip(self.slots, states, strict=True)), gradients
 
 
 Hold = Callable[[Plan], list[Array]]
@@ -149,20 +115,20 @@ class Recorder:
 
     def __init__(self, problem: Problem, first: Mapping[str, Mapping[str, Any]], hold: Hold = in_one_place) -> None:
         self._problem = problem
-        self._known = find(problem.cell.rule, problem.cell.folder).slots
-        self._slots = {"parameter", *(slot for slot in first if slot in self._known)}
-        self._layout = layout_of(problem.params)
-        checked = self._checked(first, 0)
-        row_bytes = len(checked) * self._layout.size * problem.dtype.itemsize
+        self._rule = find(problem.cell.rule, problem.cell.folder)
+        _require_slots(first, ["parameter"], self._rule, 0)
+        layout, slots = layout_of(problem.params), tuple(first)
+        row_bytes = len(slots) * layout.size * problem.dtype.itemsize
         capacity = max(1, min(256, problem.cell.steps, BLOCK_BYTES // max(row_bytes, 1)))
-        self._plan = Plan(tuple(checked), capacity, self._layout, problem.dtype)
+        self._plan = Plan(slots, capacity, layout, problem.dtype)
         self._places = hold(self._plan)
         self._has_gradients = True
         self._has_losses = False
         self._losses = np.full(capacity, np.nan, dtype=np.float64)
         self._count = self._start = 0
         self._open()
-        _put(self._columns, checked, 0)
+        for slot in slots:
+            self._copy(slot, first[slot], 0, 0)
 
     def add(
         self, shown: Mapping[str, Mapping[str, Any]], gradients: Mapping[str, Any] | None, loss: float | None
@@ -173,10 +139,12 @@ class Recorder:
             NotComparable: a name, shape or dtype is not the case's.
         """
         step = self._start + self._count
-        _put(self._columns, self._checked(shown, step), self._count + 1)
+        _require_slots(shown, self._plan.slots, self._rule, step)
+        for slot in self._plan.slots:
+            self._copy(slot, shown[slot], step, self._count + 1)
         self._has_gradients = self._has_gradients and gradients is not None
         if self._has_gradients and gradients is not None:
-            _put({"": self._gradients}, {"": self._compared("gradient", gradients, step)}, self._count)
+            self._copy("gradient", gradients, step, self._count)
         self._has_losses = self._has_losses or loss is not None
         self._losses[self._count] = np.nan if loss is None else loss
         self._count += 1
@@ -192,61 +160,59 @@ class Recorder:
             return
         n = self._count
         losses = self._losses[:n].copy() if self._has_losses else None
-        yield self._plan.block(self._places[0], self._start, n, self._has_gradients, losses)
+        states = {slot: rows[: n + 1] for slot, rows in self._rows.items()}
+        gradients = self._gradients[:n] if self._has_gradients else None
+        yield Block(self._start, n, self._plan.layout, states, gradients, losses)
         last = {slot: rows[n] for slot, rows in self._rows.items()}
         self._places.append(self._places.pop(0))
         self._open()
-        for slot, rows in self._rows.items():
-            rows[0] = last[slot]
+        for slot, row in last.items():
+            self._rows[slot][0] = row
         self._start, self._count = self._start + n, 0
 
     def _open(self) -> None:
         """Take up the first place."""
-        self._rows, own = self._plan.rows(self._places[0])
-        self._columns = {slot: self._layout.split(rows) for slot, rows in self._rows.items()}
-        self._gradients = self._layout.split(own)
+        self._rows, self._gradients = self._plan.rows(self._places[0])
+        rows = {**self._rows, "gradient": self._gradients}
+        self._columns = {slot: self._plan.layout.split(each) for slot, each in rows.items()}
 
-    def _checked(self, shown: Mapping[str, Mapping[str, Any]], step: int) -> Columns:
-        unknown = [slot for slot in shown if slot not in self._known and slot != "parameter"]
-        if unknown:
-            raise NotComparable(step, unknown[0], "", self._unknown_slot(unknown[0]))
-        missing = [slot for slot in self._slots if slot not in shown]
-        if missing:
-            raise NotComparable(step, missing[0], "", f"slots() showed {missing[0]!r} at first and no longer does.")
-        return {slot: self._compared(slot, shown[slot], step) for slot in shown if slot in self._slots}
-
-    def _unknown_slot(self, slot: str) -> str:
-        rule, hint = self._problem.cell.rule, did_you_mean(slot, list(self._known))
-        return f"slots() names {slot!r}, which is no slot of {rule}.{hint} Allowed: {', '.join(self._known)}."
-
-    def _compared(self, slot: str, tensors: Mapping[str, Any], step: int) -> dict[str, Array]:
+    def _copy(self, slot: str, tensors: Mapping[str, Any], step: int, index: int) -> None:
+        """Write what a subject shows of a slot into a row, if its names, shapes and dtypes are the case's."""
         unknown = [str(name) for name in tensors if name not in self._problem.params]
         if unknown:
             message = f"{slot} has a tensor {unknown[0]!r}; the case has {', '.join(map(repr, self._problem.params))}."
             raise NotComparable(step, slot, unknown[0], message)
-        for name, wanted in self._problem.params.items():
+        for name, param in self._problem.params.items():
             if name not in tensors:
                 message = f"{slot} has no tensor {name!r}; it has {', '.join(map(repr, tensors)) or 'none'}."
                 raise NotComparable(step, slot, name, message)
             array = np.asarray(tensors[name])
-            if array.shape != wanted.shape:
-                message = f"{slot} of {name} has shape {array.shape}; the parameter has {wanted.shape}."
+            if array.shape != param.shape:
+                message = f"{slot} of {name} has shape {array.shape}; the parameter has {param.shape}."
                 raise NotComparable(step, slot, name, message)
-            if array.dtype != wanted.dtype:
-                raise NotComparable(step, slot, name, _wrong_dtype(slot, name, array, wanted))
-        return {name: np.asarray(tensors[name]) for name in self._problem.params}
+            if array.dtype != param.dtype:
+                raise NotComparable(step, slot, name, _wrong_dtype(slot, name, array, param))
+            self._columns[slot][name][index] = array
 
 
-def _put(columns: Columns, rows: Columns, index: int) -> None:
-    for slot, tensors in rows.items():
-        for name, array in tensors.items():
-            columns[slot][name][index] = array
+def _require_slots(shown: Mapping[str, Any], needed: Iterable[str], rule: Rule, step: int) -> None:
+    unknown = [slot for slot in shown if slot not in rule.slots and slot != "parameter"]
+    if unknown:
+        raise NotComparable(step, unknown[0], "", _unknown_slot(unknown[0], rule))
+    missing = [slot for slot in needed if slot not in shown]
+    if missing:
+        raise NotComparable(step, missing[0], "", f"slots() showed {missing[0]!r} at first and no longer does.")
 
 
-def _wrong_dtype(slot: str, name: str, array: Array, wanted: Array) -> str:
+def _unknown_slot(slot: str, rule: Rule) -> str:
+    hint = did_you_mean(slot, list(rule.slots))
+    return f"slots() names {slot!r}, which is no slot of {rule.name}.{hint} Allowed: {', '.join(rule.slots)}."
+
+
+def _wrong_dtype(slot: str, name: str, array: Array, param: Array) -> str:
     hint = ""
-    if wanted.dtype.name == "bfloat16":
+    if param.dtype.name == "bfloat16":
         hint = " NumPy turns bfloat16 array * Python float into float32; make constants with array.dtype.type(x)."
     elif array.dtype == np.float64:
         hint = " np.float64 scalars and float64 arrays promote float32 (NEP 50); keep hyperparameters Python floats."
-    return f"{slot} of {name} has dtype {array.dtype}; the parameter has {wanted.dtype}.{hint}"
+    return f"{slot} of {name} has dtype {array.dtype}; the parameter has {param.dtype}.{hint}"

@@ -11,10 +11,10 @@ from parity import subjects
 from parity.bounds.compiled.forms import forms
 from parity.bounds.rule import reference_rule
 from parity.case.cells import select
-from parity.judge.diff import fill_drift
+from parity.judge.table import Table
 from parity.problem import problems
 from parity.runner.loop import run_pair
-from parity.trajectory.blocks import layout_of
+from parity.trajectory.layout import layout_of
 
 CASE = "network/question_shared"
 FEW = 200
@@ -120,10 +120,7 @@ class Comparing:
         self.expected = {"parameter": weights, "second_moment": np.abs(weights) * np.float32(1e-3)}
         self.equal = {slot: row.copy() for slot, row in self.expected.items()}
         self.unequal = {slot: np.nextafter(row, np.float32(9)) for slot, row in self.expected.items()}
-        columns = ("differing", "index", "max_abs", "max_rel", "max_ulp", "signed_mean", "ratio", "bound", "obtained")
-        rows = len(self.layout.names)
-        self.part: dict[str, Any] = {name: np.zeros(rows) for name in (*columns, "expected", "in_steps")}
-        self.part["slot"] = ["parameter"] * rows
+        self.part = Table(self.layout).open(0, 1, "parameter")
 
     def allclose(self, obtained: dict[str, Any]) -> float:
         """Return milliseconds of ``np.testing.assert_allclose`` over all tensors."""
@@ -141,7 +138,7 @@ class Comparing:
 
         def compare(number: int) -> None:
             for slot, row in self.expected.items():
-                fill_drift(self.part, 0, obtained[slot], row, self.layout, 1e-3, self.forms.drift)
+                self.part.write_drift(0, obtained[slot], row, 1e-3, self.forms.drift)
 
         return _each(compare, 10)
 

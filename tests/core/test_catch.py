@@ -8,12 +8,14 @@ from driving import cell, judged, optimizer
 from parity.bounds.compiled import forms
 from parity.case.spec import ExponentialDecay, Mlp, Replayed, Weights
 from parity.circumstances import wire
-from parity.judge import lockstep
-from parity.judge.catch import PLACES, STEPS, added, counted, sample
+from parity.judge import bounding
+from parity.judge.catch import PLACES, STEPS, count, sample, total
 from parity.judge.lockstep import Lockstep
+from parity.judge.page import reference
 from parity.problem import problems
 from parity.trajectory import blocks as trajectory
-from parity.trajectory.blocks import Block, layout_of
+from parity.trajectory.blocks import Block
+from parity.trajectory.layout import layout_of
 from parity.verdicts.results import Catch
 from parity.verdicts.verdict import Verdict
 
@@ -65,8 +67,8 @@ def test_places_move_from_step_to_step():
 def test_values_are_counted_by_what_their_bounds_let_pass():
     step = np.array([0.0, 1.0, 1.0, -1.0, 1.0, 1.0, np.nan])
     bound = np.array([0.5, 1.0, 0.5, 1e-4, np.inf, 0.0, np.inf])
-    assert counted(step, bound) == Catch(sampled=7, moved=4, unbounded=2, twofold=3, thousandth=2)
-    assert added({"a": Catch(1, 1)}, {"a": Catch(2, 0, 2), "b": Catch(3)}) == {"a": Catch(3, 1, 2), "b": Catch(3)}
+    assert count(step, bound) == Catch(sampled=7, moved=4, unbounded=2, twofold=3, thousandth=2)
+    assert total({"a": Catch(1, 1)}, {"a": Catch(2, 0, 2), "b": Catch(3)}) == {"a": Catch(3, 1, 2), "b": Catch(3)}
 
 
 def test_moderate_gradients_leave_no_factor_unseen():
@@ -106,23 +108,24 @@ def planted(number: int, slot: str, factor: float, dtype: str):
     The numbers are how far the factor moves the value, and how much of that rounding may hide.
     """
     given = cell(steps=1, low=1e-10, tensors={"w": []}, dtype=dtype, modes=("lockstep",))
-    judge = Lockstep(problems.make(msgspec.structs.replace(given, seed=number)))
-    params, grads = judge.problem.params, judge.problem.gradients(0)
+    problem = problems.make(msgspec.structs.replace(given, seed=number))
+    fold, held = Lockstep(problem), reference(problem)
+    params, grads, rule = problem.params, problem.gradients(0), held.page.rule
 
     def stepped(wide):
         rows = [{name: a.astype(wide) for name, a in tensors.items()} for tensors in (params, grads)]
-        after, state = judge.rule.step(*rows, judge.rule.init(rows[0]))
+        after, state = rule.step(*rows, rule.init(rows[0]))
         return {"parameter": after["w"], "second_moment": state["second_moment"]["w"]}
 
-    expected, exact = stepped(judge.format.dtype), stepped(judge.format.wide)
+    expected, exact = stepped(held.format.dtype), stepped(held.format.wide)
     before = {"parameter": params["w"], "second_moment": np.zeros_like(params["w"])}
-    step = exact[slot] - before[slot].astype(judge.format.wide)
+    step = exact[slot] - before[slot].astype(held.format.wide)
     wanted = exact[slot] + (factor - 1) * step
-    obtained = {**expected, slot: wanted.astype(judge.format.dtype)}
+    obtained = {**expected, slot: wanted.astype(held.format.dtype)}
     rows = {name: np.stack([before[name], obtained[name]]).reshape(2, 1) for name in before}
-    judge.feed(Block(0, 1, judge.layout, rows, grads["w"].reshape(1, 1), None))
+    fold.feed(Block(0, 1, held.layout, rows, grads["w"].reshape(1, 1), None))
     hidden = abs(obtained[slot].astype(wanted.dtype) - wanted) + abs(expected[slot].astype(wanted.dtype) - exact[slot])
-    return judge.finish("planted"), (factor - 1) * abs(step), hidden
+    return fold.result().comparison(problem.cell, "planted", fold.mode), (factor - 1) * abs(step), hidden
 
 
 @pytest.mark.parametrize("slot", ["parameter", "second_moment"])
@@ -205,7 +208,7 @@ def test_compiled_and_judged_beside_it_is_the_same(monkeypatch):
     given, subject = cell(steps=40, tensors={"kernel": [50, 20], "bias": [20]}), optimizer("right_styles", "Reciprocal")
     plain = judged(given, subject)["lockstep"]
     monkeypatch.setattr(forms, "WORTH", 0)
-    monkeypatch.setattr(lockstep, "WORTH_BOUNDING", 0)
+    monkeypatch.setattr(bounding, "WORTH_BOUNDING", 0)
     fast = judged(given, subject)["lockstep"]
     assert fast.catch == plain.catch
     assert fast.caught.sampled == 2 * 32 * 65

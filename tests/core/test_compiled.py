@@ -2,6 +2,7 @@
 
 import itertools
 import sys
+from dataclasses import replace
 
 import ml_dtypes
 import msgspec
@@ -13,7 +14,7 @@ from parity.bounds.compiled import forms
 from parity.bounds.drift import drift
 from parity.bounds.numerics import bits, differs, dtype_of, format_of, ulp_distance, unequal
 from parity.case.cells import select
-from parity.judge.lockstep import Lockstep
+from parity.judge.page import reference
 from parity.problem import problems
 from parity.reference.rmsprop import RMSprop
 
@@ -102,20 +103,21 @@ def test_a_compiled_step_asks_the_schedule_at_each_step_and_the_name_of_each_ten
     ids=str,
 )
 def test_a_compiled_bound_has_the_bits_of_the_bounded_page(given, own):
-    judge = Lockstep(problems.make(cell(tensors={"kernel": [4]}, **given)))
-    slots = judge.rule.slots(judge.rule.init({}))
+    held = reference(problems.make(cell(tensors={"kernel": [4]}, **given)))
+    slots = held.page.slots
     drawn = [tensors("float32", seed)["vector"] for seed in range(2 + len(slots))]
     rows = dict(zip(("parameter", "gradient", *slots), drawn, strict=True))
     rows["second_moment"] = np.abs(rows["second_moment"])
-    if own:
-        rows["gradient"] = rows["gradient"].astype(np.float64)
-        rows["gradient error"] = np.abs(rows["gradient"]) * 1e-7 + 1e-30
+    errors = {}
     if given == {"momentum": 0.8}:
         # As of a subject that hides its slots.
-        rows |= {f"{slot} error": np.abs(rows[slot]).astype(np.float64) * 1e-6 for slot in slots}
-    found = compiled_bounds(judge._bounded_step, rows)(rows)
+        errors = {slot: np.abs(rows[slot]).astype(np.float64) * 1e-6 for slot in slots}
+    if own:
+        rows["gradient"] = rows["gradient"].astype(np.float64)
+        errors["gradient"] = np.abs(rows["gradient"]) * 1e-7 + 1e-30
+    found = compiled_bounds(held.bounded.step, rows, errors)(rows, errors)
     with np.errstate(all="ignore"):
-        expected = {slot: judge.spread(made) for slot, made in judge._bounded_step(rows).items()}
+        expected = held.bounded.enclose(rows, errors, 0)
     assert found.keys() == expected.keys()
     for slot, pair in expected.items():
         for obtained, wanted in zip(found[slot], pair, strict=True):
@@ -123,16 +125,16 @@ def test_a_compiled_bound_has_the_bits_of_the_bounded_page(given, own):
 
 
 def test_a_bound_that_is_wider_than_float64_is_left_to_the_page():
-    judge = Lockstep(problems.make(cell(tensors={"kernel": [4]}, dtype="float64")))
+    held = reference(problems.make(cell(tensors={"kernel": [4]}, dtype="float64")))
     rows = dict.fromkeys(("parameter", "gradient", "second_moment"), np.ones(4))
-    assert compiled_bounds(judge._bounded_step, rows) is None
+    assert compiled_bounds(held.bounded.step, rows, {}) is None
 
 
 def test_a_bound_of_what_mixes_elements_is_left_to_the_page():
-    judge = Lockstep(problems.make(cell(tensors={"kernel": [4]}, clipnorm=1.0)))
-    judge.merged = True  # as if the judge had not seen to it
+    held = reference(problems.make(cell(tensors={"kernel": [4]}, clipnorm=1.0)))
+    as_one_row = replace(held.bounded, layout=replace(held.layout, by_name=False))  # as if nobody had seen to it
     rows = dict.fromkeys(("parameter", "gradient", "second_moment"), np.ones(4, dtype=np.float32))
-    assert compiled_bounds(judge._bounded_step, rows) is None
+    assert compiled_bounds(as_one_row.step, rows, {}) is None
 
 
 @pytest.mark.parametrize("given", OTHER, ids=lambda given: next(iter(given)))
@@ -181,7 +183,7 @@ def test_only_long_runs_of_wide_dtypes_pay_for_a_compiler():
     assert not forms.worth(short)
     assert not forms.worth(problems.make(msgspec.structs.replace(cell, dtype="bfloat16")))
     assert forms.forms(rule, short)[:3] == (rule.step, unequal, drift)
-    assert forms.forms(rule, short).bounds(lambda rows: {}, {}) is None
+    assert forms.forms(rule, short).bounds(lambda rows, errors: {}, {}, {}) is None
     step, *others = forms.forms(rule, long)
     assert step != rule.step
     assert others == [compiled_unequal, compiled_drift, compiled_bounds]

@@ -8,9 +8,9 @@ import pytest
 
 from parity.bounds.drift import PIECE, drift
 from parity.bounds.numerics import dtype_of, format_of, ulp_distance, unequal
-from parity.judge.diff import fill_drift
+from parity.judge.table import Table
 from parity.reference.rmsprop import RMSprop
-from parity.trajectory.blocks import layout_of
+from parity.trajectory.layout import layout_of
 
 SHAPES = {"scalar": (), "empty": (0, 3), "vector": (7,), "matrix": (5, 13), "cube": (2, 3, 4)}
 GIVEN = [
@@ -97,10 +97,9 @@ def test_drift_is_written_for_the_tensors_that_differ_and_no_others():
     expected = layout.join(drawn("float32", 3))
     obtained = expected.copy()
     obtained[3], obtained[5] = expected[3] + 1, expected[5] - 3
-    columns = ("differing", "index", "max_abs", "max_rel", "max_ulp", "signed_mean", "ratio", "bound", "obtained")
-    part = {name: np.zeros(len(layout.names)) for name in (*columns, "expected", "in_steps")}
-    part["slot"] = ["parameter"] * len(layout.names)
-    assert fill_drift(part, 0, obtained, expected, layout, 0.5) == 2
+    rows = Table(layout).open(0, 1, "parameter")
+    assert rows.write_drift(0, obtained, expected, 0.5) == 2
+    part = rows.columns
     row = layout.names.index("vector")
     assert part["differing"].tolist() == [2 if i == row else 0 for i in range(len(layout.names))]
     assert part["index"][row] == 4

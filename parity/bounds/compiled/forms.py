@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
-from parity.bounds.compiled.kinds import BoundedStep, Predict, Rows, Step
+from parity.bounds.compiled.kinds import BoundedLoop, BoundedStep, Step
 from parity.bounds.drift import Drift, drift
 from parity.bounds.numerics import Array, Indices, unequal
+from parity.bounds.rule import SlotRows
 
 if TYPE_CHECKING:
     from parity.reference.optimizer import Optimizer
@@ -49,19 +50,20 @@ class Forms(NamedTuple):
     """The page's step, where two arrays differ, and how far they are apart: by NumPy or compiled, the same results.
 
     Two of them differ in one number: the sum of differences, which ``drift`` adds in the dtype of the values.
-    ``bounds`` compiles a bounded step for rows such as the ones given, or returns None: then it is left as it is.
+    ``bounds`` compiles a bounded step for rows and errors such as its arguments, or returns None: then it is left as it
+    is.
     """
 
     step: Step
     unequal: Callable[[Array, Array], Indices | None]
     drift: Callable[[Array, Array], Drift]
-    bounds: Callable[[BoundedStep, Rows], Predict | None]
+    bounds: Callable[[BoundedStep, SlotRows, SlotRows], BoundedLoop | None]
 
 
 def forms(rule: "Optimizer", problem: Sized) -> Forms:
     """Return the forms that are fastest for a case; a rule that mixes elements keeps the step of the page."""
     if not worth(problem):
-        return Forms(rule.step, unequal, drift, lambda step, rows: None)
+        return Forms(rule.step, unequal, drift, lambda step, rows, errors: None)
     from parity.bounds.compiled.bounds import compiled_bounds
     from parity.bounds.compiled.kernels import compiled_drift, compiled_unequal
     from parity.bounds.compiled.rule import compiled_step

@@ -3,16 +3,14 @@
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from parity.bounds.numerics import Array
-from parity.bounds.rule import Predicted
+from parity.bounds.rule import ByTensor, Enclosures, SlotRows
 
 if TYPE_CHECKING:
     from parity.bounds.bounded import Bounded
 
-Named = Mapping[str, Any]
-Step = Callable[[Named, Named, Named], tuple[dict[str, Any], dict[str, Any]]]
+Step = Callable[[ByTensor, ByTensor, Mapping[str, Any]], tuple[dict[str, Any], dict[str, Any]]]
 """``Optimizer.step``: parameters, gradients and state in, parameters and state out."""
-Rows = Mapping[str, Array]
-BoundedStep = Callable[[Any], Mapping[str, Mapping[str, "Bounded"]]]
-"""Flat rows by name in, bounded tensors by slot and name out."""
-Predict = Callable[[Rows], Predicted]
+BoundedStep = Callable[[Any, Any], Mapping[str, Mapping[str, "Bounded"]]]
+"""Flat rows and their errors by slot in, bounded tensors by slot and name out."""
+BoundedLoop = Callable[[SlotRows, SlotRows], Enclosures]
+"""Flat rows and their errors by slot in, enclosures out: a compiled ``BoundedStep``."""

@@ -1,4 +1,4 @@
-"""The page's step as one loop: the page runs on symbols, and its record is compiled, each operation in its own dtype.
+"""The page's step as one loop: the page runs on symbols, and its tape is compiled, each operation in its own dtype.
 
 tests/core/test_compiled.py holds the loop to the bits of the page.
 """
@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from parity.bounds.compiled.kinds import Named, Step
-from parity.bounds.compiled.symbols import NotElementwiseError, Record, Symbol
+from parity.bounds.compiled.kinds import Step
+from parity.bounds.compiled.symbols import NotElementwiseError, Symbol, Tape
+from parity.bounds.rule import ByTensor
 from parity.reference.optimizer import Optimizer
 
 _KNOWN = 64
@@ -21,14 +22,14 @@ class _SymbolDtype:
     """Stands where the page asks an array for its dtype; ``type(x)`` makes a constant."""
 
     dtype: np.dtype[Any]
-    record: Record
+    tape: Tape
 
     @property
     def itemsize(self) -> int:
         return self.dtype.itemsize
 
     def type(self, value: Any) -> Symbol:
-        return Symbol(self.record.constant(self.dtype.type(value)), self, self.record, strict=True)
+        return Symbol(self.tape.constant(self.dtype.type(value)), self, self.tape, strict=True)
 
 
 def compiled_step(rule: Optimizer) -> Step | None:
@@ -45,7 +46,7 @@ def compiled_step(rule: Optimizer) -> Step | None:
 
     known: dict[Any, tuple[Any, list[Any]]] = {}
 
-    def step(params: Named, grads: Named, state: Named) -> tuple[dict[str, Any], dict[str, Any]]:
+    def step(params: ByTensor, grads: ByTensor, state: ByTensor) -> tuple[dict[str, Any], dict[str, Any]]:
         slots = [slot for slot in state if slot != "iterations"]
         after: dict[str, Any] = {}
         new: dict[str, Any] = {slot: {} for slot in slots}
@@ -57,10 +58,10 @@ def compiled_step(rule: Optimizer) -> Step | None:
                 known[key] = _traced(rule, name, w.dtype, slots, state["iterations"])
             kernel, constants = known[key]
             inputs = [w, grads[name], *(state[slot][name] for slot in slots)]
-            made = [np.empty(w.shape, dtype=w.dtype) for _ in range(1 + len(slots))]
-            kernel(*(array.reshape(-1) for array in inputs), *constants, *(array.reshape(-1) for array in made))
-            after[name] = made[0]
-            new |= {slot: {**new[slot], name: array} for slot, array in zip(slots, made[1:], strict=True)}
+            results = [np.empty(w.shape, dtype=w.dtype) for _ in range(1 + len(slots))]
+            kernel(*(array.reshape(-1) for array in inputs), *constants, *(array.reshape(-1) for array in results))
+            after[name] = results[0]
+            new |= {slot: {**new[slot], name: array} for slot, array in zip(slots, results[1:], strict=True)}
         return after, {"iterations": state["iterations"] + 1, **new}
 
     return step
@@ -70,10 +71,10 @@ def _traced(
     rule: Optimizer, name: str, dtype: np.dtype[Any], slots: list[str], iterations: int
 ) -> tuple[Any, list[Any]]:
     """Run the page on symbols; return the loop over what it did, and the constants that it used."""
-    record = Record()
-    kind = _SymbolDtype(dtype, record)
-    inputs = [Symbol(f"x{i}", kind, record, strict=True) for i in range(2 + len(slots))]
+    tape = Tape()
+    kind = _SymbolDtype(dtype, tape)
+    inputs = [Symbol(f"x{i}", kind, tape, strict=True) for i in range(2 + len(slots))]
     state: dict[str, Any] = {slot: {name: symbol} for slot, symbol in zip(slots, inputs[2:], strict=True)}
     after, new = rule.step({name: inputs[0]}, {name: inputs[1]}, {"iterations": iterations, **state})
     results = tuple(symbol.name for symbol in (after[name], *(new[slot][name] for slot in slots)))
-    return record.loop(len(inputs), results), record.constants
+    return tape.loop(len(inputs), results), tape.constants

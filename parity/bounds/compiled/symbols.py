@@ -1,4 +1,4 @@
-"""Arithmetic by elements, written down: code runs on symbols instead of arrays, and Numba compiles the record.
+"""Arithmetic by elements, written down: code runs on symbols instead of arrays, and Numba compiles the tape.
 
 Only operations that IEEE 754 rounds correctly, or that do not round, are taken, without contraction: so a loop has the
 bits of what NumPy does with the same code. Everything else raises ``NotElementwiseError``.
@@ -46,7 +46,7 @@ class NotElementwiseError(Exception):
 
 
 @dataclass(slots=True)
-class Record:
+class Tape:
     """What was done to one element of the arrays ``x0``, ``x1``, …, and the constants in the order of their use."""
 
     lines: list[_Line] = field(default_factory=list)
@@ -57,7 +57,7 @@ class Record:
         self.constants.append(value)
         return f"c{len(self.constants) - 1}"
 
-    def made(self, operation: Any, *operands: str) -> str:
+    def note(self, operation: Any, *operands: str) -> str:
         """Return the name of what an operation makes."""
         if operation not in _FORMS:
             raise NotElementwiseError
@@ -70,28 +70,28 @@ class Record:
 
 
 class Symbol(NDArrayOperatorsMixin):
-    """One element of an array, by its name in the record.
+    """One element of an array, by its name on the tape.
 
     ``strict`` symbols meet symbols alone: in the page each constant is made by ``dtype.type``, and what is not may be
     rounded in another way. Others meet Python's and NumPy's floats, which are float64 as they are.
     """
 
-    __slots__ = ("dtype", "name", "record", "strict")
+    __slots__ = ("dtype", "name", "strict", "tape")
     shape = ()
 
-    def __init__(self, name: str, dtype: Any, record: Record, strict: bool) -> None:
-        self.name, self.dtype, self.record, self.strict = name, dtype, record, strict
+    def __init__(self, name: str, dtype: Any, tape: Tape, strict: bool) -> None:
+        self.name, self.dtype, self.tape, self.strict = name, dtype, tape, strict
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> "Symbol":
         if method != "__call__" or kwargs:
             raise NotElementwiseError
-        return self._made(ufunc, inputs)
+        return self._result(ufunc, inputs)
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
         if self.strict:
             raise NotElementwiseError
         if function is np.where and len(args) == 3:
-            return self._made(function, args)
+            return self._result(function, args)
         if function is np.zeros_like:
             return np.float64(0)
         if function is np.max:
@@ -107,20 +107,20 @@ class Symbol(NDArrayOperatorsMixin):
         """Return the element in float64, which holds every float32."""
         if self.strict or dtype != np.float64:
             raise NotElementwiseError
-        return self._made(np.float64, (self,))
+        return self._result(np.float64, (self,))
 
     def any(self) -> bool:
         """Return that it may be so for some element."""
         return True
 
-    def _made(self, operation: Any, operands: tuple[Any, ...]) -> "Symbol":
+    def _result(self, operation: Any, operands: tuple[Any, ...]) -> "Symbol":
         names = [operand.name if isinstance(operand, Symbol) else self._constant(operand) for operand in operands]
-        return Symbol(self.record.made(operation, *names), self.dtype, self.record, self.strict)
+        return Symbol(self.tape.note(operation, *names), self.dtype, self.tape, self.strict)
 
     def _constant(self, value: Any) -> str:
         if self.strict or np.shape(value):
             raise NotElementwiseError
-        return self.record.constant(np.float64(value))
+        return self.tape.constant(np.float64(value))
 
     def __bool__(self) -> bool:
         raise NotElementwiseError
@@ -135,14 +135,14 @@ def _loop(lines: tuple[_Line, ...], inputs: int, constants: int, results: tuple[
     """
     arrays = {f"x{i}": f"a{i}" for i in range(inputs)}
     arguments = [*arrays.values(), *(f"c{i}" for i in range(constants)), *(f"r{i}" for i in range(len(results)))]
-    made: dict[str, str] = {}
+    results_at: dict[str, str] = {}
     text = [f"def loop({', '.join(arguments)}):", f"    for start in range(0, a0.size, {_PIECE}):"]
     text += [f"        p{name} = {name}[start : start + {_PIECE}]" for name in arguments if name[0] != "c"]
     # In the order of computation, so that the new weights start from the new moments.
     for number, result in sorted(enumerate(results), key=lambda pair: (pair[1][0], int(pair[1][1:]))):
-        body = [*_needed(lines, result, {**arrays, **made}), f"pr{number}[i] = {result}"]
+        body = [*_needed(lines, result, {**arrays, **results_at}), f"pr{number}[i] = {result}"]
         text += ["        for i in range(pa0.size):", *(f"            {line}" for line in body)]
-        made.setdefault(result, f"r{number}")
+        results_at.setdefault(result, f"r{number}")
     names: dict[str, Any] = {"np": np}
     exec("\n".join(text), names)
     return numba.njit(nogil=True, error_model="numpy")(names["loop"])

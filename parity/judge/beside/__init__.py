@@ -8,7 +8,6 @@ import numpy as np
 import xxhash
 
 from parity.bounds.numerics import Array
-from parity.judge.fold import Judge
 from parity.judge.free import Free
 from parity.judge.lockstep import Lockstep
 from parity.problem.problems import Problem
@@ -39,13 +38,12 @@ class Judges:
     """Judges block by block, at once."""
 
     def __init__(self, problem: Problem) -> None:
-        wanted = problem.cell.comparisons
+        modes = problem.cell.comparisons
         # Free comparison of computed gradients needs the local steps too.
-        needs_local = "lockstep" in wanted or problem.cell.gradients == "computed"
-        local = Lockstep(problem) if needs_local else None
-        self._judges: list[Judge] = [local] if local else []
-        self._judges += [Free(problem, local)] if "free" in wanted else []
-        self._wanted = wanted
+        needs_local = "lockstep" in modes or problem.cell.gradients == "computed"
+        self._cell = problem.cell
+        self._lockstep = Lockstep(problem) if needs_local else None
+        self._free = Free(problem) if "free" in modes else None
         self._digests: dict[str, Any] = {}
 
     def hold(self, plan: Plan) -> list[Array]:
@@ -56,15 +54,23 @@ class Judges:
         """Take a block into one digest for each slot, which does not depend on where blocks end, and judge it."""
         for slot, rows in block.rows.items():
             self._digests.setdefault(slot, xxhash.xxh3_128()).update(rows[1:].reshape(-1).view(np.uint8).data)
-        for judge in self._judges:
-            judge.feed(block)
+        for fold in (self._lockstep, self._free):
+            if fold is not None:
+                fold.feed(block)
 
     def finish(self, name: str) -> list[Comparison]:
         """Return the comparisons that the case asks for, by the subject's name."""
-        finished = [judge.finish(name) for judge in self._judges if judge.mode in self._wanted]
+        local = None if self._lockstep is None else self._lockstep.result()
+        whole = None if self._free is None else self._free.result(local)
+        evidence = {Lockstep.mode: local, Free.mode: whole}
         lines = [f"{slot} {self._digests[slot].hexdigest()}\n" for slot in sorted(self._digests)]
         digest = xxhash.xxh3_128("".join(lines).encode()).hexdigest()
-        return [msgspec.structs.replace(item, digest=digest) for item in finished]
+        comparisons = [
+            each.comparison(self._cell, name, mode)
+            for mode, each in evidence.items()
+            if each is not None and mode in self._cell.comparisons
+        ]
+        return [msgspec.structs.replace(item, digest=digest) for item in comparisons]
 
     def close(self) -> None:
         """Do nothing: only memory was held."""

@@ -13,7 +13,8 @@ from parity.errors import ParityError
 from parity.judge.beside import Judges
 from parity.judge.beside.beside import places
 from parity.problem import problems
-from parity.trajectory.blocks import Plan, layout_of
+from parity.trajectory.blocks import Plan
+from parity.trajectory.layout import layout_of
 
 
 def main() -> None:
@@ -21,34 +22,34 @@ def main() -> None:
     launch.follow(int(sys.argv[1]))
     tasks, answers = private_pipes()
 
-    def told() -> dict[str, Any]:
-        message = wire.read(tasks)
-        if message is None:
+    def message() -> dict[str, Any]:
+        received = wire.read(tasks)
+        if received is None:
             raise SystemExit
-        return dict(message)
+        return dict(received)
 
     with np.errstate(all="ignore"):
         try:
-            for answer in _answers(told, int(sys.argv[2])):
+            for answer in _answers(message, int(sys.argv[2])):
                 wire.write(answers, answer)
         except ParityError as error:
             wire.write(answers, {"error": str(error)})
-        except Exception as error:  # told to the owner, whose other cases go on
+        except Exception as error:  # said to the owner, whose other cases go on
             wire.write(answers, {"failed": f"the judges raised {type(error).__name__}: {error}"})
 
 
-def _answers(told: Callable[[], dict[str, Any]], memory: int) -> Iterator[dict[str, Any]]:
-    made = problems.make(cell_of(told()["cell"]))
-    judges = Judges(made)
-    wanted = told()
-    plan = Plan(tuple(wanted["slots"]), wanted["capacity"], layout_of(made.params), made.dtype)
-    held = places(memory, plan.nbytes)
-    while "finish" not in (message := told()):
-        losses = wire.restored(message["losses"])
-        judges.feed(plan.block(held[0], message["start"], message["count"], message["gradients"], losses))
-        held.append(held.pop(0))
-        yield {"judged": message["start"] + message["count"]}
-    yield {"comparisons": judges.finish(message["finish"])}
+def _answers(message: Callable[[], dict[str, Any]], memory: int) -> Iterator[dict[str, Any]]:
+    problem = problems.make(cell_of(message()["cell"]))
+    judges = Judges(problem)
+    shape = message()
+    plan = Plan(tuple(shape["slots"]), shape["capacity"], layout_of(problem.params), problem.dtype)
+    memories = places(memory, plan.nbytes)
+    while "finish" not in (task := message()):
+        losses = wire.restored(task["losses"])
+        judges.feed(plan.block(memories[0], task["start"], task["count"], task["gradients"], losses))
+        memories.append(memories.pop(0))
+        yield {"judged": task["start"] + task["count"]}
+    yield {"comparisons": judges.finish(task["finish"])}
 
 
 if __name__ == "__main__":

@@ -68,9 +68,9 @@ def read(path: Path) -> Sheet:
     try:
         sheet = msgspec.json.decode(content, type=Sheet)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise damaged(path, printable(str(error))) from error
+        raise damage(path, printable(str(error))) from error
     if sheet.golden != FORMAT:
-        raise damaged(path, f"golden: received format {sheet.golden}; allowed: {FORMAT}")
+        raise damage(path, f"golden: received format {sheet.golden}; allowed: {FORMAT}")
     return sheet
 
 
@@ -79,12 +79,12 @@ def contents(path: Path, most: int) -> bytes:
     require_file(path)
     try:
         with open(path, "rb") as stream:
-            found = stream.read(most + 1)
+            content = stream.read(most + 1)
     except OSError as error:
-        raise damaged(path, f"cannot be read: {error.strerror}") from error
-    if len(found) > most:
-        raise damaged(path, f"larger than {most} bytes")
-    return found
+        raise damage(path, f"cannot be read: {error.strerror}") from error
+    if len(content) > most:
+        raise damage(path, f"larger than {most} bytes")
+    return content
 
 
 def require_file(path: Path) -> None:
@@ -98,16 +98,16 @@ def require_file(path: Path) -> None:
         status = path.lstat()
         leads = path.is_symlink() and os.path.dirname(os.path.realpath(path)) != os.path.realpath(path.parent)
         if leads:
-            raise damaged(path, "a link that leads out of its folder")
+            raise damage(path, "a link that leads out of its folder")
         if not stat.S_ISREG((path.stat() if path.is_symlink() else status).st_mode):
-            raise damaged(path, "not a regular file")
+            raise damage(path, "not a regular file")
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise damaged(path, f"cannot be read: {error.strerror}") from error
+        raise damage(path, f"cannot be read: {error.strerror}") from error
 
 
-def damaged(path: Path, what: str) -> DataError:
+def damage(path: Path, what: str) -> DataError:
     """Return the error for a recording that cannot be used."""
     return DataError(
         f"{show_path(path)}: damaged recording: {what}. Restore the file, or record again with `parity record`."

@@ -25,17 +25,17 @@ def find(folder: Path, cell: Cell) -> tuple[Path, Sheet]:
     """
     path = folder / f"{place.stem(cell.id)}{place.SHEET}"
     try:
-        found = sheet.read(path)
+        entry = sheet.read(path)
     except FileNotFoundError:
         raise UnsupportedError(f"{show_path(folder)} holds no recording of {cell.id}") from None
-    if found.case != cell.id:
-        raise sheet.damaged(path, f"case: received {found.case!r}; the file's name says {cell.id!r}")
-    if found.steps < cell.steps:
+    if entry.case != cell.id:
+        raise sheet.damage(path, f"case: received {entry.case!r}; the file's name says {cell.id!r}")
+    if entry.steps < cell.steps:
         raise UnsupportedError(
-            f"{show_path(folder)} holds {found.steps} of the {cell.steps} steps of {cell.id}; "
-            f"--steps {found.steps} compares those"
+            f"{show_path(folder)} holds {entry.steps} of the {cell.steps} steps of {cell.id}; "
+            f"--steps {entry.steps} compares those"
         )
-    return path, found
+    return path, entry
 
 
 def open_recording(folder: Path, problem: Problem) -> tuple[Sheet, Reader]:
@@ -45,44 +45,44 @@ def open_recording(folder: Path, problem: Problem) -> tuple[Sheet, Reader]:
         UnsupportedError: the cell was not recorded, or not for as many steps.
         DataError: the recording is damaged, or its case has changed since.
     """
-    path, found = find(folder, problem.cell)
-    if tie.tie(problem, found.steps) != found.tie:
-        raise DataError(_changed(path, found, problem.cell))
-    values = path.with_name(found.values)
+    path, entry = find(folder, problem.cell)
+    if tie.tie(problem, entry.steps) != entry.tie:
+        raise DataError(_changed(path, entry, problem.cell))
+    values = path.with_name(entry.values)
     try:
-        reader = Reader(values, found.sha256)
+        reader = Reader(values, entry.sha256)
     except FileNotFoundError:
-        raise sheet.damaged(path, f"its values, {found.values!r}, are not there") from None
-    _check(values, found, problem, reader)
-    return found, reader
+        raise sheet.damage(path, f"its values, {entry.values!r}, are not there") from None
+    _check(values, entry, problem, reader)
+    return entry, reader
 
 
-def _check(path: Path, found: Sheet, problem: Problem, reader: Reader) -> None:
+def _check(path: Path, entry: Sheet, problem: Problem, reader: Reader) -> None:
     code = CODES[problem.cell.dtype]
-    wanted = {
-        f"{slot}/{name}": ((found.steps + (slot != "gradient"), *array.shape), code)
-        for slot in found.slots
+    expected = {
+        f"{slot}/{name}": ((entry.steps + (slot != "gradient"), *array.shape), code)
+        for slot in entry.slots
         for name, array in problem.params.items()
     }
-    if found.loss:
-        wanted["loss"] = ((found.steps,), "F64")
+    if entry.loss:
+        expected["loss"] = ((entry.steps,), "F64")
     received = {name: (reader.shapes[name], reader.dtypes[name]) for name in reader.shapes}
-    for name in sorted({*wanted, *received}):
-        if received.get(name) != wanted.get(name):
-            raise sheet.damaged(path, f"{name!r}: received {_said(received, name)}; allowed: {_said(wanted, name)}")
-    if found.finite and not reader.finite():
-        raise sheet.damaged(path, "it holds NaN or infinity, and its sheet says that it holds none")
+    for name in sorted({*expected, *received}):
+        if received.get(name) != expected.get(name):
+            raise sheet.damage(path, f"{name!r}: received {_said(received, name)}; allowed: {_said(expected, name)}")
+    if entry.finite and not reader.finite():
+        raise sheet.damage(path, "it holds NaN or infinity, and its sheet says that it holds none")
 
 
 def _said(table: dict[str, Any], name: str) -> str:
     return f"{table[name][1]} {list(table[name][0])}" if name in table else "no such tensor"
 
 
-def _changed(path: Path, found: Sheet, cell: Cell) -> str:
-    lines = tie.changes(found.cell, tie.described(cell))
+def _changed(path: Path, entry: Sheet, cell: Cell) -> str:
+    lines = tie.changes(entry.cell, tie.description(cell))
     what = "; ".join(lines[:3]) or "the weights or gradients that are drawn from its seed"
-    words = ["parity", "record", pattern_of(cell), "--subject", found.subject]
-    if path.parent.name == place.folder_name(found.subject):
+    words = ["parity", "record", pattern_of(cell), "--subject", entry.subject]
+    if path.parent.name == place.folder_name(entry.subject):
         words += ["--output", show_path(path.parent.parent)]
     return (
         f"{show_path(path)}: the case {cell.id} has changed since it was recorded: {what}. "
@@ -90,26 +90,26 @@ def _changed(path: Path, found: Sheet, cell: Cell) -> str:
     )
 
 
-def keep(folder: Path, made: Sheet, part: Path) -> Path:
+def keep(folder: Path, new: Sheet, part: Path) -> Path:
     """Put a recording in its place: values under a name that their digest makes, then the sheet, then clean up.
 
     Killed at any moment, the folder holds the old recording or the new one, whole. Where nothing but the day or the
     commit is new, the old one stays, byte for byte.
     """
-    path = folder / f"{place.stem(made.case)}{place.SHEET}"
-    values = folder / made.values
+    path = folder / f"{place.stem(new.case)}{place.SHEET}"
+    values = folder / new.values
     with alone(folder):
         try:
             old: Sheet | None = sheet.read(path)
         except (FileNotFoundError, DataError):
             old = None
-        if values.is_file() and not values.is_symlink() and digest_of(values) == made.sha256:
+        if values.is_file() and not values.is_symlink() and digest_of(values) == new.sha256:
             part.unlink()
         else:
             install(part, values)
-        if old is None or not old.same_recording(made):
-            write_file(path, sheet.encode(made))
-        for stale in folder.glob(f"{place.stem(made.case)}.*{place.VALUES}"):
+        if old is None or not old.same_recording(new):
+            write_file(path, sheet.encode(new))
+        for stale in folder.glob(f"{place.stem(new.case)}.*{place.VALUES}"):
             if stale != values:
                 stale.unlink(missing_ok=True)
     return values

@@ -14,16 +14,16 @@ from parity.problem.problems import MlpProblem, Problem, QuadraticProblem
 _TIED = ("dtype", "gradients", "hyperparameters", "problem", "seed", "weights")
 
 
-def described(cell: Cell) -> dict[str, Any]:
+def description(cell: Cell) -> dict[str, Any]:
     """Return the readable part of a tie: what a cell's numbers depend on, with every hyperparameter spelled out.
 
     Other keys that have their default are left out, so that a new one does not untie what was recorded before it.
     """
-    found: dict[str, Any] = {name: msgspec.to_builtins(getattr(cell, name)) for name in _TIED}
-    given = cell.hyperparameters
-    full = {name: msgspec.to_builtins(getattr(given, name)) for name in given.__struct_fields__}
+    parts: dict[str, Any] = {name: msgspec.to_builtins(getattr(cell, name)) for name in _TIED}
+    arguments = cell.hyperparameters
+    full = {name: msgspec.to_builtins(getattr(arguments, name)) for name in arguments.__struct_fields__}
     rule = {} if cell.rule == DEFAULT else {"rule": cell.rule}
-    return {**found, **rule, "hyperparameters": full}
+    return {**parts, **rule, "hyperparameters": full}
 
 
 def tie(problem: Problem, steps: int) -> str:
@@ -31,7 +31,7 @@ def tie(problem: Problem, steps: int) -> str:
 
     A recording of more steps than are asked for now is tied by all of them, so ``steps`` are those of the recording.
     """
-    digest = hashlib.sha256(msgspec.json.encode(described(problem.cell), order="deterministic"))
+    digest = hashlib.sha256(msgspec.json.encode(description(problem.cell), order="deterministic"))
     digest.update(str(steps).encode())
     _add(digest, "parameter", problem.params)
     if isinstance(problem, MlpProblem):
@@ -45,16 +45,16 @@ def tie(problem: Problem, steps: int) -> str:
     return digest.hexdigest()
 
 
-def changes(recorded: dict[str, Any], now: dict[str, Any]) -> list[str]:
+def changes(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
     """Return which values of a cell are others now: ``hyperparameters.rho: 0.9 then, 0.99 now``."""
-    found = []
-    for name in sorted({*recorded, *now}):
-        then, today = recorded.get(name), now.get(name)
+    lines = []
+    for name in sorted({*before, *now}):
+        then, today = before.get(name), now.get(name)
         if isinstance(then, dict) and isinstance(today, dict):
-            found += [f"{name}.{line}" for line in changes(then, today)]
+            lines += [f"{name}.{line}" for line in changes(then, today)]
         elif then != today:
-            found.append(f"{name}: {then!r} then, {today!r} now")
-    return found
+            lines.append(f"{name}: {then!r} then, {today!r} now")
+    return lines
 
 
 def _add(digest: Any, title: str, tensors: dict[str, Array]) -> None:

@@ -13,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 
 from parity.bounds.numerics import Array
 from parity.case.error import printable
-from parity.trajectory.golden.sheet import damaged, require_file
+from parity.trajectory.golden.sheet import damage, require_file
 
 Shapes = Mapping[str, tuple[np.dtype[Any], tuple[int, ...]]]
 
@@ -90,14 +90,14 @@ class Reader:
         require_file(path)
         try:
             if digest_of(path) != sha256:
-                raise damaged(path, "its bytes are not those that were recorded (SHA-256 differs)")
+                raise damage(path, "its bytes are not those that were recorded (SHA-256 differs)")
             with self._opened(path) as file:
                 parts = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118  # it is no mapping
                 self.shapes = {name: tuple(part.get_shape()) for name, part in parts.items()}
                 self.dtypes = {name: part.get_dtype() for name, part in parts.items()}
         except (SafetensorError, OSError, ValueError, TypeError) as error:
             said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-            raise damaged(path, f"not safetensors: {printable(said)}") from error
+            raise damage(path, f"not safetensors: {printable(said)}") from error
         self._path = path
         self._windows: dict[str, tuple[int, Array]] = {}
 
@@ -122,7 +122,7 @@ class Reader:
             with self._opened(self._path) as file:
                 return np.array(file.get_slice(name)[start : min(start + self._count(name), self.shapes[name][0])])
         except (SafetensorError, OSError) as error:
-            raise damaged(self._path, f"it changed while it was read: {printable(str(error))}") from error
+            raise damage(self._path, f"it changed while it was read: {printable(str(error))}") from error
 
     @staticmethod
     def _opened(path: Path) -> Any:

@@ -1,0 +1,135 @@
+"""The reference on flat rows: what its page makes of a state, and what its bounded page encloses, by one layout."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from parity.bounds.bounded import Bounded
+from parity.bounds.compiled.forms import Forms, forms
+from parity.bounds.compiled.kinds import Step
+from parity.bounds.numerics import Array, Format, format_of
+from parity.bounds.rule import (
+    ByTensor,
+    Enclosures,
+    OnBounds,
+    SlotRows,
+    bounded_rule,
+    bounded_step,
+    enclosure,
+    in_pieces,
+    reference_rule,
+)
+from parity.problem.problems import Problem
+from parity.reference.optimizer import Optimizer
+from parity.trajectory.layout import Layout, layout_of
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What one or more steps start from: narrow rows by slot, the gradients that go in among them, and a step count.
+
+    Rows are ``[steps, size]``, or ``[size]`` for one step, and all of one shape.
+    """
+
+    rows: SlotRows
+    iterations: int
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A rule that takes flat rows; ``make`` is its step, in whichever form."""
+
+    rule: Optimizer
+    layout: Layout
+    make: Step
+
+    def start(self, params: ByTensor) -> dict[str, Array]:
+        """Return the state before the first step, flat rows ``[size]`` of the parameters and of every slot."""
+        state = self.rule.slots(self.rule.init(params))
+        return {slot: self.layout.join(tensors) for slot, tensors in {"parameter": params, **state}.items()}
+
+    @property
+    def slots(self) -> list[str]:
+        """The slots that the rule keeps."""
+        return list(self.rule.slots(self.rule.init({})))
+
+    def step(self, start: Start) -> dict[str, Array]:
+        """Return what the page makes of a start: the new parameters and slots, rows of the shape of the old ones."""
+        named: dict[str, Any] = {slot: self.layout.unravel(row) for slot, row in start.rows.items()}
+        params, grads = named.pop("parameter"), named.pop("gradient")
+        params, state = self.make(params, grads, {"iterations": start.iterations, **named})
+        after, shape = {"parameter": params, **self.rule.slots(state)}, start.rows["parameter"].shape
+        return {slot: self.layout.ravel(tensors).reshape(shape) for slot, tensors in after.items()}
+
+    def gradient(self, start: Start) -> Array | None:
+        """Return the gradients that enter the moments, after clipping and the like; None if a step only adds them up.
+
+        Rows are flat and of the shape of the gradients that come in.
+        """
+        named: dict[str, Any] = {slot: self.layout.unravel(row) for slot, row in start.rows.items()}
+        params, grads = named.pop("parameter"), named.pop("gradient")
+        updates = self.rule.stages(params, grads, {"iterations": start.iterations, **named})
+        return None if updates is None else self.layout.ravel({name: each.gradient for name, each in updates.items()})
+
+    def learning_rate(self, step: int) -> float:
+        """Return the learning rate of a zero-based step."""
+        rate = self.rule.learning_rate
+        return float(rate(step) if callable(rate) else rate)
+
+
+@dataclass(frozen=True, slots=True)
+class BoundedPage:
+    """A rule on bounded arrays that takes flat rows: what it makes exactly, and how far rounding may lead from it."""
+
+    rule: OnBounds
+    layout: Layout
+    format: Format
+
+    def enclose(self, rows: SlotRows, errors: SlotRows, iterations: int) -> Enclosures:
+        """Return enclosures of what one step makes of flat rows, of the parameters, slots and gradients.
+
+        ``errors`` says how far a value in ``rows`` may be off, wide and of the shape of its row; a slot that is absent
+        is exact. Gradients that have an error are wide.
+        """
+        bounded = self.step(rows, errors, iterations)
+        pairs = {slot: {name: enclosure(b) for name, b in tensors.items()} for slot, tensors in bounded.items()}
+        return {slot: (self._part(tensors, 0), self._part(tensors, 1)) for slot, tensors in pairs.items()}
+
+    def step(self, rows: SlotRows, errors: SlotRows, iterations: int = 0) -> dict[str, ByTensor]:
+        """Return what ``enclose`` is read from: bounded tensors by slot, as the layout has them."""
+        start: dict[str, Any] = {slot: self.layout.unravel(row) for slot, row in rows.items()}
+        off = {slot: self.layout.unravel(row) for slot, row in errors.items()}
+        if "gradient" in off:
+            own = off.pop("gradient")
+            start["gradient"] = {n: Bounded(value, own[n], self.format) for n, value in start["gradient"].items()}
+        return dict(bounded_step(self.rule, start, iterations, off))
+
+    def in_pieces(self, enclose: Callable[[Any], Enclosures], count: int) -> Enclosures:
+        """Return what ``enclose`` makes of ``count`` elements, some at a time where the layout allows it."""
+        return enclose(slice(None)) if self.layout.by_name else in_pieces(enclose, count)
+
+    def _part(self, pairs: ByTensor, number: int) -> Array:
+        return self.layout.ravel({name: pair[number] for name, pair in pairs.items()})
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """What a subject is held against: the page, the bounded page, the layout that both take, and forms of comparing."""
+
+    page: Page
+    bounded: BoundedPage
+    layout: Layout
+    format: Format
+    forms: Forms
+    mixes: bool
+    """Whether the rule mixes the elements of a tensor."""
+
+
+def reference(problem: Problem) -> Reference:
+    """Return the reference of a case, with its hyperparameters, in the layout that its rule takes."""
+    rule = reference_rule(problem.cell)
+    mixes, format = rule.mixes_elements, format_of(problem.dtype)
+    layout = layout_of(problem.params, by_name=mixes or bool(rule.exclude_from_weight_decay))
+    form = forms(rule, problem)
+    page = Page(rule, layout, form.step)
+    return Reference(page, BoundedPage(bounded_rule(problem.cell), layout, format), layout, format, form, mixes)
