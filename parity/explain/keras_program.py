@@ -13,7 +13,7 @@ import msgspec
 from parity.circumstances import launch, wire
 from parity.circumstances.child import Child, NoAnswerError, private_pipes
 from parity.circumstances.doctor import cpu
-from parity.errors import NotInstalledError, UsageError
+from parity.errors import NotInstalledError, UsageError, one_line
 from parity.explain.factors import FACTORS, Program
 
 _FIELDS = """layers initial_weights examples batch_size shuffle learning_rate rho epsilon centered momentum
@@ -60,7 +60,7 @@ def _main() -> None:
     try:
         answer = _train(program, request["seed"], request["epochs"], request["mode"])
     except Exception as error:  # told to who asked, whatever Keras raised
-        answer = {"error": f"{type(error).__name__}: {error}"}
+        answer = {"error": one_line(error)}
     wire.write(answers, answer)
 
 

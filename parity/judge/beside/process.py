@@ -10,7 +10,7 @@ import numpy as np
 from parity.case.spec import Cell
 from parity.circumstances import launch, wire
 from parity.circumstances.child import private_pipes
-from parity.errors import ParityError
+from parity.errors import ParityError, one_line
 from parity.judge.beside import Judges
 from parity.judge.beside.beside import places
 from parity.problem import problems
@@ -35,7 +35,7 @@ def main() -> None:
         except ParityError as error:
             wire.write(answers, {"error": str(error)})
         except Exception as error:  # told to the owner, whose other cases go on
-            wire.write(answers, {"failed": f"the judges raised {type(error).__name__}: {error}"})
+            wire.write(answers, {"failed": f"the judges raised {one_line(error)}"})
 
 
 def _answers(told: Callable[[], dict[str, Any]], memory: int) -> Iterator[dict[str, Any]]:
