@@ -7,7 +7,7 @@ all orders in which the factors can be switched (L. Shapley, A value for n-perso
 import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
-from statistics import fmean
+from statistics import fmean, stdev
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -132,6 +132,17 @@ def dividend(worth: Worth, chosen: Coalition) -> float:
     return sum((-1.0 if (len(chosen) - len(part)) % 2 else 1.0) * worth[part] for part in _subsets(sorted(chosen)))
 
 
+def half_width(values: Sequence[float]) -> float:
+    """Return the half-width of the 95 % interval around the mean of independent values; infinite of a single one."""
+    if len(values) < 2:
+        return math.inf
+    return stdev(values) / math.sqrt(len(values)) * _student(len(values))
+
+
+def _student(count: int) -> float:
+    return _T[count - 1] if count - 1 < len(_T) else 1.96
+
+
 class _Shares:
     """Turns a linear function of the losses into a share of the gap, with a jackknife over the seeds."""
 
@@ -148,7 +159,7 @@ class _Shares:
             for part, gap in zip(parts, self.gaps, strict=True)
         ]
         spread = math.sqrt((count - 1) / count * sum((value - fmean(left_out)) ** 2 for value in left_out))
-        return Share(factors, percent, spread * (_T[count - 1] if count - 1 < len(_T) else 1.96))
+        return Share(factors, percent, spread * _student(count))
 
 
 def _on_scale(losses: Losses, target: float, scale: str) -> list[Worth]:
