@@ -27,6 +27,8 @@ class Family(RMSprop):
     `batch_size` is how many examples a gradient is the mean of; `gradient_reduction="sum"` multiplies by it.
     `moment_form="chained"` is ((1-rho)·g)·g, as `(1 - rho) * g * g` reads in Python. `increment_order` says what meets
     first: (L·g)/root, L·(g/root) or (L/root)·g. Without momentum `learning_rate_place` and `nesterov` mean nothing.
+    `numbers` is "float32" where a float32 variable holds the learning rate and TensorFlow casts the decay, as in Keras,
+    and "double" where both are Python floats, as in a NumPy program: float64 parameters show the difference.
     """
 
     epsilon_place: str = "inside"
@@ -47,6 +49,7 @@ class Family(RMSprop):
     gradient_reduction: str = "mean"
     arithmetic: str = "variable_dtype"
     batch_size: float = 1
+    numbers: str = "float32"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -54,6 +57,8 @@ class Family(RMSprop):
             received = getattr(self, switch.name)
             if switch.name != "second_moment_start" and received not in switch.values:
                 raise ValueError(f"`{switch.name}` must be one of {switch.values}. Received: {received!r}")
+        if self.numbers not in ("float32", "double"):
+            raise ValueError(f"`numbers` must be 'float32' or 'double'. Received: {self.numbers!r}")
 
     def init(self, params: Tensors) -> dict[str, Any]:
         """Return the state before the first step; the second moment is `second_moment_start` everywhere."""
@@ -144,10 +149,17 @@ class Family(RMSprop):
         return super()._unscaled(grads)
 
     def _with_decay(self, name: str, w: Any, g: Any, rate: float) -> tuple[Any, Any]:
-        if self.weight_decay_form == "decoupled" or self._decayed(name, w, rate) is w:
-            return self._decayed(name, w, rate), g
-        decay = constant(w, as_float32(self.weight_decay))
-        return (w, g + decay * w) if self.weight_decay_form == "coupled" else (w - w * decay, g)
+        if self.weight_decay is None or self._decayed(name, w, rate) is w:
+            return w, g
+        decay = constant(w, as_float32(self.weight_decay) if self.numbers == "float32" else self.weight_decay)
+        if self.weight_decay_form == "coupled":
+            return w, g + decay * w
+        return w - (w * decay if self.weight_decay_form == "unscaled" else w * decay * constant(w, rate)), g
+
+    def _learning_rate_at(self, iterations: int) -> float:
+        if self.numbers == "float32":
+            return super()._learning_rate_at(iterations)
+        return float(self.learning_rate(iterations) if callable(self.learning_rate) else self.learning_rate)
 
 
 _PRESETS: dict[str, dict[str, Any]] = {
