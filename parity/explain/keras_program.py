@@ -109,6 +109,9 @@ def _train(program: Program, seed: int, epochs: int, mode: str) -> dict[str, Any
 
 
 def _model(keras: Any, program: Program) -> Any:
+    from parity.explain.rule import hyperparameters
+    from parity.subjects.keras import build_optimizer
+
     drawn = {"normal": keras.initializers.RandomNormal(0.0, 1.0), "glorot_uniform": "glorot_uniform"}
     layers = [keras.Input((program.layers[0],))]
     for number, units in enumerate(program.layers[1:], 1):
@@ -118,21 +121,10 @@ def _model(keras: Any, program: Program) -> Any:
             keras.layers.Dense(units, activation=activation, kernel_initializer=drawn[program.initial_weights])
         )
     model = keras.Sequential(layers)
-    model.compile(optimizer=_optimizer(keras, program), loss="categorical_crossentropy", metrics=["accuracy"])
+    model.compile(
+        optimizer=build_optimizer(hyperparameters(program)), loss="categorical_crossentropy", metrics=["accuracy"]
+    )
     return model
-
-
-def _optimizer(keras: Any, program: Program) -> Any:
-    rate: Any = program.learning_rate
-    if not isinstance(rate, float):
-        fields = msgspec.to_builtins(rate)
-        kind = fields.pop("schedule")
-        rate = getattr(keras.optimizers.schedules, kind)(**fields)
-    limits = {
-        name: getattr(program, name) or None for name in ("weight_decay", "clipvalue", "clipnorm", "global_clipnorm")
-    }
-    plain = {name: getattr(program, name) for name in ("rho", "momentum", "epsilon", "centered")}
-    return keras.optimizers.RMSprop(learning_rate=rate, **plain, **limits)
 
 
 def _named(model: Any) -> dict[str, Any]:
