@@ -121,7 +121,8 @@ def shapley(active: Sequence[str], worth: Worth) -> dict[str, float]:
 
 def interaction(active: Sequence[str], worth: Worth, pair: Coalition) -> float:
     """Return what a pair brings beyond the sum of both alone, averaged as Shapley does; at A's end where sampled."""
-    one, two = (frozenset([name]) for name in pair)
+    # Not in the order of the set, which changes with Python's hashes from run to run, and with it the last bits.
+    one, two = (frozenset([name]) for name in active if name in pair)
     others = [name for name in active if name not in pair] if len(active) <= FULL_UP_TO else []
     weights = {s: _weight(len(s), len(others) + 2, 2) for s in _subsets(others)}
     return sum(w * (worth[s | pair] - worth[s | one] - worth[s | two] + worth[s]) for s, w in weights.items())

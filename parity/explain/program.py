@@ -1,7 +1,7 @@
 """A whole training program whose every choice is a field: initial weights in, curves and a digest of the weights out.
 
-The arithmetic is that of the naive pages (``reference/``), bit for bit: tests hold it to them. It is quicker because
-it works in place, and because a black pixel's weights have a zero gradient and need no update.
+The arithmetic is that of the naive pages (``reference/``), bit for bit: tests hold it to them. The rule is theirs; what
+is quicker here is that a black pixel's weights have a zero gradient and need no update.
 """
 
 import hashlib
