@@ -50,6 +50,24 @@ class MisbehavedError(SubjectError):
     """The subject raised, or returned something that cannot be compared."""
 
 
+_ENDS = 200
+"""Characters that are shown of each end of a message of many lines."""
+
+
+def one_line(error: BaseException) -> str:
+    """Return an error's kind and message in one line, without a line break: ``ValueError: what was wrong``.
+
+    Of many lines the first is shown, which says what was wrong, and the last: AutoGraph and Keras put a traceback into
+    a message, whose last line is the error that began it. Dots stand for lines between.
+    """
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if len(lines) < 2:
+        said = lines[0][: 2 * _ENDS] if lines else ""
+    else:
+        said = f"{lines[0][:_ENDS]} {'…' if len(lines) > 2 else '/'} {lines[-1][:_ENDS]}"
+    return f"{type(error).__name__}: {said}" if said else type(error).__name__
+
+
 def did_you_mean(received: str, allowed: list[str]) -> str:
     """Return ``" Did you mean 'x'?"`` when one allowed word is close to what was received, else an empty string."""
     close = get_close_matches(received, allowed, n=1)

@@ -28,6 +28,8 @@ class Family(RMSprop):
     `batch_size` is how many examples a gradient is the mean of; `gradient_reduction="sum"` multiplies by it.
     `moment_form="chained"` is ((1-rho)·g)·g, as `(1 - rho) * g * g` reads in Python. `increment_order` says what meets
     first: (L·g)/root, L·(g/root) or (L/root)·g. Without momentum `learning_rate_place` and `nesterov` mean nothing.
+    `numbers` is "float32" where a float32 variable holds the learning rate and TensorFlow casts the decay, as in Keras,
+    and "double" where both are Python floats, as in a NumPy program: float64 parameters show the difference.
     """
 
     epsilon_place: str = "inside"
@@ -48,6 +50,7 @@ class Family(RMSprop):
     gradient_reduction: str = "mean"
     arithmetic: str = "variable_dtype"
     batch_size: float = 1
+    numbers: str = "float32"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -55,6 +58,8 @@ class Family(RMSprop):
             received = getattr(self, switch.name)
             if switch.name != "second_moment_start" and received not in switch.values:
                 raise ValueError(f"`{switch.name}` must be one of {switch.values}. Received: {received!r}")
+        if self.numbers not in ("float32", "double"):
+            raise ValueError(f"`numbers` must be 'float32' or 'double'. Received: {self.numbers!r}")
 
     def start(self, w: Any) -> dict[str, Any]:
         """Return the slots of one tensor before the first step; the second moment is `second_moment_start`."""
@@ -133,14 +138,18 @@ class Family(RMSprop):
         return super()._unscaled(grads)
 
     def _learning_rate_at(self, iterations: int) -> float:
-        return super()._learning_rate_at(iterations + self.schedule_origin)
+        step = iterations + self.schedule_origin
+        if self.numbers == "float32":
+            return super()._learning_rate_at(step)
+        return float(self.learning_rate(step) if callable(self.learning_rate) else self.learning_rate)
 
     def _decayed(self, name: str, w: Any, g: Any, learning_rate: float) -> tuple[Any, Any]:
-        decoupled, _ = super()._decayed(name, w, g, learning_rate)
-        if self.weight_decay_form == "decoupled" or decoupled is w:
-            return decoupled, g
-        decay = constant(w, as_float32(self.weight_decay))
-        return (w, g + decay * w) if self.weight_decay_form == "coupled" else (w - w * decay, g)
+        if self.weight_decay is None or super()._decayed(name, w, g, learning_rate)[0] is w:
+            return w, g
+        decay = constant(w, as_float32(self.weight_decay) if self.numbers == "float32" else self.weight_decay)
+        if self.weight_decay_form == "coupled":
+            return w, g + decay * w
+        return w - (w * decay if self.weight_decay_form == "unscaled" else w * decay * constant(w, learning_rate)), g
 
 
 _PRESETS: dict[str, dict[str, Any]] = {

@@ -14,7 +14,7 @@ from parity.diagnosis.member import Member, bound_ratio, equal_bits, predict, st
 from parity.diagnosis.observe import Make, Observation
 from parity.diagnosis.probes import MODES, Probe, first_probe, probe
 from parity.diagnosis.search import Found, extended, likely_rounding, nearest, search, within
-from parity.errors import NotInstalledError, UnsupportedError
+from parity.errors import NotInstalledError, UnsupportedError, one_line
 from parity.reference.switches import BY_NAME
 
 SEPARATORS: dict[str, tuple[dict[str, Any], str]] = {
@@ -46,7 +46,7 @@ def diagnose(make: Make, name: str) -> Diagnosis:
         return Diagnosis(name, Finding.UNSUPPORTED, evidence=(str(error),))
     except Exception as error:  # whatever a subject raises is a finding about it
         finding = Finding.MUTATES_INPUTS if wrote_into_inputs(error) else Finding.FAILED
-        return Diagnosis(name, finding, evidence=(_raised(error),))
+        return Diagnosis(name, finding, evidence=(f"raised {one_line(error)}",))
     wrong = misbehaviour(watched, first.probe, first)
     if wrong:
         return Diagnosis(name, wrong[0], evidence=(wrong[1],), shows=tuple(first.columns))
@@ -75,9 +75,9 @@ def observe_modes(make: Make, first: Observation) -> tuple[list[Observation], di
             lacks["schedule"] = str(error)
         except Exception as error:  # a class that takes no callable raises where it multiplies by it
             if mode != "plain":
-                lacks[mode] = _raised(error)
+                lacks[mode] = f"raised {one_line(error)}"
                 continue
-            lacks["schedule"] = _raised(error)
+            lacks["schedule"] = f"raised {one_line(error)}"
         scheduled = False
         observations.append(run(make, probe(mode, scheduled)))
     return observations, lacks
@@ -275,7 +275,3 @@ def _in_mode(
     found = search(seen, joint=mode == "plain")
     good = [member for member in found.members if _holds(member, later, found.exact)] if found else []
     return [(member, found.exact) for member in good] if found and good else None
-
-
-def _raised(error: Exception) -> str:
-    return f"raised {type(error).__name__}: {str(error).strip().splitlines()[-1] if str(error).strip() else ''}"

@@ -7,7 +7,7 @@ all orders in which the factors can be switched (L. Shapley, A value for n-perso
 import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
-from statistics import fmean
+from statistics import fmean, stdev
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -121,7 +121,8 @@ def shapley(active: Sequence[str], worth: Worth) -> dict[str, float]:
 
 def interaction(active: Sequence[str], worth: Worth, pair: Coalition) -> float:
     """Return what a pair brings beyond the sum of both alone, averaged as Shapley does; at A's end where sampled."""
-    one, two = (frozenset([name]) for name in pair)
+    # Not in the order of the set, which changes with Python's hashes from run to run, and with it the last bits.
+    one, two = (frozenset([name]) for name in active if name in pair)
     others = [name for name in active if name not in pair] if len(active) <= FULL_UP_TO else []
     weights = {s: _weight(len(s), len(others) + 2, 2) for s in _subsets(others)}
     return sum(w * (worth[s | pair] - worth[s | one] - worth[s | two] + worth[s]) for s, w in weights.items())
@@ -130,6 +131,17 @@ def interaction(active: Sequence[str], worth: Worth, pair: Coalition) -> float:
 def dividend(worth: Worth, chosen: Coalition) -> float:
     """Return what a set adds beyond all its subsets (J. Harsanyi, 1963)."""
     return sum((-1.0 if (len(chosen) - len(part)) % 2 else 1.0) * worth[part] for part in _subsets(sorted(chosen)))
+
+
+def half_width(values: Sequence[float]) -> float:
+    """Return the half-width of the 95 % interval around the mean of independent values; infinite of a single one."""
+    if len(values) < 2:
+        return math.inf
+    return stdev(values) / math.sqrt(len(values)) * _student(len(values))
+
+
+def _student(count: int) -> float:
+    return _T[count - 1] if count - 1 < len(_T) else 1.96
 
 
 class _Shares:
@@ -148,7 +160,7 @@ class _Shares:
             for part, gap in zip(parts, self.gaps, strict=True)
         ]
         spread = math.sqrt((count - 1) / count * sum((value - fmean(left_out)) ** 2 for value in left_out))
-        return Share(factors, percent, spread * (_T[count - 1] if count - 1 < len(_T) else 1.96))
+        return Share(factors, percent, spread * _student(count))
 
 
 def _on_scale(losses: Losses, target: float, scale: str) -> list[Worth]:

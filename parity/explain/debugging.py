@@ -107,7 +107,7 @@ def _logged(side: str, program: Program, count: int, seed: int) -> list[StepRow]
         gradient = float(np.abs(_gradient(program, tensors, data, batch)).max())
         loss, _ = dense.step(batch)
         after = forward(program, tensors, data.pixels[batch])
-        moment = float(dense.rule.second[last].max())
+        moment = float(dense.rule.state["second_moment"][last].max())
         moved = float(np.abs(tensors[last] - weights).max())
         answer = float(np.abs(after.logits - before.logits).max())
         rows.append(StepRow(step, side, float(loss.mean()), gradient, moment, moved, answer))

@@ -1,6 +1,8 @@
 """An experiment in, its explanation out: configuration, ladder, shares of the gap, repairs, verdicts, effects."""
 
 from collections.abc import Mapping, Sequence
+from math import log10
+from statistics import fmean
 from typing import Any
 
 import msgspec
@@ -8,7 +10,7 @@ from msgspec import Struct
 
 from parity.errors import NotInstalledError, UsageError
 from parity.explain import repair, verdicts
-from parity.explain.attribution import SCALES, Attribution, Coalition, attribute
+from parity.explain.attribution import SCALES, Attribution, Coalition, attribute, half_width
 from parity.explain.experiment import Experiment
 from parity.explain.factors import FACTORS, MEANING, show
 from parity.explain.keras_program import refuse_unsupported
@@ -105,7 +107,7 @@ def explain(experiment: Experiment, pool: Pool, seeds: int | None = None, epochs
     """Measure and attribute the gap between both sides.
 
     Raises:
-        UsageError: side B does not reach the target, or side A reaches it as well as side B does not.
+        UsageError: side B does not reach the target, or both do and side A is the lower one.
     """
     runs = Runs(experiment, pool, seeds, epochs)
     a, b = experiment.programs
@@ -129,17 +131,52 @@ def explain(experiment: Experiment, pool: Pool, seeds: int | None = None, epochs
         return Explanation(**found, conclusion=["The sides do not differ in any factor: there is nothing to explain."])
     ends = runs.ends()
     active, inert = runs.active()
+    found["inert"] = inert
     if not active:
         text = f"The sides differ in {', '.join(inert)} only, and every trained weight is bit-identical: no gap."
-        return Explanation(**{**found, "inert": inert}, conclusion=[text])
-    return _measured(found, runs, active, inert, ends)
+        return Explanation(**found, conclusion=[text])
+    between = _decades_between(runs, ends)
+    if between and fmean(between) <= 0:
+        return _without_gap(found, runs, active, ends, between)
+    return _measured(found, runs, active, ends)
+
+
+def _decades_between(runs: Runs, ends: tuple[list[Record], list[Record]]) -> list[float]:
+    """Return how far side B gets below side A, a value a seed, if side A is at the target in all; else nothing."""
+    a, b = (reached(records) for records in ends)
+    if any(loss > runs.experiment.target for loss in a):
+        return []
+    return [log10(x) - log10(y) for x, y in zip(a, b, strict=True)]
+
+
+def _without_gap(
+    found: dict[str, Any],
+    runs: Runs,
+    active: list[str],
+    ends: tuple[list[Record], list[Record]],
+    between: Sequence[float],
+) -> Explanation:
+    """Say that there is nothing to share: both sides are at the target, and side B is not the lower one."""
+    middle, spread = fmean(between), half_width(between)
+    (a, b), target = found["sides"], runs.experiment.target
+    if middle + spread < 0:
+        raise UsageError(
+            f"both sides reach the target {target:g} as they are, so nothing needs repair, and side B ({b}) gets no "
+            f"lower than side A ({a}); swap [a] and [b] to share what is between them."
+        )
+    effects = [verdicts.effect(name, rows, target) for name, rows in zip((a, b), ends, strict=True)]
+    result = Explanation(**found, repair=repair.repairs(runs, active), effects=effects, conclusion=[])
+    last = (
+        f"From {a} to {b} the loss falls by {middle:.2g} ± {spread:.2g} decades: no gap to share among "
+        f"{', '.join(active)}."
+    )
+    return msgspec.structs.replace(result, conclusion=[*conclude(result), last])
 
 
 def _measured(
     found: dict[str, Any],
     runs: Runs,
     active: list[str],
-    inert: list[str],
     ends: tuple[list[Record], list[Record]],
 ) -> Explanation:
     records = runs.combinations(active)
@@ -149,13 +186,13 @@ def _measured(
     fixed, spoiled = repair.repairs(runs, ranked), repair.spoils(runs, ranked)
     checks, keras = _checks(runs)
     result = Explanation(
-        **{**found, "inert": inert, "keras": keras},
+        **{**found, "keras": keras},
         attribution=main,
         other_scales=others,
         alone=repair.alone(runs, ranked),
         repair=fixed,
         spoil=spoiled,
-        supposed=verdicts.judge(runs, main, inert, fixed.factors if fixed else []),
+        supposed=verdicts.judge(runs, main, found["inert"], fixed.factors if fixed else []),
         effects=_effects(runs, ranked, fixed, ends),
         checks=checks,
         corners=[_corner(sorted(key, key=active.index), rows) for key, rows in records.items()],
@@ -175,13 +212,7 @@ def conclude(found: Explanation) -> list[str]:
     a, b = found.sides
     first, second = found.effects[0], found.effects[-1]
     lines = [f"In {found.epochs} epochs {a} reaches {first.loss:.3g} and {b} {second.loss:.3g}."]
-    repaired = [one for one in found.alone if one.repaired_seeds == found.seeds]
-    if not repaired:
-        tries = ", ".join(f"{one.factor} {one.repaired_to:.3g}" for one in found.alone)
-        lines.append(f"No single change repairs {a} (target {found.target:g} in every seed): {tries}.")
-    if found.repair:
-        losses = ", ".join(f"{loss:.2g}" for loss in found.repair.confirmed_by)
-        lines.append(f"Smallest repair: {' and '.join(found.repair.factors)}; fresh seeds reach {losses}.")
+    lines += _repair_in_words(found)
     if found.spoil:
         losses = ", ".join(f"{loss:.2g}" for loss in found.spoil.confirmed_by)
         lines.append(
@@ -191,6 +222,20 @@ def conclude(found: Explanation) -> list[str]:
         lines += _shares_in_words(found.attribution)
     if found.inert:
         lines.append(f"No bit of the trained weights depends on {', '.join(found.inert)}.")
+    return lines
+
+
+def _repair_in_words(found: Explanation) -> list[str]:
+    a, lines = found.sides[0], []
+    fresh = ", ".join(f"{loss:.2g}" for loss in found.repair.confirmed_by) if found.repair else ""
+    if found.repair and not found.repair.factors:
+        return [f"{a} reaches the target {found.target:g} as it is: nothing needs repair; fresh seeds reach {fresh}."]
+    # The effects begin with side A, and side A with each factor alone.
+    if not any(one.seeds_at_target == found.seeds for one in found.effects[: 1 + len(found.alone)]):
+        tries = ", ".join(f"{one.factor} {one.repaired_to:.3g}" for one in found.alone)
+        lines.append(f"No single change repairs {a} (target {found.target:g} in every seed): {tries}.")
+    if found.repair:
+        lines.append(f"Smallest repair: {' and '.join(found.repair.factors)}; fresh seeds reach {fresh}.")
     return lines
 
 
@@ -216,11 +261,7 @@ def _attributions(runs: Runs, active: Sequence[str], losses: Mapping[Coalition, 
     scales = list(SCALES)
     if all(loss <= target for loss in losses[frozenset()]):
         scales = [scale for scale in scales if scale != "to_target"]
-    found = [attribute(active, losses, target, scale) for scale in scales]
-    if any(one.gap <= 0 for one in found[:1]):
-        a, b = runs.experiment.a.name, runs.experiment.b.name
-        raise UsageError(f"side B ({b}) gets no lower than side A ({a}); swap [a] and [b], if there is a gap at all.")
-    return found
+    return [attribute(active, losses, target, scale) for scale in scales]
 
 
 def _effects(

@@ -13,7 +13,7 @@ import msgspec
 from parity.circumstances import launch, wire
 from parity.circumstances.child import Child, NoAnswerError, private_pipes
 from parity.circumstances.doctor import cpu
-from parity.errors import NotInstalledError, UsageError
+from parity.errors import NotInstalledError, UsageError, one_line
 from parity.explain.factors import FACTORS, Program
 
 _FIELDS = """layers initial_weights examples batch_size shuffle learning_rate rho epsilon centered momentum
@@ -60,7 +60,7 @@ def _main() -> None:
     try:
         answer = _train(program, request["seed"], request["epochs"], request["mode"])
     except Exception as error:  # told to who asked, whatever Keras raised
-        answer = {"error": f"{type(error).__name__}: {error}"}
+        answer = {"error": one_line(error)}
     wire.write(answers, answer)
 
 
@@ -109,6 +109,10 @@ def _train(program: Program, seed: int, epochs: int, mode: str) -> dict[str, Any
 
 
 def _model(keras: Any, program: Program) -> Any:
+    from parity.case.rule import DEFAULT
+    from parity.explain.rule import hyperparameters
+    from parity.subjects.keras import build_optimizer
+
     drawn = {"normal": keras.initializers.RandomNormal(0.0, 1.0), "glorot_uniform": "glorot_uniform"}
     layers = [keras.Input((program.layers[0],))]
     for number, units in enumerate(program.layers[1:], 1):
@@ -118,21 +122,9 @@ def _model(keras: Any, program: Program) -> Any:
             keras.layers.Dense(units, activation=activation, kernel_initializer=drawn[program.initial_weights])
         )
     model = keras.Sequential(layers)
-    model.compile(optimizer=_optimizer(keras, program), loss="categorical_crossentropy", metrics=["accuracy"])
+    optimizer = build_optimizer(DEFAULT, hyperparameters(program))
+    model.compile(optimizer=optimizer, loss="categorical_crossentropy", metrics=["accuracy"])
     return model
-
-
-def _optimizer(keras: Any, program: Program) -> Any:
-    rate: Any = program.learning_rate
-    if not isinstance(rate, float):
-        fields = msgspec.to_builtins(rate)
-        kind = fields.pop("schedule")
-        rate = getattr(keras.optimizers.schedules, kind)(**fields)
-    limits = {
-        name: getattr(program, name) or None for name in ("weight_decay", "clipvalue", "clipnorm", "global_clipnorm")
-    }
-    plain = {name: getattr(program, name) for name in ("rho", "momentum", "epsilon", "centered")}
-    return keras.optimizers.RMSprop(learning_rate=rate, **plain, **limits)
 
 
 def _named(model: Any) -> dict[str, Any]:

@@ -1,23 +1,70 @@
 """Runs that the store does not have are made, over the cores, and kept; a process has the threads its program names."""
 
 import math
-import multiprocessing
 import os
 import sys
-import threading
 import time
+import weakref
 from collections.abc import Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, NamedTuple
 
-from parity.errors import MisbehavedError
+import msgspec
+
+from parity.circumstances import launch
+from parity.circumstances.child import Child, NoAnswerError
+from parity.circumstances.crew import Crew
+from parity.circumstances.doctor import WORKER_ENVIRONMENT
+from parity.errors import DataError, MisbehavedError, NotInstalledError, UsageError
 from parity.explain.store import Store, Task
 
 Record = dict[str, Any]
 _THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "BLIS_NUM_THREADS")
+_KINDS: Final = {kind.__name__: kind for kind in (DataError, NotInstalledError, UsageError)}
+
+
+class _Errand(NamedTuple):
+    """A run to make, the folder that keeps it, and how many such runs its process makes, this one included."""
+
+    task: Task
+    folder: str
+    runs: int
+
+
+class _Maker:
+    """One process that makes runs, with as many threads as its home says."""
+
+    def __init__(self, errand: _Errand) -> None:
+        self.home = _home(errand)
+        around = {**WORKER_ENVIRONMENT, **os.environ, **dict.fromkeys(_THREADS, self.home)}
+        self._child = Child("parity.explain.worker", environment=around)
+        self.kill, self.stop = self._child.kill, self._child.end
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process still runs."""
+        return self._child.alive
+
+    def run(self, errand: _Errand) -> Record:
+        """Let it make a run.
+
+        Raises:
+            ParityError: what the run raised; MisbehavedError if its process died.
+        """
+        request = {"task": msgspec.to_builtins(errand.task), "folder": errand.folder, "runs": errand.runs}
+        try:
+            answer = self._child.ask(request)
+        except NoAnswerError as ended:
+            text = f"a process that made a run {ended.how}; run again: what is finished is kept."
+            raise MisbehavedError(text) from ended
+        if "error" in answer:
+            raise _KINDS.get(answer["kind"], MisbehavedError)(answer["error"])
+        return dict(answer["record"])
+
+
+def _home(errand: _Errand) -> str:
+    return str(errand.task.program.threads)
 
 
 class Pool:
@@ -25,15 +72,18 @@ class Pool:
 
     def __init__(self, store: Store, jobs: int | None = None) -> None:
         self.store = store
-        self.jobs = jobs or os.cpu_count() or 1
+        self.jobs = jobs or launch.cores()
         self.made = 0
         self.found = 0
+        self._crew: Crew[_Errand, _Maker, Record] = Crew(_Maker, _home, _Maker.run)
+        # The processes live on from one call of ``run`` to the next, so that each imports and compiles once.
+        weakref.finalize(self, self._crew.close)
 
     def run(self, tasks: Iterable[Task], title: str) -> dict[Task, Record]:
         """Return the record of each task; what the store does not have is computed, the slowest first.
 
         Raises:
-            MisbehavedError: a process died, such as for want of memory.
+            MisbehavedError: a process died, such as for want of memory; what else a run raised is raised too.
         """
         keys = {task.key: task for task in tasks}
         found = {task: record for task in keys.values() if (record := self.store.get(task)) is not None}
@@ -47,21 +97,14 @@ class Pool:
         return {task: found[task] for task in keys.values()}
 
     def _compute(self, tasks: list[Task], jobs: int, threads: int, advance: Any) -> dict[Task, Record]:
-        folder = str(self.store.folder)
-        with _environment(threads):
-            context = multiprocessing.get_context("spawn")
-            executor = ProcessPoolExecutor(min(jobs, len(tasks)), mp_context=context, initializer=_end_with_parent)
-            try:
-                futures = {executor.submit(compute, task, folder): task for task in tasks}
-                return dict(_collected(futures, advance))
-            except BrokenProcessPool as error:
-                raise MisbehavedError("a process that made a run died; run again: what is finished is kept.") from error
-            finally:
-                executor.shutdown(wait=True, cancel_futures=True)
+        jobs = min(jobs, len(tasks))
+        errands = [_Errand(task, str(self.store.folder), math.ceil(len(tasks) / jobs)) for task in tasks]
+        records = self._crew.run(errands, jobs, finished=lambda errand, record: advance())
+        return dict(zip(tasks, records, strict=True))
 
 
-def compute(task: Task, folder: str) -> Record:
-    """Make one run and keep it; called in a child process, so that it is kept even if the parent is gone."""
+def compute(task: Task, folder: str, runs: int = 1) -> Record:
+    """Make one of ``runs`` such runs and keep it; called in a child, so that it is kept even if the parent is gone."""
     from parity.explain import keras_program, program
 
     start = time.perf_counter()
@@ -70,7 +113,7 @@ def compute(task: Task, folder: str) -> Record:
     elif task.engine == "posted":
         record = _posted(task)
     else:
-        record = program.train(task.program, task.seed, task.epochs, program.mnist())
+        record = program.train(task.program, task.seed, task.epochs, program.mnist(), runs)
     record["seconds"] = round(time.perf_counter() - start, 3)
     Store(Path(folder)).put(task, record)
     return record
@@ -94,49 +137,12 @@ def _posted(task: Task) -> Record:
     }
 
 
-def _collected(futures: dict[Future[Record], Task], advance: Any) -> Iterator[tuple[Task, Record]]:
-    waiting = set(futures)
-    while waiting:
-        done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-        for future in done:
-            yield futures[future], future.result()
-            advance()
-
-
 def _cost(task: Task) -> float:
     program = task.program
     if task.engine != "numpy":
         return math.inf
     dense = bool(program.momentum or program.centered or program.weight_decay or program.clipnorm or program.l2)
     return task.epochs / program.batch_size * (2 if program.dtype == "float64" else 1) * (3 if dense else 1)
-
-
-def _end_with_parent() -> None:
-    """End this process when its parent is gone: a killed command must not leave processes behind."""
-    parent = multiprocessing.parent_process()
-
-    def watch() -> None:
-        if parent is not None:
-            parent.join()
-            os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
-@contextmanager
-def _environment(threads: int) -> Iterator[None]:
-    """Set the thread counts that a child's NumPy reads when it is first imported; it imports nothing that lies here."""
-    settings = {**dict.fromkeys(_THREADS, str(threads)), "PYTHONSAFEPATH": "1"}
-    before = {name: os.environ.get(name) for name in settings}
-    os.environ.update(settings)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name)
-            else:
-                os.environ[name] = value
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import platform
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +10,21 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 
+from parity.circumstances import source
 from parity.circumstances.files import write_file
 from parity.errors import UsageError
 from parity.explain.factors import Program
 
 FORMAT = 1
 DEFAULT = Path(".parity") / "explain"
+_START = ("explain/program.py", "problem/data.py", "reference/network.py")
+_RULE = ("explain/rule.py", "subjects/numpy_class.py")
 _SOURCES = {
-    "numpy": ("program.py", "rule.py"),
-    "schedule": ("../reference/schedules.py",),
-    "keras": ("program.py", "keras_program.py"),
-    "posted": ("program.py", "../reference/posted.py"),
+    "numpy": (*_START, *_RULE, "bounds/compiled", "reference"),
+    "keras": (*_START, *_RULE, "explain/keras_program.py", "subjects/keras.py"),
+    "posted": (*_START, "reference/posted.py"),
 }
+"""What computes a run: another arithmetic is another run."""
 
 
 class Task(Struct, frozen=True):
@@ -40,19 +42,9 @@ class Task(Struct, frozen=True):
     @property
     def key(self) -> str:
         """The hash of the resolved program, seed, length, engine, sources and versions."""
-        scheduled = "" if isinstance(self.program.learning_rate, float) else code("schedule")
-        sources = code(self.engine.partition("-")[0]) + scheduled
+        sources = source.digest(*_SOURCES[self.engine.partition("-")[0]])
         facts = [FORMAT, sources, np.__version__, platform.machine(), msgspec.to_builtins(self)]
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:40]
-
-
-@cache
-def code(engine: str) -> str:
-    """Return the hash of the sources that compute a run: another arithmetic is another run."""
-    whole = hashlib.sha256()
-    for name in _SOURCES[engine]:
-        whole.update((Path(__file__).parent / name).read_bytes())
-    return whole.hexdigest()
 
 
 class Store:

@@ -97,11 +97,12 @@ def shares(found: Explanation) -> str:
 def changes(found: Explanation) -> str:
     """Return what each factor does alone, and the smallest sets with their proof."""
     a, b = found.sides
+    needed = found.seeds - found.effects[0].seeds_at_target
     rows = [
         (
             one.factor,
             f"{one.repaired_to:.3g}",
-            f"{one.repaired_seeds}/{found.seeds}",
+            f"{one.repaired_seeds}/{needed}" if needed else "none needed",
             f"{one.spoiled_to:.3g}",
             f"{one.spoiled_seeds}/{found.seeds}",
         )
@@ -113,7 +114,8 @@ def changes(found: Explanation) -> str:
             lines.append(f"smallest {name}: none found")
             continue
         seeds, fresh = (", ".join(f"{loss:.3g}" for loss in row) for row in (change.losses, change.confirmed_by))
-        lines.append(f"smallest {name}: {' and '.join(change.factors)} (after {change.smaller_tried} smaller sets)")
+        after = f"{' and '.join(change.factors)} (after {change.smaller_tried} smaller sets)"
+        lines.append(f"smallest {name}: {after if change.factors else f'none needed, {a} is there as it is'}")
         lines.append(f"  seeds of the search: {seeds}; confirmed on {len(change.confirmed_by)} fresh seeds: {fresh}")
     return "\n".join(lines)
 

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from parity import subjects
 from parity.case.cells import load_cells
 from parity.case.spec import Cell, hyperparameters
-from parity.errors import NotInstalledError, UnsupportedError
+from parity.errors import NotInstalledError, UnsupportedError, one_line
 from parity.fuzz.features import features
 from parity.fuzz.files import place
 from parity.fuzz.relations import TWINS
@@ -106,9 +106,8 @@ def _twin(cell: Cell, relation: str, subject: str) -> Outcome:
     except UnsupportedError as error:
         return Outcome(Verdict.UNSUPPORTED.name, text=str(error))
     except Exception as error:  # whatever a subject raises is a finding, and the search goes on
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        text = f"raised {type(error).__name__}: {lines[-1][:300] if lines else ''}"
-        return Outcome(Verdict.FAILED.name, stage=f"raised {type(error).__name__}", text=text, fails=True)
+        stage, text = f"raised {type(error).__name__}", f"raised {one_line(error)}"
+        return Outcome(Verdict.FAILED.name, stage=stage, text=text, fails=True)
 
 
 def accepted(subject: str) -> list[str]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from parity import subjects
 from parity.case.spec import Cell
-from parity.errors import MisbehavedError, NotInstalledError, ParityError, UnsupportedError
+from parity.errors import MisbehavedError, NotInstalledError, ParityError, UnsupportedError, one_line
 from parity.judge.beside import Judging, judging
 from parity.problem import problems
 from parity.problem.problems import Problem
@@ -113,10 +113,7 @@ def _raised(error: Exception) -> str:
     hint = ""
     if isinstance(error, ValueError) and "read-only" in str(error):
         hint = ". step changed its inputs in place: return new arrays, or offer update(params, grads) instead"
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    # Keras puts a whole traceback into its message; the last line is what was wrong.
-    said = lines[-1] if lines else ""
-    return f"raised {type(error).__name__}: {said[:400]}{where}{hint}"
+    return f"raised {one_line(error)}{where}{hint}"
 
 
 def _explained(problem: Problem, adapter: Adapter, comparisons: list[Comparison]) -> list[Comparison]:

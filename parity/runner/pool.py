@@ -2,9 +2,8 @@
 
 import os
 import threading
-from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -13,6 +12,7 @@ from parity import subjects
 from parity.case.spec import Cell
 from parity.circumstances import launch, wire
 from parity.circumstances.child import Child, NoAnswerError
+from parity.circumstances.crew import Crew
 from parity.circumstances.doctor import WORKER_ENVIRONMENT
 from parity.errors import ParityError
 from parity.runner.worker import failed
@@ -51,16 +51,6 @@ class Task:
         return self.cell.steps * self.cell.elements
 
 
-@dataclass(slots=True)
-class _Shared:
-    tasks: deque[Task]
-    results: dict[int, Pair] = field(default_factory=dict)
-    workers: "set[_Worker]" = field(default_factory=set)
-    error: BaseException | None = None
-    stopped: bool = False
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-
 def run_tasks(
     tasks: list[Task],
     jobs: int,
@@ -83,62 +73,17 @@ def run_tasks(
     jobs = max(1, min(jobs, len(tasks)))
     beside = launch.cores() >= 2 * jobs
     tasks = [replace(task, beside=beside) for task in tasks]
+    crew: Crew[Task, _Worker, Pair] = Crew(
+        lambda task: _Worker(task.home), lambda task: task.home, lambda worker, task: worker.run(task, time_limit)
+    )
     # The longest first, so that none is left for the end alone; each is timed by what it computes, not measured.
-    shared = _Shared(deque(sorted(tasks, key=lambda task: (task.home, -task.size, task.index))))
-    threads = [
-        threading.Thread(target=_serve, args=(shared, time_limit, finished, started), daemon=True) for _ in range(jobs)
-    ]
-    for thread in threads:
-        thread.start()
+    ordered = sorted(tasks, key=lambda task: (task.home, -task.size, task.index))
     try:
-        for thread in threads:
-            while thread.is_alive():
-                thread.join(timeout=0.2)
-    except BaseException:
-        with shared.lock:
-            shared.stopped = True
-            for worker in shared.workers:
-                worker.kill()
-        raise
-    if shared.error is not None:
-        raise shared.error
-    return [shared.results[task.index] for task in tasks]
-
-
-def _serve(shared: _Shared, time_limit: float, finished: Any, started: Any) -> None:
-    worker: _Worker | None = None
-    try:
-        while True:
-            with shared.lock:
-                if not shared.tasks or shared.error is not None or shared.stopped:
-                    return
-                task = shared.tasks.popleft()
-                started(task)
-            worker = _worker_for(task, worker, shared)
-            pair = worker.run(task, time_limit if task.home else TRUSTED_LIMIT)
-            with shared.lock:
-                shared.results[task.index] = pair
-                finished(task, pair)
-    except BaseException as error:  # handed to the caller's thread, which raises it
-        shared.error = shared.error or error
+        pairs = crew.run(ordered, jobs, started, finished)
     finally:
-        if worker is not None:
-            worker.stop()
-
-
-def _worker_for(task: Task, worker: "_Worker | None", shared: _Shared) -> "_Worker":
-    """Return the worker at hand if it lives and belongs to the task's subject, else a new one in its place."""
-    if worker is not None and worker.home == task.home and worker.alive:
-        return worker
-    if worker is not None:
-        worker.stop()
-    with shared.lock:
-        shared.workers -= {worker}
-        worker = _Worker(task.home)
-        shared.workers.add(worker)
-        if shared.stopped:
-            worker.kill()
-    return worker
+        crew.close()
+    by_index = {task.index: pair for task, pair in zip(ordered, pairs, strict=True)}
+    return [by_index[task.index] for task in tasks]
 
 
 class Standing:
@@ -161,7 +106,7 @@ class Standing:
         kept = bool(task.home)
         worker = self._worker(task.home, kept)
         try:
-            return worker.run(task, time_limit if task.home else TRUSTED_LIMIT)
+            return worker.run(task, time_limit)
         except ParityError:
             raise
         except BaseException:  # an answer that nobody read would be taken for that of the next task
@@ -210,7 +155,11 @@ class _Worker:
         return self._child.alive
 
     def run(self, task: Task, time_limit: float) -> Pair:
-        """Send one task and wait for its answer; a silent or dead process makes the pair FAILED."""
+        """Send one task and wait for its answer; a silent or dead process makes the pair FAILED.
+
+        A user's class has ``time_limit`` seconds.
+        """
+        time_limit = time_limit if task.home else TRUSTED_LIMIT
         late = f"did not finish within {time_limit:g} s (--time-limit) and was stopped"
         try:
             answer = self._child.ask(task.message(), time_limit)

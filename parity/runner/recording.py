@@ -15,7 +15,7 @@ from parity import subjects
 from parity.bounds.rule import reference_rule
 from parity.case.spec import Cell
 from parity.circumstances import doctor
-from parity.errors import DataError, MisbehavedError, NotInstalledError, UnsupportedError, UsageError
+from parity.errors import DataError, MisbehavedError, NotInstalledError, UnsupportedError, UsageError, one_line
 from parity.problem import problems
 from parity.problem.problems import Problem
 from parity.runner.loop import blocks
@@ -91,7 +91,7 @@ def _driven(made: Problem, adapter: Adapter) -> Iterator[Block]:
     try:
         yield from blocks(made, adapter)
     except OSError as error:
-        raise MisbehavedError(f"raised {type(error).__name__}: {error}") from error
+        raise MisbehavedError(f"raised {one_line(error)}") from error
 
 
 def require_room(made: Problem, slots: int | None, most: float) -> None:

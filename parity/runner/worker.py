@@ -15,7 +15,7 @@ import msgspec
 from parity.case.spec import Cell, cell_of
 from parity.circumstances import launch, wire
 from parity.circumstances.child import private_pipes
-from parity.errors import ParityError, SubjectError
+from parity.errors import ParityError, SubjectError, one_line
 from parity.subjects import is_users
 from parity.verdicts.results import Comparison, Pair
 from parity.verdicts.verdict import Verdict
@@ -58,7 +58,7 @@ def _answer(task: dict[str, Any], capture: BinaryIO) -> dict[str, Any]:
     except SystemExit as error:
         pair = failed(cell, name, f"the subject called sys.exit({error.code!r})")
     except BaseException as error:  # reported, so that other cases go on
-        pair = failed(cell, name, f"raised {type(error).__name__}: {error}".rstrip(": "))
+        pair = failed(cell, name, f"raised {one_line(error)}")
     with contextlib.suppress(OSError, ValueError):  # a subject may have closed it
         sys.stdout.flush()
     return {"pair": msgspec.structs.replace(pair, output=_printed(capture) if is_users(name) else "")}

@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from parity.case.spec import Cell, PiecewiseConstantDecay
+from parity.case.spec import Hyperparameters, PiecewiseConstantDecay
 from parity.case.spec import LearningRateSchedule as Table
 from parity.errors import UnsupportedError
 from parity.problem.problems import MlpProblem, Problem, QuadraticProblem, Slices
@@ -79,16 +79,16 @@ class KerasSubject:
 
     def open(self, problem: Problem) -> None:
         """Build variables and optimizer, then the step function of the mode."""
-        row_of(problem.cell)
+        row_of(problem.cell.rule)
         import tensorflow as tf
 
         self._tf, self._problem, self._fed = tf, problem, {}
         set_rewrites(tf, self._rewrites)
         self._model = build_model(problem) if isinstance(problem, MlpProblem) else None
         self._variables = model_variables(self._model, problem) if self._model else plain_variables(problem)
-        self._optimizer = build_optimizer(problem.cell)
+        self._optimizer = build_optimizer(problem.cell.rule, problem.cell.hyperparameters)
         self._optimizer.build(list(self._variables.values()))
-        self._shown = Shown(tf, problem.cell, self._optimizer, self._variables)
+        self._shown = Shown(tf, problem.cell.rule, self._optimizer, self._variables)
         self._apply = self._compiled(self._apply_gradients)
         self._train = self._compiled(self._train_step)
         self.resolved = describe(self._optimizer)
@@ -210,22 +210,22 @@ def plain_variables(problem: Problem) -> dict[str, Any]:
     }
 
 
-def row_of(cell: Cell) -> Row:
-    """Return what is known of the rule of a case.
+def row_of(rule: str) -> Row:
+    """Return what is known of a rule.
 
     Raises:
         UnsupportedError: it is no rule of Keras.
     """
-    if cell.rule not in ROWS:
-        raise UnsupportedError(f"tf.keras has no optimizer for the rule {cell.rule!r}. Known: {', '.join(ROWS)}.")
-    return ROWS[cell.rule]
+    if rule not in ROWS:
+        raise UnsupportedError(f"tf.keras has no optimizer for the rule {rule!r}. Known: {', '.join(ROWS)}.")
+    return ROWS[rule]
 
 
-def build_optimizer(cell: Cell) -> Any:
-    """Return the optimizer of ``keras.optimizers`` for a case's rule, with every argument passed explicitly."""
+def build_optimizer(rule: str, given: Hyperparameters) -> Any:
+    """Return the optimizer of ``keras.optimizers`` for a rule, with every argument passed explicitly."""
     import keras
 
-    row, given = row_of(cell), cell.hyperparameters
+    row = row_of(rule)
     arguments = {name: getattr(given, name) for name in given.__struct_fields__}
     excluded = arguments.pop("exclude_from_weight_decay")
     arguments["learning_rate"] = _learning_rate(given.learning_rate)
@@ -266,8 +266,8 @@ def _table(values: list[float]) -> Any:
 class Shown:
     """The variables that a subject shows, looked up once: parameters, and slots that the optimizer uses."""
 
-    def __init__(self, tf: Any, cell: Cell, optimizer: Any, variables: Mapping[str, Any]) -> None:
-        names = {**row_of(cell).slots, **_AROUND}
+    def __init__(self, tf: Any, rule: str, optimizer: Any, variables: Mapping[str, Any]) -> None:
+        names = {**row_of(rule).slots, **_AROUND}
         self._read = tf.raw_ops.ReadVariableOp
         listed = {"parameter": list(variables.values())}
         listed |= {slot: found for attribute, slot in names.items() if (found := getattr(optimizer, attribute, None))}

@@ -42,7 +42,7 @@ class KerasFitSubject:
 
     def open(self, problem: Problem) -> None:
         """Compile the model and start ``fit`` in a thread that waits before its first batch."""
-        row_of(problem.cell)
+        row_of(problem.cell.rule)
         if problem.cell.gradients == "shared":
             raise UnsupportedError("model.fit keeps its gradients inside, and the case shares them; use keras-graph.")
         if not isinstance(problem, MlpProblem | ReplayedProblem):
@@ -63,10 +63,10 @@ class KerasFitSubject:
         else:
             self._model, loss = _linear_model(problem), _identity
         self._variables = model_variables(self._model, problem)
-        self._optimizer = build_optimizer(problem.cell)
+        self._optimizer = build_optimizer(problem.cell.rule, problem.cell.hyperparameters)
         self._model.compile(optimizer=self._optimizer, loss=loss)
         self._optimizer.build(self._model.trainable_variables)
-        self._shown = Shown(tf, problem.cell, self._optimizer, self._variables)
+        self._shown = Shown(tf, problem.cell.rule, self._optimizer, self._variables)
         self.resolved = f"{describe(self._optimizer)} in model.fit"
         self.circumstances = keras_circumstances(tf) | {
             "mode": "fit",

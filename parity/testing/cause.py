@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from parity.case.spec import Cell
+from parity.errors import one_line
 
 TIME_LIMIT = 60.0
 RULE = frozenset({"learning_rate", "rho", "momentum", "epsilon", "centered", "weight_decay"})
@@ -29,7 +30,7 @@ def diagnosed_here(kind: Callable[..., Any], name: str) -> dict[str, Any]:
         try:
             found.append(diagnose(lambda: NumpySubject(kind, name), name).document())
         except BaseException as error:  # whatever it is, the test has already failed and must say so
-            reasons.append(f"raised {type(error).__name__}: {error}")
+            reasons.append(f"raised {one_line(error)}")
 
     found: list[dict[str, Any]] = []
     reasons: list[str] = []

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from parity.circumstances.doctor import WORKER_ENVIRONMENT, circumstances
 from parity.circumstances.files import write_file
 
-PARTS = ("steps", "commands", "memory", "long")
+PARTS = ("steps", "commands", "memory", "program", "long")
 
 
 class Row(NamedTuple):
@@ -41,6 +41,8 @@ ROWS = (
     Row("parity --help / importing NumPy", "help", ("import numpy",), 2.0),
     Row("parity list / importing NumPy", "list", ("import numpy",), 2.0),
     Row("peak memory, 20,000 steps / 2,000 steps", "peak 20000", ("peak 2000",), 1.05),
+    Row("a described step, black pixels left out / all of it, float32", "lit float32", ("all float32",), 0.5),
+    Row("a described step, black pixels left out / all of it, float64", "lit float64", ("all float64",), 0.5),
 )
 
 
@@ -60,6 +62,8 @@ def main() -> None:
         _rounds(samples, max(1, arguments.rounds // 2), _jobs())
     if "memory" in chosen:
         _rounds(samples, 1, _memory())
+    if "program" in chosen:
+        _rounds(samples, arguments.rounds, _program())
     if "long" in chosen:
         from commands import whole_question
 
@@ -119,6 +123,18 @@ def _memory() -> dict[str, Callable[[], float]]:
     from commands import peak_megabytes
 
     return {f"peak {steps}": lambda steps=steps: peak_megabytes(steps) for steps in (2_000, 20_000)}
+
+
+def _program() -> dict[str, Callable[[], float]]:
+    from described import Described
+
+    narrow, wide = Described("float32"), Described("float64")
+    return {
+        "lit float32": narrow.without_black,
+        "all float32": narrow.with_all,
+        "lit float64": wide.without_black,
+        "all float64": wide.with_all,
+    }
 
 
 def _ratio(row: Row, samples: dict[str, list[float]]) -> dict[str, Any]:

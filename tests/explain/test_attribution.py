@@ -1,4 +1,7 @@
 import itertools
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -70,3 +73,22 @@ def test_seeds_that_disagree_widen_the_interval() -> None:
     differ = {chosen: [values[0], values[1] + 0.1 * ("x" in chosen), values[2]] for chosen, values in agree.items()}
     narrow, wide = (attribute(names, losses, 0.01, "loss").factors[0].uncertainty for losses in (agree, differ))
     assert wide > narrow
+
+
+ORDERED = """
+import math
+from parity.explain.attribution import interaction, plan
+names = ["initial_weights", "forward_divisor", "second_moment_start", "dtype", "rho"]
+worth = {chosen: math.sin(number) for number, chosen in enumerate(plan(names))}
+print([interaction(names, worth, pair) for pair in plan(names) if len(pair) == 2])
+"""
+
+
+def test_figures_do_not_depend_on_the_order_of_a_set() -> None:
+    said = [
+        subprocess.run(
+            [sys.executable, "-c", ORDERED], env={**os.environ, "PYTHONHASHSEED": seed}, capture_output=True, check=True
+        ).stdout
+        for seed in "012"
+    ]
+    assert len(set(said)) == 1

@@ -128,3 +128,24 @@ def test_every_choice_but_that_of_tf_keras_says_what_it_does():
     for switch in SWITCHES:
         assert not switch.choices[0].cause
         assert all(choice.cause for choice in switch.choices[1:]), switch.name
+
+
+@pytest.mark.parametrize("form", ["decoupled", "coupled", "unscaled"])
+def test_python_floats_are_wider_than_what_keras_holds_and_show_in_float64_alone(form):
+    given = {"weight_decay": 0.3, "weight_decay_form": form}
+    double, single = (
+        Family(**given, numbers="double"),
+        Family(**given, learning_rate=float(np.float32(0.001)), numbers="float32"),
+    )
+    assert bits(run(double)) == bits(run(single))
+    assert bits(run(double, np.float64)) != bits(run(single, np.float64))
+
+
+def test_a_double_rate_and_decay_are_those_that_were_given():
+    moved = one(Family(weight_decay=0.3, epsilon=0.0, numbers="double"), 1.0, w=2.0)["parameter"]["w"][0]
+    assert moved == 2.0 - 2.0 * 0.3 * 0.001 - 0.001 * 1.0 / np.sqrt((1 - 0.9) * 1.0)
+
+
+def test_numbers_of_another_kind_are_refused():
+    with pytest.raises(ValueError, match="`numbers` must be"):
+        Family(numbers="half")

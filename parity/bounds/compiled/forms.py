@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 class Sized(Protocol):
     """A problem, as far as compiling it matters: how many values a run of it makes, and their dtype."""
 
-    dtype: np.dtype[Any]
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """What they are computed in."""
 
     @property
     def values(self) -> int:

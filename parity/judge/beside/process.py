@@ -9,7 +9,7 @@ import numpy as np
 from parity.case.spec import cell_of
 from parity.circumstances import launch, wire
 from parity.circumstances.child import private_pipes
-from parity.errors import ParityError
+from parity.errors import ParityError, one_line
 from parity.judge.beside import Judges
 from parity.judge.beside.beside import places
 from parity.problem import problems
@@ -34,8 +34,8 @@ def main() -> None:
                 wire.write(answers, answer)
         except ParityError as error:
             wire.write(answers, {"error": str(error)})
-        except Exception as error:  # said to the owner, whose other cases go on
-            wire.write(answers, {"failed": f"the judges raised {type(error).__name__}: {error}"})
+        except Exception as error:  # told to the owner, whose other cases go on
+            wire.write(answers, {"failed": f"the judges raised {one_line(error)}"})
 
 
 def _answers(message: Callable[[], dict[str, Any]], memory: int) -> Iterator[dict[str, Any]]:

@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from parity.case.spec import CASES, cell_of
-from parity.circumstances import wire
+from parity.circumstances import source, wire
 from parity.circumstances.doctor import ENVIRONMENT, WORKER_ENVIRONMENT, circumstances
 from parity.errors import ParityError
 from parity.runner.pool import Standing, Task
@@ -53,7 +53,7 @@ def facts(run: str, files: tuple[str, ...]) -> dict[str, Any]:
     around = circumstances()
     digests = {path: _digest(local(path)) for path in files}
     shared = {key: around[key] for key in CIRCUMSTANCES}
-    return {**shared, "code": _code(), "distributed": _distributed(), "files": digests}
+    return {**shared, "code": source.digest(), "distributed": _distributed(), "files": digests}
 
 
 def survey(run: str, files: tuple[str, ...]) -> dict[str, Any] | str:
@@ -161,14 +161,6 @@ def _bench(shared: dict[str, Any]) -> _Bench:
             if bench.run in _over:
                 bench.standing.kill(for_good=True)
     return bench
-
-
-@cache
-def _code() -> str:
-    """Return one digest of all Python files of the package, which tells two states of one checkout apart."""
-    root = Path(__file__).parent
-    files = {p.relative_to(root).as_posix(): p for top in (root, root / "reference") for p in top.rglob("*.py")}
-    return hashlib.sha256("".join(f"{name} {_digest(files[name])}\n" for name in sorted(files)).encode()).hexdigest()
 
 
 def _digest(path: Path) -> str | None:

@@ -1,0 +1,158 @@
+"""Tasks over processes: each goes to whoever is free, an error stops the rest, and an interruption kills them all."""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Any, Generic, Protocol, TypeVar
+
+TaskKind = TypeVar("TaskKind")
+Answer = TypeVar("Answer")
+
+
+class Worker(Protocol):
+    """One process for the tasks of one home."""
+
+    @property
+    def home(self) -> str:
+        """Which tasks it may be given."""
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process still runs."""
+
+    def kill(self) -> None:
+        """Kill it from another thread; who waits for its answer is told."""
+
+    def stop(self) -> None:
+        """End it and release what it held."""
+
+
+WorkerKind = TypeVar("WorkerKind", bound=Worker)
+
+
+class Crew(Generic[TaskKind, WorkerKind, Answer]):
+    """Workers that live on from one call of ``run`` to the next, each at most as long as tasks of its home come.
+
+    Args:
+        hire: starts a worker for a task and those of the same home.
+        home: which worker may be given a task.
+        work: lets a worker make a task.
+    """
+
+    def __init__(
+        self,
+        hire: Callable[[TaskKind], WorkerKind],
+        home: Callable[[TaskKind], str],
+        work: Callable[[WorkerKind, TaskKind], Answer],
+    ) -> None:
+        self._hire, self._home, self._work = hire, home, work
+        self._idle: list[WorkerKind] = []
+        self._workers: set[WorkerKind] = set()
+        self._lock = threading.Lock()
+        self._stopped = False
+
+    def run(
+        self,
+        tasks: Iterable[TaskKind],
+        jobs: int,
+        started: Callable[[TaskKind], None] = lambda task: None,
+        finished: Callable[[TaskKind, Answer], None] = lambda task, answer: None,
+    ) -> list[Answer]:
+        """Run all tasks, in their order, on ``jobs`` workers; return the answers in that order.
+
+        ``started`` and ``finished`` are called, under a lock, before and after each task.
+
+        Raises:
+            BaseException: what ``work`` or a callback raised first; tasks that run are finished before.
+        """
+        shift = _Shift(tasks, started, finished)
+        threads = [threading.Thread(target=self._serve, args=(shift,), daemon=True) for _ in range(max(1, jobs))]
+        try:
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                while thread.is_alive():
+                    thread.join(timeout=0.2)
+        except BaseException:
+            self.kill()
+            raise
+        if shift.error is not None:
+            raise shift.error
+        return [shift.answers[index] for index in range(len(shift.answers))]
+
+    def kill(self) -> None:
+        """Kill the workers from another thread, for good."""
+        with self._lock:
+            self._stopped = True
+            for worker in self._workers:
+                worker.kill()
+
+    def close(self) -> None:
+        """Stop the workers that wait for tasks; those that ``run`` uses are its own."""
+        while self._idle:
+            self._dismiss(self._idle.pop())
+
+    def _serve(self, shift: "_Shift[TaskKind, Answer]") -> None:
+        worker: WorkerKind | None = None
+        try:
+            while (item := self._next(shift)) is not None:
+                index, task = item
+                worker = self._worker_for(task, worker)
+                answer = self._work(worker, task)
+                with self._lock:
+                    shift.answers[index] = answer
+                    shift.finished(task, answer)
+        except BaseException as error:  # handed to the caller's thread, which raises it
+            shift.error = shift.error or error
+            if worker is not None:  # an answer that nobody read would be taken for that of the next task
+                self._dismiss(worker)
+        else:
+            with self._lock:
+                self._idle += [] if worker is None else [worker]
+
+    def _next(self, shift: "_Shift[TaskKind, Answer]") -> tuple[int, TaskKind] | None:
+        with self._lock:
+            if not shift.tasks or shift.error is not None or self._stopped:
+                return None
+            item = shift.tasks.popleft()
+            shift.started(item[1])
+            return item
+
+    def _worker_for(self, task: TaskKind, worker: WorkerKind | None) -> WorkerKind:
+        """Return the worker at hand, or one that waits, if it lives and has the task's home, else a new one."""
+        while worker is None or worker.home != self._home(task) or not worker.alive:
+            if worker is not None:
+                self._dismiss(worker)
+            with self._lock:
+                worker = self._idle.pop() if self._idle else None
+            if worker is None:
+                return self._new(task)
+        return worker
+
+    def _new(self, task: TaskKind) -> WorkerKind:
+        with self._lock:
+            worker = self._hire(task)
+            self._workers.add(worker)
+            if self._stopped:
+                worker.kill()
+        return worker
+
+    def _dismiss(self, worker: WorkerKind) -> None:
+        worker.stop()
+        with self._lock:
+            self._workers.discard(worker)
+
+
+class _Shift(Generic[TaskKind, Answer]):
+    """What the threads of one call share."""
+
+    def __init__(
+        self,
+        tasks: Iterable[TaskKind],
+        started: Callable[[TaskKind], None],
+        finished: Callable[[TaskKind, Answer], None],
+    ) -> None:
+        self.tasks = deque(enumerate(tasks))
+        self.started, self.finished = started, finished
+        self.answers: dict[int, Any] = {}
+        self.error: BaseException | None = None
