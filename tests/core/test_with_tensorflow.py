@@ -158,3 +158,24 @@ def test_no_loop_tunes_the_batches_of_fit_and_keeps_who_frees_them_waiting(tf):
         assert dataset.options().autotune.enabled is False
         # One batch more than there are steps, which fit is never given.
         assert len(list(dataset)) == 4
+
+
+GATHERED = [
+    {"loss_scale_factor": 1024.0, "low": 1.0, "high": 250.0},
+    {"loss_scale_factor": 60001.0, "low": 60.0, "high": 6e4},
+    {"gradient_accumulation_steps": 3, "learning_rate": 1e-4, "low": 0.1},
+    {"weight_decay": 0.004, "low": 0.1},
+    {"clipnorm": 0.01, "loss_scale_factor": 1024.0, "low": 1.0},
+    {"global_clipnorm": 0.01, "loss_scale_factor": 1024.0, "low": 1.0},
+    {"centered": True, "rho": 0.99, "loss_scale_factor": 512.0, "epsilon": 0.5, "low": 1.0},
+    {"dtype": "float32", "loss_scale_factor": 1e30, "learning_rate": 1e-9, "low": 1e28, "high": 1e32, "epsilon": 1e-3},
+    {"dtype": "float64", "loss_scale_factor": 1e200, "learning_rate": 1e-40, "low": 1e198, "high": 1e202},
+]
+"""Scalars of a product whose own product is subnormal, with gradients that show it, in float16 unless said."""
+
+
+@pytest.mark.parametrize("given", GATHERED, ids=lambda given: ",".join(f"{k}={v}" for k, v in given.items()))
+def test_scalars_that_a_compiler_gathers_are_within_the_bound(tf, given):
+    tried = cell(steps=3, tensors={"kernel": [3, 5]}, **{"dtype": "float16", "learning_rate": 0.001, **given})
+    for name in ("keras-eager", "keras-graph", "keras-xla"):
+        assert {item.verdict for item in judged(tried, name).values()} <= {"IDENTICAL", "ROUNDING", "UNDECIDED"}, name
