@@ -179,3 +179,33 @@ def test_scalars_that_a_compiler_gathers_are_within_the_bound(tf, given):
     tried = cell(steps=3, tensors={"kernel": [3, 5]}, **{"dtype": "float16", "learning_rate": 0.001, **given})
     for name in ("keras-eager", "keras-graph", "keras-xla"):
         assert {item.verdict for item in judged(tried, name).values()} <= {"IDENTICAL", "ROUNDING", "UNDECIDED"}, name
+
+
+def half(*values):
+    return np.array(values, dtype=np.float16)
+
+
+def compiled(tf, function, *numbers):
+    return tf.function(function, jit_compile=True)(*(tf.constant(n) for n in numbers)).numpy()
+
+
+def test_xla_multiplies_a_scalar_by_the_reciprocal_of_a_constant_and_its_bits_are_those_of_that_order(tf):
+    g, rate = half(100, 7, 250, -64), half(0.001)[0]
+    gathered = compiled(tf, lambda g, rate: rate * (g / 1024.0), g, rate)
+    assert not differs(gathered, g * (rate * half(1 / 1024)[0])).any()
+    assert differs(gathered, rate * (g / half(1024)[0])).all()
+
+
+def test_xla_squares_before_it_divides_where_there_is_one_element_and_nowhere_else(tf):
+    tenth, reciprocal = half(0.1)[0], half(1 / 1000)[0]
+
+    def squared(g):
+        return 0.1 * tf.square(g / 1000.0)
+
+    with np.errstate(over="ignore"):
+        for value in (7.0, 100.0, 300.0):
+            one, two = half(value), half(value, value)
+            assert not differs(compiled(tf, squared, one), one * one * (tenth * (reciprocal * reciprocal))).any()
+            page = tenth * np.square(two / half(1000)[0])
+            assert np.allclose(compiled(tf, squared, two), page, rtol=2**-9, atol=2**-24)
+            assert differs(compiled(tf, squared, one), page[:1]).all()

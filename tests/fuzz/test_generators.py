@@ -12,7 +12,7 @@ from hypothesis.errors import NoSuchExample
 
 from parity.bounds.numerics import dtype_of
 from parity.case.cells import load_cells
-from parity.case.spec import Hyperparameters
+from parity.case.spec import Cell, Hyperparameters, Replayed, Weights
 from parity.case.words import DTYPES
 from parity.fuzz.features import features
 from parity.fuzz.files import digest, keep, place
@@ -103,6 +103,33 @@ def test_every_dtype_many_tensors_and_numbers_that_are_none_occur_in_cases(tmp_p
     for problem in problems("reference", 120, tmp_path):
         found.update([*features(problem), problem.cell.dtype, "many" if len(problem.shapes) > 3 else "few"])
     assert {"NaN gradient", "infinite gradient", "subnormal gradient", "huge gradient", "many", *DTYPES} <= set(found)
+
+
+WORD = "one element, square out of range"
+
+
+@pytest.mark.parametrize(
+    ("dtype", "shape", "gradient", "given", "word"),
+    [
+        ("float16", [1], 100.0, {"loss_scale_factor": 4096.0}, True),
+        ("float16", [1], 300.0, {"loss_scale_factor": 2.0}, True),
+        ("float16", [], 1.0, {"loss_scale_factor": 2.0**-9}, True),
+        ("float16", [1], 20.0, {"gradient_accumulation_steps": 3, "rho": 0.999999}, True),
+        ("float32", [1, 1], 1.2e19, {"gradient_accumulation_steps": 3}, True),
+        ("float32", [1], 1e-20, {"loss_scale_factor": 0.5}, True),
+        ("float16", [2], 100.0, {"loss_scale_factor": 4096.0}, False),
+        ("float16", [1], 100.0, {}, False),
+        ("float16", [1], 20.0, {"loss_scale_factor": 4.0}, False),
+        ("float32", [1], 100.0, {"loss_scale_factor": 4096.0}, False),
+        ("float32", [1], 1.2e19, {"loss_scale_factor": 3.0}, False),
+    ],
+)
+def test_a_case_says_where_squaring_before_dividing_leaves_the_range(dtype, shape, gradient, given, word):
+    kind = Replayed(generator="constant", tensors={"w": shape}, low=gradient, high=gradient)
+    spec = {"id": "x", "case": "x", "summary": "x", "probes": ["rho"], "steps": 1, "seed": 0, "weights": Weights()}
+    spec |= {"gradients": "replayed", "comparisons": ["lockstep"]}
+    cell = Cell(problem=kind, dtype=dtype, hyperparameters=Hyperparameters(**given), **spec)
+    assert (WORD in features(make(cell))) == word
 
 
 @pytest.mark.parametrize("relation", RELATIONS)
