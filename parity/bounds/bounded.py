@@ -4,7 +4,7 @@ The reference page runs on it unchanged. After each operation ``value`` is the e
 dtype) and ``error`` bounds ``|computed - value|`` for every evaluation in the narrow dtype that uses the operations of
 the page, each rounded by at most one unit roundoff, in any of the forms that compilers choose: contracted (FMA),
 carried in excess precision, constants rounded or not, division done as multiplication by a reciprocal (root) that is a
-normal number, ``a - b + c`` added in any order.
+normal number, ``a - b + c`` added in any order, the scalars of a product gathered (``_gathered``).
 Source of the method: N. J. Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed., section 3.3.
 """
 
@@ -43,7 +43,9 @@ class BoundedDtype:
         if abs(exact) < self.format.underflow:
             error = np.maximum(error, abs(exact))  # a subnormal constant may be taken for zero
         least = exact - error
-        return Bounded(exact, error, self.format, least if least >= 0 else None)
+        number = Bounded(exact, error, self.format, least if least >= 0 else None)
+        number.constant = True
+        return number
 
 
 class Rate(float):
@@ -62,9 +64,12 @@ class Bounded(NDArrayOperatorsMixin):
         floor: what no evaluation falls below, if that is known and not negative: a sum of squares is at least zero,
             however large its error bound.
         parts: of a difference, what was subtracted from what; see ``_add``.
+
+    ``constant`` says whether a compiler knows the value, and ``factors`` are, of a product with scalars, what they
+    multiply and their own product; see ``_gathered``.
     """
 
-    __slots__ = ("error", "floor", "format", "parts", "value")
+    __slots__ = ("constant", "error", "factors", "floor", "format", "parts", "value")
     __array_priority__ = 1000.0
 
     def __init__(
@@ -76,6 +81,8 @@ class Bounded(NDArrayOperatorsMixin):
         parts: "tuple[Bounded, Bounded] | None" = None,
     ) -> None:
         self.value, self.error, self.format, self.floor, self.parts = value, error, format, floor, parts
+        self.constant = False
+        self.factors: tuple[Bounded, Bounded] | None = None
 
     @property
     def low(self) -> Array:
@@ -98,8 +105,11 @@ class Bounded(NDArrayOperatorsMixin):
         rule = _RULES.get(ufunc)
         if rule is None or method != "__call__" or kwargs:
             return NotImplemented
+        operands = [item if isinstance(item, Bounded) else self.dtype.type(item) for item in inputs]
         with np.errstate(all="ignore"):
-            return rule(*(item if isinstance(item, Bounded) else self.dtype.type(item) for item in inputs))
+            result = rule(*operands)
+        result.constant = all(operand.constant for operand in operands)
+        return result
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
         """Support what the page needs beside ufuncs: the sum of a whole array, and zeros."""
@@ -162,17 +172,64 @@ def _subtract(x: Bounded, y: Bounded) -> Bounded:
 
 
 def _multiply(x: Bounded, y: Bounded) -> Bounded:
+    product = _product(x, y)
+    if _is_scalar(y, x):
+        return _gathered(product, x, y)
+    return _gathered(product, y, x) if _is_scalar(x, y) else product
+
+
+def _product(x: Bounded, y: Bounded) -> Bounded:
     error = np.abs(x.value) * y.error + np.abs(y.value) * x.error + x.error * y.error
     floor = None if x.floor is None or y.floor is None else x.floor * y.floor
     return _rounded(x.value * y.value, error, x.format, floor=floor)
 
 
+def _is_scalar(x: Bounded, beside: Bounded) -> bool:
+    """Return whether ``x`` multiplies all elements of another array alike: a constant, or a norm without dimensions."""
+    return not beside.constant and (x.constant or (x.shape == () and beside.shape != ()))
+
+
+def _gathered(result: Bounded, x: Bounded, scalar: Bounded) -> Bounded:
+    """Allow a product with a scalar to be formed as ``x * (a * b)`` where it is ``(x * a) * b``.
+
+    So do XLA (xla/hlo/transforms/simplifiers/algebraic_simplifier.cc, HandleMultiply; HandleDivide makes a division by
+    a constant a product) and Grappler (tensorflow/core/grappler/optimizers/constant_folding.cc, ConstantPushDown and
+    ReduceDivToReciprocalMul). There are as many roundings either way, and they are relative, unless the product of the
+    scalars is no normal number: a subnormal one keeps few digits or none, and an infinite one makes all infinite.
+    """
+    if x.factors is not None:
+        x, first = x.factors
+        scalar = _scalars(first, scalar)
+    result.factors = x, scalar
+    magnitude = np.abs(scalar.value)
+    if not np.isfinite(scalar.error):
+        result.error = result.error + np.inf
+    elif magnitude > 0 and magnitude - scalar.error < scalar.format.normal:
+        result.error = np.maximum(result.error, _product(x, scalar).error)
+    return result
+
+
+def _scalars(x: Bounded, y: Bounded) -> Bounded:
+    """Multiply two scalars; a zero makes an exact one."""
+    product = _product(x, y)
+    none = (x.value == 0 and x.error == 0) or (y.value == 0 and y.error == 0)
+    return Bounded(product.value, np.zeros_like(product.error), x.format) if none else product
+
+
 def _square(x: Bounded) -> Bounded:
-    product = _multiply(x, x)
+    product = _product(x, x)
     return Bounded(product.value, product.error, x.format, 0.0)
 
 
 def _divide(x: Bounded, y: Bounded) -> Bounded:
+    """Divide; by a constant also as a product with its reciprocal, which may be subnormal, or infinite."""
+    quotient = _quotient(x, y)
+    if not y.constant or x.constant:
+        return quotient
+    return _gathered(quotient, x, _quotient(y.dtype.type(1.0), y))
+
+
+def _quotient(x: Bounded, y: Bounded) -> Bounded:
     quotient = x.value / y.value
     nearest = np.abs(y.value) - y.error
     nearest = nearest if y.floor is None else np.maximum(nearest, y.floor)

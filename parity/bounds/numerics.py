@@ -27,7 +27,7 @@ class Format:
 
     ``unit`` is the unit roundoff (half an ULP of 1). ``underflow`` bounds the absolute error of one operation whose
     result is subnormal; TensorFlow's thread pools flush subnormals to zero (tsl/platform/denormal.h), so outside
-    float16, which is computed in float32, it is the smallest normal number.
+    float16, which is computed in float32, it is the smallest normal number. ``normal`` is that number in each.
     """
 
     name: str
@@ -35,6 +35,7 @@ class Format:
     wide: np.dtype[Any]
     unit: float
     underflow: float
+    normal: float
     largest: float
 
 
@@ -50,8 +51,9 @@ def format_of(dtype: DTypeLike) -> Format:
         raise TypeError(f"dtype must be one of {', '.join(_DTYPES)}. Received: {resolved.name}")
     info: Any = ml_dtypes.finfo(resolved)  # type: ignore[no-untyped-call]  # ml_dtypes is untyped
     wide = np.dtype(np.longdouble if resolved == np.float64 else np.float64)
-    flushed = float(info.smallest_subnormal) / 2 if resolved == np.float16 else float(info.smallest_normal)
-    return Format(resolved.name, resolved, wide, float(info.eps) / 2, flushed, float(info.max))
+    normal = float(info.smallest_normal)
+    flushed = float(info.smallest_subnormal) / 2 if resolved == np.float16 else normal
+    return Format(resolved.name, resolved, wide, float(info.eps) / 2, flushed, normal, float(info.max))
 
 
 def dtype_of(name: str) -> np.dtype[Any]:

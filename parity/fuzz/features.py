@@ -25,6 +25,8 @@ def features(problem: Problem) -> frozenset[str]:
             found |= {"sparse gradient"} | (
                 {"repeated rows"} if len(set(part.rows.tolist())) < len(part.rows) else set()
             )
+        if _square_leaves_range(problem):
+            found.add("one element, square out of range")
     if len(problem.params) > 1:
         found.add("several tensors")
     return frozenset(found)
@@ -54,6 +56,30 @@ def _numbers(array: Array) -> Iterator[str]:
         "tiny": (wide > 0) & (wide >= tiny) & (square < tiny),
     }
     yield from (word for word, where in words.items() if where.any())
+
+
+def _square_leaves_range(problem: Problem) -> bool:
+    """Return whether a tensor of one element shows that XLA squares what the formula divides first.
+
+    There alone ``(1 - rho) * (g / scale)**2`` becomes ``g**2 * ((1 - rho) / scale**2)``, where ``scale`` is the loss
+    scale, or the number of gradients that add up to ``g`` (algebraic_simplifier.cc, HandleMultiply: constants that are
+    not broadcast); either factor may be no normal number.
+    """
+    given, fmt = problem.cell.hyperparameters, format_of(problem.dtype)
+    loss_scale, every = given.loss_scale_factor or 1.0, given.gradient_accumulation_steps or 1
+    lone = [name for name, array in problem.params.items() if array.size == 1]
+    if not lone or loss_scale == every == 1:
+        return False
+    with np.errstate(all="ignore"):
+        reciprocal = 1 / fmt.wide.type(every if every > 1 else loss_scale)
+        rows = [
+            problem.gradients(step)[name].reshape(-1) for step in range(min(problem.cell.steps, 32)) for name in lone
+        ]
+        gradients = np.concatenate(rows).astype(fmt.wide)
+        sums = gradients / fmt.wide.type(loss_scale) * every if every > 1 else gradients
+        numbers = np.append(np.square(sums), [np.square(reciprocal), (1 - given.rho) * np.square(reciprocal)])
+    numbers = numbers[np.isfinite(numbers) & (numbers != 0)]
+    return bool(((numbers < fmt.normal) | (numbers > fmt.largest)).any())
 
 
 def _shape(shape: tuple[int, ...]) -> set[str]:

@@ -1,4 +1,5 @@
 import decimal
+from dataclasses import dataclass
 from decimal import Decimal
 
 import ml_dtypes
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from parity.bounds.bounded import Bounded, exact
+from parity.bounds.bounded import Bounded, BoundedDtype, exact
 from parity.bounds.numerics import dtype_of, format_of
 from parity.bounds.rule import bounded
 from parity.reference.rmsprop import RMSprop
@@ -90,7 +91,38 @@ class Contracted(Plain):
         return super().apply(name, *kept)
 
 
-WAYS = {way.__name__: way for way in (Plain, Flushed, Reciprocal, Excess, Contracted)}
+@dataclass
+class Scaled:
+    """An array and the scalar that multiplies it, either of which may be absent."""
+
+    rest: np.ndarray | None
+    scalar: np.ndarray | None
+
+    def __array__(self, dtype=None, copy=None):
+        parts = [part for part in (self.rest, self.scalar) if part is not None]
+        return np.asarray(parts[0] if len(parts) == 1 else rounded(parts[0] * parts[1], parts[0].dtype))
+
+
+class Gathered(Plain):
+    """The scalars of a product are multiplied first, and a constant divides by its reciprocal, whatever that is."""
+
+    def constant(self, value):
+        return Scaled(None, super().constant(value))
+
+    def apply(self, name, *items):
+        scaled = [item if isinstance(item, Scaled) else Scaled(item, None) for item in items]
+        if all(item.rest is None for item in scaled):
+            return Scaled(None, super().apply(name, *(item.scalar for item in scaled)))
+        if name == "multiply" and scaled[0].rest is None:
+            scaled.reverse()
+        if name not in ("multiply", "divide") or scaled[1].rest is not None:
+            return super().apply(name, *(np.asarray(item) for item in scaled))
+        first, second = (item.scalar for item in scaled)
+        second = second if name == "multiply" else super().apply("divide", rounded(1.0, self.dtype), second)
+        return Scaled(scaled[0].rest, second if first is None else super().apply("multiply", first, second))
+
+
+WAYS = {way.__name__: way for way in (Plain, Flushed, Reciprocal, Excess, Contracted, Gathered)}
 
 
 def evaluated(tree, leaves, way):
@@ -267,3 +299,121 @@ def test_a_difference_and_a_third_number_may_be_added_in_any_order(dtype):
     narrow = np.abs(a - b) + np.abs(a - b + c)
     wide = np.abs(((a + c) - b).astype(bounded.value.dtype) - bounded.value)
     assert np.any(wide > narrow * np.finfo(dtype).eps / 2)
+
+
+def scales(dtype, share):
+    """Two scalars whose product is that share of the smallest normal number, and numbers that bring it back to one."""
+    fmt = format_of(dtype)
+    root = float(np.sqrt(fmt.wide.type(fmt.normal)))
+    rng = np.random.default_rng(5)
+    return 1.31 * root, share * root / 1.31, (rng.uniform(1, 2, 2_000) / root).astype(dtype)
+
+
+def rounded_product(dtype, *numbers):
+    product = rounded(numbers[0], dtype)
+    with np.errstate(all="ignore"):
+        for number in numbers[1:]:
+            product = rounded(product * rounded(number, dtype), dtype)
+    return product
+
+
+@pytest.mark.parametrize("dtype", [dtype_of(name) for name in NAMES], ids=NAMES)
+def test_scalars_that_are_gathered_into_a_subnormal_number_are_within_the_bound(dtype):
+    fmt, (a, b, x) = format_of(dtype), scales(dtype, 1 / 37)
+    bound = exact(x) * BoundedDtype(fmt).type(a) * BoundedDtype(fmt).type(b)
+    scalar = rounded_product(dtype, a, b)
+    flushed = scalar if fmt.underflow < fmt.normal else np.zeros_like(scalar)
+    for product in (
+        rounded_product(dtype, x, a, b),
+        rounded_product(dtype, x, scalar),
+        rounded_product(dtype, x, flushed),
+    ):
+        assert (np.abs(product.astype(fmt.wide) - bound.value) <= bound.error).all()
+    # Four roundings, two of constants and two of products, are all that the page makes.
+    off = np.abs(rounded_product(dtype, x, flushed).astype(fmt.wide) - bound.value)
+    assert (off > 4.1 * fmt.unit * np.abs(bound.value)).any()
+
+
+@pytest.mark.parametrize("dtype", [dtype_of(name) for name in NAMES], ids=NAMES)
+def test_scalars_that_are_gathered_into_a_normal_number_widen_no_bound(dtype):
+    fmt, (a, b, x) = format_of(dtype), scales(dtype, 64.0)
+    first = exact(x) * BoundedDtype(fmt).type(a)
+    apart = Bounded(first.value, first.error, fmt) * BoundedDtype(fmt).type(b)
+    assert np.array_equal((first * BoundedDtype(fmt).type(b)).error, apart.error)
+
+
+@pytest.mark.parametrize("dtype", [dtype_of(name) for name in NAMES], ids=NAMES)
+def test_scalars_that_are_gathered_into_an_infinite_number_have_no_bound(dtype):
+    fmt = format_of(dtype)
+    large = 2 * float(np.sqrt(fmt.wide.type(fmt.largest)))
+    x = np.array([0.0, fmt.normal], dtype)
+    one, both = exact(x) * BoundedDtype(fmt).type(large), BoundedDtype(fmt).type(large)
+    assert np.isfinite(one.error).all()
+    assert np.isinf((one * both).error).all()
+
+
+@pytest.mark.parametrize("dtype", [dtype_of(name) for name in NAMES], ids=NAMES)
+def test_a_scalar_of_zero_is_gathered_without_an_error(dtype):
+    fmt, (a, _, x) = format_of(dtype), scales(dtype, 1.0)
+    constant = BoundedDtype(fmt).type
+    assert (exact(x) * constant(a) * constant(0.0)).error.max() <= 2 * fmt.underflow
+
+
+@pytest.mark.parametrize("dtype", [dtype_of(name) for name in NAMES], ids=NAMES)
+def test_a_division_by_a_constant_whose_reciprocal_is_subnormal_is_within_the_bound(dtype):
+    fmt, divisor = format_of(dtype), float(format_of(dtype).largest) / 1.0917
+    x = (np.random.default_rng(6).uniform(0.25, 0.5, 2_000) * divisor).astype(dtype)
+    bound = exact(x) / BoundedDtype(fmt).type(divisor)
+    reciprocal = rounded(dtype.type(1) / rounded(divisor, dtype), dtype)
+    kept, flushed = rounded_product(dtype, x, reciprocal), np.zeros_like(x)
+    products = [x / rounded(divisor, dtype), kept] + ([flushed] if fmt.underflow == fmt.normal else [])
+    for product in products:
+        assert (np.abs(product.astype(fmt.wide) - bound.value) <= bound.error).all()
+    off = np.abs(products[-1].astype(fmt.wide) - bound.value)
+    assert (off > 3.1 * fmt.unit * np.abs(bound.value)).any()
+
+
+LOSS_SCALED = {
+    "gradient": [100.0, 7.0, 250.0, -64.0, 500.0],
+    "keras-eager": [
+        -0.003162384033203125,
+        -0.003139495849609375,
+        -0.003162384033203125,
+        0.0031642913818359375,
+        -0.003162384033203125,
+    ],
+    "keras-xla": [
+        -0.0030879974365234375,
+        -0.0030574798583984375,
+        -0.0030879974365234375,
+        0.0030879974365234375,
+        -0.0030879974365234375,
+    ],
+}
+"""A first step from weights of zero in float16, with a loss scale of 1024: what tf.keras 3.15 made of it."""
+
+
+def test_xla_multiplies_the_rate_by_the_reciprocal_of_the_loss_scale_first():
+    g, half = np.array(LOSS_SCALED["gradient"], np.float16), np.float16
+    scalar = half(0.001) * half(1 / 1024)
+    assert 0.02 < abs(float(scalar) * 1024 / float(half(0.001)) - 1) < 0.03, "a subnormal number has few digits"
+    v = half(1 - 0.9) * np.square(g / half(1024))
+    root = (1 / np.sqrt((v + half(1e-7)).astype(np.float32))).astype(half)
+    assert np.array_equal(-(g * scalar * root), np.array(LOSS_SCALED["keras-xla"], half))
+    page = RMSprop(loss_scale_factor=1024.0)
+    w = {"w": np.zeros_like(g)}
+    assert np.array_equal(page.step(w, {"w": g}, page.init(w))[0]["w"], np.array(LOSS_SCALED["keras-eager"], half))
+
+
+def test_the_bound_of_a_step_allows_for_the_gathered_rate_and_no_more():
+    g = np.array(LOSS_SCALED["gradient"], np.float16)
+    rule = BoundedRMSprop(loss_scale_factor=1024.0)
+    start = {"w": exact(np.zeros_like(g))}
+    made, _ = rule.step(start, {"w": exact(g)}, rule.init(start))
+    ratio = {
+        name: np.abs(np.array(LOSS_SCALED[name], np.float64) - made["w"].value) / made["w"].error
+        for name in ("keras-eager", "keras-xla")
+    }
+    assert max(ratio["keras-eager"].max(), ratio["keras-xla"].max()) <= 1
+    assert ratio["keras-xla"].max() > 0.5
+    assert (made["w"].error < 0.06 * np.abs(made["w"].value)).all()

@@ -158,3 +158,54 @@ def test_no_loop_tunes_the_batches_of_fit_and_keeps_who_frees_them_waiting(tf):
         assert dataset.options().autotune.enabled is False
         # One batch more than there are steps, which fit is never given.
         assert len(list(dataset)) == 4
+
+
+GATHERED = [
+    {"loss_scale_factor": 1024.0, "low": 1.0, "high": 250.0},
+    {"loss_scale_factor": 60001.0, "low": 60.0, "high": 6e4},
+    {"gradient_accumulation_steps": 3, "learning_rate": 1e-4, "low": 0.1},
+    {"weight_decay": 0.004, "low": 0.1},
+    {"clipnorm": 0.01, "loss_scale_factor": 1024.0, "low": 1.0},
+    {"global_clipnorm": 0.01, "loss_scale_factor": 1024.0, "low": 1.0},
+    {"centered": True, "rho": 0.99, "loss_scale_factor": 512.0, "epsilon": 0.5, "low": 1.0},
+    {"dtype": "float32", "loss_scale_factor": 1e30, "learning_rate": 1e-9, "low": 1e28, "high": 1e32, "epsilon": 1e-3},
+    {"dtype": "float64", "loss_scale_factor": 1e200, "learning_rate": 1e-40, "low": 1e198, "high": 1e202},
+]
+"""Scalars of a product whose own product is subnormal, with gradients that show it, in float16 unless said."""
+
+
+@pytest.mark.parametrize("given", GATHERED, ids=lambda given: ",".join(f"{k}={v}" for k, v in given.items()))
+def test_scalars_that_a_compiler_gathers_are_within_the_bound(tf, given):
+    tried = cell(steps=3, tensors={"kernel": [3, 5]}, **{"dtype": "float16", "learning_rate": 0.001, **given})
+    for name in ("keras-eager", "keras-graph", "keras-xla"):
+        assert {item.verdict for item in judged(tried, name).values()} <= {"IDENTICAL", "ROUNDING", "UNDECIDED"}, name
+
+
+def half(*values):
+    return np.array(values, dtype=np.float16)
+
+
+def compiled(tf, function, *numbers):
+    return tf.function(function, jit_compile=True)(*(tf.constant(n) for n in numbers)).numpy()
+
+
+def test_xla_multiplies_a_scalar_by_the_reciprocal_of_a_constant_and_its_bits_are_those_of_that_order(tf):
+    g, rate = half(100, 7, 250, -64), half(0.001)[0]
+    gathered = compiled(tf, lambda g, rate: rate * (g / 1024.0), g, rate)
+    assert not differs(gathered, g * (rate * half(1 / 1024)[0])).any()
+    assert differs(gathered, rate * (g / half(1024)[0])).all()
+
+
+def test_xla_squares_before_it_divides_where_there_is_one_element_and_nowhere_else(tf):
+    tenth, reciprocal = half(0.1)[0], half(1 / 1000)[0]
+
+    def squared(g):
+        return 0.1 * tf.square(g / 1000.0)
+
+    with np.errstate(over="ignore"):
+        for value in (7.0, 100.0, 300.0):
+            one, two = half(value), half(value, value)
+            assert not differs(compiled(tf, squared, one), one * one * (tenth * (reciprocal * reciprocal))).any()
+            page = tenth * np.square(two / half(1000)[0])
+            assert np.allclose(compiled(tf, squared, two), page, rtol=2**-9, atol=2**-24)
+            assert differs(compiled(tf, squared, one), page[:1]).all()
