@@ -2,8 +2,12 @@
 
 import math
 from collections.abc import Sequence
-from html import escape
-from typing import Final
+from functools import cache
+from typing import Any, Final
+
+from jinja2 import Environment
+
+from parity.report.markup import environment
 
 INK: Final = "#1f2933"
 FAINT: Final = "#d9dee4"
@@ -35,30 +39,23 @@ class Drawing:
 
     def __init__(self, width: int, height: int, title: str) -> None:
         self.width, self.height, self.title = width, height, title
-        self.shapes: list[str] = []
+        self.shapes: list[dict[str, Any]] = []
 
     def line(self, points: Sequence[Point], colour: str = INK, width: float = 1.0, dash: str = "") -> None:
         """Draw an open line through points."""
-        path = " ".join(f"{_n(x)},{_n(y)}" for x, y in points)
-        dashes = f' stroke-dasharray="{dash}"' if dash else ""
-        style = f'fill="none" stroke="{colour}" stroke-width="{_n(width)}" stroke-linejoin="round"{dashes}'
-        self.shapes.append(f'<polyline points="{path}" {style}/>')
+        self._add("line", points=points, colour=colour, width=width, dash=dash)
 
     def area(self, upper: Sequence[Point], lower: Sequence[Point], colour: str) -> None:
         """Fill between two lines that run the same way."""
-        path = " ".join(f"{_n(x)},{_n(y)}" for x, y in [*upper, *reversed(lower)])
-        self.shapes.append(f'<polygon points="{path}" fill="{colour}" fill-opacity="0.18"/>')
+        self._add("area", points=[*upper, *reversed(lower)], colour=colour)
 
     def dot(self, x: float, y: float, colour: str) -> None:
         """Draw one published point."""
-        self.shapes.append(
-            f'<circle cx="{_n(x)}" cy="{_n(y)}" r="2.6" fill="#fff" stroke="{colour}" stroke-width="1.4"/>'
-        )
+        self._add("dot", x=x, y=y, colour=colour)
 
     def box(self, x: float, y: float, width: float, height: float, colour: str, opacity: float = 1.0) -> None:
         """Fill a rectangle with slightly round corners."""
-        size = f'width="{_n(max(width, 0.8))}" height="{_n(max(height, 0.8))}" rx="2"'
-        self.shapes.append(f'<rect x="{_n(x)}" y="{_n(y)}" {size} fill="{colour}" fill-opacity="{_n(opacity)}"/>')
+        self._add("box", x=x, y=y, width=max(width, 0.8), height=max(height, 0.8), colour=colour, opacity=opacity)
 
     def text(
         self,
@@ -72,20 +69,28 @@ class Drawing:
         bold: bool = False,
     ) -> None:
         """Write one line of text whose baseline is at y."""
-        weight = ' font-weight="600"' if bold else ""
-        style = f'font-size="{_n(size)}" fill="{colour}" text-anchor="{anchor}"{weight}'
-        self.shapes.append(f'<text x="{_n(x)}" y="{_n(y)}" {style}>{escape(text, quote=False)}</text>')
+        self._add("text", x=x, y=y, text=text, size=size, colour=colour, anchor=anchor, bold=bold)
+
+    def _add(self, kind: str, **shape: Any) -> None:
+        self.shapes.append({"kind": kind, **shape})
 
     def svg(self) -> str:
         """Return the document."""
-        head = (
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {self.width} {self.height}" width="{self.width}" '
-            f'height="{self.height}" role="img" font-family="system-ui, -apple-system, Segoe UI, sans-serif">'
-        )
-        back = f'<rect width="{self.width}" height="{self.height}" fill="#fff"/>'
-        return "\n".join([head, f"<title>{escape(self.title, quote=False)}</title>", back, *self.shapes, "</svg>", ""])
+        template = _templates().get_template("drawing.svg")
+        return template.render(width=self.width, height=self.height, title=self.title, shapes=self.shapes)
 
 
-def _n(value: float) -> str:
+@cache
+def _templates() -> Environment:
+    templates = environment("parity.explain")
+    templates.filters |= {"pixels": _pixels, "path": _path}
+    return templates
+
+
+def _pixels(value: float) -> str:
     """Write a coordinate with one digit after the point, so that rounding noise does not change the file."""
     return f"{value:.1f}".rstrip("0").rstrip(".") if abs(value) >= 1 else f"{value:.2f}"
+
+
+def _path(points: Sequence[Point]) -> str:
+    return " ".join(f"{_pixels(x)},{_pixels(y)}" for x, y in points)

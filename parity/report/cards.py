@@ -1,107 +1,115 @@
 """Where they part: one card for each failing subject, with the place that shows it most plainly."""
 
 from collections import Counter
+from itertools import takewhile
+from typing import NamedTuple
+
+from markupsafe import Markup
 
 from parity.report.details import chain
-from parity.report.facts import (
-    Facts,
-    command,
-    difference,
-    factor,
-    moment,
-    name,
-    outcome,
-    parting_subjects,
-    representative,
-)
-from parity.report.markup import chip, digits, link, section, text
-from parity.report.numbers import exact, many, short, times
-from parity.verdicts.results import Comparison, Divergence, Pair
+from parity.report.facts import Facts, difference, factor, outcome, parting_subjects, representative
+from parity.report.markup import render
+from parity.report.numbers import exact, short, times
+from parity.verdicts.results import Divergence, Pair
+from parity.verdicts.verdict import Verdict
 
 MAX_CARDS = 12
 MAX_LINKS = 40
 
 
-def cards(facts: Facts) -> str:
+class Link(NamedTuple):
+    """A stage of an update: its formula, and whether it is before, at or after the one that broke, in a word too."""
+
+    stage: str
+    formula: str
+    state: str
+    word: str
+
+
+class Value(NamedTuple):
+    """A number of a divergence: the digits that its counterpart has too, then those that differ."""
+
+    key: str
+    same: str
+    differing: str = ""
+
+
+class Card(NamedTuple):
+    """A failing subject: how many of the cases that it ran fail, and the pair that shows most plainly where it parts.
+
+    ``size`` is the difference over its bound. Without a ``place`` of the first divergence there is the ``reason``.
+    """
+
+    pair: Pair
+    verdict: Verdict
+    failing: int
+    ran: int
+    first_stages: list[tuple[str, int]]
+    place: Divergence | None
+    reason: str
+    size: str
+    chain: list[Link]
+    values: list[Value]
+    others: list[Pair]
+
+
+def cards(facts: Facts) -> Markup:
     """Return the section, or nothing when every subject agrees."""
     parting = parting_subjects(facts)
     if not parting:
-        return ""
-    shown = "".join(_card(facts, subject, pairs) for subject, pairs in parting[:MAX_CARDS])
-    rest = len(parting) - MAX_CARDS
-    more = f"<p>{many(rest, 'more subject')} below.</p>" if rest > 0 else ""
-    return section("parting", "Where they part", shown + more)
+        return Markup()
+    shown = [_card(facts, subject, pairs) for subject, pairs in parting[:MAX_CARDS]]
+    return render("cards.html", cards=shown, rest=len(parting) - MAX_CARDS, most_links=MAX_LINKS)
 
 
-def _card(facts: Facts, subject: str, pairs: list[Pair]) -> str:
+def _card(facts: Facts, subject: str, pairs: list[Pair]) -> Card:
     pair, item = representative(pairs)
-    ran = sum(other.subject == subject for other in facts.pairs)
     place = item.first_divergence if item else None
-    return (
-        f'<article class="card"><header><h3>{text(subject)}</h3>{chip(outcome(pair))}'
-        f"<span>in {len(pairs)} of {many(ran, 'case')}</span></header>"
-        f"{_stages(pairs)}{_place(facts, pair, item, place)}"
-        f'<p class="go"><a class="button" href="{link(pair.case, subject)}">Open this pair</a> '
-        f"<code>{text(command(pair.selector, subject))}</code></p>{_others(pair, pairs)}</article>"
+    return Card(
+        pair,
+        verdict=outcome(pair),
+        failing=len(pairs),
+        ran=sum(other.subject == subject for other in facts.pairs),
+        first_stages=_first_stages(pairs),
+        place=place,
+        reason=(item.reason or item.outcome.value) if item else "no comparison came back",
+        size=times(factor(place)) if place else "",
+        chain=_links(facts, pair.case, place.stage) if place else [],
+        values=_values(place, facts.dtype(pair.case)) if place else [],
+        others=[other for other in pairs if other is not pair],
     )
 
 
-def _place(facts: Facts, pair: Pair, item: Comparison | None, place: Divergence | None) -> str:
-    where = f'<a href="{link(pair.case, pair.subject)}">{text(pair.case)}</a>'
-    if place is None:
-        reason = (item.reason or item.outcome.value) if item else "no comparison came back"
-        return f'<p class="lead">{where}</p><p class="reason">{text(reason)}</p>'
-    known = chain(facts.cells.get(pair.case, {}), facts.rule(pair.case), place.stage)
-    size = times(factor(place))
-    return (
-        f'<p class="lead">{text(moment(place.step)).capitalize()} of {where}, the <b>{text(name(place.slot))}</b> of '
-        f"<code>{text(place.tensor)}{text(place.index)}</code> is outside its bound"
-        f"{f': the difference is <b>{text(size)} times</b> what rounding can explain' if size != 'NaN' else ''}.</p>"
-        f"{stages(known, place.stage)}{_values(place, facts.dtype(pair.case))}"
-        f"{f'<p>{text(place.note)}</p>' if place.note else ''}"
-    )
+def _first_stages(pairs: list[Pair]) -> list[tuple[str, int]]:
+    """Return the stages at which several failing cases part first: the hint that leads to the cause."""
+    if len(pairs) == 1:
+        return []
+    places = [item.first_divergence for _, item in map(representative, ([pair] for pair in pairs)) if item]
+    return Counter(place.stage for place in places if place).most_common()
 
 
-def stages(known: list[tuple[str, str]], broken: str) -> str:
-    """Return the chain of one update as a list, with the link that broke."""
-    items = []
-    names = [stage for stage, _ in known]
+def _links(facts: Facts, case: str, broken: str) -> list[Link]:
+    """Return the stages of one update with what became of each; nothing where the broken one is not among them."""
+    stages = chain(facts.cells.get(case, {}), facts.rule(case), broken)
+    names = [stage for stage, _ in stages]
     if broken not in names:
-        return f"<p>Stage: {text(name(broken))}</p>"
+        return []
     at = names.index(broken)
-    for position, (stage, formula) in enumerate(known):
+    links = []
+    for position, (stage, formula) in enumerate(stages):
         state = "ok" if position < at else "broken" if position == at else "after"
         word = {"ok": "agrees", "broken": "parts here", "after": "follows"}[state]
-        items.append(f'<li class="{state}"><b>{text(name(stage))}</b><code>{text(formula)}</code><em>{word}</em></li>')
-    return f'<ol class="chain" aria-label="stages of one update">{"".join(items)}</ol>'
+        links.append(Link(stage, formula, state, word))
+    return links
 
 
-def _values(place: Divergence, dtype: str) -> str:
+def _values(place: Divergence, dtype: str) -> list[Value]:
     obtained, expected = exact(place.obtained, dtype), exact(place.expected, dtype)
-    rows = (
-        ("obtained", digits(obtained, expected)),
-        ("expected", digits(expected, obtained)),
-        ("difference", text(difference(place))),
-        ("bound", text(short(place.bound))),
-    )
-    cells = "".join(f"<div><dt>{key}</dt><dd>{value}</dd></div>" for key, value in rows)
-    return f'<dl class="values">{cells}</dl>'
-
-
-def _stages(pairs: list[Pair]) -> str:
-    """Say at which stage the subject's failing cases part first: the hint that leads to the cause."""
-    places = [item.first_divergence for _, item in map(representative, ([pair] for pair in pairs)) if item]
-    counts = Counter(place.stage for place in places if place)
-    if not counts or len(pairs) == 1:
-        return ""
-    named = ", ".join(f"<b>{text(name(stage))}</b> in {count}" for stage, count in counts.most_common())
-    return f"<p>The first stage that parts: {named}.</p>"
-
-
-def _others(shown: Pair, pairs: list[Pair]) -> str:
-    others = [pair for pair in pairs if pair is not shown]
-    if not others:
-        return ""
-    items = "".join(f'<li><a href="{link(p.case, p.subject)}">{text(p.case)}</a></li>' for p in others[:MAX_LINKS])
-    more = f"<li>and {len(others) - MAX_LINKS} more in the table</li>" if len(others) > MAX_LINKS else ""
-    return f"<details><summary>{many(len(others), 'more case')}</summary><ul>{items}{more}</ul></details>"
+    equal = takewhile(lambda pair: pair[0] == pair[1], zip(obtained, expected, strict=False))
+    same = len(list(equal))
+    return [
+        Value("obtained", obtained[:same], obtained[same:]),
+        Value("expected", expected[:same], expected[same:]),
+        Value("difference", difference(place)),
+        Value("bound", short(place.bound)),
+    ]

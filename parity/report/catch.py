@@ -1,9 +1,9 @@
 """What bounds would catch, in words: shares of the sampled values, and the few that make a comparison weak."""
 
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 from parity.report.facts import name
-from parity.report.markup import text
 from parity.report.numbers import many
 from parity.verdicts.results import Catch, Comparison, Pair
 
@@ -65,16 +65,23 @@ def sentence(catch: Catch) -> str:
     return f"a bound would catch {'; '.join(parts)}"
 
 
-def mark(pair: Pair) -> str:
-    """Return the line of a pair's cell in the table, with a badge for a weak slot; empty where none was sampled."""
-    found = next((item for item in pair.comparisons if item.caught.sampled), None)
-    if found is None:
-        return ""
-    if not found.caught.telling:
-        return '<small class="catch">nothing moved</small>'
-    line = f'<small class="catch">2× caught in {share(found.caught.twofold, found.caught.telling)}</small>'
-    if (least := weakest(found.catch)) is None:
-        return line
+class Mark(NamedTuple):
+    """What stands in a cell of the table about its bounds; the badge of a slot that catches little is ``weak``."""
+
+    words: str
+    weak: bool = False
+
+
+def marks(pair: Pair) -> list[Mark]:
+    """Return what a pair's bounds would catch, and its weakest slot if it has a weak one; nothing without a sample."""
+    sampled = next((item for item in pair.comparisons if item.caught.sampled), None)
+    if sampled is None:
+        return []
+    if not sampled.caught.telling:
+        return [Mark("nothing moved")]
+    whole = Mark(f"2× caught in {share(sampled.caught.twofold, sampled.caught.telling)}")
+    if (least := weakest(sampled.catch)) is None:
+        return [whole]
     slot, catch = least
     words = share(catch.twofold, catch.telling) if catch.unbounded < catch.telling else "no bound"
-    return f'{line}<small class="catch weak">{text(name(slot))}: {words}</small>'
+    return [whole, Mark(f"{name(slot)}: {words}", weak=True)]

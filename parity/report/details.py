@@ -1,6 +1,5 @@
 """A run in, the data behind the page out: what page.js needs to open any pair, with repeated texts stored once."""
 
-import json
 from typing import Any
 
 from parity.case.rule import Rule, stages
@@ -26,8 +25,8 @@ class Texts:
         return self.numbers.setdefault(clean(text), len(self.numbers))
 
 
-def data(facts: Facts, points: int) -> str:
-    """Return the page's JSON, safe inside a script element; curves have at most ``points`` values each."""
+def data(facts: Facts, points: int) -> Any:
+    """Return the page's data, of what strict JSON can hold; curves have at most ``points`` values each."""
     texts = Texts()
     document = {
         "verdicts": {v.name: {"symbol": LOOKS[v].symbol, "word": LOOKS[v].word, "sentence": v.value} for v in Verdict},
@@ -38,9 +37,7 @@ def data(facts: Facts, points: int) -> str:
         "texts": list(texts.numbers),
         "curves": bool(points),
     }
-    return json.dumps(plain(document), ensure_ascii=False, separators=(",", ":"), allow_nan=False).replace(
-        "<", "\\u003c"
-    )
+    return plain(document)
 
 
 def chain(cell: dict[str, Any], rule: Rule, stage: str = "") -> list[tuple[str, str]]:

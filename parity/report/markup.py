@@ -1,40 +1,53 @@
-"""The few pieces of HTML that several sections share; whatever enters is escaped here."""
+"""The templates of the page: whatever enters them is cleaned and escaped, and a name that they lack is an error."""
 
-from html import escape
+from functools import cache
+from typing import Any
 from urllib.parse import quote
 
-from parity.report.facts import LOOKS
-from parity.report.numbers import clean
-from parity.verdicts.verdict import Verdict
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from parity.report.facts import LOOKS, command, moment, name
+from parity.report.numbers import clean, many, times
+
+STRICT_JSON = {"ensure_ascii": False, "separators": (",", ":"), "allow_nan": False}
 
 
-def text(value: object) -> str:
-    """Return a value as text that is safe in an element and in a quoted attribute."""
-    return escape(clean(value), quote=True)
+@cache
+def environment(package: str) -> Environment:
+    """Return the templates in the folder ``templates`` of a package."""
+    templates = Environment(
+        loader=PackageLoader(package),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_clean,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    templates.policies["json.dumps_kwargs"] = STRICT_JSON
+    return templates
 
 
-def chip(verdict: Verdict, count: str = "") -> str:
-    """Return a verdict as a coloured label with its symbol and its word."""
-    look = LOOKS[verdict]
-    number = f"<b>{text(count)}</b> " if count else ""
-    return f'<span class="chip {verdict.name}"><i aria-hidden="true">{look.symbol}</i>{number}{look.word}</span>'
+def render(template: str, **values: Any) -> Markup:
+    """Return a part of the report's page."""
+    return Markup(_page().get_template(template).render(values))
 
 
-def section(anchor: str, title: str, body: str) -> str:
-    """Return a landmark of the page with its heading."""
-    heading = f'<h2 id="{anchor}-title">{title}</h2>'
-    return f'<section id="{anchor}" aria-labelledby="{anchor}-title">{heading}{body}</section>'
+@cache
+def _page() -> Environment:
+    page = environment("parity.report")
+    page.filters |= {"many": many, "times": times, "name": name, "moment": moment}
+    page.globals |= {"looks": LOOKS, "command": command, "fragment": fragment}
+    return page
 
 
-def link(case: str, subject: str) -> str:
+def _clean(value: object) -> object:
+    """Return what is markup already as it is, and anything else as text without control characters."""
+    return value if hasattr(value, "__html__") else clean(value)
+
+
+def fragment(case: str, subject: str) -> str:
     """Return the fragment that opens a pair; page.js reads it with URLSearchParams."""
     case, subject = (quote(clean(word), safe="/:,=[]@") for word in (case, subject))
-    return text(f"#case={case}&subject={subject}")
-
-
-def digits(value: str, other: str) -> str:
-    """Return a number with the digits that differ from ``other`` marked."""
-    same = 0
-    while same < min(len(value), len(other)) and value[same] == other[same]:
-        same += 1
-    return f"{text(value[:same])}<mark>{text(value[same:])}</mark>" if same < len(value) else text(value)
+    return f"#case={case}&subject={subject}"

@@ -2,30 +2,53 @@
 
 import re
 from collections import Counter
+from typing import NamedTuple
+
+from markupsafe import Markup
 
 from parity.report.facts import WORST_FIRST, Facts
-from parity.report.markup import chip, link, section, text
-from parity.report.numbers import real, times
+from parity.report.markup import render
+from parity.report.numbers import real
 from parity.verdicts.results import Comparison
 from parity.verdicts.verdict import Verdict
 
 
-def panels(facts: Facts) -> str:
+class Panel(NamedTuple):
+    """A subject: its verdicts, how many values were ``compared``, and how many of them differ in some bit.
+
+    ``nearest`` is the comparison whose difference reached the largest ``ratio`` to its bound.
+    """
+
+    subject: str
+    counts: list[tuple[Verdict, int]]
+    compared: int
+    differing: int
+    reason: str
+    why: str
+    nearest: Comparison | None
+    ratio: float
+
+
+def panels(facts: Facts) -> Markup:
     """Return the section; a subject that was never compared says why instead."""
-    shown = "".join(
-        _panel(subject, [c for c in facts.comparisons if c.subject == subject]) for subject in facts.subjects
-    )
-    return section("subjects", "Subjects", f'<div class="panels">{shown}</div>')
+    shown = [_panel(subject, [c for c in facts.comparisons if c.subject == subject]) for subject in facts.subjects]
+    return render("subjects.html", panels=shown)
 
 
-def _panel(subject: str, items: list[Comparison]) -> str:
+def _panel(subject: str, items: list[Comparison]) -> Panel:
     counts = Counter(item.outcome for item in items)
-    chips = " ".join(chip(verdict, f"{counts[verdict]:,}") for verdict in WORST_FIRST if counts[verdict])
     judged = [item for item in items if item.outcome.compared and item.compared]
-    body = _nearness(judged) if judged else f"<p>{text(_first([item.reason for item in items]))}</p>"
-    why = "" if any(verdict.fails for verdict in counts) else _why(items)
-    reason = f'<p class="why"><b>Why not every bit:</b> {text(why)}</p>' if why else ""
-    return f'<article class="panel"><h3>{text(subject)}</h3><p class="chips">{chips}</p>{body}{reason}</article>'
+    nearest = _nearest(judged)
+    return Panel(
+        subject,
+        counts=[(verdict, counts[verdict]) for verdict in WORST_FIRST if counts[verdict]],
+        compared=sum(item.compared for item in judged),
+        differing=sum(item.differing for item in judged),
+        reason=next((item.reason for item in items if item.reason), "Nothing was compared."),
+        why="" if any(verdict.fails for verdict in counts) else _why(items),
+        nearest=nearest,
+        ratio=_ratio(nearest) if nearest else 0.0,
+    )
 
 
 def _why(items: list[Comparison]) -> str:
@@ -37,29 +60,13 @@ def _why(items: list[Comparison]) -> str:
     return likeliest[0]
 
 
-def _first(reasons: list[str]) -> str:
-    return next((reason for reason in reasons if reason), "Nothing was compared.")
-
-
-def _nearness(items: list[Comparison]) -> str:
-    compared, differing = (sum(getattr(item, key) for item in items) for key in ("compared", "differing"))
-    if not differing:
-        return f"<p>Every bit equal over <b>{times(compared)}</b> element-steps.</p>"
-    share = f"<p><b>{100 * differing / compared:.2g} %</b> of {times(compared)} element-steps differ in some bit.</p>"
+def _nearest(items: list[Comparison]) -> Comparison | None:
     listed = [item for item in items if item.outcome is not Verdict.KNOWN_DIVERGENCE] or items
-    near = [item for item in listed if item.worst and real(item.worst.ratio) == real(item.worst.ratio)]
+    near = [item for item in listed if item.worst and _ratio(item) == _ratio(item)]
     # The two comparisons are never mixed in one number: the gauge is about single steps wherever there are any.
     near = [item for item in near if item.comparison == "lockstep"] or near
-    return share + (_gauge(max(near, key=lambda item: real(item.worst.ratio if item.worst else 0))) if near else "")
+    return max(near, key=_ratio, default=None)
 
 
-def _gauge(item: Comparison) -> str:
-    ratio = real(item.worst.ratio) if item.worst else 0.0
-    width = min(ratio, 1.0) * 100
-    where = f'<a href="{link(item.case, item.subject)}">{text(item.case)}</a>'
-    words = f"{times(ratio)} of its bound" if ratio <= 1 else f"{times(ratio)} times its bound"
-    return (
-        f'<div class="gauge{" over" if ratio > 1 else ""}" aria-hidden="true">'
-        f'<span style="width:{width:.1f}%"></span></div>'
-        f'<p class="reach">Largest difference in {item.comparison}: <b>{words}</b>, in {where}.</p>'
-    )
+def _ratio(item: Comparison) -> float:
+    return real(item.worst.ratio) if item.worst else 0.0

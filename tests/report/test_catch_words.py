@@ -3,7 +3,7 @@
 import synthetic
 
 from parity.report import html, json_, markdown
-from parity.report.catch import blind, mark, sentence, share, weakest
+from parity.report.catch import Mark, blind, marks, sentence, share, weakest
 from parity.verdicts.results import Catch, Comparison, Pair, Run
 
 STRONG, WEAK, OPEN = Catch(100, 100, 0, 100, 97), Catch(100, 90, 0, 10, 0), Catch(100, 0, 100, 0, 0)
@@ -45,13 +45,17 @@ def test_the_slot_that_catches_the_least_is_named_where_most_steps_pass():
 
 
 def test_a_strong_slot_hides_no_weak_one_in_a_cell():
-    shown = mark(pair(compared(parameter=WEAK, second_moment=STRONG), compared(mode="free")))
-    assert "2× caught in 58 %" in shown
-    assert 'class="catch weak">parameter: 11 %<' in shown
-    assert "weak" not in mark(pair(compared(parameter=STRONG)))
-    assert "parameter: no bound" in mark(pair(compared(parameter=OPEN)))
-    assert "nothing moved" in mark(pair(compared(parameter=Catch(5))))
-    assert mark(pair(compared(mode="free"))) == ""
+    found = marks(pair(compared(parameter=WEAK, second_moment=STRONG), compared(mode="free")))
+    assert found == [Mark("2× caught in 58 %"), Mark("parameter: 11 %", weak=True)]
+    assert not any(mark.weak for mark in marks(pair(compared(parameter=STRONG))))
+    assert Mark("parameter: no bound", weak=True) in marks(pair(compared(parameter=OPEN)))
+    assert marks(pair(compared(parameter=Catch(5)))) == [Mark("nothing moved")]
+    assert marks(pair(compared(mode="free"))) == []
+
+
+def test_a_weak_slot_is_a_badge_in_the_table():
+    page = html.render(Run([pair(compared(parameter=WEAK))], synthetic.CIRCUMSTANCES, "2026-01-02T03:04:05", 1.0))
+    assert '<small class="catch">2× caught in 11 %</small><small class="catch weak">parameter: 11 %</small>' in page
 
 
 def test_weak_bounds_matter_where_a_comparison_agrees():

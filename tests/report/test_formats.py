@@ -1,6 +1,7 @@
 import io
 import json
 import re
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -194,7 +195,7 @@ def test_every_verdict_shows_a_symbol_and_a_word() -> None:
     page = html.render(synthetic.run(SHORT))
     for verdict in Verdict:
         assert re.search(rf'chip {verdict.name}"><i aria-hidden="true">[^<]</i>[a-z-]+', page), verdict
-        assert verdict.value.split(":")[0] in page
+        assert verdict.value.split(":")[0] in unescape(page)
 
 
 def test_a_large_run_stays_within_the_size_limits() -> None:
