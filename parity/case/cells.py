@@ -191,6 +191,7 @@ def _cell(case: CaseFile, name: str, label: str, path: str) -> Cell:
         seed=case.seed,
         folder=folder,
         file=file,
+        non_finite=case.non_finite,
     )
 
 

@@ -38,10 +38,12 @@ class Gaps:
         with np.errstate(invalid="ignore"):
             return np.asarray(self.obtained - self.expected)
 
-    def broken(self, bound: Array) -> NDArray[np.bool_]:
-        """Return where one side is finite, the other is not, and the bound does not allow that."""
-        mixed: NDArray[np.bool_] = np.isfinite(bound) & (np.isfinite(self.obtained) != np.isfinite(self.expected))
-        return mixed
+    def broken(self, bound: Array, declared: bool) -> NDArray[np.bool_]:
+        """Return where a side is not finite; where that is ``declared``, where one is not although its bound is."""
+        obtained, expected = np.isfinite(self.obtained), np.isfinite(self.expected)
+        if declared:
+            return np.asarray(np.isfinite(bound) & (obtained != expected))
+        return np.asarray(~(obtained & expected))
 
     def among(self, chosen: Any) -> "Gaps":
         """Return some of the elements."""

@@ -10,7 +10,9 @@ from parity.bounds.bounded import Bounded
 from parity.bounds.compiled.forms import forms
 from parity.bounds.numerics import Array, format_of, ratios, shown
 from parity.bounds.rule import BoundedRMSprop, reduces, spread
+from parity.judge import stage
 from parity.judge.diff import Filled, Gaps, TableBuilder, fill, gaps
+from parity.judge.finite import first_not_finite
 from parity.problem.problems import Problem
 from parity.reference.rmsprop import RMSprop
 from parity.subjects.numpy_class import accepted_arguments
@@ -38,9 +40,9 @@ class Found:
     bound: Array
     exact: Array | None = None
 
-    def outside(self) -> Array:
-        """Return where a difference exceeds its bound, or is infinite where the bound is not."""
-        return np.asarray((ratios(np.abs(self.gaps.signed), self.bound) > 1) | self.gaps.broken(self.bound))
+    def outside(self, declared: bool) -> Array:
+        """Return where a difference exceeds its bound, or a side is not finite: see ``Gaps.broken``."""
+        return np.asarray((ratios(np.abs(self.gaps.signed), self.bound) > 1) | self.gaps.broken(self.bound, declared))
 
     def among(self, chosen: Any) -> "Found":
         """Return some of the elements."""
@@ -59,6 +61,7 @@ class Judge:
 
     def __init__(self, problem: Problem) -> None:
         self.problem, self.given, self.source = problem, problem.cell.hyperparameters, problem.cell.gradients
+        self.declared = problem.cell.declares_non_finite
         self.rule = reference_rule(problem)
         self.forms = forms(self.rule, problem)
         self.bounded_rule = BoundedRMSprop(**accepted_arguments(RMSprop, self.given))
@@ -85,6 +88,7 @@ class Judge:
         self._parts = {slot: self.table.open(block.start, block.count, slot, self.layout) for slot in compared}
         self.compared += block.count * self.layout.size * sum(slot != "gradient" for slot in compared)
         self._judge(block)
+        self._note_agreed(block, {slot: _after(block, slot) for slot in compared}, block.start)
         if block.losses is not None:
             self.losses["obtained"] += [float(value) for value in block.losses]
 
@@ -98,13 +102,43 @@ class Judge:
             self.compared += self.layout.size
             obtained, wanted = block.rows[slot][:1], self.layout.join(tensors)[None]
             at = self.forms.unequal(obtained, wanted)
-            if at is None:
-                continue
-            differing = gaps(np.zeros_like(at), at, obtained[0][at], wanted[0][at])
-            found = Found(slot, differing, np.zeros(len(at), dtype=self.format.wide))
-            self._write(found, 0)
-            if (outside := found.outside()).any():
-                self._note_first(0, self._first_tensor(found, np.ones_like(outside), outside), slot, _AT_START)
+            if at is not None:
+                differing = gaps(np.zeros_like(at), at, obtained[0][at], wanted[0][at])
+                self._settle_start(Found(slot, differing, np.zeros(len(at), dtype=self.format.wide)))
+            self._note_agreed(None, {slot: obtained}, 0)
+
+    def _settle_start(self, found: Found) -> None:
+        self._write(found, 0)
+        if (outside := found.outside(self.declared)).any():
+            self._note_first(0, self._first_tensor(found, np.ones_like(outside), outside), found.slot, _AT_START)
+
+    def _note_agreed(self, block: Block | None, states: Rows, step: int) -> None:
+        """Keep the first value that both sides agree is not finite, where that is not declared: no difference shows it.
+
+        ``states`` are rows from ``step`` on, judged already: a failure kept from the same step or before it stays.
+        """
+        kept = self.first or self.non_finite
+        if self.declared or (kept is not None and kept.step <= step):
+            return
+        places = {slot: place for slot, rows in states.items() if (place := first_not_finite(rows)) is not None}
+        if not places:
+            return
+        row = min(row for row, _ in places.values())
+        if kept is not None and kept.step <= step + row:
+            return
+        slot = stage.earliest([slot for slot, place in places.items() if place[0] == row])
+        position = places[slot][1]
+        name, index = self.layout.index(position)
+        value = shown(states[slot][row, position])
+        where = slot if block is None else self._stage_of(block, row, slot, position)
+        note = f"both sides are {value}; a case that means it says non_finite = true"
+        note = f"{_AT_START}, {note}" if block is None else note
+        record = Divergence(step + row, slot, name, index, value, value, "Infinity", where, None, note)
+        self.first, self.non_finite = None, record
+
+    def _stage_of(self, block: Block, row: int, slot: str, position: int) -> str:
+        """Return the stage that a value enters at which both sides have, in a slot after a step of the block."""
+        return slot
 
     def _compared_slots(self, block: Block) -> list[str]:
         slots = self.rule.slots(self.rule.init({}))
@@ -141,7 +175,7 @@ class Judge:
             self._write(each, block.start)
         if self.first is not None or self.non_finite is not None:
             return
-        outside = [(each, where) for each in found if (where := each.outside()).any()]
+        outside = [(each, where) for each in found if (where := each.outside(self.declared)).any()]
         if outside:
             row = min(int(each.gaps.row[np.argmax(where)]) for each, where in outside)
             chosen = [(each, (each.gaps.row == row), where) for each, where in outside]
@@ -191,7 +225,7 @@ class Judge:
     def _note_first(self, step: int, found: Found, where: str, note: str) -> None:
         """Keep the element farthest outside its bound as the first divergence, unless one is kept already."""
         ratio = ratios(np.abs(found.gaps.signed), found.bound)
-        broken = found.gaps.broken(found.bound)
+        broken = found.gaps.broken(found.bound, self.declared)
         at = int(np.argmax(np.where(broken, np.inf, np.where(np.isnan(ratio), -1.0, ratio))))
         name, index = self.layout.index(int(found.gaps.position[at]))
         record = Divergence(
@@ -243,6 +277,14 @@ class Judge:
             return Verdict.UNDECIDED, f"{Verdict.UNDECIDED.value} ({self.undecided} of {self.compared} element-steps)"
         verdict = Verdict.ROUNDING if self.differing else Verdict.IDENTICAL
         return verdict, verdict.value
+
+
+def _after(block: Block, slot: str) -> Array:
+    """Return a slot after each step of a block, or the gradients that led there."""
+    if slot == "gradient":
+        assert block.gradient_rows is not None
+        return block.gradient_rows
+    return block.rows[slot][1:]
 
 
 def _rank(ratio: float | str) -> float:

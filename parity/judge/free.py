@@ -18,7 +18,7 @@ from parity.problem.problems import Evaluation, MlpProblem, Problem
 from parity.reference import network
 from parity.reference.rmsprop import RMSprop
 from parity.trajectory.blocks import Block
-from parity.verdicts.results import BranchFlip, Comparison, Worst
+from parity.verdicts.results import BranchFlip, Comparison, Divergence, Worst
 from parity.verdicts.verdict import Verdict
 
 COPIES = 2
@@ -111,6 +111,8 @@ class Free(Judge):
         self.differing += sum(differing.values())
         if differing["parameter"]:
             self._keep_largest(block, row, made["parameter"])
+        if not self.declared and self.non_finite is None:
+            self._note_differing(block.start + row, row)
 
     def _keep_largest(self, block: Block, row: int, made: Array) -> None:
         part, tensors = self._parts["parameter"], len(self.layout.names)
@@ -125,6 +127,28 @@ class Free(Judge):
         name, index = self.layout.index(position)
         values = (shown(theirs[0]), shown(ours[0]), "Infinity", shown(found.signed[0]), "NaN", shown(found.ulp[0]))
         self.worst = Worst(block.start + row, "parameter", name, index, *values, shown(part["in_steps"][at]))
+
+    def _note_differing(self, step: int, row: int) -> None:
+        """Keep the first value that is not finite on one side alone, among those that differ most in their tensors."""
+        tensors = len(self.layout.names)
+        for slot, part in self._parts.items():
+            for number, name in enumerate(self.layout.names):
+                at = row * tensors + number
+                obtained, expected = part["obtained"][at], part["expected"][at]
+                if part["differing"][at] and not (np.isfinite(obtained) and np.isfinite(expected)):
+                    _, index = self.layout.index(int(part["index"][at] + self.layout.starts[number]))
+                    values = shown(obtained), shown(expected), "Infinity"
+                    self.non_finite = Divergence(step, slot, name, index, *values, slot)
+                    return
+
+    def _note_agreed(self, block: Block | None, states: Rows, step: int) -> None:
+        """Leave to the local steps what both sides agree on in a chaotic trajectory: they saw the same states."""
+        if self.source != "computed":
+            super()._note_agreed(block, states, step)
+
+    def _stage_of(self, block: Block, row: int, slot: str, position: int) -> str:
+        known = self._local.non_finite if self._local else None
+        return known.stage if known and known.step == block.start + row else slot
 
     def _locate(self, block: Block, row: int, found: Sequence[Found]) -> None:
         slot = stage.earliest([each.slot for each in found])
@@ -197,11 +221,13 @@ class Free(Judge):
         """Return the verdict; where gradients are computed, that of the local steps unless every bit agrees."""
         if self.source != "computed":
             return super().verdict()
-        if not self.differing:
-            return Verdict.IDENTICAL, Verdict.IDENTICAL.value
         assert self._local is not None
         verdict, reason = self._local.verdict()
+        if self.non_finite is not None and not verdict.fails:
+            return Verdict.NON_FINITE, Verdict.NON_FINITE.value
         self.first, self.non_finite = self._local.first, self._local.non_finite
+        if not self.differing and not verdict.fails:
+            return Verdict.IDENTICAL, Verdict.IDENTICAL.value
         if verdict in (Verdict.IDENTICAL, Verdict.ROUNDING):
             times = self._drift[-1] / self._envelope[-1] if self._envelope and self._envelope[-1] else float("inf")
             reason = (

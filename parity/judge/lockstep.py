@@ -18,6 +18,7 @@ from parity.judge.diff import gaps
 from parity.judge.fingerprints import Fingerprints
 from parity.judge.fold import Found, Judge, Rows
 from parity.problem.problems import Problem
+from parity.reference.rmsprop import Update
 from parity.trajectory.blocks import Block
 from parity.verdicts.results import BranchFlip, Catch, Comparison
 from parity.verdicts.verdict import Verdict
@@ -292,14 +293,24 @@ class Lockstep(Judge):
         slot = stage.earliest([each.slot for each in found])
         chosen = next(each for each in found if each.slot == slot)
         name, _ = self.layout.index(int(chosen.gaps.position[0]))
+        before, updates = self._stages(block, row)
+        after = {s: self.layout.split(rows[row + 1]) for s, rows in block.rows.items()}
+        update = updates[name] if updates else None
+        where, note = stage.locate(slot, name, before, after, update, self.given)
+        self._note_first(block.start + row, chosen, where, note)
+
+    def _stages(self, block: Block, row: int) -> tuple[dict[str, Any], dict[str, Update] | None]:
+        """Return the state before a step, by slot and tensor, and the stages that the page makes of it, by tensor."""
         start = self._start(block, row, row + 1)
         params, grads = self.layout.split(start.params[0]), self.layout.split(start.grads[0])
         slots = {s: self.layout.split(rows[0]) for s, rows in start.slots.items()}
         updates = self.rule.stages(params, grads, {"iterations": start.iterations, **slots})
-        after = {s: self.layout.split(rows[row + 1]) for s, rows in block.rows.items()}
-        update = updates[name] if updates else None
-        where, note = stage.locate(slot, name, {"parameter": params, **slots}, after, update, self.given)
-        self._note_first(block.start + row, chosen, where, note)
+        return {"parameter": params, **slots}, updates
+
+    def _stage_of(self, block: Block, row: int, slot: str, position: int) -> str:
+        name, index = self.layout.index(position)
+        _, updates = self._stages(block, row)
+        return stage.first_not_finite(updates[name], tuple(index)) or slot if updates else slot
 
     def _record_flips(self, block: Block, picked: Picked) -> None:
         """A unit within rounding of zero that passes a gradient at one side and none at the other (batches of one)."""

@@ -31,6 +31,14 @@ def earliest(slots: list[str]) -> str:
     return min(slots, key=_ORDER.index)
 
 
+def first_not_finite(update: Update, index: tuple[int, ...]) -> str | None:
+    """Return the first stage of an update that is infinite or not a number at an index, or None."""
+    for name, value in zip(update._fields, update, strict=True):
+        if value is not None and not np.isfinite(np.asarray(value)[index]):
+            return "step" if name == "increment" else name
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class _Factors:
     """How many times the expected increment each element received, and how far rounding blurs that."""
