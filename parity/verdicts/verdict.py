@@ -17,7 +17,7 @@ class Verdict(Enum):
     NOT_COMPARABLE = "names, shapes or dtypes differ, so the numbers cannot be compared"
     NON_FINITE = "infinite or not a number on one side alone, or where the case does not declare it (non_finite = true)"
     DIVERGED = "a difference exceeds what rounding can explain: some arithmetic must differ"
-    FAILED = "the subject raised, hung, died or returned something unusable"
+    FAILED = "the subject raised, hung, died, does not repeat itself, or returned something unusable"
 
     @property
     def fails(self) -> bool:
