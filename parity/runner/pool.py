@@ -14,11 +14,14 @@ from parity.case.spec import Cell
 from parity.circumstances import launch, wire
 from parity.circumstances.child import Child, NoAnswerError
 from parity.circumstances.doctor import WORKER_ENVIRONMENT
-from parity.errors import ParityError
+from parity.errors import ParityError, SubjectError
 from parity.runner.worker import failed
 from parity.verdicts.results import Pair
 
 TRUSTED_LIMIT = 3_600.0
+
+REPEAT_SECONDS = 5.0
+"""How long a class is waited for that is asked whether it repeats itself; a slower one is asked with its pairs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,7 @@ class _Shared:
     tasks: deque[Task]
     results: dict[int, Pair] = field(default_factory=dict)
     workers: "set[_Worker]" = field(default_factory=set)
+    ready: "dict[str, _Worker]" = field(default_factory=dict)
     error: BaseException | None = None
     stopped: bool = False
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -78,6 +82,7 @@ def run_tasks(
         started: called, under a lock, before each pair.
 
     Raises:
+        SubjectError: a user's class cannot be loaded, or follows no style; told before anything runs.
         ParityError: a case's data cannot be used; tasks that run are finished first.
     """
     jobs = max(1, min(jobs, len(tasks)))
@@ -88,9 +93,10 @@ def run_tasks(
     threads = [
         threading.Thread(target=_serve, args=(shared, time_limit, finished, started), daemon=True) for _ in range(jobs)
     ]
-    for thread in threads:
-        thread.start()
     try:
+        _prepare(shared, jobs, time_limit, finished, started)
+        for thread in threads:
+            thread.start()
         for thread in threads:
             while thread.is_alive():
                 thread.join(timeout=0.2)
@@ -100,9 +106,36 @@ def run_tasks(
             for worker in shared.workers:
                 worker.kill()
         raise
+    finally:
+        for worker in shared.ready.values():
+            worker.stop()
     if shared.error is not None:
         raise shared.error
     return [shared.results[task.index] for task in tasks]
+
+
+def _prepare(shared: _Shared, jobs: int, time_limit: float, finished: Any, started: Any) -> None:
+    """Have each user's class loaded, and settle the tasks of those that do not repeat themselves.
+
+    Workers that did so go on with the tasks of their class; no more are kept than are needed at one time.
+    """
+    for home in dict.fromkeys(task.home for task in shared.tasks if task.home):
+        worker = _Worker(home)
+        shared.workers.add(worker)
+        try:
+            worker.load(time_limit)
+            said = worker.objection(min(time_limit, REPEAT_SECONDS))
+            if worker.alive and not said and len(shared.ready) < jobs:
+                shared.ready[home] = worker
+        finally:
+            if home not in shared.ready:
+                shared.workers.discard(worker)
+                worker.stop()
+        for task in [task for task in shared.tasks if said and task.home == home]:
+            started(task)
+            shared.tasks.remove(task)
+            shared.results[task.index] = failed(task.cell, task.subject, said)
+            finished(task, shared.results[task.index])
 
 
 def _serve(shared: _Shared, time_limit: float, finished: Any, started: Any) -> None:
@@ -134,7 +167,7 @@ def _worker_for(task: Task, worker: "_Worker | None", shared: _Shared) -> "_Work
         worker.stop()
     with shared.lock:
         shared.workers -= {worker}
-        worker = _Worker(task.home)
+        worker = shared.ready.pop(task.home, None) or _Worker(task.home)
         shared.workers.add(worker)
         if shared.stopped:
             worker.kill()
@@ -159,7 +192,7 @@ class Standing:
             ParityError: the case's data cannot be used.
         """
         kept = bool(task.home)
-        worker = self._worker(task.home, kept)
+        worker = self._worker(task.home, kept, time_limit)
         try:
             return worker.run(task, time_limit if task.home else TRUSTED_LIMIT)
         except ParityError:
@@ -168,7 +201,7 @@ class Standing:
             self._workers.pop(kept).stop()
             raise
 
-    def _worker(self, home: str, kept: bool) -> "_Worker":
+    def _worker(self, home: str, kept: bool, time_limit: float) -> "_Worker":
         with self._lock:
             if self._ended:
                 raise ParityError("the run is over: nothing is started for it any more.")
@@ -177,7 +210,12 @@ class Standing:
                 if worker is not None:
                     worker.stop()
                 worker = self._workers[kept] = _Worker(home, self._folder, self._environment)
-            return worker
+                fresh = True
+            else:
+                fresh = False
+        if fresh and home:
+            worker.load(time_limit)
+        return worker
 
     def kill(self, for_good: bool = False) -> None:
         """Kill the workers from another thread; a task that runs ends as FAILED.
@@ -208,6 +246,27 @@ class _Worker:
     def alive(self) -> bool:
         """Whether the process still runs."""
         return self._child.alive
+
+    def load(self, time_limit: float) -> None:
+        """Have the user's class loaded.
+
+        Raises:
+            SubjectError: it cannot be, or the process ended over it.
+        """
+        try:
+            answer = self._child.ask({"load": self.home}, time_limit)
+        except NoAnswerError as ended:
+            how = f"its process {ended.how}" if ended.how else f"it took more than {time_limit:g} s and was stopped"
+            raise SubjectError(f"{self.home} cannot be loaded: {how} while its file was imported.") from ended
+        if "error" in answer:
+            raise SubjectError(str(answer["error"]))
+
+    def objection(self, time_limit: float) -> str:
+        """Return what is said against a class that does not repeat itself, "" if there is no answer."""
+        try:
+            return str(self._child.ask({"repeat": self.home}, time_limit)["said"])
+        except NoAnswerError:
+            return ""
 
     def run(self, task: Task, time_limit: float) -> Pair:
         """Send one task and wait for its answer; a silent or dead process makes the pair FAILED."""
