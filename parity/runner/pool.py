@@ -107,7 +107,7 @@ def run_tasks(
                 worker.kill()
         raise
     finally:
-        for worker in shared.ready.values():
+        for worker in list(shared.ready.values()):
             worker.stop()
     if shared.error is not None:
         raise shared.error
@@ -189,11 +189,14 @@ class Standing:
         """Run one task and return its pair; a user's class has ``time_limit`` seconds.
 
         Raises:
+            SubjectError: a user's class cannot be loaded, or follows no style.
             ParityError: the case's data cannot be used.
         """
         kept = bool(task.home)
-        worker = self._worker(task.home, kept, time_limit)
+        worker = self._worker(task.home, kept)
         try:
+            if task.home and not worker.loaded:
+                worker.load(time_limit)
             return worker.run(task, time_limit if task.home else TRUSTED_LIMIT)
         except ParityError:
             raise
@@ -201,7 +204,7 @@ class Standing:
             self._workers.pop(kept).stop()
             raise
 
-    def _worker(self, home: str, kept: bool, time_limit: float) -> "_Worker":
+    def _worker(self, home: str, kept: bool) -> "_Worker":
         with self._lock:
             if self._ended:
                 raise ParityError("the run is over: nothing is started for it any more.")
@@ -210,12 +213,7 @@ class Standing:
                 if worker is not None:
                     worker.stop()
                 worker = self._workers[kept] = _Worker(home, self._folder, self._environment)
-                fresh = True
-            else:
-                fresh = False
-        if fresh and home:
-            worker.load(time_limit)
-        return worker
+            return worker
 
     def kill(self, for_good: bool = False) -> None:
         """Kill the workers from another thread; a task that runs ends as FAILED.
@@ -237,7 +235,7 @@ class _Worker:
     """One child process for the pairs of one home."""
 
     def __init__(self, home: str, folder: str | None = None, environment: dict[str, str] | None = None) -> None:
-        self.home = home
+        self.home, self.loaded = home, False
         around = environment or {**WORKER_ENVIRONMENT, **os.environ}
         self._child = Child("parity.runner.worker", environment=around, folder=folder)
         self.kill, self.stop = self._child.kill, self._child.end
@@ -260,6 +258,7 @@ class _Worker:
             raise SubjectError(f"{self.home} cannot be loaded: {how} while its file was imported.") from ended
         if "error" in answer:
             raise SubjectError(str(answer["error"]))
+        self.loaded = True
 
     def objection(self, time_limit: float) -> str:
         """Return what is said against a class that does not repeat itself, "" if there is no answer."""

@@ -7,7 +7,7 @@ import pytest
 from driving import cell, optimizer
 
 import parity
-from parity.api import run_all
+from parity.api import Session, run_all
 from parity.commands.cli import main
 from parity.errors import SubjectError
 from parity.subjects import check_name
@@ -140,3 +140,15 @@ def test_a_name_is_checked_without_a_library_that_computes(tmp_path):
         [sys.executable, "-c", code, WRONG["misspelt class"][0]], capture_output=True, text=True, check=True
     )
     assert done.stdout == "[]\n"
+
+
+def test_a_session_refuses_it_each_time_that_it_is_asked(tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text("class Mine:\n    def go(self): pass\n")
+    session = Session()
+    try:
+        for _ in range(2):
+            with pytest.raises(SubjectError, match="neither init"):
+                session.run(cell(steps=2), f"{path}:Mine")
+    finally:
+        session.close()
