@@ -13,7 +13,7 @@ from parity.baseline.compare import Finding, Kind, judge
 from parity.baseline.elsewhere import decided
 from parity.baseline.record import Circumstances, Entry, Key, circumstances_of, definition_of, entry_of
 from parity.baseline.store import Change, Pending, Record
-from parity.errors import DataError, UsageError
+from parity.errors import DataError, SubjectError, UsageError
 from parity.report.numbers import plain
 from parity.verdicts.results import Comparison, Run
 
@@ -122,6 +122,8 @@ def _exists(subject: str) -> bool:
         subjects.check_name(subject)
     except UsageError:
         return False
+    except SubjectError:  # a user's class that is not here now is one all the same
+        return True
     return True
 
 

@@ -22,7 +22,7 @@ Key = tuple[str, str]
 _ALWAYS = ("numpy", "ml_dtypes")
 _BEHIND: dict[str, tuple[str, ...]] = {"tensorflow": ("tensorflow", "keras"), "optax": ("optax", "jax")}
 _COMPUTING = (*_ALWAYS, "tensorflow", "keras", "tf_keras", "torch", "optax", "jax")
-_ONLY_WORDS = ("id", "case", "summary", "probes", "comparisons")
+_NOT_COMPUTED = ("id", "case", "summary", "probes", "comparisons", "non_finite")
 
 
 class Circumstances(Struct, frozen=True, forbid_unknown_fields=True):
@@ -139,8 +139,8 @@ def _picked(record: Struct, kind: type[Part]) -> Part:
 
 
 def definition_of(cell: Mapping[str, Any]) -> str:
-    """Return a short digest of what a described cell computes; its name and words do not count."""
-    return _digest({key: value for key, value in cell.items() if key not in _ONLY_WORDS})[:12]
+    """Return a short digest of what a described cell computes; its words and what is judged do not count."""
+    return _digest({key: value for key, value in cell.items() if key not in _NOT_COMPUTED})[:12]
 
 
 def circumstances_of(run: Mapping[str, Any], subject: str) -> Circumstances:

@@ -198,6 +198,7 @@ def _cell(case: CaseFile, name: str, label: str, path: str) -> Cell:
         rule=case.rule,
         folder=folder,
         file=file,
+        non_finite=case.non_finite,
     )
 
 

@@ -249,6 +249,12 @@ class Cell(_Strict, frozen=True):
     folder: str = ""
     shortened: bool = False
     file: str = ""
+    non_finite: bool = False
+
+    @property
+    def declares_non_finite(self) -> bool:
+        """Whether values that are infinite or NaN on both sides are meant: the case says so, or its files hold some."""
+        return self.non_finite or self.weights.non_finite or getattr(self.problem, "non_finite", False)
 
     @property
     def elements(self) -> int:
@@ -268,7 +274,10 @@ class Cell(_Strict, frozen=True):
 
 
 class CaseFile(_Strict, frozen=True):
-    """What a case file may hold, whatever its rule; ``cases/schema.json`` is generated from it."""
+    """What a case file may hold, whatever its rule; ``cases/schema.json`` is generated from it.
+
+    ``non_finite`` says that values which are infinite or NaN on both sides are meant.
+    """
 
     id: Name
     summary: Line
@@ -283,6 +292,7 @@ class CaseFile(_Strict, frozen=True):
     gradients: Source = "replayed"
     comparisons: Annotated[list[Mode], Meta(min_length=1)] = msgspec.field(default_factory=lambda: ["lockstep", "free"])
     seed: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 0
+    non_finite: bool = False
     matrix: dict[str, Values] = {}
 
 

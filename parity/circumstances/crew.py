@@ -80,6 +80,23 @@ class Crew(Generic[TaskKind, WorkerKind, Answer]):
             raise shift.error
         return [shift.answers[index] for index in range(len(shift.answers))]
 
+    def hire(self, task: TaskKind) -> WorkerKind:
+        """Return a new worker for a task, which is the caller's until it is released."""
+        with self._lock:
+            worker = self._hire(task)
+            self._workers.add(worker)
+            if self._stopped:
+                worker.kill()
+        return worker
+
+    def release(self, worker: WorkerKind, keep: bool) -> None:
+        """Take a worker back: it waits for tasks of its home, or it is stopped."""
+        if not keep:
+            self._dismiss(worker)
+            return
+        with self._lock:
+            self._idle.append(worker)
+
     def kill(self) -> None:
         """Kill the workers from another thread, for good."""
         with self._lock:
@@ -124,17 +141,12 @@ class Crew(Generic[TaskKind, WorkerKind, Answer]):
             if worker is not None:
                 self._dismiss(worker)
             with self._lock:
-                worker = self._idle.pop() if self._idle else None
+                own = [idle for idle in self._idle if idle.home == self._home(task)]
+                worker = next(iter(own or self._idle), None)
+                if worker is not None:
+                    self._idle.remove(worker)
             if worker is None:
-                return self._new(task)
-        return worker
-
-    def _new(self, task: TaskKind) -> WorkerKind:
-        with self._lock:
-            worker = self._hire(task)
-            self._workers.add(worker)
-            if self._stopped:
-                worker.kill()
+                return self.hire(task)
         return worker
 
     def _dismiss(self, worker: WorkerKind) -> None:

@@ -3,6 +3,7 @@
 import shlex
 import sys
 from argparse import Namespace
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -35,9 +36,15 @@ def show(run: Run, cells: list[Cell], arguments: Namespace) -> None:
     for line in _catches(facts):
         print(f"\n{line}")
     again = {cell.id: pattern_of(cell) for cell in cells}
+    alike = Counter((item.subject, item.reason) for item in facts.comparisons if item.outcome is Verdict.FAILED)
     for item in facts.comparisons:
         if item.outcome.fails:
+            # A class that fails everywhere fails for one reason, which is not told a hundred times.
+            count = alike.pop((item.subject, item.reason), 0) if item.outcome is Verdict.FAILED else 1
+            if not count:
+                continue
             text = failure_text(item, facts.dtype(item.case)).rpartition("\n")[0]
+            text += f"\n  so in {many(count, 'comparison')} of it" * (count > 1)
             print(f"\n{text}\nreproduce: {_command(again.get(item.case, item.case), item.subject, arguments.steps)}")
         elif not item.outcome.compared and not _is_plain_absence(item):
             print(f"\ncase {clean(item.case)}, subject {clean(item.subject)}: {item.verdict}: {clean(item.reason)}")

@@ -2,18 +2,27 @@
 
 import os
 import sys
+from contextlib import suppress
 from typing import Any
 
 from parity.circumstances import launch, wire
 from parity.circumstances.child import Child, NoAnswerError, private_pipes
 from parity.diagnosis.findings import Diagnosis, Finding
+from parity.errors import NotInstalledError, SubjectError
 
 
 def diagnose_apart(name: str, time_limit: float) -> dict[str, Any]:
-    """Return the JSON form of a diagnosis made in a process of its own, stopped after ``time_limit`` seconds."""
+    """Return the JSON form of a diagnosis made in a process of its own, stopped after ``time_limit`` seconds.
+
+    Raises:
+        SubjectError: the subject cannot be loaded, or follows no style.
+    """
     process = Child("parity.diagnosis.child")
     try:
-        return dict(process.ask({"subject": name}, time_limit))
+        answer = dict(process.ask({"subject": name}, time_limit))
+        if "error" in answer:
+            raise SubjectError(str(answer["error"]))
+        return answer
     except NoAnswerError as ended:
         late = f"did not finish within {time_limit:g} s and was stopped"
         return _failed(name, f"its process {ended.how} before it answered" if ended.how else late)
@@ -29,12 +38,13 @@ def main() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from parity import subjects
     from parity.diagnosis.diagnose import diagnose
-    from parity.errors import SubjectError
 
     try:
+        with suppress(NotInstalledError):  # a finding, like whatever else it raises
+            subjects.create(name)
         document = diagnose(lambda: subjects.create(name), name).document()
     except SubjectError as error:
-        document = _failed(name, str(error))
+        document = {"error": str(error)}
     except SystemExit as error:
         document = _failed(name, f"the subject called sys.exit({error.code!r})")
     wire.write(answers, document)

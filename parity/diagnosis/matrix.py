@@ -6,13 +6,15 @@ from itertools import combinations
 from typing import Any
 
 from parity import subjects
+from parity.bounds.numerics import Array
 from parity.diagnosis.behaviour import run
 from parity.diagnosis.diagnose import diagnose_observed, observe_modes
 from parity.diagnosis.findings import Diagnosis, Explanation, Finding
-from parity.diagnosis.observe import Observation, first_difference
-from parity.diagnosis.probes import MODES, first_probe
+from parity.diagnosis.observe import Observation
+from parity.diagnosis.probes import LAYOUT, MODES, first_probe
 from parity.errors import NotInstalledError
 from parity.reference.switches import BY_NAME
+from parity.runner.repeat import first_difference
 
 PAIR = ("a", "b", "mode", "outcome", "switches", "rounding", "reason")
 """The fields of a pair's record; the last three are empty where they say nothing."""
@@ -46,10 +48,13 @@ def rows(names: Iterable[str], progress: Callable[[str], None] | None = None) ->
 
     Raises:
         UsageError: a name is no subject.
+        SubjectError: a user's class cannot be loaded.
     """
     found = []
+    names = list(names)
     for name in names:
         subjects.check_name(name)
+    for name in names:
         if progress:
             progress(name)
         try:
@@ -132,11 +137,11 @@ def _differences(own: list[dict[str, Any]], key: str) -> dict[str, list[Any]]:
 def _same_bits(a: list[Observation], b: list[Observation]) -> bool:
     if [seen.probe.name for seen in a] != [seen.probe.name for seen in b]:
         return False
-    return all(first_difference(_common(x, y), _common(y, x)) is None for x, y in zip(a, b, strict=True))
+    return all(first_difference(_common(x, y), _common(y, x), LAYOUT) is None for x, y in zip(a, b, strict=True))
 
 
-def _common(x: Observation, y: Observation) -> Observation:
-    return Observation(x.probe, {slot: column for slot, column in x.columns.items() if slot in y.columns})
+def _common(x: Observation, y: Observation) -> dict[str, Array]:
+    return {slot: column for slot, column in x.columns.items() if slot in y.columns}
 
 
 def _mere_rounding(name: str) -> bool:

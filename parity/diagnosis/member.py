@@ -8,6 +8,7 @@ import numpy as np
 
 from parity.bounds.numerics import Array, differs, format_of, ratios
 from parity.bounds.rule import OnBounds, bound_around
+from parity.case.rule import DEFAULT, find
 from parity.diagnosis.observe import Observation
 from parity.diagnosis.probes import BATCH_SIZE, Probe
 from parity.judge.page import BoundedPage, Page, Start
@@ -84,7 +85,7 @@ class _Bounded(Family, OnBounds):
 def _page(member: Member, seen: Observation) -> Page:
     """Return the member on flat rows, all elements of the probe as one tensor."""
     rule = rule_for(member, seen.probe, Family)
-    return Page(rule, layout_of({"": seen.columns["parameter"][0]}), rule.step)
+    return Page(rule, find(DEFAULT), layout_of({"": seen.columns["parameter"][0]}), rule.step)
 
 
 def _start(page: Page, seen: Observation) -> dict[str, Array]:

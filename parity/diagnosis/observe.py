@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from parity.bounds.numerics import Array, differs
+from parity.bounds.numerics import Array
 from parity.case.rule import DEFAULT, find
 from parity.diagnosis.probes import SHAPES, Probe, ProbeProblem, joined
 from parity.subjects.adapter import Adapter
@@ -72,17 +72,3 @@ def _row(adapter: Adapter, probe: Probe, strange: dict[str, str]) -> dict[str, A
                 strange.setdefault(f"{slot} of {name}", array.dtype.name)
         row[slot] = joined(tensors).astype(probe.weights.dtype)
     return row
-
-
-def first_difference(a: Observation, b: Observation) -> str | None:
-    """Return where two runs of one subject part, in words, or None if every bit is equal."""
-    for step in range(a.probe.steps + 1):
-        for slot in a.columns:
-            if slot not in b.columns:
-                return f"{slot} is shown by one run and not by the other"
-            unequal = np.flatnonzero(differs(a.columns[slot][step], b.columns[slot][step]))
-            if len(unequal):
-                element = int(unequal[0])
-                values = a.columns[slot][step][element], b.columns[slot][step][element]
-                return f"after step {step - 1}, {slot} of element {element}: {values[0]!s} and {values[1]!s}"
-    return None

@@ -18,6 +18,7 @@ from parity.case.spec import Cell, Hyperparameters, LearningRateSchedule, Replay
 from parity.problem.data import Tensors
 from parity.problem.portable import powers_of_ten
 from parity.problem.problems import ReplayedProblem
+from parity.trajectory.layout import layout_of
 
 SHAPES: Final[dict[str, tuple[int, ...]]] = {"kernel": (6, 4), "bias": (12,), "scale": ()}
 SIZE: Final = 37
@@ -118,6 +119,10 @@ def split(flat: Array) -> Tensors:
 def joined(tensors: Mapping[str, Any]) -> Array:
     """Return named tensors as one row of elements."""
     return np.concatenate([np.asarray(tensors[name]).reshape(-1) for name in SHAPES])
+
+
+LAYOUT: Final = layout_of(split(np.zeros(SIZE, dtype=np.float32)))
+"""How the tensors of a probe lie in a row of elements."""
 
 
 class ProbeProblem(ReplayedProblem):

@@ -237,6 +237,7 @@ def _rows(count: int) -> st.SearchStrategy[list[int]]:
     return st.one_of(once, once, once, st.lists(st.integers(0, count - 1), min_size=1, max_size=4))
 
 
+# What is drawn overflows, and divides by zero, on purpose: where both sides do so alike, there is nothing to find.
 def _document(given: dict[str, Any], dtype: str, steps: int, named: dict[str, Tensor], seed: int) -> dict[str, Any]:
     problem: dict[str, Any] = {"kind": "replayed", "generator": "recorded", "file": GRADIENTS_FILE}
     problem["tensors"] = {name: list(tensor.shape) for name, tensor in named.items()}
@@ -248,6 +249,7 @@ def _document(given: dict[str, Any], dtype: str, steps: int, named: dict[str, Te
         "steps": steps,
         "dtype": dtype,
         "seed": seed,
+        "non_finite": True,
         "problem": problem | ({"sparse": sparse} if sparse else {}),
         "weights": {"kind": "file", "file": WEIGHTS_FILE},
         "hyperparameters": given,

@@ -10,6 +10,7 @@ from parity.bounds.drift import Drift
 from parity.bounds.numerics import Array, Indices, shown
 from parity.bounds.rule import SlotRows
 from parity.case.spec import Cell
+from parity.judge.finite import first_not_finite
 from parity.judge.gaps import Gaps, gaps_of
 from parity.judge.page import Reference
 from parity.judge.table import Part, Table
@@ -73,6 +74,7 @@ class Account:
     def __init__(self, reference: Reference) -> None:
         self._layout, self._dtype = reference.layout, reference.format.dtype
         self._wide, self._rate = reference.format.wide, reference.page.learning_rate
+        self._declared, self._order = reference.declared, reference.page.stages
         self._table, self._parts = Table(reference.layout), dict[str, Part]()
         self._first: Divergence | None = None
         self._non_finite: Divergence | None = None
@@ -105,13 +107,13 @@ class Account:
             self._parts = {slot: self._table.open(-1, 1, slot)}
             self._compared += self._layout.size
             at = unequal(obtained[slot], expected[slot])
-            if at is None:
-                continue
-            none = np.zeros(len(at), dtype=self._wide)
-            gaps = gaps_of(slot, np.zeros_like(at), at, obtained[slot][at], expected[slot][at], none)
-            self.write(gaps)
-            if (outside := gaps.outside).any():
-                self.diverge(self._first_tensor(gaps, outside), slot, _AT_START)
+            if at is not None:
+                none = np.zeros(len(at), dtype=self._wide)
+                gaps = gaps_of(slot, np.zeros_like(at), at, obtained[slot][at], expected[slot][at], none)
+                self.write(gaps)
+                if (outside := gaps.outside(self._declared)).any():
+                    self.diverge(self._first_tensor(gaps, outside), slot, _AT_START)
+            self.agree({slot: obtained[slot][None]}, 0, note=f"{_AT_START}, ")
 
     def write(self, gaps: Gaps) -> None:
         """Write what differs in a slot over the steps that were taken up, and keep the worst."""
@@ -156,7 +158,7 @@ class Account:
         """
         if self._first is not None or self._non_finite is not None:
             return []
-        outside = [(each, where) for each in gaps if (where := each.outside).any()]
+        outside = [(each, where) for each in gaps if (where := each.outside(self._declared)).any()]
         if not outside:
             return []
         row = min(int(each.row[np.argmax(where)]) for each, where in outside)
@@ -173,7 +175,7 @@ class Account:
 
         ``gaps`` are elements of one tensor after one step.
         """
-        ratio, broken = gaps.ratio, gaps.broken
+        ratio, broken = gaps.ratio, gaps.broken(self._declared)
         at = int(np.argmax(np.where(broken, np.inf, np.where(np.isnan(ratio), -1.0, ratio))))
         name, index = self._layout.index(int(gaps.position[at]))
         obtained, expected = (self._narrow(values[at]) for values in (gaps.obtained, gaps.expected))
@@ -185,6 +187,55 @@ class Account:
             self._non_finite = self._non_finite or record
         elif self._non_finite is None:
             self._first = self._first or record
+
+    def agree(
+        self,
+        states: SlotRows,
+        step: int,
+        stage_of: Callable[[int, str, str, list[int]], str] = lambda row, slot, tensor, index: slot,
+        note: str = "",
+    ) -> None:
+        """Keep the first value that both sides agree is not finite, where that is not declared: no difference shows it.
+
+        Args:
+            states: rows from ``step`` on, judged already: a failure kept from the same step or before it stays.
+            step: the step of their first row.
+            stage_of: says at which stage a value entered, by row, slot, tensor and index.
+            note: what stands before the note.
+        """
+        kept = self._first or self._non_finite
+        if self._declared or (kept is not None and kept.step <= step):
+            return
+        places = {slot: place for slot, rows in states.items() if (place := first_not_finite(rows)) is not None}
+        if not places:
+            return
+        row = min(row for row, _ in places.values())
+        if kept is not None and kept.step <= step + row:
+            return
+        slot = min((slot for slot, place in places.items() if place[0] == row), key=self._order.index)
+        position = places[slot][1]
+        name, index = self._layout.index(position)
+        value = shown(states[slot][row, position])
+        said = f"{note}both sides are {value}; a case that means it says non_finite = true"
+        stage = stage_of(row, slot, name, index)
+        self._first = None
+        self._non_finite = Divergence(step + row, slot, name, index, value, value, "Infinity", stage, None, said)
+
+    def one_side(self, row: int, obtained: SlotRows, expected: SlotRows) -> None:
+        """Keep the first value after a step that is not finite on one side alone, where no bound exists."""
+        if self._declared or self._non_finite is not None:
+            return
+        for slot in self._parts:
+            for side in (obtained, expected):
+                place = first_not_finite(side[slot][None])
+                if place is None:
+                    continue
+                values = obtained[slot][place[1]], expected[slot][place[1]]
+                if np.isfinite(values[0]) != np.isfinite(values[1]):
+                    name, index = self._layout.index(place[1])
+                    one, two = (shown(value) for value in values)
+                    self._non_finite = Divergence(self._start + row, slot, name, index, one, two, "Infinity", slot)
+                    return
 
     def _narrow(self, value: Any) -> float | str:
         return shown(self._dtype.type(value))

@@ -54,6 +54,8 @@ class Free:
                 self._drift(self._envelope, block, row)
         else:
             self._judge(block, slots)
+            # Where the trajectory is chaotic, what both sides agree on is left to the local steps, which saw it too.
+            self._account.agree({slot: block.after(slot, 0, block.count) for slot in slots}, block.start)
         if block.losses is not None:
             self._account.add_losses("obtained", [float(value) for value in block.losses])
 
@@ -112,6 +114,7 @@ class Free:
         obtained = {slot: rows[row + 1] for slot, rows in block.rows.items()}
         envelope.step(step, obtained["parameter"], self._state["parameter"])
         self._account.write_drift(row, obtained, self._state, self._reference.forms.drift)
+        self._account.one_side(row, obtained, self._state)
 
 
 class Reach:
@@ -164,7 +167,11 @@ class Reach:
 def _with_stage(divergence: Divergence | None, local: Evidence) -> Divergence | None:
     """Return a divergence with the stage of the local one, if that is no later."""
     known = local.divergence
-    if divergence is None or known is None or local.verdict is not Verdict.DIVERGED or known.step > divergence.step:
+    if divergence is None or known is None or known.step > divergence.step:
+        return divergence
+    if local.verdict is Verdict.NON_FINITE and known.step == divergence.step:
+        return msgspec.structs.replace(divergence, stage=known.stage)
+    if local.verdict is not Verdict.DIVERGED:
         return divergence
     return msgspec.structs.replace(divergence, stage=known.stage, note=known.note)
 
@@ -172,10 +179,12 @@ def _with_stage(divergence: Divergence | None, local: Evidence) -> Divergence | 
 def _by_local_steps(evidence: Evidence, local: Evidence | None, envelope: Envelope) -> Evidence:
     """Return the evidence on a chaotic run: the verdict of the local steps, unless every bit agrees."""
     evidence = replace(evidence, envelope=envelope.curves())
-    if not evidence.differing:
-        return replace(evidence, verdict=Verdict.IDENTICAL, reason=Verdict.IDENTICAL.value)
     assert local is not None
     verdict, reason = local.verdict, local.reason
+    if evidence.verdict is Verdict.NON_FINITE and not verdict.fails:
+        return evidence
+    if not evidence.differing and not verdict.fails:
+        return replace(evidence, verdict=Verdict.IDENTICAL, reason=Verdict.IDENTICAL.value)
     if verdict in (Verdict.IDENTICAL, Verdict.ROUNDING):
         verdict, reason = (
             Verdict.ROUNDING,

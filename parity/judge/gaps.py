@@ -37,16 +37,16 @@ class Gaps:
         """The difference in parts of its bound; NaN where that is infinite."""
         return ratios(np.abs(self.signed), self.bound)
 
-    @property
-    def broken(self) -> NDArray[np.bool_]:
-        """Where one side is finite, the other is not, and the bound does not allow that."""
-        mixed: NDArray[np.bool_] = np.isfinite(self.bound) & (np.isfinite(self.obtained) != np.isfinite(self.expected))
-        return mixed
+    def broken(self, declared: bool) -> NDArray[np.bool_]:
+        """Return where a side is not finite; where that is ``declared``, where one is not although its bound is."""
+        obtained, expected = np.isfinite(self.obtained), np.isfinite(self.expected)
+        if declared:
+            return np.asarray(np.isfinite(self.bound) & (obtained != expected))
+        return np.asarray(~(obtained & expected))
 
-    @property
-    def outside(self) -> NDArray[np.bool_]:
-        """Where a difference exceeds its bound, or is infinite where the bound is not."""
-        return np.asarray((self.ratio > 1) | self.broken)
+    def outside(self, declared: bool) -> NDArray[np.bool_]:
+        """Return where a difference exceeds its bound, or a side is not finite: see ``broken``."""
+        return np.asarray((self.ratio > 1) | self.broken(declared))
 
     def among(self, chosen: Any) -> "Gaps":
         """Return some of the elements."""

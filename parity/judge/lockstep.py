@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -63,6 +63,8 @@ class Lockstep:
         _, outside = self._settle()
         if outside:
             self._locate(block, outside)
+        states = {slot: block.after(slot, 0, block.count) for slot in slots}
+        self._account.agree(states, block.start, lambda *place: self._stage_of(block, *place))
         if block.losses is not None:
             self._account.add_losses("obtained", [float(value) for value in block.losses])
 
@@ -168,12 +170,23 @@ class Lockstep:
         gaps = next(each for each in outside if each.slot == slot)
         row, layout = int(gaps.row[0]), self._reference.layout
         name, _ = layout.index(int(gaps.position[0]))
-        start, _ = self._start(block, row, row + 1)
-        before = {slot: layout.split(rows[0]) for slot, rows in start.rows.items()}
-        params, grads = before.pop("parameter"), before.pop("gradient")
-        updates = self._reference.page.rule.stages(params, grads, {"iterations": start.iterations, **before})
+        before, updates = self._stages(block, row)
         after = {slot: layout.split(rows[row + 1]) for slot, rows in block.rows.items()}
         update = updates[name] if updates else None
         arguments = self._problem.cell.hyperparameters
-        where, note = stage.locate(slot, name, {"parameter": params, **before}, after, update, arguments)
+        where, note = stage.locate(slot, name, before, after, update, arguments)
         self._account.diverge(gaps, where, note)
+
+    def _stages(self, block: Block, row: int) -> tuple[dict[str, Any], dict[str, Any] | None]:
+        """Return the state before a step, by slot and tensor, and the stages that the page makes of it, by tensor."""
+        start, _ = self._start(block, row, row + 1)
+        before = {slot: self._reference.layout.split(rows[0]) for slot, rows in start.rows.items()}
+        grads = before.pop("gradient")
+        slots = {slot: tensors for slot, tensors in before.items() if slot != "parameter"}
+        state = {"iterations": start.iterations, **slots}
+        return before, self._reference.page.rule.stages(before["parameter"], grads, state)
+
+    def _stage_of(self, block: Block, row: int, slot: str, tensor: str, index: list[int]) -> str:
+        """Return the stage that a value enters at which both sides have and which is not finite."""
+        _, updates = self._stages(block, row)
+        return stage.first_not_finite(updates[tensor], tuple(index)) or slot if updates else slot

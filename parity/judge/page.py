@@ -19,6 +19,7 @@ from parity.bounds.rule import (
     in_pieces,
     reference_rule,
 )
+from parity.case.rule import Rule, find, stages
 from parity.problem.problems import Problem
 from parity.reference.optimizer import Optimizer
 from parity.trajectory.layout import Layout, layout_of
@@ -37,9 +38,10 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A rule that takes flat rows; ``make`` is its step, in whichever form."""
+    """A rule that takes flat rows; ``known`` is what its page says of itself, ``make`` its step, in whichever form."""
 
     rule: Optimizer
+    known: Rule
     layout: Layout
     make: Step
 
@@ -47,6 +49,11 @@ class Page:
         """Return the state before the first step, flat rows ``[size]`` of the parameters and of every slot."""
         state = self.rule.slots(self.rule.init(params))
         return {slot: self.layout.join(tensors) for slot, tensors in {"parameter": params, **state}.items()}
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """Everything that may part in a step, in the order of computation."""
+        return stages(self.known)
 
     @property
     def slots(self) -> list[str]:
@@ -123,6 +130,8 @@ class Reference:
     forms: Forms
     mixes: bool
     """Whether the rule mixes the elements of a tensor."""
+    declared: bool
+    """Whether the case means values that are not finite."""
 
 
 def reference(problem: Problem) -> Reference:
@@ -131,5 +140,13 @@ def reference(problem: Problem) -> Reference:
     mixes, format = rule.mixes_elements, format_of(problem.dtype)
     layout = layout_of(problem.params, by_name=mixes or bool(rule.exclude_from_weight_decay))
     form = forms(rule, problem)
-    page = Page(rule, layout, form.step)
-    return Reference(page, BoundedPage(bounded_rule(problem.cell), layout, format), layout, format, form, mixes)
+    page = Page(rule, find(problem.cell.rule, problem.cell.folder), layout, form.step)
+    return Reference(
+        page,
+        BoundedPage(bounded_rule(problem.cell), layout, format),
+        layout,
+        format,
+        form,
+        mixes,
+        problem.cell.declares_non_finite,
+    )

@@ -22,6 +22,14 @@ def earliest(slots: Iterable[str], cell: Cell) -> str:
     return min(slots, key=stages(find(cell.rule, cell.folder)).index)
 
 
+def first_not_finite(update: Any, index: tuple[int, ...]) -> str | None:
+    """Return the first stage of an update that is infinite or not a number at an index, or None."""
+    for name, value in zip(update._fields, update, strict=True):
+        if value is not None and not np.isfinite(np.asarray(value)[index]):
+            return str(name)
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class _Factors:
     """How many times the expected increment each element received, and how far rounding blurs that."""

@@ -1,8 +1,7 @@
-"""The only step loop: a cell and a subject in, a pair of verdicts with their evidence out."""
+"""A cell and a subject in, a pair of verdicts with their evidence out."""
 
 import time
 import traceback
-from collections.abc import Iterator
 from contextlib import closing
 
 import msgspec
@@ -14,8 +13,10 @@ from parity.errors import MisbehavedError, NotInstalledError, ParityError, Unsup
 from parity.judge.beside import Judging, judging
 from parity.problem import problems
 from parity.problem.problems import Problem
+from parity.runner.repeat import require_repeatable
+from parity.runner.steps import blocks
 from parity.subjects.adapter import Adapter
-from parity.trajectory.blocks import Block, Hold, NotComparable, Recorder, in_one_place
+from parity.trajectory.blocks import NotComparable
 from parity.verdicts.results import Comparison, Pair
 from parity.verdicts.verdict import Verdict
 
@@ -38,36 +39,20 @@ def run_pair(cell: Cell, name: str, adapter: Adapter | None = None, beside: bool
     began = time.perf_counter()
     problem = problems.make(cell)
     try:
+        loaded = adapter is None
         adapter = adapter or subjects.create(name)
+        if subjects.is_users(name):
+            require_repeatable(name, adapter, loaded)
         with np.errstate(all="ignore"):
             comparisons = _compare(problem, adapter, name, beside)
             comparisons = _explained(problem, adapter, comparisons)
     except NotInstalledError as error:
         comparisons = _without(cell, name, Verdict.NOT_INSTALLED, str(error))
+    except MisbehavedError as error:
+        comparisons = _without(cell, name, Verdict.FAILED, str(error))
     resolved = getattr(adapter, "resolved", "") or name
     circumstances = dict(getattr(adapter, "circumstances", {}))
     return Pair(cell.id, cell.summary, name, resolved, comparisons, circumstances, time.perf_counter() - began)
-
-
-def blocks(problem: Problem, adapter: Adapter, hold: Hold = in_one_place) -> Iterator[Block]:
-    """Drive an opened subject through all steps and yield its trajectory in blocks.
-
-    Each is alive until its place in memory is written again, as ``hold`` has them: unless given, until the next.
-
-    Raises:
-        NotComparable: the subject shows names, shapes or dtypes that are not the case's.
-    """
-    replayed = problem.cell.gradients == "replayed"
-    recorder = Recorder(problem, adapter.read(), hold)
-    for number in range(problem.cell.steps):
-        gradients = problem.gradients(number) if replayed else None
-        taken = adapter.step(number, gradients)
-        recorder.add(adapter.read(), gradients if replayed else taken.gradients, taken.loss)
-        # A library reuses the memory of what nobody holds, which is in the caches.
-        del taken
-        if recorder.full:
-            yield from recorder.take()
-    yield from recorder.take()
 
 
 def _compare(problem: Problem, adapter: Adapter, name: str, beside: bool = False) -> list[Comparison]:

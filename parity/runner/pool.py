@@ -14,11 +14,14 @@ from parity.circumstances import launch, wire
 from parity.circumstances.child import Child, NoAnswerError
 from parity.circumstances.crew import Crew
 from parity.circumstances.doctor import WORKER_ENVIRONMENT
-from parity.errors import ParityError
+from parity.errors import ParityError, SubjectError
 from parity.runner.worker import failed
 from parity.verdicts.results import Pair
 
 TRUSTED_LIMIT = 3_600.0
+
+REPEAT_SECONDS = 5.0
+"""How long a class is waited for that is asked whether it repeats itself; a slower one is asked with its pairs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,7 @@ def run_tasks(
         started: called, under a lock, before each pair.
 
     Raises:
+        SubjectError: a user's class cannot be loaded, or follows no style; told before anything runs.
         ParityError: a case's data cannot be used; tasks that run are finished first.
     """
     jobs = max(1, min(jobs, len(tasks)))
@@ -78,12 +82,42 @@ def run_tasks(
     )
     # The longest first, so that none is left for the end alone; each is timed by what it computes, not measured.
     ordered = sorted(tasks, key=lambda task: (task.home, -task.size, task.index))
+    pairs: dict[int, Pair] = {}
     try:
-        pairs = crew.run(ordered, jobs, started, finished)
+        for task, said in _objections(crew, ordered, jobs, time_limit):
+            started(task)
+            pairs[task.index] = failed(task.cell, task.subject, said)
+            finished(task, pairs[task.index])
+        left = [task for task in ordered if task.index not in pairs]
+        answers = crew.run(left, jobs, started, finished)
     finally:
         crew.close()
-    by_index = {task.index: pair for task, pair in zip(ordered, pairs, strict=True)}
-    return [by_index[task.index] for task in tasks]
+    pairs |= {task.index: pair for task, pair in zip(left, answers, strict=True)}
+    return [pairs[task.index] for task in tasks]
+
+
+def _objections(
+    crew: "Crew[Task, _Worker, Pair]", tasks: list[Task], jobs: int, time_limit: float
+) -> list[tuple[Task, str]]:
+    """Have each user's class loaded; return the tasks of those that do not repeat themselves, with what is said.
+
+    Workers that did so go on with the tasks of their class; no more are kept than are needed at one time.
+
+    Raises:
+        SubjectError: a class cannot be loaded, or follows no style.
+    """
+    found: list[tuple[Task, str]] = []
+    for number, home in enumerate(dict.fromkeys(task.home for task in tasks if task.home)):
+        worker = crew.hire(next(task for task in tasks if task.home == home))
+        keep = False
+        try:
+            worker.load(time_limit)
+            said = worker.objection(min(time_limit, REPEAT_SECONDS))
+            keep = worker.alive and not said and number < jobs
+        finally:
+            crew.release(worker, keep)
+        found += [(task, said) for task in tasks if said and task.home == home]
+    return found
 
 
 class Standing:
@@ -101,11 +135,14 @@ class Standing:
         """Run one task and return its pair; a user's class has ``time_limit`` seconds.
 
         Raises:
+            SubjectError: a user's class cannot be loaded, or follows no style.
             ParityError: the case's data cannot be used.
         """
         kept = bool(task.home)
         worker = self._worker(task.home, kept)
         try:
+            if task.home and not worker.loaded:
+                worker.load(time_limit)
             return worker.run(task, time_limit)
         except ParityError:
             raise
@@ -144,7 +181,7 @@ class _Worker:
     """One child process for the pairs of one home."""
 
     def __init__(self, home: str, folder: str | None = None, environment: dict[str, str] | None = None) -> None:
-        self.home = home
+        self.home, self.loaded = home, False
         around = environment or {**WORKER_ENVIRONMENT, **os.environ}
         self._child = Child("parity.runner.worker", environment=around, folder=folder)
         self.kill, self.stop = self._child.kill, self._child.end
@@ -153,6 +190,28 @@ class _Worker:
     def alive(self) -> bool:
         """Whether the process still runs."""
         return self._child.alive
+
+    def load(self, time_limit: float) -> None:
+        """Have the user's class loaded.
+
+        Raises:
+            SubjectError: it cannot be, or the process ended over it.
+        """
+        try:
+            answer = self._child.ask({"load": self.home}, time_limit)
+        except NoAnswerError as ended:
+            how = f"its process {ended.how}" if ended.how else f"it took more than {time_limit:g} s and was stopped"
+            raise SubjectError(f"{self.home} cannot be loaded: {how} while its file was imported.") from ended
+        if "error" in answer:
+            raise SubjectError(str(answer["error"]))
+        self.loaded = True
+
+    def objection(self, time_limit: float) -> str:
+        """Return what is said against a class that does not repeat itself, "" if there is no answer."""
+        try:
+            return str(self._child.ask({"repeat": self.home}, time_limit)["said"])
+        except NoAnswerError:
+            return ""
 
     def run(self, task: Task, time_limit: float) -> Pair:
         """Send one task and wait for its answer; a silent or dead process makes the pair FAILED.

@@ -18,7 +18,8 @@ from parity.circumstances import doctor
 from parity.errors import DataError, MisbehavedError, NotInstalledError, UnsupportedError, UsageError, one_line
 from parity.problem import problems
 from parity.problem.problems import Problem
-from parity.runner.loop import blocks
+from parity.runner.repeat import require_repeatable
+from parity.runner.steps import blocks
 from parity.subjects.adapter import Adapter
 from parity.trajectory.blocks import Block, NotComparable
 from parity.trajectory.golden import place, sheet, store, tie, values
@@ -44,6 +45,8 @@ def record_pair(cell: Cell, name: str, folder: str, most: float) -> Pair:
     refused: list[Comparison] = []
     try:
         adapter = subjects.create(name)
+        if subjects.is_users(name):
+            require_repeatable(name, adapter, loaded=True)
         with np.errstate(all="ignore"):
             _record(made, adapter, name, Path(folder), most)
     except NotInstalledError as error:

@@ -15,7 +15,14 @@ import msgspec
 from parity.case.spec import Cell, cell_of
 from parity.circumstances import launch, wire
 from parity.circumstances.child import private_pipes
-from parity.errors import ParityError, SubjectError, one_line
+from parity.errors import (
+    MisbehavedError,
+    NotInstalledError,
+    ParityError,
+    SubjectError,
+    UnsupportedError,
+    one_line,
+)
 from parity.subjects import is_users
 from parity.verdicts.results import Comparison, Pair
 from parity.verdicts.verdict import Verdict
@@ -38,6 +45,10 @@ def main() -> None:
 
 
 def _answer(task: dict[str, Any], capture: BinaryIO) -> dict[str, Any]:
+    if "load" in task:
+        return _loaded(str(task["load"]))
+    if "repeat" in task:
+        return _repeated(str(task["repeat"]))
     from parity.runner.loop import run_pair
 
     cell = cell_of(task["cell"])
@@ -62,6 +73,35 @@ def _answer(task: dict[str, Any], capture: BinaryIO) -> dict[str, Any]:
     with contextlib.suppress(OSError, ValueError):  # a subject may have closed it
         sys.stdout.flush()
     return {"pair": msgspec.structs.replace(pair, output=_printed(capture) if is_users(name) else "")}
+
+
+def _loaded(name: str) -> dict[str, Any]:
+    """Load a user's class and return what keeps it from being driven at all; anything else shows when it runs."""
+    from parity import subjects
+
+    try:
+        subjects.create(name)
+    except (MisbehavedError, NotInstalledError, UnsupportedError):
+        return {}
+    except SubjectError as error:
+        return {"error": str(error)}
+    except Exception:  # an adapter's own constructor: each pair says what it raises
+        return {}
+    return {}
+
+
+def _repeated(name: str) -> dict[str, Any]:
+    """Return what is said against a user's class that does not repeat itself."""
+    from parity import subjects
+    from parity.runner.repeat import require_repeatable
+
+    try:
+        require_repeatable(name, subjects.create(name), loaded=True)
+    except MisbehavedError as error:
+        return {"said": str(error)}
+    except BaseException:  # a class that exits or raises does so again in its pairs, which say so
+        return {"said": ""}
+    return {"said": ""}
 
 
 def _printed(capture: BinaryIO) -> str:

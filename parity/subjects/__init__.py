@@ -11,6 +11,7 @@ from importlib.util import find_spec
 
 from parity.errors import NotInstalledError, UsageError, did_you_mean
 from parity.subjects.adapter import Adapter as Adapter
+from parity.subjects.source import require_named
 from parity.trajectory.golden.place import folder_of, is_golden
 
 
@@ -136,14 +137,17 @@ def create(name: str) -> Adapter:
 
 
 def check_name(name: str) -> None:
-    """Refuse a name that is no subject.
+    """Refuse a name that is no subject; of a user's file only its text is read.
 
     Raises:
         UsageError: with the nearest registered name.
+        SubjectError: no such file, or no such class in it.
     """
     known = list(registered())
     if is_golden(name):
         folder_of(name)
+    if is_users(name) and name.rpartition(":")[0].endswith(".py"):
+        require_named(name)
     if is_golden(name) or is_users(name) or name in known:
         return
     raise UsageError(

@@ -18,11 +18,12 @@ from parity.bounds.numerics import Array
 from parity.bounds.rule import page, plain_argument
 from parity.case.rule import DEFAULT
 from parity.case.spec import Hyperparameters
-from parity.errors import MisbehavedError, SubjectError, UnsupportedError, did_you_mean
+from parity.errors import MisbehavedError, SubjectError, UnsupportedError
 from parity.problem.problems import Problem
 from parity.reference import posted
 from parity.reference.arguments import BY_NAME
 from parity.subjects.adapter import Adapter, Taken, Tensors
+from parity.subjects.source import missing_class, missing_file
 
 
 class NumpySubject:
@@ -156,23 +157,32 @@ def load_class(name: str) -> Adapter:
         key for key, value in vars(module).items() if inspect.isclass(value) and value.__module__ == module.__name__
     ]
     if not callable(kind):
-        hint = did_you_mean(attribute, classes)
-        raise SubjectError(f"{where} has no class {attribute!r}.{hint} It defines: {', '.join(classes) or 'no class'}.")
+        raise missing_class(where, attribute, classes)
     follows_adapter = all(hasattr(kind, method) for method in ("open", "read", "close"))
     if follows_adapter:
         adapter: Adapter = kind()
         return adapter
+    require_methods(kind, name)
+    return NumpySubject(kind, name)
+
+
+def require_methods(kind: Callable[..., Any], name: str) -> None:
+    """Refuse a class that follows neither style.
+
+    Raises:
+        SubjectError: with what it has instead.
+    """
     if not (hasattr(kind, "init") and hasattr(kind, "step")) and not hasattr(kind, "update"):
+        methods = [key for key in getattr(kind, "__dict__", {}) if not key.startswith("_")]
         raise SubjectError(
             f"{name} has neither init(params) and step(params, grads, state) nor update(params, grads); "
-            f"add one of the two. Its methods: {', '.join(m for m in vars(kind) if not m.startswith('_')) or 'none'}."
+            f"add one of the two. Its methods: {', '.join(methods) or 'none'}."
         )
-    return NumpySubject(kind, name)
 
 
 def _load_file(path: Path) -> Any:
     if not path.is_file():
-        raise SubjectError(f"no file {path.as_posix()!r}; name a subject as path/to/file.py:Class.")
+        raise missing_file(path)
     spec = importlib.util.spec_from_file_location(f"parity_subject_{path.stem}", path)
     assert spec is not None
     assert spec.loader is not None
@@ -192,7 +202,8 @@ def _load_module(name: str) -> Any:
     try:
         return importlib.import_module(name)
     except BaseException as error:  # a user's module may raise anything, SystemExit included
-        raise SubjectError(f"module {name!r} cannot be imported: {type(error).__name__}: {error}.") from error
+        how = "Name a subject as path/to/file.py:Class, or by a module that Python finds from this folder"
+        raise SubjectError(f"module {name!r} cannot be imported: {type(error).__name__}: {error}. {how}.") from error
 
 
 def accepted_arguments(kind: Callable[..., Any], given: Hyperparameters) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from parity.case.spec import Cell
-from parity.errors import one_line
+from parity.errors import SubjectError, one_line
 
 TIME_LIMIT = 60.0
 RULE = frozenset({"learning_rate", "rho", "momentum", "epsilon", "centered", "weight_decay"})
@@ -16,8 +16,12 @@ RULE = frozenset({"learning_rate", "rho", "momentum", "epsilon", "centered", "we
 def diagnosed(name: str) -> dict[str, Any]:
     """Return the diagnosis of a registered subject or of ``file.py:Class``, made in a process of its own."""
     from parity.diagnosis.child import diagnose_apart
+    from parity.diagnosis.findings import Diagnosis, Finding
 
-    return diagnose_apart(name, TIME_LIMIT)
+    try:
+        return diagnose_apart(name, TIME_LIMIT)
+    except SubjectError as error:  # it was loaded a moment ago; the test has failed and says so
+        return Diagnosis(name, Finding.FAILED, evidence=(str(error),)).document()
 
 
 def diagnosed_here(kind: Callable[..., Any], name: str) -> dict[str, Any]:

@@ -15,9 +15,9 @@ class Verdict(Enum):
     NOT_INSTALLED = "the subject's library is not installed, so nothing was compared"
     FIXED = "listed among the known divergences, but it no longer diverges: remove the entry"
     NOT_COMPARABLE = "names, shapes or dtypes differ, so the numbers cannot be compared"
-    NON_FINITE = "one side is infinite or not a number where the other is finite"
+    NON_FINITE = "infinite or not a number on one side alone, or where the case does not declare it (non_finite = true)"
     DIVERGED = "a difference exceeds what rounding can explain: some arithmetic must differ"
-    FAILED = "the subject raised, hung, died or returned something unusable"
+    FAILED = "the subject raised, hung, died, does not repeat itself, or returned something unusable"
 
     @property
     def fails(self) -> bool:

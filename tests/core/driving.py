@@ -13,7 +13,9 @@ OPTIMIZERS = Path(__file__).parents[1] / "optimizers"
 TENSORS = {"kernel": [8, 16], "bias": [16], "scale": []}
 
 
-def cell(steps=10, low=1e-7, high=10.0, tensors=TENSORS, dtype="float32", modes=("lockstep", "free"), **given):
+def cell(
+    steps=10, low=1e-7, high=10.0, tensors=TENSORS, dtype="float32", modes=("lockstep", "free"), finite=True, **given
+):
     """A replayed cell with log-spaced gradients; further arguments are hyperparameters."""
     return Cell(
         id="tried",
@@ -28,6 +30,7 @@ def cell(steps=10, low=1e-7, high=10.0, tensors=TENSORS, dtype="float32", modes=
         gradients="replayed",
         comparisons=list(modes),
         seed=1,
+        non_finite=not finite,
     )
 
 

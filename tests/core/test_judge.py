@@ -98,7 +98,6 @@ SLY = [
     ("ShowsOtherSlots", {}, "DIVERGED", 0, "parameter", "kernel", "increments differ"),
     ("FrozenSlots", {}, "DIVERGED", 0, "second_moment", "kernel", ""),
     ("NeverMoves", {}, "DIVERGED", 0, "parameter", "kernel", "every increment is 0 times"),
-    ("GlobalCounter", {}, "DIVERGED", 0, "parameter", "bias", "every increment is 1 -0.000999"),
     ("OppositeBuffer", {"momentum": 0.9}, "DIVERGED", 0, "momentum_buffer", "kernel", "opposite sign"),
     ("WrongStart", {}, "DIVERGED", 0, "parameter", "kernel", "-1 times the weight"),
     ("HiddenOnesInit", {}, "DIVERGED", 0, "parameter", "kernel", "increments differ"),

@@ -1,0 +1,70 @@
+"""Optimizers whose results are not decided by what they are given."""
+
+import random
+import time
+
+import numpy as np
+from right_styles import Plain
+
+
+class Unseeded(Plain):
+    """A generator of its own that nobody seeded wavers the last bit of some elements."""
+
+    def __init__(self, learning_rate=0.001, rho=0.9, epsilon=1e-7):
+        super().__init__(learning_rate=learning_rate, rho=rho, epsilon=epsilon)
+        self.random = np.random.default_rng()
+
+    def moment(self, v, g):
+        found = super().moment(v, g)
+        return np.where(self.random.random(g.shape) < 0.1, np.nextafter(found, np.float32(9)), found).astype(g.dtype)
+
+
+class Seeded(Unseeded):
+    """The same with a seed: it repeats itself."""
+
+    def __init__(self, learning_rate=0.001, rho=0.9, epsilon=1e-7):
+        super().__init__(learning_rate, rho, epsilon)
+        self.random = np.random.default_rng(3)
+
+
+class DrawsGlobally(Plain):
+    """Draws from the generator that all of a program share."""
+
+    def moment(self, v, g):
+        return super().moment(v, g) * g.dtype.type(1 + 1e-3 * random.random())
+
+
+class SharesState(Plain):
+    """Keeps how often it was called in the class."""
+
+    calls = 0
+
+    def increment(self, g, v, rate):
+        SharesState.calls += 1
+        return super().increment(g, v, rate * (1 + 1e-4 * SharesState.calls))
+
+
+class Timed(Plain):
+    """Its rate depends on the clock."""
+
+    def increment(self, g, v, rate):
+        return super().increment(g, v, rate * (1 + 1e-3 * (time.perf_counter_ns() % 1_000)))
+
+
+class OneInstance(Plain):
+    """Counts its calls in the class, which changes no number."""
+
+    calls = 0
+
+    def increment(self, g, v, rate):
+        OneInstance.calls += 1
+        return super().increment(g, v, rate)
+
+
+class RaisesWithMomentum(Plain):
+    """Raises in the cases that set momentum, and in no other."""
+
+    def moved(self, b, u):
+        if self.momentum:
+            raise ValueError("no buffer today")
+        return super().moved(b, u)
