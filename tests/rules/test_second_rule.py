@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from parity.api import Results, run_all
-from parity.bounds.rule import bounded_rule, bounded_step, reference_rule, spread
+from parity.bounds.rule import bounded_rule, bounded_step, enclosure, reference_rule
 from parity.case.cells import load_cells
 from parity.case.rule import find, names, stages
 from parity.case.spec import Cell
@@ -87,7 +87,7 @@ def test_any_right_evaluation_is_inside_the_bounds_that_follow_from_the_page(cel
         params, state = rule.step(params, grads, state)
         for slot, tensors in {"parameter": params, **rule.slots(state)}.items():
             for name, own in tensors.items():
-                value, error = spread(reached[slot][name])
+                value, error = enclosure(reached[slot][name])
                 assert np.all(np.abs(own.astype(value.dtype) - value) <= error), (slot, name, step)
 
 
