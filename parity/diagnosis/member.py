@@ -1,6 +1,6 @@
 """One member of the family as an explanation: which switches and numbers, and how well it reproduces a trajectory."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -24,7 +24,7 @@ class Member:
     """Switches and numbers that differ from tf.keras' and from what the subject was given, both sorted by name."""
 
     switches: tuple[tuple[str, Any], ...] = ()
-    numbers: tuple[tuple[str, float], ...] = ()
+    numbers: tuple[tuple[str, Any], ...] = ()
 
     @property
     def size(self) -> int:
@@ -39,8 +39,8 @@ class Member:
         """Return the member with one switch turned back."""
         return Member(tuple(item for item in self.switches if item[0] != name), self.numbers)
 
-    def having(self, **numbers: float) -> "Member":
-        """Return the member with other numbers."""
+    def having(self, **numbers: Any) -> "Member":
+        """Return the member with other numbers, or with arguments that keep a value whatever is given."""
         return Member(self.switches, tuple(sorted({**dict(self.numbers), **numbers}.items())))
 
     @property
@@ -57,7 +57,7 @@ def rule_for(member: Member, probe: Probe, kind: type[Kind]) -> Kind:
     ``momentum`` counts where momentum was asked for and ``momentum_always`` everywhere.
     """
     arguments = {"batch_size": BATCH_SIZE, **probe.arguments, **dict(member.switches)}
-    numbers = dict(member.numbers)
+    numbers: dict[str, Any] = dict(member.numbers)
     factor, always = numbers.pop("learning_rate_factor", None), numbers.pop("momentum_always", None)
     if factor is not None:
         rate = arguments["learning_rate"]
@@ -81,27 +81,28 @@ class _Bounded(Family, OnBounds):
 
 
 def _start(rule: Family, seen: Observation, free: bool) -> State:
-    params = {"all": seen.columns["parameter"][0]}
+    named = seen.probe.named
+    params = named(seen.columns["parameter"][0])
     state = rule.init(params)
     if not free:
-        state.update({slot: {"all": seen.columns[slot][0]} for slot in rule.slots(state)})
+        state.update({slot: named(seen.columns[slot][0]) for slot in rule.slots(state)})
     return {"parameter": params, **state}
 
 
 def _walk(member: Member, seen: Observation, free: bool) -> Iterator[tuple[int, dict[str, Array]]]:
     """Yield (row, predicted columns), row 0 first: from its own state if free, else from the recorded one."""
-    rule = rule_for(member, seen.probe, Family)
+    rule, named, flat = rule_for(member, seen.probe, Family), seen.probe.named, seen.probe.flat
     state = _start(rule, seen, free=True)
-    yield 0, {slot: tensors["all"] for slot, tensors in state.items() if slot != "iterations"}
+    yield 0, {slot: flat(tensors) for slot, tensors in state.items() if slot != "iterations"}
     if not free:
         state = _start(rule, seen, free)
     params = state.pop("parameter")
     for step, gradient in enumerate(seen.probe.gradients):
-        params, state = rule.step(params, {"all": gradient}, state)
-        yield step + 1, {"parameter": params["all"], **{slot: t["all"] for slot, t in rule.slots(state).items()}}
+        params, state = rule.step(params, named(gradient), state)
+        yield step + 1, {"parameter": flat(params), **{slot: flat(t) for slot, t in rule.slots(state).items()}}
         if not free:
-            params = {"all": seen.columns["parameter"][step + 1]}
-            state = {slot: {"all": seen.columns[slot][step + 1]} for slot in rule.slots(state)}
+            params = named(seen.columns["parameter"][step + 1])
+            state = {slot: named(seen.columns[slot][step + 1]) for slot in rule.slots(state)}
             state["iterations"] = step + 1
 
 
@@ -126,7 +127,7 @@ def equal_bits(member: Member, seen: Observation) -> bool:
 
 def _can_lockstep(member: Member, seen: Observation) -> bool:
     rule = rule_for(member, seen.probe, Family)
-    return seen.lockstep(set(rule.slots(rule.init({"all": seen.columns["parameter"][0]}))))
+    return seen.lockstep(set(rule.slots(rule.init({}))))
 
 
 def share_equal(member: Member, seen: Observation) -> tuple[int, int]:
@@ -142,13 +143,18 @@ def share_equal(member: Member, seen: Observation) -> tuple[int, int]:
 
 def step_error(member: Member, seen: Observation) -> float:
     """Return how far the changes of the parameters are off, 0 (equal) to 1 (unrelated), as a mean over all of them."""
+    return float(np.mean(step_errors(member, seen)))
+
+
+def step_errors(member: Member, seen: Observation) -> Array:
+    """Return how far each change of a parameter is off ``[steps, elements]``, from 0 (equal) to 1 (unrelated)."""
     shown = seen.columns["parameter"].astype(np.float64)
     made = np.stack([values["parameter"] for _, values in _walk(member, seen, free=True)]).astype(np.float64)
     a, b = np.diff(shown, axis=0), np.diff(made, axis=0)
     scale = np.abs(a) + np.abs(b)
     with np.errstate(all="ignore"):
         error = np.where(scale == 0, 0.0, np.abs(a - b) / scale)
-    return float(np.mean(np.where(np.isnan(error), (np.isnan(a) != np.isnan(b)).astype(float), error)))
+    return np.asarray(np.where(np.isnan(error), (np.isnan(a) != np.isnan(b)).astype(float), error))
 
 
 def bound_ratio(member: Member, seen: Observation, limit: float = np.inf) -> float:
@@ -159,30 +165,34 @@ def bound_ratio(member: Member, seen: Observation, limit: float = np.inf) -> flo
     if any(name == "arithmetic" for name, _ in member.switches):
         return 0.0 if equal_bits(member, seen) else np.inf
     rule, bounded = rule_for(member, seen.probe, Family), rule_for(member, seen.probe, _Bounded)
+    named, flat = seen.probe.named, seen.probe.flat
     own = _start(rule, seen, free=True)
-    for slot, tensors in own.items():
-        if slot in seen.columns and not np.array_equal(seen.columns[slot][0], tensors["all"]):
-            return np.inf
     own.pop("iterations")
+    if any(slot in seen.columns and not np.array_equal(seen.columns[slot][0], flat(own[slot])) for slot in own):
+        return np.inf
     free = not seen.lockstep(set(own))
     worst, undecided, total, errors = 0.0, 0, 0, None
     for step, gradient in enumerate(seen.probe.gradients):
-        start = {**own, "gradient": {"all": gradient}}
+        start = {**own, "gradient": named(gradient)}
         reached = bounded_step(bounded, start, step, errors)
         params, state = rule.step(own["parameter"], start["gradient"], {"iterations": step, **_slots(own)})
         own = {"parameter": params, **rule.slots(state)}
-        bounds = {slot: bound_around(own[slot]["all"], *spread(reached[slot]["all"])) for slot in own}
+        bounds = {slot: _bounds(tensors, reached[slot]) for slot, tensors in own.items()}
         for slot, bound in bounds.items():
             if slot in seen.columns:
-                ratio, loose = _ratio(seen.columns[slot][step + 1], own[slot]["all"], bound)
+                ratio, loose = _ratio(seen.columns[slot][step + 1], flat(own[slot]), flat(bound))
                 worst, undecided, total = max(worst, ratio), undecided + loose, total + gradient.size
         if worst > limit:
             return worst
-        errors = {slot: {"all": bound} for slot, bound in bounds.items()} if free else None
+        errors = bounds if free else None
         if not free:
-            own = {slot: {"all": seen.columns[slot][step + 1]} for slot in own}
+            own = {slot: named(seen.columns[slot][step + 1]) for slot in own}
     # A bound that is infinite excuses anything, so it must be the exception.
     return worst if undecided <= MAX_UNDECIDED * total else np.inf
+
+
+def _bounds(own: Mapping[str, Array], reached: Mapping[str, Any]) -> dict[str, Array]:
+    return {name: bound_around(array, *spread(reached[name])) for name, array in own.items()}
 
 
 def _slots(state: State) -> State:

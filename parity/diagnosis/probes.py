@@ -5,6 +5,7 @@ memory of the second moment; a first gradient of zero shows a division by zero a
 momentum; sign flips show signs and centring; a learning rate that changes shows where it enters and when it is asked.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -14,13 +15,16 @@ import numpy as np
 
 from parity.bounds.numerics import Array, dtype_of
 from parity.bounds.rule import plain_arguments
+from parity.case.rule import DEFAULT
 from parity.case.spec import Cell, Hyperparameters, LearningRateSchedule, Replayed, Weights, hyperparameters
 from parity.problem.data import Tensors
 from parity.problem.portable import powers_of_ten
-from parity.problem.problems import ReplayedProblem
+from parity.problem.problems import ReplayedProblem, make
 
 SHAPES: Final[dict[str, tuple[int, ...]]] = {"kernel": (6, 4), "bias": (12,), "scale": ()}
 SIZE: Final = 37
+MOST_VALUES: Final = 200_000
+"""Elements times steps of a case that are looked at, if a case is taken as a probe."""
 BATCH_SIZE: Final = 32
 """The batch that a gradient of a probe is said to be the mean of; a rule that sums is off by this factor."""
 
@@ -47,6 +51,7 @@ class Probe:
     hyperparameters: Hyperparameters
     weights: Array
     gradients: Array
+    shapes: Mapping[str, tuple[int, ...]] = field(default_factory=lambda: SHAPES)
     arguments: dict[str, Any] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -61,6 +66,34 @@ class Probe:
     def steps(self) -> int:
         """How many steps it has."""
         return len(self.gradients)
+
+    @property
+    def by_tensor(self) -> bool:
+        """Whether the rule asks for tensors: it mixes the elements of one, or treats them by name."""
+        given = self.hyperparameters
+        norms = given.clipnorm is not None or given.global_clipnorm is not None
+        return norms or bool(given.exclude_from_weight_decay)
+
+    def named(self, flat: Array) -> dict[str, Array]:
+        """Return one row of elements as the rule takes it: as one tensor where each element is alone."""
+        return self.split(flat) if self.by_tensor else {"all": flat}
+
+    def flat(self, tensors: Mapping[str, Any]) -> Array:
+        """Return what the rule made of ``named`` as one row of elements again."""
+        return self.joined(tensors) if self.by_tensor else np.asarray(tensors["all"])
+
+    def split(self, flat: Array) -> dict[str, Array]:
+        """Return one row of elements as named tensors."""
+        result, at = {}, 0
+        for name, shape in self.shapes.items():
+            size = math.prod(shape)
+            result[name] = np.asarray(flat[at : at + size].reshape(shape))
+            at += size
+        return result
+
+    def joined(self, tensors: Mapping[str, Any]) -> Array:
+        """Return named tensors as one row of elements."""
+        return np.concatenate([np.asarray(tensors[name]).reshape(-1) for name in self.shapes])
 
 
 @cache
@@ -105,26 +138,36 @@ def _spaced(low: float, high: float, count: int) -> Array:
     return powers_of_ten(np.linspace(low, high, count))
 
 
-def split(flat: Array) -> Tensors:
-    """Return one row of elements as named tensors."""
-    result, at = {}, 0
-    for name, shape in SHAPES.items():
-        size = int(np.prod(shape))
-        result[name] = np.asarray(flat[at : at + size].reshape(shape))
-        at += size
-    return result
+def of_cell(cell: Cell) -> Probe | None:
+    """Return a case's own sequence as a probe, as many steps as are cheap; None where gradients are not replayed."""
+    if cell.gradients != "replayed" or cell.rule != DEFAULT:
+        return None
+    problem = make(cell)
+    shapes = {name: array.shape for name, array in problem.params.items()}
+    size = sum(array.size for array in problem.params.values())
+    if not size or problem.slices(0):
+        return None
+    steps = max(1, min(cell.steps, MOST_VALUES // size))
+    rows = [problem.gradients(number) for number in range(steps)]
+    weights, *gradients = (
+        np.concatenate([np.asarray(t[n]).reshape(-1) for n in shapes]) for t in [problem.params, *rows]
+    )
+    return Probe(cell.id, mode_of(cell), cell.hyperparameters, weights, np.stack(gradients), shapes)
 
 
-def joined(tensors: Mapping[str, Any]) -> Array:
-    """Return named tensors as one row of elements."""
-    return np.concatenate([np.asarray(tensors[name]).reshape(-1) for name in SHAPES])
+def mode_of(cell: Cell) -> str:
+    """Return the mode of the optimizer that a case is in."""
+    given = cell.hyperparameters
+    if given.centered:
+        return "both" if given.momentum else "centered"
+    return "momentum" if given.momentum else "weight_decay" if given.weight_decay else "plain"
 
 
 class ProbeProblem(ReplayedProblem):
     """A probe in the form that adapters open."""
 
     def __init__(self, probe: Probe) -> None:
-        replayed = Replayed("log_spaced", tensors={name: list(shape) for name, shape in SHAPES.items()})
+        replayed = Replayed("log_spaced", tensors={name: list(shape) for name, shape in probe.shapes.items()})
         super().__init__(
             Cell(
                 id=f"probe/{probe.name}",
@@ -141,8 +184,8 @@ class ProbeProblem(ReplayedProblem):
                 seed=0,
             )
         )
-        self.params = {name: _frozen(array) for name, array in split(probe.weights).items()}
-        self._rows = [{name: _frozen(array) for name, array in split(row).items()} for row in probe.gradients]
+        self.params = {name: _frozen(array) for name, array in probe.split(probe.weights).items()}
+        self._rows = [{name: _frozen(array) for name, array in probe.split(row).items()} for row in probe.gradients]
 
     def gradients(self, step: int) -> Tensors:
         """Return the gradients of a step, read-only."""
