@@ -7,6 +7,7 @@ ParityError                exit status 2
 ├── ClusterError           a Dask cluster cannot be reached, is not like this installation, or was lost
 └── SubjectError           a subject cannot be found or loaded
     ├── UnsupportedError   the subject lacks what the case needs: verdict UNSUPPORTED
+    │   └── AbsentArgumentError   what it lacks is an argument
     ├── NotInstalledError  its library is not installed: verdict NOT_INSTALLED
     └── MisbehavedError    it raised, or returned what cannot be compared: verdict FAILED
 """
@@ -40,6 +41,14 @@ class SubjectError(ParityError):
 
 class UnsupportedError(SubjectError):
     """The subject lacks something that the case sets."""
+
+
+class AbsentArgumentError(UnsupportedError):
+    """The subject has no argument of that name, which the case sets."""
+
+    def __init__(self, argument: str, message: str) -> None:
+        super().__init__(message)
+        self.argument = argument
 
 
 class NotInstalledError(SubjectError):

@@ -2,30 +2,52 @@
 
 import os
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
+import msgspec
+
+from parity.case.spec import Cell, cell_of
 from parity.circumstances import launch, wire
 from parity.circumstances.child import Child, NoAnswerError, private_pipes
-from parity.diagnosis.findings import Diagnosis, Finding
+from parity.diagnosis.findings import Diagnosis, Finding, explanations_of
 from parity.errors import NotInstalledError, SubjectError
 
 
-def diagnose_apart(name: str, time_limit: float) -> dict[str, Any]:
+def diagnose_apart(name: str, time_limit: float, cells: Sequence[Cell] = ()) -> dict[str, Any]:
     """Return the JSON form of a diagnosis made in a process of its own, stopped after ``time_limit`` seconds.
+
+    ``cells`` are cases on which the answer is checked too.
 
     Raises:
         SubjectError: the subject cannot be loaded, or follows no style.
     """
+    found = _ask({"subject": name, "cells": _plain(cells)}, time_limit)
+    return found if isinstance(found, dict) else _failed(name, found)
+
+
+def check_apart(document: dict[str, Any], time_limit: float, cells: Sequence[Cell]) -> dict[str, Any]:
+    """Return a diagnosis whose answer is checked on more cases, in a process of its own."""
+    found = _ask({"subject": document["subject"], "cells": _plain(cells), "known": document}, time_limit)
+    return {**document, "cases": {**document["cases"], **(found if isinstance(found, dict) else {})}}
+
+
+def _plain(cells: Sequence[Cell]) -> list[Any]:
+    return [msgspec.to_builtins(cell) for cell in cells]
+
+
+def _ask(request: dict[str, Any], time_limit: float) -> dict[str, Any] | str:
+    """Return what the process answers, or in words why it did not."""
     process = Child("parity.diagnosis.child")
     try:
-        answer = dict(process.ask({"subject": name}, time_limit))
+        answer = dict(process.ask(request, time_limit))
         if "error" in answer:
             raise SubjectError(str(answer["error"]))
         return answer
     except NoAnswerError as ended:
         late = f"did not finish within {time_limit:g} s and was stopped"
-        return _failed(name, f"its process {ended.how} before it answered" if ended.how else late)
+        return f"its process {ended.how} before it answered" if ended.how else late
     finally:
         process.end()
 
@@ -34,15 +56,21 @@ def main() -> None:
     """Answer one request; the argument is the id of the process that asks."""
     launch.follow(int(sys.argv[1]))
     requests, answers = private_pipes()
-    name = wire.read(requests)["subject"]
+    request = wire.read(requests)
+    name = request["subject"]
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    document: dict[str, Any]
     from parity import subjects
-    from parity.diagnosis.diagnose import diagnose
+    from parity.diagnosis.diagnose import diagnose, on_cases
 
     try:
         with suppress(NotInstalledError):  # a finding, like whatever else it raises
             subjects.create(name)
-        document = diagnose(lambda: subjects.create(name), name).document()
+        cells = [cell_of(cell) for cell in request["cells"]]
+        if "known" in request:
+            document = on_cases(lambda: subjects.create(name), explanations_of(request["known"]), cells)
+        else:
+            document = diagnose(lambda: subjects.create(name), name, cells).document()
     except SubjectError as error:
         document = {"error": str(error)}
     except SystemExit as error:

@@ -5,38 +5,59 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-import msgspec
 import numpy as np
 
+from parity.case.spec import Cell
+from parity.diagnosis.arguments import BITS, OTHERWISE, ROUNDING, Checked, checked
 from parity.diagnosis.behaviour import Watched, misbehaviour, run, wrote_into_inputs
 from parity.diagnosis.findings import Diagnosis, Explanation, Finding
-from parity.diagnosis.member import Member, bound_ratio, equal_bits, predict, step_error
+from parity.diagnosis.member import Member, bound_ratio, equal_bits, step_error
 from parity.diagnosis.observe import Make, Observation
-from parity.diagnosis.probes import MODES, Probe, first_probe, probe
+from parity.diagnosis.probes import MODES, first_probe, of_cell, probe
 from parity.diagnosis.search import Found, extended, likely_rounding, nearest, search, within
-from parity.errors import NotInstalledError, UnsupportedError, one_line
+from parity.errors import AbsentArgumentError, NotInstalledError, UnsupportedError, one_line
 from parity.reference.switches import BY_NAME
-
-SEPARATORS: dict[str, tuple[dict[str, Any], str]] = {
-    "rho = 0.5": ({"rho": 0.5}, "float32"),
-    "epsilon = 0.001": ({"epsilon": 1e-3}, "float32"),
-    "learning_rate = 0.25": ({"learning_rate": 0.25}, "float32"),
-    "float64 weights": ({}, "float64"),
-    "float16 weights": ({}, "float16"),
-}
-"""Probes that the search does not need, for sets that it cannot tell apart."""
 
 _HELD_BACK = (1, 2, 3, 4)
 _MOST_TIES = 12
 
 
-def diagnose(make: Make, name: str) -> Diagnosis:
+def diagnose(make: Make, name: str, cells: Sequence[Cell] = ()) -> Diagnosis:
     """Return what a subject is.
 
     Args:
         make: returns a fresh adapter; for a class of a user, over the same class each time.
         name: the subject's name, for the record.
+        cells: cases on which the answer is checked too, as far as their gradients are replayed.
     """
+    found = _diagnosed(make, name)
+    return replace(found, cases=on_cases(make, found.explanations, cells))
+
+
+def on_cases(make: Make, found: Sequence[Explanation], cells: Sequence[Cell]) -> dict[str, str]:
+    """Return, by case, whether an explanation reproduces it: to every bit, up to rounding, or otherwise.
+
+    A case is left out where its gradients are not replayed, or the subject cannot run it.
+    """
+    with np.errstate(all="ignore"):
+        return {cell.id: outcome for cell in cells if (outcome := _on_case(make, found, cell))}
+
+
+def _on_case(make: Make, found: Sequence[Explanation], cell: Cell) -> str:
+    own = of_cell(cell)
+    members = [e.member for e in found if own and e.confirmed and own.mode in (*e.modes, "weight_decay")]
+    if own is None or not members:
+        return ""
+    try:
+        seen = run(make, own)
+    except Exception:  # the verdict of the case says what it raised
+        return ""
+    if any(equal_bits(member, seen) for member in members):
+        return BITS
+    return ROUNDING if any(bound_ratio(member, seen, limit=1.0) <= 1 for member in members) else OTHERWISE
+
+
+def _diagnosed(make: Make, name: str) -> Diagnosis:
     try:
         watched = Watched(make, name)
         first = run(watched, first_probe())
@@ -60,36 +81,33 @@ def diagnose(make: Make, name: str) -> Diagnosis:
     return replace(found, finding=Finding.MIXED_DTYPES, evidence=evidence)
 
 
-def observe_modes(make: Make, first: Observation) -> tuple[list[Observation], dict[str, str]]:
-    """Return the observations in every mode that the subject has, and why it lacks the others."""
-    observations, lacks = [first], {}
+def observe_modes(make: Make, first: Observation) -> tuple[list[Observation], dict[str, Exception]]:
+    """Return the observations in every mode that the subject has, and what it raised in the others."""
+    observations: list[Observation] = [first]
+    lacks: dict[str, Exception] = {}
     scheduled = True
     for mode in MODES:
         try:
             observations.append(run(make, probe(mode, scheduled)))
             continue
-        except UnsupportedError as error:
-            if mode != "plain":
-                lacks[mode] = str(error)
-                continue
-            lacks["schedule"] = str(error)
         except Exception as error:  # a class that takes no callable raises where it multiplies by it
+            lacks["schedule" if mode == "plain" else mode] = error
             if mode != "plain":
-                lacks[mode] = f"raised {one_line(error)}"
                 continue
-            lacks["schedule"] = f"raised {one_line(error)}"
         scheduled = False
         observations.append(run(make, probe(mode, scheduled)))
     return observations, lacks
 
 
-def diagnose_observed(make: Make, name: str, observations: list[Observation], lacks: dict[str, str]) -> Diagnosis:
+def diagnose_observed(make: Make, name: str, observations: list[Observation], lacks: dict[str, Exception]) -> Diagnosis:
     """Search, separate and confirm; mode by mode where no single set explains all modes."""
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # NumPy warns of a median over nothing but NaN
         modes = tuple(dict.fromkeys(seen.probe.mode for seen in observations))
         shows = tuple(dict.fromkeys(slot for seen in observations for slot in seen.columns))
-        base = Diagnosis(name, Finding.UNEXPLAINED, shows=shows, modes=modes, lacks=lacks)
+        absent = tuple(dict.fromkeys(e.argument for e in lacks.values() if isinstance(e, AbsentArgumentError)))
+        others = {mode: _raised(e) for mode, e in lacks.items() if not isinstance(e, AbsentArgumentError)}
+        base = Diagnosis(name, Finding.UNEXPLAINED, shows=shows, modes=modes, lacks=others, absent=absent)
         held = _held_back(make, observations)
         result = _explained(make, base, observations, held)
         if len(base.shows) > 1 and (result is None or result.evidence):
@@ -97,9 +115,12 @@ def diagnose_observed(make: Make, name: str, observations: list[Observation], la
             result = bare if result is None or (bare and len(bare.evidence) == 1) else result
         if result is not None:
             return result
-        member, error = nearest(observations)
+        near = nearest(observations)
+        if near is None:
+            return base
+        member, error, alike = near
         ratio = max(bound_ratio(member, seen, limit=1e6) for seen in observations)
-        return replace(base, explanations=(Explanation(member, modes, error, ratio, False),))
+        return replace(base, explanations=(Explanation(member, modes, error, ratio, False, alike=alike),))
 
 
 def _explained(
@@ -110,7 +131,7 @@ def _explained(
         result = _settled(make, base, observations, held, found)
         if result is not None:
             return result
-    return _mode_by_mode(base, observations, held)
+    return _mode_by_mode(make, base, observations, held)
 
 
 def _without_slots(
@@ -158,18 +179,39 @@ def _settled(
     members = [member for member in found.members if _holds(member, held, found.exact)]
     if not members:
         return None
-    members, label = _separated(make, members, found.exact)
-    smallest = members[0].size
-    chosen = [m for m in members if m.size == smallest][:4]
-    everything = [*observations, *held]
-    explanations = tuple(_explanation(m, everything, base.modes, found.exact) for m in chosen)
+    moved = checked(make, members[:_MOST_TIES], found.exact, base.modes, _raised)
+    members, exact = moved.members, found.exact and moved.exact
+    smallest = min(member.size for member in members)
+    chosen = [member for member in members if member.size == smallest][:4]
+    everything = [*observations, *held, *moved.seen]
+    explanations = tuple(_explanation(m, everything, base.modes, exact) for m in chosen)
     ties = tuple(member for member in members if member not in chosen)
     if _never_divides(chosen[0]):
         said = "its steps are the learning rate times the gradient: plain descent, not RMSprop"
         unnamed = tuple(replace(explanation, confirmed=False) for explanation in explanations)
         return replace(base, explanations=unnamed, ties=ties, evidence=(said,))
-    finding = _finding(chosen[0], everything, found.exact)
-    return replace(base, finding=finding, explanations=explanations, ties=ties, probe=label)
+    finding = _finding(chosen[0], everything, exact)
+    result = replace(base, finding=finding, explanations=explanations, ties=ties, probe=moved.missing)
+    return _with_moves(result, [moved])
+
+
+def _with_moves(result: Diagnosis, moved: Sequence[Checked]) -> Diagnosis:
+    """Add what became of the arguments; what nothing reproduces is said, and acquits nobody."""
+    otherwise = [label for each in moved for label in each.otherwise]
+    said = (f"no set of choices reproduces it with {' | '.join(otherwise)}",) if otherwise else ()
+    agrees = result.finding in (Finding.IDENTICAL, Finding.ROUNDING)
+    finding = Finding.UNEXPLAINED if otherwise and agrees else result.finding
+    outcomes = {label: outcome for each in moved for label, outcome in each.outcomes.items()}
+    lacks = {label: reason for each in moved for label, reason in each.lacks.items()}
+    absent = tuple(dict.fromkeys([*result.absent, *(name for each in moved for name in each.absent)]))
+    return replace(
+        result,
+        finding=finding,
+        evidence=(*result.evidence, *said),
+        moved=outcomes,
+        lacks={**result.lacks, **lacks},
+        absent=absent,
+    )
 
 
 def _never_divides(member: Member) -> bool:
@@ -191,7 +233,7 @@ def _finding(member: Member, observations: Sequence[Observation], exact: bool) -
 def _explanation(member: Member, observations: list[Observation], modes: tuple[str, ...], exact: bool) -> Explanation:
     if exact:
         return Explanation(member, modes, 0.0, 0.0, confirmed=True)
-    ratio = max(bound_ratio(member, seen) for seen in observations)
+    ratio = max(0.0 if equal_bits(member, seen) else bound_ratio(member, seen) for seen in observations)
     residual = float(np.mean([step_error(member, seen) for seen in observations]))
     fine = [seen for seen in observations if seen.probe.name.startswith("defaults")] or observations
     likely, before, after = likely_rounding(member, fine)
@@ -209,33 +251,9 @@ def _holds(member: Member, observations: Sequence[Observation], exact: bool) -> 
     return all(equal_bits(member, seen) if exact else within(member, seen) for seen in observations)
 
 
-def _separated(make: Make, members: list[Member], exact: bool) -> tuple[list[Member], str | None]:
-    """Run the probes on which the sets that still fit differ; return who is left, and a probe that could not run."""
-    missing = None
-    for label, (change, dtype) in SEPARATORS.items():
-        if len(members) < 2:
-            break
-        extra = _changed(first_probe(dtype), label, change)
-        with np.errstate(all="ignore"):
-            rivals = members[:_MOST_TIES]
-            if not exact or len({predict(member, extra).tobytes() for member in rivals}) < 2:
-                continue
-        try:
-            seen = run(make, extra)
-        except Exception:  # the subject has no such argument, or cannot compute in that dtype
-            missing = missing or label
-            continue
-        left = [member for member in members if equal_bits(member, seen)]
-        members = left or members
-    return members, missing if len(members) > 1 else None
-
-
-def _changed(base: Probe, label: str, change: dict[str, Any]) -> Probe:
-    given = msgspec.structs.replace(base.hyperparameters, **change)
-    return Probe(label, base.mode, given, base.weights, base.gradients)
-
-
-def _mode_by_mode(base: Diagnosis, observations: list[Observation], held: list[Observation]) -> Diagnosis | None:
+def _mode_by_mode(
+    make: Make, base: Diagnosis, observations: list[Observation], held: list[Observation]
+) -> Diagnosis | None:
     """Return one explanation for each group of modes; None unless the plain mode has one."""
     results: dict[tuple[Member, bool], list[str]] = {}
     lost = []
@@ -248,17 +266,19 @@ def _mode_by_mode(base: Diagnosis, observations: list[Observation], held: list[O
             lost.append(mode)
         else:
             results.setdefault(next((k for k in known if k in found), found[0]), []).append(mode)
-    explanations = []
+    explanations, moves = [], []
     for (member, exact), modes in results.items():
-        used = [seen for seen in [*observations, *held] if seen.probe.mode in modes]
-        explanations.append(_explanation(member, used, tuple(modes), exact))
+        moved = checked(make, [member], exact, modes, _raised)
+        used = [seen for seen in [*observations, *held, *moved.seen] if seen.probe.mode in modes]
+        explanations.append(_explanation(moved.members[0], used, tuple(modes), exact and moved.exact))
+        moves.append(moved)
     evidence = (f"no set of choices reproduces it with {', '.join(lost)}",) if lost else ()
-    members = [member for member, _ in results]
     agree = not lost and all(
-        _finding(member, [*observations, *held], exact=False) is Finding.ROUNDING for member in members
+        _finding(explanation.member, [*observations, *held], exact=False) is Finding.ROUNDING
+        for explanation in explanations
     )
     finding = Finding.ROUNDING if agree else Finding.EXPLAINED
-    return replace(base, finding=finding, explanations=tuple(explanations), evidence=evidence)
+    return _with_moves(replace(base, finding=finding, explanations=tuple(explanations), evidence=evidence), moves)
 
 
 def _in_mode(
@@ -275,3 +295,7 @@ def _in_mode(
     found = search(seen, joint=mode == "plain")
     good = [member for member in found.members if _holds(member, later, found.exact)] if found else []
     return [(member, found.exact) for member in good] if found and good else None
+
+
+def _raised(error: Exception) -> str:
+    return str(error) if isinstance(error, UnsupportedError) else f"raised {one_line(error)}"

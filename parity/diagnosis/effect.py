@@ -1,51 +1,93 @@
 """What a choice does to a training run: for how many steps its steps are another size, and by how much."""
 
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Final
 
 import numpy as np
 
+from parity.case.rule import DEFAULT, find
 from parity.reference.family import Family
+from parity.reference.switches import BY_NAME
 
 STEPS = 2000
+HALVED = 1000
+"""The step from which on a rate that changes is half of what it was."""
 _MAGNITUDES = np.array([1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0])
 _SEEN = 0.01
+_GIVEN: Final[dict[str, Any]] = {"momentum": 0.9, "centered": True, "weight_decay": 0.01}
+_DEFAULTS: Final = {name: default for name, _, default in find(DEFAULT).parameters}
+
+Rate = float | Callable[[int], float]
 
 
-def effect(switches: dict[str, Any], numbers: dict[str, float]) -> str:
-    """Return a sentence from 2,000 steps on constant gradients of seven magnitudes, at Keras' default numbers."""
-    numbers = dict(numbers)
-    rate = numbers.pop("learning_rate", 1e-3) * numbers.pop("learning_rate_factor", 1.0)
-    momentum = numbers.pop("momentum", 0.9 if {"learning_rate_place", "nesterov"} & set(switches) else 0.0)
-    base: dict[str, Any] = {
-        "momentum": 0.9 if momentum else 0.0,
-        "weight_decay": 0.01 if "weight_decay_form" in switches else None,
-    }
+def effect(switches: dict[str, Any], numbers: dict[str, Any], modes: Sequence[str]) -> str:
+    """Return sentences from 2,000 steps on constant gradients of seven magnitudes, both sides given the same.
+
+    Args:
+        switches: the choices of the subject.
+        numbers: what it computes with whatever it is given.
+        modes: the modes of the optimizer that it was seen in; a number it has in no mode is there always.
+    """
+    ignored = {name for name, value in numbers.items() if name in _DEFAULTS and value == _DEFAULTS[name]}
+    rest = {name: value for name, value in numbers.items() if name not in ignored}
+    what = ", ".join(f"`{name}`" for name in numbers if name in ignored)
+    parts = [f"It shows wherever {what} is given another value than Keras' default."] if ignored else []
+    if not switches and not rest:
+        return " ".join(parts)
+    given = _given(switches, rest, modes)
+    shown = _differing(given, switches, rest, 1e-3)
+    if not shown:
+        changing = _differing(given, switches, rest, lambda step: 1e-3 if step < HALVED else 5e-4)
+        shown = f"It shows once the rate changes (halved at step {HALVED:,}): {changing}" if changing else ""
+    none = f"On seven magnitudes of gradients from 1e-5 to 10{_with(given)} its steps are tf.keras'."
+    return " ".join([shown or none, *parts])
+
+
+def _given(switches: dict[str, Any], numbers: dict[str, Any], modes: Sequence[str]) -> dict[str, Any]:
+    """Return the arguments without which a choice shows nothing, as both sides get them."""
+    needed = {BY_NAME[name].needs for name in switches} | {name for name in numbers if name in modes}
+    return {name: value for name, value in _GIVEN.items() if name in needed}
+
+
+def _with(given: dict[str, Any]) -> str:
+    return "".join(f" with {name} {value}" for name, value in given.items())
+
+
+def _differing(given: dict[str, Any], switches: dict[str, Any], numbers: dict[str, Any], rate: Rate) -> str:
+    """Return where steps are of another size, an empty string if they are not."""
+    kept = dict(numbers)
+    factor = kept.pop("learning_rate_factor", None)
+    theirs_rate = kept.pop("learning_rate", rate)
+    if factor is not None:
+        theirs_rate = (lambda step: factor * rate(step)) if callable(rate) else factor * rate
     with np.errstate(all="ignore"):
-        changed: dict[str, Any] = {**base, "momentum": momentum, "learning_rate": rate, **switches, **numbers}
-        theirs = _sizes(Family(**changed))
-        ours = _sizes(Family(**base))
+        theirs = _sizes(Family(**{**given, **switches, **kept, "learning_rate": theirs_rate}))
+        ours = _sizes(Family(**{**given, "learning_rate": rate}))
         ratio = theirs / ours
         off = ~(np.abs(ratio - 1) <= _SEEN)
     if not off.any():
-        return "On seven magnitudes of gradients from 1e-5 to 10 its steps stay within 1 % of tf.keras'."
+        return ""
     rows = np.flatnonzero(off.any(axis=1))
-    low, high = (float(x) for x in (np.nanmin(ratio[rows[0]]), np.nanmax(ratio[rows[0]])))
-    first = f"At step {rows[0]} its steps are {low:.3g} to {high:.3g} times those of tf.keras"
+    first = f"At step {rows[0]:,}{_with(given)} its steps are {_span(ratio[rows[0]])} times those of tf.keras"
     if rows[-1] >= STEPS - 1:
         late = ratio[-200:]
         some = ", ".join(f"{m:g}" for m in _MAGNITUDES[off[-200:].any(axis=0)])
-        spread = f"{float(np.nanmin(late)):.3g} to {float(np.nanmax(late)):.3g}"
-        return f"{first}; it does not fade: after {STEPS:,} steps, {spread} times for gradients of size {some}."
-    return f"{first}; within 1 % from step {rows[-1] + 1} on, so it cannot explain what only begins later."
+        return f"{first}; it does not fade: after {STEPS:,} steps, {_span(late)} times for gradients of size {some}."
+    return f"{first}; within 1 % from step {rows[-1] + 1:,} on, so it cannot explain what only begins later."
+
+
+def _span(ratios: Any) -> str:
+    low, high = f"{float(np.nanmin(ratios)):.3g}", f"{float(np.nanmax(ratios)):.3g}"
+    return low if low == high else f"{low} to {high}"
 
 
 def _sizes(rule: Family) -> Any:
-    """Return the sizes of the steps ``[steps, magnitudes]`` in float64, all of one sign: momentum never cancels."""
+    """Return the changes ``[steps, magnitudes]`` in float64, of gradients of one sign: momentum never cancels."""
     params = {"w": np.ones(len(_MAGNITUDES))}
     state = rule.init(params)
     sizes = np.empty((STEPS, len(_MAGNITUDES)))
     for step in range(STEPS):
         after, state = rule.step(params, {"w": _MAGNITUDES}, state)
-        sizes[step] = np.abs(after["w"] - params["w"])
+        sizes[step] = params["w"] - after["w"]
         params = {"w": np.ones(len(_MAGNITUDES))}
     return sizes

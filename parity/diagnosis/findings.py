@@ -1,5 +1,6 @@
 """What a diagnosis can say: a closed enum of findings, explanations, and the document that programs read."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -34,8 +35,9 @@ class Finding(Enum):
 class Explanation:
     """A member with the modes it was fitted in; ``residual`` is 0 for equal steps and 1 for unrelated ones.
 
-    ``ratio`` is the largest difference in units of its bound, 0 where every bit is equal. Where bits are not equal,
-    ``rounding`` holds switches that make most of them equal, ``shares`` the share of equal bits without and with them.
+    ``alike`` is the share of steps that are off by no more than 0.1 %, ``ratio`` the largest difference in units of its
+    bound, 0 where every bit is equal. Where bits are not equal, ``rounding`` holds switches that make most of them
+    equal, ``shares`` the share of equal bits without and with them.
     """
 
     member: Member
@@ -45,19 +47,36 @@ class Explanation:
     confirmed: bool
     rounding: tuple[tuple[str, Any], ...] = ()
     shares: tuple[float, float] = (1.0, 1.0)
+    alike: float = 1.0
 
     def document(self) -> dict[str, Any]:
         """Return the JSON form."""
         return {
             "switches": dict(self.member.switches),
             "hyperparameters": hyperparameters(self.member),
+            "numbers": dict(self.member.numbers),
             "residual": self.residual,
             "bound_ratio": self.ratio if self.ratio < 1e300 else "Infinity",
+            "steps_alike": self.alike,
             "confirmed": self.confirmed,
             "modes": list(self.modes),
             "likely_rounding": dict(self.rounding),
             "equal_bits": {"without_rounding": self.shares[0], "with_rounding": self.shares[1]},
         }
+
+
+def explanations_of(document: Mapping[str, Any]) -> list[Explanation]:
+    """Return the explanations in the JSON form of a diagnosis, as far as they say what is computed and for what."""
+    return [
+        Explanation(
+            Member(tuple(e["switches"].items()), tuple(e["numbers"].items())),
+            tuple(e["modes"]),
+            e["residual"],
+            float(e["bound_ratio"]),
+            e["confirmed"],
+        )
+        for e in document["explanations"]
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +92,9 @@ class Diagnosis:
     shows: tuple[str, ...] = ()
     modes: tuple[str, ...] = ()
     lacks: dict[str, str] = field(default_factory=dict)
+    moved: dict[str, str] = field(default_factory=dict)
+    absent: tuple[str, ...] = ()
+    cases: dict[str, str] = field(default_factory=dict)
 
     def document(self) -> dict[str, Any]:
         """Return the JSON form."""
@@ -86,9 +108,12 @@ class Diagnosis:
             "shows": list(self.shows),
             "modes": list(self.modes),
             "lacks": dict(self.lacks),
+            "moved": dict(self.moved),
+            "absent": list(self.absent),
+            "cases": dict(self.cases),
         }
 
 
-def hyperparameters(member: Member) -> dict[str, float]:
+def hyperparameters(member: Member) -> dict[str, Any]:
     """Return a member's numbers under the names of Keras' arguments."""
     return {name.removesuffix("_always"): value for name, value in member.numbers if name != "batch_size"}

@@ -15,7 +15,6 @@ from parity.judge.page import BoundedPage, Page, Start
 from parity.reference.family import Family
 from parity.reference.rmsprop import Update
 from parity.reference.switches import BY_NAME
-from parity.trajectory.layout import layout_of
 
 MAX_UNDECIDED = 0.2
 Kind = TypeVar("Kind", bound=Family)
@@ -26,7 +25,7 @@ class Member:
     """Switches and numbers that differ from tf.keras' and from what the subject was given, both sorted by name."""
 
     switches: tuple[tuple[str, Any], ...] = ()
-    numbers: tuple[tuple[str, float], ...] = ()
+    numbers: tuple[tuple[str, Any], ...] = ()
 
     @property
     def size(self) -> int:
@@ -41,8 +40,8 @@ class Member:
         """Return the member with one switch turned back."""
         return Member(tuple(item for item in self.switches if item[0] != name), self.numbers)
 
-    def having(self, **numbers: float) -> "Member":
-        """Return the member with other numbers."""
+    def having(self, **numbers: Any) -> "Member":
+        """Return the member with other numbers, or with arguments that keep a value whatever is given."""
         return Member(self.switches, tuple(sorted({**dict(self.numbers), **numbers}.items())))
 
     @property
@@ -59,7 +58,7 @@ def rule_for(member: Member, probe: Probe, kind: type[Kind]) -> Kind:
     ``momentum`` counts where momentum was asked for and ``momentum_always`` everywhere.
     """
     arguments = {"batch_size": BATCH_SIZE, **probe.arguments, **dict(member.switches)}
-    numbers = dict(member.numbers)
+    numbers: dict[str, Any] = dict(member.numbers)
     factor, always = numbers.pop("learning_rate_factor", None), numbers.pop("momentum_always", None)
     if factor is not None:
         rate = arguments["learning_rate"]
@@ -83,13 +82,13 @@ class _Bounded(Family, OnBounds):
 
 
 def _page(member: Member, seen: Observation) -> Page:
-    """Return the member on flat rows, all elements of the probe as one tensor."""
+    """Return the member on the flat rows of a probe."""
     rule = rule_for(member, seen.probe, Family)
-    return Page(rule, find(DEFAULT), layout_of({"": seen.columns["parameter"][0]}), rule.step)
+    return Page(rule, find(DEFAULT), seen.probe.layout, rule.step)
 
 
 def _start(page: Page, seen: Observation) -> dict[str, Array]:
-    return page.start({"": seen.columns["parameter"][0]})
+    return page.start(page.layout.split(seen.columns["parameter"][0]))
 
 
 def _walk(member: Member, seen: Observation, free: bool) -> Iterator[tuple[int, dict[str, Array]]]:
@@ -139,13 +138,18 @@ def share_equal(member: Member, seen: Observation) -> tuple[int, int]:
 
 def step_error(member: Member, seen: Observation) -> float:
     """Return how far the changes of the parameters are off, 0 (equal) to 1 (unrelated), as a mean over all of them."""
+    return float(np.mean(step_errors(member, seen)))
+
+
+def step_errors(member: Member, seen: Observation) -> Array:
+    """Return how far each change of a parameter is off ``[steps, elements]``, from 0 (equal) to 1 (unrelated)."""
     shown = seen.columns["parameter"].astype(np.float64)
     made = np.stack([values["parameter"] for _, values in _walk(member, seen, free=True)]).astype(np.float64)
     a, b = np.diff(shown, axis=0), np.diff(made, axis=0)
     scale = np.abs(a) + np.abs(b)
     with np.errstate(all="ignore"):
         error = np.where(scale == 0, 0.0, np.abs(a - b) / scale)
-    return float(np.mean(np.where(np.isnan(error), (np.isnan(a) != np.isnan(b)).astype(float), error)))
+    return np.asarray(np.where(np.isnan(error), (np.isnan(a) != np.isnan(b)).astype(float), error))
 
 
 def bound_ratio(member: Member, seen: Observation, limit: float = np.inf) -> float:

@@ -7,7 +7,7 @@ import numpy as np
 
 from parity.bounds.numerics import Array
 from parity.case.rule import DEFAULT, find
-from parity.diagnosis.probes import SHAPES, Probe, ProbeProblem, joined
+from parity.diagnosis.probes import Probe, ProbeProblem
 from parity.subjects.adapter import Adapter
 
 Make = Callable[[], Adapter]
@@ -62,7 +62,7 @@ def _row(adapter: Adapter, probe: Probe, strange: dict[str, str]) -> dict[str, A
     for slot, tensors in adapter.read().items():
         if slot not in find(DEFAULT).slots and slot != "parameter":
             continue
-        for name, shape in SHAPES.items():
+        for name, shape in zip(probe.tensors.names, probe.tensors.shapes, strict=True):
             if name not in tensors:
                 raise Unusable(f"{slot} has no tensor {name!r}")
             array = np.asarray(tensors[name])
@@ -70,5 +70,5 @@ def _row(adapter: Adapter, probe: Probe, strange: dict[str, str]) -> dict[str, A
                 raise Unusable(f"{slot} of {name} has shape {array.shape}; the parameter has {shape}")
             if array.dtype != probe.weights.dtype:
                 strange.setdefault(f"{slot} of {name}", array.dtype.name)
-        row[slot] = joined(tensors).astype(probe.weights.dtype)
+        row[slot] = probe.tensors.join(tensors).astype(probe.weights.dtype)
     return row

@@ -5,8 +5,7 @@ memory of the second moment; a first gradient of zero shows a division by zero a
 momentum; sign flips show signs and centring; a learning rate that changes shows where it enters and when it is asked.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any, Final
 
@@ -14,14 +13,19 @@ import numpy as np
 
 from parity.bounds.numerics import Array, dtype_of
 from parity.bounds.rule import plain_arguments
+from parity.case.rule import DEFAULT
 from parity.case.spec import Cell, Hyperparameters, LearningRateSchedule, Replayed, Weights, hyperparameters
 from parity.problem.data import Tensors
 from parity.problem.portable import powers_of_ten
-from parity.problem.problems import ReplayedProblem
-from parity.trajectory.layout import layout_of
+from parity.problem.problems import ReplayedProblem, make
+from parity.trajectory.layout import Layout, layout_of
 
 SHAPES: Final[dict[str, tuple[int, ...]]] = {"kernel": (6, 4), "bias": (12,), "scale": ()}
 SIZE: Final = 37
+MOST_VALUES: Final = 200_000
+"""Elements times steps of a case that are looked at, if a case is taken as a probe."""
+LAYOUT: Final = layout_of({name: np.zeros(shape, dtype=np.float32) for name, shape in SHAPES.items()})
+"""How the tensors of our probes lie in a row of elements."""
 BATCH_SIZE: Final = 32
 """The batch that a gradient of a probe is said to be the mean of; a rule that sums is off by this factor."""
 
@@ -48,6 +52,7 @@ class Probe:
     hyperparameters: Hyperparameters
     weights: Array
     gradients: Array
+    tensors: Layout = field(default_factory=lambda: LAYOUT)
     arguments: dict[str, Any] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -62,6 +67,16 @@ class Probe:
     def steps(self) -> int:
         """How many steps it has."""
         return len(self.gradients)
+
+    @property
+    def layout(self) -> Layout:
+        """How its tensors lie in a row of elements, and whether the rule asks for them by name.
+
+        It does where it mixes the elements of one, or treats them by name.
+        """
+        given = self.hyperparameters
+        by_name = given.clipnorm is not None or given.global_clipnorm is not None or given.exclude_from_weight_decay
+        return replace(self.tensors, by_name=bool(by_name))
 
 
 @cache
@@ -106,30 +121,34 @@ def _spaced(low: float, high: float, count: int) -> Array:
     return powers_of_ten(np.linspace(low, high, count))
 
 
-def split(flat: Array) -> Tensors:
-    """Return one row of elements as named tensors."""
-    result, at = {}, 0
-    for name, shape in SHAPES.items():
-        size = int(np.prod(shape))
-        result[name] = np.asarray(flat[at : at + size].reshape(shape))
-        at += size
-    return result
+def of_cell(cell: Cell) -> Probe | None:
+    """Return a case's own sequence as a probe, as many steps as are cheap; None where gradients are not replayed."""
+    if cell.gradients != "replayed" or cell.rule != DEFAULT:
+        return None
+    problem = make(cell)
+    tensors = layout_of(problem.params)
+    if not tensors.size or problem.slices(0):
+        return None
+    steps = max(1, min(cell.steps, MOST_VALUES // tensors.size))
+    gradients = np.stack([tensors.join(problem.gradients(number)) for number in range(steps)])
+    return Probe(cell.id, mode_of(cell), cell.hyperparameters, tensors.join(problem.params), gradients, tensors)
 
 
-def joined(tensors: Mapping[str, Any]) -> Array:
-    """Return named tensors as one row of elements."""
-    return np.concatenate([np.asarray(tensors[name]).reshape(-1) for name in SHAPES])
-
-
-LAYOUT: Final = layout_of(split(np.zeros(SIZE, dtype=np.float32)))
-"""How the tensors of a probe lie in a row of elements."""
+def mode_of(cell: Cell) -> str:
+    """Return the mode of the optimizer that a case is in."""
+    given = cell.hyperparameters
+    if given.centered:
+        return "both" if given.momentum else "centered"
+    return "momentum" if given.momentum else "weight_decay" if given.weight_decay else "plain"
 
 
 class ProbeProblem(ReplayedProblem):
     """A probe in the form that adapters open."""
 
     def __init__(self, probe: Probe) -> None:
-        replayed = Replayed("log_spaced", tensors={name: list(shape) for name, shape in SHAPES.items()})
+        layout = probe.tensors
+        shapes = {name: list(shape) for name, shape in zip(layout.names, layout.shapes, strict=True)}
+        replayed = Replayed("log_spaced", tensors=shapes)
         super().__init__(
             Cell(
                 id=f"probe/{probe.name}",
@@ -146,8 +165,10 @@ class ProbeProblem(ReplayedProblem):
                 seed=0,
             )
         )
-        self.params = {name: _frozen(array) for name, array in split(probe.weights).items()}
-        self._rows = [{name: _frozen(array) for name, array in split(row).items()} for row in probe.gradients]
+        self.params = {name: _frozen(array) for name, array in probe.tensors.split(probe.weights).items()}
+        self._rows = [
+            {name: _frozen(array) for name, array in probe.tensors.split(row).items()} for row in probe.gradients
+        ]
 
     def gradients(self, step: int) -> Tensors:
         """Return the gradients of a step, read-only."""

@@ -5,8 +5,10 @@ Almost every wrong set is refuted by the first step of the first probe, which is
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, product
 from typing import Any
+
+import numpy as np
 
 from parity.diagnosis.estimate import USUAL_EPSILONS, estimate, rounded
 from parity.diagnosis.member import (
@@ -16,11 +18,16 @@ from parity.diagnosis.member import (
     equal_bits,
     share_equal,
     step_error,
+    step_errors,
 )
 from parity.diagnosis.observe import Observation
 from parity.reference.switches import BY_NAME, SWITCHES
 
 LIMIT = 3
+ALIKE = 1e-3
+"""How far steps may be off to be called alike: far above rounding, far below any choice that matters."""
+MOST_LEFT = 0.5
+"""Share of the unequal bits that a likely rounding may leave unequal."""
 STRUCTURE = [switch.name for switch in SWITCHES if not switch.rounds and not switch.needs]
 ROUNDING = [switch.name for switch in SWITCHES if switch.rounds]
 ALWAYS = [*STRUCTURE, *ROUNDING]
@@ -62,14 +69,18 @@ def search(observations: list[Observation], joint: bool = True) -> Found | None:
     return with_numbers(observations) if joint else None
 
 
-def nearest(observations: list[Observation]) -> tuple[Member, float]:
-    """Return the member whose steps are least far off on average, and how far, from 0 to 1."""
+def nearest(observations: list[Observation]) -> tuple[Member, float, float] | None:
+    """Return the member whose steps are least far off on average, how far (0 to 1), and the share that is alike.
+
+    None if it has not even half of the steps: then it is no neighbour, and what it differs in is no cause.
+    """
     first = observations[0]
     candidates = [Member().plus(**dict(choice)) for choice in _combinations(alternatives(STRUCTURE), 2)]
     ranked = sorted(candidates, key=lambda member: (step_error(member, first), member.size))[:3]
     scored = [(sum(step_error(m, seen) for seen in observations) / len(observations), m) for m in ranked]
     error, member = min(scored, key=lambda pair: (pair[0], pair[1].size))
-    return member, error
+    alike = float(np.mean(np.concatenate([(step_errors(member, s) <= ALIKE).ravel() for s in observations])))
+    return (member, error, alike) if alike >= 0.5 else None
 
 
 def with_numbers(observations: list[Observation], limit: int = 2) -> Found | None:
@@ -109,15 +120,36 @@ def extended(
 ) -> list[Member]:
     """Return what fits all observations, with the switches turned that only the later ones can show."""
     later = alternatives(_later(observations) if names is None else names)
+    pins = _pins(observations) if names is None or names else []
+    ignored = list(_combinations(pins, len(pins)))
     found = []
     for member in members:
         room = max(LIMIT - len(member.switches), 1 if member.numbers else 0)
         for reading in _readings(member, observations):
-            for choice in _combinations(later, room):
-                candidate = reading.plus(**dict(choice))
-                if all(fits(candidate, seen) for seen in observations[1:]):
+            for choice, pinned in product(_combinations(later, room), ignored):
+                candidate = _turned(reading, choice, dict(pinned))
+                if candidate and all(fits(candidate, seen) for seen in observations[1:]):
                     found.append(candidate)
     return found
+
+
+def _pins(observations: list[Observation]) -> list[Choice]:
+    """Return the arguments of a mode at the values with which it is plain: taken, and ignored."""
+    modes = {seen.probe.mode for seen in observations}
+    pins: list[tuple[str, Any, set[str]]] = [
+        ("momentum", 0.0, {"momentum", "both"}),
+        ("centered", False, {"centered", "both"}),
+        ("weight_decay", None, {"weight_decay"}),
+    ]
+    return [(name, value) for name, value, shown in pins if modes & shown]
+
+
+def _turned(member: Member, choice: tuple[Choice, ...], pins: dict[str, Any]) -> Member | None:
+    """Return the member with switches turned and arguments pinned; None where a switch needs what is pinned."""
+    switches = dict(choice)
+    if pins and any(BY_NAME[name].needs in pins for name in (*switches, *dict(member.switches))):
+        return None
+    return member.plus(**switches).having(**pins) if not set(pins) & set(dict(member.numbers)) else None
 
 
 def _readings(member: Member, observations: list[Observation]) -> list[Member]:
@@ -203,7 +235,8 @@ def likely_rounding(member: Member, observations: list[Observation]) -> tuple[Me
     scores = [(_unequal(variant, observations), variant.size, i) for i, variant in enumerate(variants)]
     before, (fewest, _, best) = scores[0][0], min(scores)
     total = sum(share_equal(member, seen)[1] for seen in observations)
-    clear = before - fewest > 3 * before**0.5  # three standard deviations of a count
+    # Three standard deviations of a count; and what is left unexplained must be the exception, or it is no cause.
+    clear = before - fewest > 3 * before**0.5 and fewest <= MOST_LEFT * before
     chosen, left = (variants[best], fewest) if clear else (member, before)
     return chosen, 1 - before / total, 1 - left / total
 

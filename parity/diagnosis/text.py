@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from parity.diagnosis.arguments import BITS, ROUNDING
 from parity.diagnosis.disputes import disputes
 from parity.diagnosis.effect import effect
 from parity.diagnosis.findings import Finding
@@ -15,6 +16,8 @@ def render(document: dict[str, Any]) -> str:
     finding = Finding[document["verdict"]]
     lines = [f"{document['subject']}: {finding.name}", f"  It {finding.value}."]
     lines += [f"  Evidence: {line}." for line in document["evidence"]]
+    if finding is Finding.UNEXPLAINED and not document["explanations"]:
+        lines += ["", "  No known set of choices comes near: none has half of its steps."]
     for number, explanation in enumerate(document["explanations"]):
         lines += ["", *_explanation(document, explanation, finding, number)]
     lines += ["", *_open_ends(document)] if _open_ends(document) else []
@@ -24,8 +27,12 @@ def render(document: dict[str, Any]) -> str:
 def _explanation(document: dict[str, Any], found: dict[str, Any], finding: Finding, number: int) -> list[str]:
     switches, numbers = found["switches"], found["hyperparameters"]
     if finding is Finding.UNEXPLAINED:
+        if found["confirmed"]:
+            but = f", but: {cause(switches, numbers)}" if switches or numbers else "."
+            return [f"  In all else that was tried it computes as tf.keras does{but}"]
         near = cause(switches, numbers) if switches or numbers else "Tf.keras' RMSprop itself."
-        return [f"  Nearest member: {near} Its steps are off by {found['residual']:.1%} on average."]
+        share = found["steps_alike"]
+        return [f"  Nearest member, not the cause: {near} {share:.0%} of its steps are the subject's within 0.1 %."]
     where = "" if set(found["modes"]) == set(document["modes"]) else f" ({', '.join(found['modes'])})"
     alike = [e for e in document["explanations"][:number] if set(e["modes"]) == set(found["modes"])]
     head = "Or, just as well" if alike else "Cause"
@@ -37,7 +44,7 @@ def _explanation(document: dict[str, Any], found: dict[str, Any], finding: Findi
         lines.append(f"  Most likely, too: {', '.join(likely)}.")
         lines.append(f"    With that, {with_them:.1%} of the bits are equal; without, {without:.1%}.")
     if switches or numbers:
-        lines.append(f"  Effect: {effect(switches, numbers)}")
+        lines.append(f"  Effect: {effect(switches, numbers, found['modes'])}")
         lines += [f"  On record: {d.about}, shows with {d.shows}: {d.link}" for d in disputes(switches, numbers)]
     how = "every bit is equal" if found["bound_ratio"] == 0 else f"at most {found['bound_ratio']:.2g} of the bound"
     sure = f"Confirmed on probes that the search did not use: {how}." if found["confirmed"] else "Not confirmed."
@@ -63,9 +70,25 @@ def _open_ends(document: dict[str, Any]) -> list[str]:
     if document["probe"]:
         lines.append(f"  This probe would separate them, and the subject does not take it: {document['probe']}.")
     elif ties:
-        lines.append("  No probe separates them: on every one they compute the same.")
+        lines.append("  No probe that was run separates them.")
+    absent = document["absent"]
+    lines += _held(document["moved"])
     lines += [f"  Not seen with {mode}: {reason}" for mode, reason in document["lacks"].items()]
-    return lines
+    return [*lines, *_never(absent)]
+
+
+def _held(moved: dict[str, str]) -> list[str]:
+    """Return what an answer holds for: the arguments and dtypes that were moved."""
+    said = []
+    for outcome, words in ((BITS, "to every bit"), (ROUNDING, "up to rounding")):
+        labels = [label for label, found in moved.items() if found == outcome]
+        if labels:
+            said.append(f"{words} with {' | '.join(labels)}")
+    return [f"  It holds {'; '.join(said)}."] if said else []
+
+
+def _never(absent: list[str]) -> list[str]:
+    return [f"  Not probed, as it takes no such argument: {', '.join(absent)}."] if absent else []
 
 
 def _spelled(member: dict[str, Any]) -> str:

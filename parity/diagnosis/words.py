@@ -2,11 +2,14 @@
 
 from typing import Any, Final
 
+from parity.case.rule import DEFAULT, find
 from parity.reference.switches import BY_NAME, SWITCHES
 
 CAUSES: Final[dict[tuple[str, Any], str]] = {
     (switch.name, choice.value): choice.cause for switch in SWITCHES for choice in switch.choices[1:]
 }
+
+_DEFAULTS: Final = {name: default for name, _, default in find(DEFAULT).parameters}
 
 
 def cause(switches: dict[str, Any], numbers: dict[str, float]) -> str:
@@ -16,10 +19,14 @@ def cause(switches: dict[str, Any], numbers: dict[str, float]) -> str:
     for name, value in numbers.items():
         if name == "learning_rate_factor":
             parts.append(f"the learning rate is {value!r} times the one it is given")
+        elif value in (None, False) or (name in ("momentum", "centered") and not value):
+            parts.append(f"`{name}` is taken and ignored")
+        elif name in _DEFAULTS and value == _DEFAULTS[name]:
+            parts.append(f"`{name}` is taken and ignored: it is {value!r} whatever it is given")
         else:
             parts.append(f"{name} is {value!r} whatever it is given")
     sentence = ", and ".join(parts) or "nothing differs"
-    return sentence[0].upper() + sentence[1:] + "."
+    return (sentence if sentence[0] == "`" else sentence[0].upper() + sentence[1:]) + "."
 
 
 def formula(switches: dict[str, Any], momentum: bool = True) -> dict[str, str]:

@@ -69,8 +69,13 @@ def locate(
     broken = int(np.sum(~np.isfinite(obtained)))
     if broken:
         return slot, f"{broken} of {obtained.size} values are not finite"
-    if slot == "parameter" and arguments.momentum > 0 and "momentum_buffer" in after:
-        return "parameter", "the momentum buffer agrees, what is subtracted from the weights does not"
+    if slot == "parameter" and getattr(update, "momentum_buffer", None) is not None:
+        if "momentum_buffer" in after:
+            return "parameter", "the momentum buffer agrees, what is subtracted from the weights does not"
+        return (
+            "parameter",
+            "the momentum buffer is not shown, so that what enters it cannot be told from what leaves it",
+        )
     gap, noise = _gap(slot, obtained, before[slot][tensor], update)
     share = _proportional(gap, before[slot][tensor], noise)
     if share is not None and slot == "parameter":
@@ -82,7 +87,7 @@ def locate(
         return ("momentum_buffer" if slot == "momentum_buffer" else "step"), ""
     if (ends := factors.common()) is not None:
         return _scaled(slot, ends, _weights_agree(tensor, after, update), arguments, obtained.dtype == np.float64)
-    return _varied(factors, positive)
+    return _varied(slot, factors, positive)
 
 
 def _gap(slot: str, obtained: Array, old: Any, update: Any) -> tuple[Array, Array]:
@@ -103,8 +108,8 @@ def _factors(slot: str, gap: Array, noise: Array, update: Any) -> tuple[_Factors
     return _Factors(value, blur), np.asarray(update.gradient).reshape(-1)[usable] > 0
 
 
-def _varied(factors: _Factors, positive: Array) -> tuple[str, str]:
-    """Name what makes the factor vary: the sign of the gradient, a few elements, or else the denominator."""
+def _varied(slot: str, factors: _Factors, positive: Array) -> tuple[str, str]:
+    """Name what makes the factor vary: the sign of the gradient, a few elements, or, if it can, the denominator."""
     value = factors.value
     if np.min(value) < 0 < np.max(value) and _Factors(np.abs(value), factors.blur).common() is not None:
         return "gradient", "some increments have the right size and the wrong sign"
@@ -120,6 +125,8 @@ def _varied(factors: _Factors, positive: Array) -> tuple[str, str]:
     text = (
         f"{int(off.sum())} of {len(value)} increments differ: between {low:.6g} and {high:.6g} times the expected ones"
     )
+    if np.any(value[off] + factors.blur[off] < 0):
+        return slot, f"{text}; a root turns no sign, so something else moves it"
     return ("step" if off.mean() < FEW else "denominator"), text
 
 

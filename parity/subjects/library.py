@@ -7,7 +7,7 @@ import numpy as np
 
 from parity.bounds.numerics import Array
 from parity.bounds.rule import plain_argument
-from parity.errors import UnsupportedError
+from parity.errors import AbsentArgumentError, UnsupportedError
 from parity.problem.problems import Problem
 from parity.subjects.adapter import Taken, Tensors
 
@@ -34,7 +34,8 @@ class LibrarySubject:
         lacking = {name: value for name, value in given.departures().items() if name not in self.supported}
         if lacking:
             name, value = next(iter(lacking.items()))
-            raise UnsupportedError(f"{self.name} has no argument {name!r}, which is set to {value!r}. {self.remedy}")
+            message = f"{self.name} has no argument {name!r}, which is set to {value!r}. {self.remedy}"
+            raise AbsentArgumentError(name, message)
         if problem.slices(0):
             raise UnsupportedError(f"{self.name} is driven with dense gradients; the case has sparse ones.")
         self._problem, self._given = problem, given

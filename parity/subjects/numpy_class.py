@@ -18,7 +18,7 @@ from parity.bounds.numerics import Array
 from parity.bounds.rule import page, plain_argument
 from parity.case.rule import DEFAULT
 from parity.case.spec import Hyperparameters
-from parity.errors import MisbehavedError, SubjectError, UnsupportedError
+from parity.errors import AbsentArgumentError, MisbehavedError, SubjectError, UnsupportedError
 from parity.problem.problems import Problem
 from parity.reference import posted
 from parity.reference.arguments import BY_NAME
@@ -224,9 +224,8 @@ def accepted_arguments(kind: Callable[..., Any], given: Hyperparameters) -> dict
         if spelled is not None:
             arguments[spelled] = plain_argument(getattr(given, name))
         elif name in departures:
-            raise UnsupportedError(
-                f"the constructor has no argument {name!r}, which the case sets to {departures[name]!r}."
-            )
+            message = f"the constructor has no argument {name!r}, which the case sets to {departures[name]!r}."
+            raise AbsentArgumentError(name, message)
     return arguments
 
 

@@ -13,26 +13,37 @@ RULE = frozenset({"learning_rate", "rho", "momentum", "epsilon", "centered", "we
 """What the diagnosis varies; whatever else a case sets is outside of the rule."""
 
 
-def diagnosed(name: str) -> dict[str, Any]:
-    """Return the diagnosis of a registered subject or of ``file.py:Class``, made in a process of its own."""
-    from parity.diagnosis.child import diagnose_apart
+def diagnosed(name: str, cell: Cell, known: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Return the diagnosis of a registered subject or of ``file.py:Class``, checked on a case too.
+
+    It is made in a process of its own; one that is ``known`` already is only checked.
+    """
+    from parity.diagnosis.child import check_apart, diagnose_apart
     from parity.diagnosis.findings import Diagnosis, Finding
 
     try:
-        return diagnose_apart(name, TIME_LIMIT)
+        return check_apart(known, TIME_LIMIT, [cell]) if known else diagnose_apart(name, TIME_LIMIT, [cell])
     except SubjectError as error:  # it was loaded a moment ago; the test has failed and says so
         return Diagnosis(name, Finding.FAILED, evidence=(str(error),)).document()
 
 
-def diagnosed_here(kind: Callable[..., Any], name: str) -> dict[str, Any]:
+def diagnosed_here(
+    kind: Callable[..., Any], name: str, cell: Cell, known: dict[str, Any] | None = None
+) -> dict[str, Any]:
     """Return the diagnosis of a class object that no other process can load; a thread is what can be left behind."""
-    from parity.diagnosis.diagnose import diagnose
-    from parity.diagnosis.findings import Diagnosis, Finding
+    from parity.diagnosis.diagnose import diagnose, on_cases
+    from parity.diagnosis.findings import Diagnosis, Finding, explanations_of
     from parity.subjects.numpy_class import NumpySubject
+
+    def make() -> NumpySubject:
+        return NumpySubject(kind, name)
 
     def work() -> None:
         try:
-            found.append(diagnose(lambda: NumpySubject(kind, name), name).document())
+            if known:
+                found.append({**known, "cases": {**known["cases"], **on_cases(make, explanations_of(known), [cell])}})
+            else:
+                found.append(diagnose(make, name, [cell]).document())
         except BaseException as error:  # whatever it is, the test has already failed and must say so
             reasons.append(f"raised {one_line(error)}")
 
@@ -41,14 +52,17 @@ def diagnosed_here(kind: Callable[..., Any], name: str) -> dict[str, Any]:
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
     thread.join(TIME_LIMIT)
+    if found or known:
+        return found[0] if found else dict(known or {})
     late = f"did not finish within {TIME_LIMIT:g} s"
-    return found[0] if found else Diagnosis(name, Finding.FAILED, evidence=tuple(reasons or [late])).document()
+    return Diagnosis(name, Finding.FAILED, evidence=tuple(reasons or [late])).document()
 
 
 @dataclass(frozen=True, slots=True)
 class Sought:
     """What a failing case asks of a diagnosis: its mode, what else it sets, and whether rounding is the failure."""
 
+    case: str
     mode: str = "plain"
     sets: tuple[str, ...] = ()
     rounding: bool = False
@@ -62,11 +76,12 @@ def sought(cell: Cell, rounding: bool) -> Sought:
     sets = [f"{key}={value!r}" for key, value in given.departures().items() if key not in RULE]
     sets += [f"{cell.dtype} weights"] * (cell.dtype != "float32")
     sets += [f"{cell.gradients} gradients"] * (cell.gradients == "computed")
-    return Sought("weight_decay" if given.weight_decay and mode == "plain" else mode, tuple(sets), rounding)
+    return Sought(cell.id, "weight_decay" if given.weight_decay and mode == "plain" else mode, tuple(sets), rounding)
 
 
 def lines(document: dict[str, Any], case: Sought) -> list[str]:
     """Return the likeliest explanation of a failing case, its residual and the runner-up."""
+    from parity.diagnosis.arguments import BITS, OTHERWISE
     from parity.diagnosis.findings import Finding
 
     finding, found = Finding[document["verdict"]], document["explanations"]
@@ -81,12 +96,16 @@ def lines(document: dict[str, Any], case: Sought) -> list[str]:
         return [f"likeliest explanation: none: the diagnosis found that it {finding.value}{_said(evidence)}"]
     if not found:
         return [f"likeliest explanation: none; no set of choices reproduces it in mode {case.mode}"]
+    on_case = document["cases"].get(case.case, "")
+    if on_case == OTHERWISE:
+        return [f"likeliest explanation: none for this case{_said(evidence)}", f"  elsewhere   {_cause(found[0])}"]
     text = _nearest(found[0]) if finding is Finding.UNEXPLAINED else _cause(found[0])
-    rivals = [*found[1:], *document["ties"]]
+    rivals, to = [*found[1:], *document["ties"]], "to " * (on_case == BITS)
     return [
         f"likeliest explanation: {text}{_said(evidence)}",
+        f"  this case   {f'is reproduced {to}{on_case}' if on_case else 'was not checked'}",
         f"  residual    {_residual(found[0])}",
-        f"  runner-up   {_cause(rivals[0]) if rivals else 'none: no other set of choices fits'}",
+        f"  runner-up   {_cause(rivals[0]) if rivals else 'none: no other set of choices fits the probes'}",
     ]
 
 
@@ -122,5 +141,9 @@ def _cause(found: dict[str, Any]) -> str:
 
 def _residual(found: dict[str, Any]) -> str:
     sure = "confirmed on probes that the search did not use" if found["confirmed"] else "not confirmed"
-    size = "0: every bit is reproduced" if found["bound_ratio"] == 0 else f"{found['residual']:.2g} of a step"
+    size = (
+        "0: every bit of the probes is reproduced"
+        if found["bound_ratio"] == 0
+        else f"{found['residual']:.2g} of a step"
+    )
     return f"{size}; {sure}"

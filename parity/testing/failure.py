@@ -101,11 +101,12 @@ def _cause(subject: str | Callable[..., Any], name: str, shown: Objection, bench
     if shown.cell.rule != DEFAULT:
         return [f"likeliest explanation: not sought; the choices that are known are those of {DEFAULT}"]
     document = next((found for known, found in bench.diagnoses if known is subject), None)
-    if document is None:
+    if document is None or (document["explanations"] and shown.cell.id not in document["cases"]):
         if name or isinstance(subject, str):
-            document = cause.diagnosed(name)
+            document = cause.diagnosed(name, shown.cell, document)
         else:
-            document = cause.diagnosed_here(subject, shown.item.subject)
+            document = cause.diagnosed_here(subject, shown.item.subject, shown.cell, document)
+        bench.diagnoses = [(known, found) for known, found in bench.diagnoses if known is not subject]
         bench.diagnoses.append((subject, document))
     case = cause.sought(shown.cell, rounding=not shown.item.outcome.fails)
     return [clean(line) for line in cause.lines(document, case)]

@@ -24,8 +24,8 @@ def test_the_formulas_differ_for_every_choice_that_is_more_than_rounding():
 
 
 def test_ones_init_fades_and_epsilon_does_not():
-    assert re.search(r"within 1 % from step 1[89]\d on", effect({"second_moment_start": 1.0}, {}))
-    assert "does not fade" in effect({"epsilon_place": "outside"}, {})
+    assert re.search(r"within 1 % from step 1[89]\d on", effect({"second_moment_start": 1.0}, {}, ["plain"]))
+    assert "does not fade" in effect({"epsilon_place": "outside"}, {}, ["plain"])
 
 
 def test_the_public_record_is_linked():

@@ -119,10 +119,12 @@ def test_a_demand_for_equal_bits_is_answered_with_the_choice_that_rounds_otherwi
 def test_a_cause_that_only_rounds_is_not_given_for_a_divergence() -> None:
     plain = explained({"moment_form": "chained"}, confirmed=True, bound_ratio=0)
     found = diagnosis("EXPLAINED", plain, explained({"nesterov": True}, modes=["momentum"]))
-    assert cause.lines(found, Sought(sets=("clipvalue=1.0",)))[0].endswith("sets: clipvalue=1.0")
-    assert cause.lines(found, Sought("momentum"))[0] == "likeliest explanation: the momentum looks ahead (Nesterov)"
+    assert cause.lines(found, Sought("c", sets=("clipvalue=1.0",)))[0].endswith("sets: clipvalue=1.0")
+    assert (
+        cause.lines(found, Sought("c", "momentum"))[0] == "likeliest explanation: the momentum looks ahead (Nesterov)"
+    )
     lost = diagnosis("EXPLAINED", plain)
-    assert cause.lines(lost, Sought("momentum")) == [
+    assert cause.lines(lost, Sought("c", "momentum")) == [
         "likeliest explanation: none; no set of choices reproduces it in mode momentum"
     ]
 
@@ -137,7 +139,7 @@ def test_a_diagnosis_that_takes_too_long_is_left_and_said_so(monkeypatch: pytest
 
     monkeypatch.setattr(cause, "TIME_LIMIT", 0.2)
     try:
-        lines = cause.lines(cause.diagnosed_here(Waits, "Waits"), Sought())
+        lines = cause.lines(cause.diagnosed_here(Waits, "Waits", select(["rmsprop/defaults"])[0]), Sought("c"))
     finally:
         done.set()
     assert lines == [
@@ -152,23 +154,24 @@ def explained(switches: dict[str, Any], **more: Any) -> dict[str, Any]:
 
 
 def diagnosis(verdict: str, *explanations: dict[str, Any], ties: Any = ()) -> dict[str, Any]:
-    found = {"verdict": verdict, "evidence": [], "modes": ["plain", "momentum"]}
+    found = {"verdict": verdict, "evidence": [], "modes": ["plain", "momentum"], "cases": {"c": "every bit"}}
     return {**found, "explanations": list(explanations), "ties": list(ties)}
 
 
 def test_the_runner_up_is_another_explanation_or_a_larger_set() -> None:
     first, second = explained({"rho_role": "new"}), explained({"nesterov": True})
-    lines = cause.lines(diagnosis("EXPLAINED", first, second), Sought())
-    assert lines[2] == "  runner-up   the momentum looks ahead (Nesterov)"
+    lines = cause.lines(diagnosis("EXPLAINED", first, second), Sought("c"))
+    assert lines[3] == "  runner-up   the momentum looks ahead (Nesterov)"
     tie = {"switches": {"bias_correction": True}, "hyperparameters": {}}
-    lines = cause.lines(diagnosis("EXPLAINED", first, ties=[tie]), Sought())
-    assert lines[2] == "  runner-up   the moments are divided by 1 - rho^t, as in Adam"
+    lines = cause.lines(diagnosis("EXPLAINED", first, ties=[tie]), Sought("c"))
+    assert lines[3] == "  runner-up   the moments are divided by 1 - rho^t, as in Adam"
 
 
 def test_what_no_choice_explains_is_not_given_a_cause() -> None:
-    lines = cause.lines(diagnosis("UNEXPLAINED", explained({})), Sought())
-    assert lines[:2] == [
+    lines = cause.lines(diagnosis("UNEXPLAINED", explained({})), Sought("another"))
+    assert lines[:3] == [
         "likeliest explanation: none of the known choices; the nearest: tf.keras' own rule",
+        "  this case   was not checked",
         "  residual    0.25 of a step; not confirmed",
     ]
 
