@@ -96,11 +96,11 @@ def run(
     if not callable(subject):
         raise UsageError(f"subject must be a name or a class. Received: {type(subject).__name__}.")
     from parity.runner.loop import run_pair
-    from parity.subjects.numpy_class import NumpySubject, require_methods
+    from parity.subjects.numpy_class import NumpySubject, require_shape
 
     name = name or f"{subject.__module__}:{getattr(subject, '__qualname__', type(subject).__name__)}"
     if isinstance(subject, type):
-        require_methods(subject, name)
+        require_shape(NumpySubject(subject, name))
     entries = known.load()
     return Results([_judged(entries, cell, run_pair(cell, name, NumpySubject(subject, name))) for cell in cells])
 

@@ -13,10 +13,11 @@ from parity.diagnosis.behaviour import Watched, misbehaviour, run, wrote_into_in
 from parity.diagnosis.findings import Diagnosis, Explanation, Finding
 from parity.diagnosis.member import Member, bound_ratio, equal_bits, step_error
 from parity.diagnosis.observe import Make, Observation
-from parity.diagnosis.probes import MODES, first_probe, of_cell, probe
+from parity.diagnosis.probes import MODES, ProbeProblem, first_probe, of_cell, probe
 from parity.diagnosis.search import Found, extended, likely_rounding, nearest, search, within
 from parity.errors import AbsentArgumentError, NotInstalledError, UnsupportedError, one_line
 from parity.reference.switches import BY_NAME
+from parity.subjects.numpy_class import NumpySubject
 
 _HELD_BACK = (1, 2, 3, 4)
 _MOST_TIES = 12
@@ -31,7 +32,19 @@ def diagnose(make: Make, name: str, cells: Sequence[Cell] = ()) -> Diagnosis:
         cells: cases on which the answer is checked too, as far as their gradients are replayed.
     """
     found = _diagnosed(make, name)
-    return replace(found, cases=on_cases(make, found.explanations, cells))
+    return replace(found, cases=on_cases(make, found.explanations, cells), binding=_binding(make))
+
+
+def _binding(make: Make) -> dict[str, str]:
+    """Return how a person's own optimizer is driven and what it is passed."""
+    try:
+        adapter = make()
+        if not isinstance(adapter, NumpySubject):
+            return {}
+        adapter.open(ProbeProblem(first_probe()))
+    except Exception:  # the diagnosis says what it raises
+        return {}
+    return dict(adapter.circumstances)
 
 
 def on_cases(make: Make, found: Sequence[Explanation], cells: Sequence[Cell]) -> dict[str, str]:
