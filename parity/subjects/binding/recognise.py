@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from parity.errors import SubjectError, one_line
+from parity.errors import MisbehavedError, SubjectError, one_line
 from parity.subjects.binding.arguments import Bound, config_of
 from parity.subjects.binding.roles import PLURAL, Parameter, parameters_of, role_of
 from parity.subjects.binding.shapes import (
@@ -68,13 +68,14 @@ def recognise(kind: Callable[..., Any], make: Make, bound: Bound, name: str) -> 
         SubjectError: it has no shape that is known, with what was found and a wrapper to paste.
     """
     fitting: Shape | None = None
-    raised: list[str] = []
+    raised: list[Exception] = []
     for shape in _candidates(kind, make, bound):
         outcome = _trial(shape, make, raised)
         if outcome == APART:
             return shape
-        # Who has init and step means this shape, also where it raises: its cases say what.
-        fitting = fitting or (shape if outcome == FITS or shape.driver is Pure else None)
+        # Who has init and step, or raises what no wrong shape would make it raise, is told so by the cases.
+        means = shape.driver is Pure or outcome == RAISES
+        fitting = fitting or (shape if outcome == FITS or means else None)
     if fitting is None:
         raise SubjectError(_refusal(kind, name, raised))
     return fitting
@@ -237,7 +238,9 @@ def _own_required(holder: Any, name: str) -> list[Parameter]:
     return [p for p in _own(holder, name) if p.required] if not name.startswith("_") else []
 
 
-NO, FITS, APART = "no", "fits", "apart"
+NO, FITS, APART, RAISES = "no", "fits", "apart", "raises"
+_MISFITS: Final = (TypeError, KeyError, AttributeError, IndexError, ValueError, MisbehavedError)
+"""What an optimizer raises that is handed another container, or something else, than it takes."""
 _START: Final = {
     "parity a": np.array([100.0, 200.0, 300.0], dtype=np.float32),
     "parity b": np.array([400.0, 500.0, 600.0], dtype=np.float32),
@@ -248,19 +251,20 @@ _NEAR: Final = 50.0
 """Steps of a trial stay below it, and gradients are farther from the weights: what is mixed up shows."""
 
 
-def _trial(shape: Shape, make: Make, raised: list[str]) -> str:
+def _trial(shape: Shape, make: Make, raised: list[Exception]) -> str:
     """Make two steps on two tensors of one shape: whether both move, and neither with the other's gradients.
 
-    What it raises is added to ``raised``, in words.
+    What it raises is added to ``raised``.
     """
+    before = len(raised)
     once = _moved(shape, make, _FIRST, raised)
     if once is None:
-        return NO
+        return RAISES if any(not isinstance(error, _MISFITS) for error in raised[before:]) else NO
     other = _moved(shape, make, 3 * _FIRST, raised)
     return APART if other is not None and np.array_equal(once, other) else FITS
 
 
-def _moved(shape: Shape, make: Make, gradient: Any, raised: list[str]) -> Any:
+def _moved(shape: Shape, make: Make, gradient: Any, raised: list[Exception]) -> Any:
     """Return where the second tensor is after two steps, None where the shape does not fit.
 
     ``gradient`` is that of the first.
@@ -275,7 +279,8 @@ def _moved(shape: Shape, make: Make, gradient: Any, raised: list[str]) -> Any:
                 driver.step(dict(zip(params, (gradient.copy(), _SECOND.copy()), strict=True)))
             after = {name: driver.params[name] for name in _START}
         except Exception as error:  # another shape may fit; the last word is a refusal
-            raised.append(f"{shape.title} raised {one_line(error)}")
+            error.add_note(shape.title)
+            raised.append(error)
             return None
     fits = [_near(after[name], before) for name, before in _START.items()]
     return np.array(after["parity b"]) if all(fits) else None
@@ -288,7 +293,7 @@ def _near(after: Any, before: Any) -> bool:
     return bool(np.all(np.isfinite(distance)) and np.any(distance > 0) and np.all(distance < _NEAR))
 
 
-def _refusal(kind: Callable[..., Any], name: str, raised: list[str]) -> str:
+def _refusal(kind: Callable[..., Any], name: str, raised: list[Exception]) -> str:
     """Return what was found, what is missing, and a wrapper for it, ready to paste."""
     title = getattr(kind, "__name__", "optimizer")
     if inspect.isclass(kind):
@@ -297,7 +302,7 @@ def _refusal(kind: Callable[..., Any], name: str, raised: list[str]) -> str:
     else:
         found = f"{title}{_text(kind)} is a function"
     nothing = "No call of it takes weights and gradients and moves the weights."
-    tried = f"The nearest, {raised[0]}." if raised else nothing
+    tried = f"The nearest, {raised[0].__notes__[0]}, raised {one_line(raised[0])}." if raised else nothing
     wrapper = [
         "class Wrapped:",
         "    def __init__(self, learning_rate=0.001, rho=0.9, epsilon=1e-7):",
