@@ -1,15 +1,16 @@
 """Strategies for whole cases: every argument of RMSprop, shapes, dtypes, weights and gradients, as a case's files."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 from hypothesis import strategies as st
 
-from parity.bounds.numerics import Array
+from parity.bounds.numerics import Array, dtype_of, format_of
 from parity.case.words import DTYPES
 from parity.fuzz.files import archive, toml
-from parity.fuzz.numbers import elements, exact_elements, filled
+from parity.fuzz.numbers import Element, elements, exact_elements, filled
 from parity.fuzz.words import GRADIENTS_FILE, WEIGHTS_FILE, Example
 
 Shape = tuple[int, ...]
@@ -88,9 +89,25 @@ _ARGUMENTS: Final[dict[str, st.SearchStrategy[Any]]] = {
 }
 _CLIPS: Final = ("clipnorm", "clipvalue", "global_clipnorm")
 
+MEETINGS: Final[list[Callable[[float, float], dict[str, Any]]]] = [
+    lambda usual, product: {"learning_rate": usual, "loss_scale_factor": usual / product},
+    lambda usual, product: {"learning_rate": usual, "weight_decay": product / usual},
+    lambda usual, product: {"learning_rate": 3 * product, "gradient_accumulation_steps": 3},
+    lambda usual, product: {"clipnorm": usual, "loss_scale_factor": usual / product},
+    lambda usual, product: {"global_clipnorm": usual, "loss_scale_factor": usual / product},
+    lambda usual, product: {"centered": True, "loss_scale_factor": 0.1 / product},
+    lambda usual, product: {"loss_scale_factor": 1 / product},
+    lambda usual, product: {"loss_scale_factor": product**-0.5},
+]
+"""Arguments that multiply or divide one tensor, so that a compiler may gather them, from a number and their product.
+
+The loss scale alone meets its own reciprocal, and in a square itself.
+"""
+
 WITHOUT: Final[dict[str, frozenset[str]]] = {
     # Clipping by a tensor's norm is no operation on elements: a piece of a tensor has another norm.
-    "split": frozenset({"clipnorm"}),
+    # A piece may have one element, of which XLA squares the scaled gradient (cases/found/loss_scale_square.toml).
+    "split": frozenset({"clipnorm", "loss_scale_factor", "gradient_accumulation_steps"}),
     # Keras counts, and averages, at each micro-batch; a loss scale divides each, which may round.
     "accumulate": frozenset({"schedules", "use_ema", "gradient_accumulation_steps", "loss_scale_factor"}),
 }
@@ -118,6 +135,28 @@ def hyperparameters(draw: st.DrawFn, allowed: frozenset[str], relation: str = "r
     return given
 
 
+@st.composite
+def meetings(draw: st.DrawFn, allowed: frozenset[str], dtype: str) -> dict[str, Any]:
+    """Return arguments that meet in one product, which lies at an end of what the dtype holds.
+
+    Most products are subnormal, with many digits or few; some are zero, some infinite, some just inside.
+    """
+    fmt = format_of(dtype_of(dtype))
+    end = draw(st.sampled_from([fmt.normal, fmt.normal, fmt.normal, fmt.largest]))
+    product = end * draw(st.sampled_from([1 / 37, 0.8, 2.0**-9, 1e-4, 1.3, 5.0]))
+    usual = draw(st.sampled_from([1e-3, 0.1, 0.5, 3.0]))
+    every = [make(usual, product) for make in MEETINGS]
+    # Beyond the ends of float64 there is no number to set.
+    possible = [given for given in every if set(given) <= allowed and all(0 < v < np.inf for v in given.values())]
+    return draw(st.sampled_from(possible or [{}]))
+
+
+def _near(scale: float, dtype: str) -> st.SearchStrategy[Element]:
+    """Return a strategy for gradients that are of ordinary size once the loss scale is divided out."""
+    largest = format_of(dtype_of(dtype)).largest
+    return st.sampled_from([min(max(factor * scale, -largest), largest) for factor in (1.0, 0.3, -0.01)])
+
+
 @dataclass(frozen=True, slots=True)
 class Tensor:
     """One tensor of a case: weights ``[*shape]``, gradients ``[steps, *shape]``, or ``[steps, rows, *shape[1:]]``."""
@@ -137,11 +176,20 @@ def shapes(relation: str, many: bool = False) -> st.SearchStrategy[Shape]:
 
 
 @st.composite
-def _tensor(draw: st.DrawFn, relation: str, dtype: str, steps: int, wild: tuple[bool, bool], many: bool) -> Tensor:
+def _tensor(
+    draw: st.DrawFn,
+    relation: str,
+    dtype: str,
+    steps: int,
+    wild: tuple[bool, bool],
+    many: bool,
+    scale: float | None = None,
+) -> Tensor:
     shape = draw(shapes(relation, many))
     rows = draw(_rows(shape[0])) if relation == "sparse" else None
     recorded = shape if rows is None else (len(rows), *shape[1:])
     element = exact_elements() if relation in ("accumulate", "sparse") else elements(dtype, wild[0])
+    element = element if scale is None else _near(scale, dtype) | element
     gradients = draw(filled((steps, *recorded), dtype, element))
     return Tensor(shape, draw(filled(shape, dtype, elements(dtype, wild[1]))), gradients, rows)
 
@@ -154,10 +202,14 @@ def examples(draw: st.DrawFn, relation: str, allowed: frozenset[str], dtypes: tu
     """
     given = draw(hyperparameters(allowed - WITHOUT.get(relation, frozenset()), relation))
     dtype = draw(st.sampled_from(["float32", *dtypes]))
+    meets = relation == "reference" and draw(st.sampled_from([False, False, False, True]))
+    meeting = draw(meetings(allowed, dtype)) if meets else {}
+    clipped = any(name in meeting for name in _CLIPS)
+    given = {name: value for name, value in given.items() if not (clipped and name in _CLIPS)} | meeting
     steps = 4 if relation == "accumulate" else draw(st.integers(2 if relation == "resume" else 1, 4))
     wild = draw(st.booleans()), draw(st.integers(0, 3)) == 3
     many = draw(st.integers(0, 15)) == 7
-    one = _tensor(relation, dtype, steps, wild, many)
+    one = _tensor(relation, dtype, steps, wild, many, meeting.get("loss_scale_factor"))
     tensors = draw(st.lists(one, min_size=1, max_size=MANY if many else 3))
     # Each tensor is drawn whole, so that shrinking can leave one out; names are given after that.
     named = {f"w{number}": tensor for number, tensor in enumerate(tensors)}

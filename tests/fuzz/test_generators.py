@@ -10,14 +10,14 @@ import pytest
 from hypothesis import HealthCheck, Phase, find, settings
 from hypothesis.errors import NoSuchExample
 
-from parity.bounds.numerics import dtype_of
+from parity.bounds.numerics import dtype_of, format_of
 from parity.case.cells import load_cells
 from parity.case.spec import Cell, Hyperparameters, Replayed, Weights
 from parity.case.words import DTYPES
 from parity.fuzz.features import features
 from parity.fuzz.files import digest, keep, place
 from parity.fuzz.numbers import ANY_BITS, ORDINARY, elements, laid_out
-from parity.fuzz.strategies import examples, hyperparameters, shapes
+from parity.fuzz.strategies import examples, hyperparameters, meetings, shapes
 from parity.fuzz.words import RELATIONS
 from parity.problem.problems import make
 
@@ -100,7 +100,7 @@ def test_tame_elements_are_all_finite():
 
 def test_every_dtype_many_tensors_and_numbers_that_are_none_occur_in_cases(tmp_path):
     found: Counter = Counter()
-    for problem in problems("reference", 120, tmp_path):
+    for problem in problems("reference", 300, tmp_path):
         found.update([*features(problem), problem.cell.dtype, "many" if len(problem.shapes) > 3 else "few"])
     assert {"NaN gradient", "infinite gradient", "subnormal gradient", "huge gradient", "many", *DTYPES} <= set(found)
 
@@ -130,6 +130,50 @@ def test_a_case_says_where_squaring_before_dividing_leaves_the_range(dtype, shap
     spec |= {"gradients": "replayed", "comparisons": ["lockstep"]}
     cell = Cell(problem=kind, dtype=dtype, hyperparameters=Hyperparameters(**given), **spec)
     assert (WORD in features(make(cell))) == word
+
+
+def gathered(given):
+    """What a compiler may make of two arguments: the rate or a clip by the loss scale, the rate times the decay."""
+    scale, rate = given.get("loss_scale_factor", 1.0), given.get("learning_rate", 0.001)
+    rate = rate if isinstance(rate, float) else 0.001
+    clip = given.get("clipnorm", given.get("global_clipnorm", 1.0))
+    kept = 1 - given.get("rho", 0.9)
+    products = [rate / scale, clip / scale, 1 / scale, kept / scale, rate * given.get("weight_decay", 1.0)]
+    return [*products, rate / given.get("gradient_accumulation_steps", 1), kept / scale / scale]
+
+
+def ends(given, dtype):
+    fmt = format_of(dtype_of(dtype))
+    numbers = np.array(gathered(given))
+    numbers = numbers[numbers != 0]
+    found = {"subnormal"} if ((numbers < fmt.normal) & (numbers >= fmt.normal * 2 * fmt.unit)).any() else set()
+    found |= {"zero"} if (numbers < fmt.normal * fmt.unit).any() else set()
+    return found | ({"infinite"} if (numbers > fmt.largest).any() else set())
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_two_arguments_meet_in_products_at_the_ends_of_each_dtype(dtype):
+    with np.errstate(all="ignore"):
+        met = [ends(given, dtype) for given in drawn(meetings(EVERYTHING, dtype), 200)]
+    assert sum("subnormal" in found for found in met) > 60
+    assert sum("infinite" in found for found in met) > (20 if dtype != "float64" else -1)
+    assert sum("zero" in found for found in met) > (20 if dtype == "float16" else -1)
+
+
+def test_a_subject_meets_only_the_arguments_that_it_has():
+    few = frozenset({"learning_rate", "weight_decay", "rho"})
+    assert {name for given in drawn(meetings(few, "float32"), 40) for name in given} == few - {"rho"}
+    assert drawn(meetings(frozenset({"rho"}), "float32"), 5) == [{}] * 5
+
+
+def test_arguments_that_meet_are_drawn_often_enough_to_be_found(tmp_path):
+    met: Counter = Counter()
+    with np.errstate(all="ignore"):
+        for problem in problems("reference", 300, tmp_path):
+            given = problem.cell.hyperparameters.departures()
+            met.update([f"{problem.cell.dtype} {word}" for word in ends(given, problem.cell.dtype)])
+    assert min(met[f"{dtype} subnormal"] for dtype in DTYPES) >= 4
+    assert met["float16 zero"] >= 2
 
 
 @pytest.mark.parametrize("relation", RELATIONS)
