@@ -97,6 +97,9 @@ def _nearest_to_bound(shown: Objection) -> list[str]:
 def _cause(subject: str | Callable[..., Any], name: str, shown: Objection, bench: "Bench") -> list[str]:
     if isinstance(subject, str) and subject.startswith("golden:"):
         return ["likeliest explanation: not sought; a recorded trajectory cannot be run on probes"]
+    place = shown.item.first_divergence
+    if place is not None and shown.item.outcome is Verdict.NON_FINITE and place.obtained == place.expected:
+        return ["likeliest explanation: not sought; both sides agree, so it is the case that leads there"]
     document = next((found for known, found in bench.diagnoses if known is subject), None)
     if document is None:
         if name or isinstance(subject, str):
