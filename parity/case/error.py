@@ -2,12 +2,15 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 
 from parity.case.spec import PATTERNS, Shape, TensorName, Values, schema
 from parity.errors import did_you_mean
+
+Keys: TypeAlias = tuple[str | int, ...]
+"""The way to a value: names of keys, and places in lists, counted from 0."""
 
 
 def printable(text: str) -> str:
