@@ -1,7 +1,10 @@
 """What no formula can explain: chance, state outside the instance, inputs that are written to."""
 
+import ast
+import inspect
+import textwrap
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from parity.diagnosis.findings import Finding
 from parity.diagnosis.observe import Make, Observation, observe
@@ -17,13 +20,13 @@ class Watched:
         self.written: list[str] = []
         adapter = make()
         self.kind: Callable[..., Any] | None = adapter.kind if isinstance(adapter, NumpySubject) else None
-        self._name, self._make = name, make
+        self.name, self._make = name, make
 
     def __call__(self) -> Any:
         """Return a fresh adapter over the same class, so that what a class keeps between instances is kept."""
         if self.kind is None:
             return self._make()
-        subject = NumpySubject(self.kind, self._name)
+        subject = NumpySubject(self.kind, self.name)
         subject.written = self.written
         return subject
 
@@ -45,6 +48,27 @@ def misbehaviour(make: Watched, probe: Probe, first: Observation) -> tuple[Findi
     if found is None:
         return None
     return Finding.GLOBAL_STATE if found.outside else Finding.NONDETERMINISTIC, found.says
+
+
+def made_in_float64(kind: Any) -> str:
+    """Return the line of a class that makes arrays without the dtype of the weights, empty if none is seen."""
+    try:
+        lines, first = inspect.getsourcelines(kind)
+        tree = ast.parse(textwrap.dedent("".join(lines)))
+    except (OSError, TypeError, SyntaxError):
+        return ""
+    for node in ast.walk(tree):
+        name = node.func.attr if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) else ""
+        if name in _WIDE and isinstance(node, ast.Call) and not any(word.arg == "dtype" for word in node.keywords):
+            if len(node.args) > _WIDE[name]:
+                continue
+            said = f"np.{name} without a dtype makes float64, whatever the weights are; np.{name}_like keeps theirs"
+            return f"line {first + node.lineno - 1}: {said}"
+    return ""
+
+
+_WIDE: Final = {"zeros": 1, "ones": 1, "empty": 1, "full": 2}
+"""What makes an array without a dtype, and how many arguments come before that."""
 
 
 def wrote_into_inputs(error: Exception) -> bool:

@@ -28,6 +28,8 @@ def render(document: dict[str, Any]) -> str:
 
 def _explanation(document: dict[str, Any], found: dict[str, Any], finding: Finding, number: int) -> list[str]:
     switches, numbers = found["switches"], found["hyperparameters"]
+    if finding is Finding.MIXED_DTYPES and not (switches or numbers):
+        return []
     if finding is Finding.UNEXPLAINED:
         if found["confirmed"]:
             but = f", but: {cause(switches, numbers)}" if switches or numbers else "."
