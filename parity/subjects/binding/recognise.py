@@ -70,12 +70,13 @@ def recognise(kind: Callable[..., Any], make: Make, bound: Bound, name: str) -> 
     fitting: Shape | None = None
     raised: list[Exception] = []
     for shape in _candidates(kind, make, bound):
+        if shape.driver is Pure:
+            return shape  # init and step say it all; whatever a step does, it does in the cases, which tell it
         outcome = _trial(shape, make, raised)
         if outcome == APART:
             return shape
-        # Who has init and step, or raises what no wrong shape would make it raise, is told so by the cases.
-        means = shape.driver is Pure or outcome == RAISES
-        fitting = fitting or (shape if outcome == FITS or means else None)
+        # Who raises what no wrong shape would make it raise is told so by the cases.
+        fitting = fitting or (shape if outcome in (FITS, RAISES) else None)
     if fitting is None:
         raise SubjectError(_refusal(kind, name, raised))
     return fitting
