@@ -199,7 +199,7 @@ def _of_tensors(call: Call, plural: bool, owner: str) -> Iterator[Shape]:
     mapping = Shape(f"{call} over a mapping of all tensors", Together, {"call": call, "as_list": False, "owner": owner})
     listed = Shape(f"{call} over a list of all tensors", Together, {"call": call, "as_list": True, "owner": owner})
     if owner or "pairs" in call.roles:
-        yield from (mapping, listed)
+        yield from (listed,) if "pairs" in call.roles else (mapping, listed)
         return
     told = bool({"name", "index"} & set(call.roles))
     whose = "told which" if told else "an instance for each tensor"
