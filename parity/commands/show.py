@@ -46,8 +46,8 @@ def show(run: Run, cells: list[Cell], arguments: Namespace) -> None:
     for item in facts.comparisons:
         if not item.outcome.fails and not item.outcome.compared and not _is_plain_absence(item):
             print(f"\ncase {clean(item.case)}, subject {clean(item.subject)}: {item.verdict}: {clean(item.reason)}")
-    for line in causes(facts, cells):
-        print(line if line.startswith(" ") else f"\n{line}")
+    for subject, (first, *more) in causes(facts, cells).items():
+        print("\n".join([f"\nwhy {clean(subject)} diverges: {first}", *more]))
     print(f"\n{headline(facts)}")
 
 

@@ -6,18 +6,21 @@ from typing import Any
 from parity.case.rule import DEFAULT
 from parity.case.spec import Cell
 from parity.errors import ParityError
+from parity.reference.switches import BY_NAME
 from parity.report.facts import Facts, outcome
 from parity.report.numbers import clean, many
 from parity.subjects import is_users
 from parity.verdicts.verdict import Verdict
 
 TIME_LIMIT = 60.0
+UNKNOWN = "the cause is not known"
 MOST_CASES = 60
 """Failing cases on which a cause is checked; more would take longer than the run."""
 
 
-def causes(facts: Facts, cells: Sequence[Cell]) -> Iterator[str]:
-    """Yield what a diagnosis says of each person's own subject that diverges, a line at a time."""
+def causes(facts: Facts, cells: Sequence[Cell]) -> dict[str, list[str]]:
+    """Return, in lines, what a diagnosis says of each person's own subject that diverges."""
+    found = {}
     known = {cell.id: cell for cell in cells}
     for subject in facts.subjects:
         failing = [
@@ -27,7 +30,8 @@ def causes(facts: Facts, cells: Sequence[Cell]) -> Iterator[str]:
         ]
         sought = [known[case] for case in failing if case in known and known[case].rule == DEFAULT]
         if is_users(subject) and sought:
-            yield from _cause(subject, sought)
+            found[subject] = list(_cause(subject, sought))
+    return found
 
 
 def _cause(subject: str, failing: list[Cell]) -> Iterator[str]:
@@ -36,7 +40,7 @@ def _cause(subject: str, failing: list[Cell]) -> Iterator[str]:
     try:
         document = diagnose_apart(subject, TIME_LIMIT, failing[:MOST_CASES])
     except ParityError as error:
-        yield f"why {clean(subject)} diverges was not found: {clean(str(error))}"
+        yield f"{UNKNOWN}: {clean(str(error))}"
         return
     yield from map(clean, explained(document, len(failing)))
 
@@ -52,10 +56,13 @@ def explained(document: dict[str, Any], failing: int) -> Iterator[str]:
     if not named or finding is Finding.UNEXPLAINED:
         evidence = f" ({'; '.join(document['evidence'])})" if document["evidence"] else ""
         more = f"`parity diagnose {document['subject']}` says more"
-        yield f"why: not known; diagnosed, it {finding.value}{evidence}. {more}"
+        yield f"{UNKNOWN}; diagnosed, it {finding.value}{evidence}. {more}"
         return
-    yield f"why {clean(document['subject'])} diverges: {cause(named[0]['switches'], named[0]['hyperparameters'])}"
-    yield from formulas(named[0]["switches"])
+    # What only rounds otherwise is no cause of a divergence, where something else is found.
+    switches = {n: value for n, value in named[0]["switches"].items() if not BY_NAME[n].rounds}
+    switches = switches if switches or named[0]["hyperparameters"] else named[0]["switches"]
+    yield cause(switches, named[0]["hyperparameters"])
+    yield from formulas(switches)
     outcomes = document["cases"]
     other = [case for case, what in outcomes.items() if what == "otherwise"]
     agreed = len(outcomes) - len(other)
