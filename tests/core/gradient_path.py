@@ -91,6 +91,7 @@ def path(given: Cell, subject: str = ROUNDS) -> list[str]:
     Raises:
         AssertionError: nothing of it came into the table.
     """
+    run_pair(given, subject)  # whether the subject repeats itself is asked once, of runs of its own
     watch = Watch()
     sys.settrace(watch)
     try:

@@ -68,8 +68,13 @@ def test_weight_decay_in_front_of_no_argument_is_unsupported_and_never_ignored()
     assert "no argument 'weight_decay', which the case sets to 0.5" in comparison.reason
 
 
-def test_a_class_that_takes_only_numbers_is_unsupported_where_the_case_has_a_schedule():
-    comparison = judged(cell(learning_rate=CHANGING), optimizer("right_tutorial", "MyRMSProp"))["lockstep"]
+def test_a_class_that_takes_only_numbers_has_its_rate_moved_as_the_schedule_says():
+    for comparison in judged(cell(learning_rate=CHANGING, steps=6), optimizer("right_tutorial", "MyRMSProp")).values():
+        assert comparison.verdict in ("IDENTICAL", "ROUNDING")
+
+
+def test_a_class_whose_rate_nobody_can_reach_is_unsupported_where_the_case_has_a_schedule():
+    comparison = judged(cell(learning_rate=CHANGING), optimizer("right_tutorial", "Closure"))["lockstep"]
     assert comparison.verdict == "UNSUPPORTED"
     assert "PiecewiseConstantDecay" in comparison.reason
 

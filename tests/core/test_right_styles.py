@@ -22,7 +22,12 @@ def styles():
     return [name for name, kind in vars(module).items() if inspect.isclass(kind)]
 
 
-RIGHT = [("right", "RMSprop"), ("right_reordered", "RMSprop"), ("right_tutorial", "MyRMSProp")]
+RIGHT = [
+    ("right", "RMSprop"),
+    ("right_reordered", "RMSprop"),
+    ("right_tutorial", "MyRMSProp"),
+    ("right_tutorial", "Closure"),
+]
 RIGHT += [("right_styles", name) for name in styles()]
 
 

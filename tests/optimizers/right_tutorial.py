@@ -14,3 +14,18 @@ class MyRMSProp:
                 self.cache[key] = np.zeros_like(params[key])
             self.cache[key] = self.beta * self.cache[key] + (1 - self.beta) * grads[key] ** 2
             params[key] -= self.lr * grads[key] / np.sqrt(self.cache[key] + self.eps)
+
+
+class Closure:
+    """The constructor makes the function, so that nobody can reach the rate in it."""
+
+    def __init__(self, lr=0.001, beta=0.9, eps=1e-7):
+        cache = {}
+
+        def update(params, grads):
+            for key in params:
+                cache.setdefault(key, np.zeros_like(params[key]))
+                cache[key] = beta * cache[key] + (1 - beta) * grads[key] ** 2
+                params[key] -= lr * grads[key] / np.sqrt(cache[key] + eps)
+
+        self.update = update

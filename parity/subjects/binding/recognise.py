@@ -126,6 +126,19 @@ def _candidates(kind: Callable[..., Any], make: Make, bound: Bound) -> Iterator[
     yield from _stateful(holder)
     for method in _methods(holder):
         yield from _of_call(method, _own(holder, method), bound.owns, bound.takes_gradients, holder)
+    if inspect.isclass(kind) and not bound.owns:
+        yield from _of_constructed(make)
+
+
+def _of_constructed(make: Callable[[], Any]) -> Iterator[Shape]:
+    """Yield the shapes of functions that a constructor makes and keeps: closures over its arguments."""
+    try:
+        made = vars(make())
+    except Exception:  # no instance without more than is known here, or one without a mapping of attributes
+        return
+    for name, function in made.items():
+        if inspect.isfunction(function) and not name.startswith("_"):
+            yield from _of_call(name, parameters_of(function) or [], "")
 
 
 def _stateful(holder: Any) -> Iterator[Shape]:
