@@ -72,6 +72,9 @@ class NumpySubject:
         return taken
 
     def _advance(self, gradients: Tensors) -> None:
+        if self._problem.rotates:
+            # A mapping promises names, neither their order nor which arrays they stand for.
+            self._params = {name: np.array(self._params[name]) for name in gradients}
         if self._functional:
             returned = self._optimizer.step(_locked(self._params), _locked(gradients), self._state)
             if not isinstance(returned, tuple) or len(returned) != 2:

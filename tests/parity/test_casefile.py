@@ -77,6 +77,11 @@ BROKEN: dict[str, tuple[str, str]] = {
     ),
     "unknown kind": (GOOD.replace("'replayed'", "'r'").replace('"replayed"', '"replaid"'), r"kind: received 'replaid'"),
     "unknown generator": (GOOD.replace("zeros", "zero"), r"generator: received 'zero'. Did you mean 'zeros'"),
+    "unknown order": (
+        GOOD.replace("tensors", "order = 'rotated'\ntensors"),
+        r"order: received 'rotated'. Did you mean",
+    ),
+    "order of one": (GOOD.replace("tensors", "order = 'rotating'\ntensors"), r"problem.order: received .*one tensor"),
     "unknown dtype": ("dtype = 'float31'\n" + GOOD, r"dtype: received 'float31'. Did you mean 'float32'\? Allowed"),
     "unknown probe": (GOOD.replace('"rho"', '"roh"'), r"probes: received 'roh'. Did you mean 'rho'"),
     "no probe": (GOOD.replace('"rho"', ""), r"probes: expected list of length >= 1; received \[\]"),
