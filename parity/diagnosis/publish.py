@@ -3,7 +3,6 @@
 import os
 import sys
 from argparse import ArgumentParser
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -95,15 +94,22 @@ def catches(records: list[dict[str, Any]], constructor: str) -> dict[str, dict[s
     return table
 
 
-def _behind(records: list[dict[str, Any]], constructor: str) -> Iterator[tuple[str, str]]:
-    """Yield, for each mistake that was made behind a constructor, the cases that catch it and which variants live."""
-    caught = catches(records, constructor)
-    lives = [(mistake, variant) for mistake, variant, place in survivors(records) if place == constructor]
-    for mistake in dict.fromkeys(record["mistake"] for record in records if record["constructor"] == constructor):
+def constructors(records: list[dict[str, Any]]) -> list[str]:
+    """Return the names of the constructors that mistakes were made behind, Keras' first."""
+    return list(dict.fromkeys(record["constructor"] for record in records))
+
+
+def behind(records: list[dict[str, Any]], constructor: str) -> dict[str, str]:
+    """Return, for each mistake that was made behind a constructor, which cases catch it, and which variants live."""
+    own = [record for record in records if record["constructor"] == constructor]
+    caught, lives = catches(own, constructor), survivors(own)
+    table = {}
+    for mistake in dict.fromkeys(record["mistake"] for record in own):
         cases = sorted(caught.get(mistake, {}))
-        living = [variant for name, variant in lives if name == mistake]
-        text = f"{len(cases)}: {', '.join(cases)}" if cases else "0"
-        yield mistake, text + (f"; **lives: {', '.join(living)}**" if living else "")
+        living = [variant for name, variant, _ in lives if name == mistake]
+        table[mistake] = f"{len(cases)}: {', '.join(cases)}" if cases else "none"
+        table[mistake] += f"; lives: {', '.join(living)}" if living else ""
+    return table
 
 
 def page(document: dict[str, Any]) -> str:
@@ -113,15 +119,15 @@ def page(document: dict[str, Any]) -> str:
         cells = [cell_text(modes[mode]) if mode in modes else "–" for mode in MODES]
         lines.append(f"| `{subject}` | {' | '.join(cells)} |")
     lines += ["", _KILL, "| mistake | caught by |", "| --- | --- |"]
-    keras, *small = dict.fromkeys(record["constructor"] for record in document["kill"])
+    keras, *small = constructors(document["kill"])
     caught = catches(document["kill"], keras)
     for mistake, cases in sorted(caught.items()):
         named = ", ".join(f"**{case}**" if promised else case for case, promised in sorted(cases.items()))
         lines.append(f"| {mistake} | {len(cases)}: {named} |")
     lines += ["", _SMALL, f"| mistake | {' | '.join(small)} |", f"| --- |{' --- |' * len(small)}"]
-    behind = [dict(_behind(document["kill"], name)) for name in small]
+    tables = [behind(document["kill"], name) for name in small]
     for mistake in sorted(caught):
-        lines.append(f"| {mistake} | {' | '.join(texts.get(mistake, '–') for texts in behind)} |")
+        lines.append(f"| {mistake} | {' | '.join(table.get(mistake, '–') for table in tables)} |")
     given = document["circumstances"]
     versions = ", ".join(f"{name} {value}" for name, value in _versions(given))
     lines += ["", f"Measured on {given.get('cpu', 'a processor that was not noted')} with: {versions}."]
