@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from driving import cell, committed, judged
 
+import parity
 from parity.problem.problems import make
 from parity.runner.loop import run_pair
 from parity.subjects.numpy_class import NumpySubject
@@ -101,6 +102,11 @@ def test_state_under_the_name_of_a_tensor_is_right(each):
 @pytest.mark.parametrize("each", CASES, ids=lambda each: each.id)
 def test_state_under_anything_else_diverges(each, kind):
     assert verdicts(each, kind) == {"DIVERGED"}
+
+
+def test_the_text_of_a_failure_points_to_the_order():
+    with pytest.raises(AssertionError, match="look at what this case sets: its tensors in another order, and as other"):
+        parity.assert_parity(ByPosition, cases="rmsprop/order_changes_defaults")
 
 
 @pytest.mark.parametrize("kind", [ByPosition, ById])
