@@ -1,6 +1,7 @@
 """Two optimizers, the same weights, data and hyperparameters: whether they agree, where they part first, and why.
 
-``parity.run(case, subject)`` runs one case against one subject and returns its results;
+``parity.run(case, subject)`` runs one case against one subject and returns its results; ``parity.diagnose(subject)``
+says what an optimizer is and by which choices it differs;
 ``parity.assert_parity(subject, cases)`` fails a test where they diverge; everything else is reached through the command
 line (``parity --help``). Imports are lazy, so that ``import parity`` costs nothing.
 """
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from parity.api import run
     from parity.case.cells import load_cells
     from parity.case.spec import Cell
+    from parity.diagnosis.answer import diagnose
     from parity.errors import ParityError
     from parity.testing.assertion import NothingCompared, NotInParity, assert_parity
     from parity.verdicts.results import Comparison, Pair
@@ -27,12 +29,14 @@ __all__ = [
     "Verdict",
     "__version__",
     "assert_parity",
+    "diagnose",
     "load_cells",
     "run",
 ]
 
 _HOMES = {
     "run": "parity.api",
+    "diagnose": "parity.diagnosis.answer",
     "assert_parity": "parity.testing.assertion",
     "NotInParity": "parity.testing.assertion",
     "NothingCompared": "parity.testing.assertion",
@@ -52,3 +56,8 @@ def __getattr__(name: str) -> Any:
     from importlib import import_module
 
     return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    """Return the public names, so that completion shows them before they are imported."""
+    return sorted(__all__)

@@ -1,7 +1,7 @@
 """The Python API: run one case for a notebook, or many cells against many subjects for a report."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,6 +17,7 @@ from parity.case.rule import DEFAULT, find
 from parity.case.spec import Cell
 from parity.errors import UnsupportedError, UsageError
 from parity.trajectory.golden.place import folder_of, is_golden
+from parity.verdicts.notebook import Picture, html
 from parity.verdicts.results import Comparison, Pair, Run
 from parity.verdicts.verdict import Verdict
 
@@ -55,6 +56,19 @@ class Results:
         """The most severe verdict."""
         return max((pair.verdict for pair in self.pairs), key=lambda verdict: verdict.severity)
 
+    def __len__(self) -> int:
+        return len(self.comparisons)
+
+    def __iter__(self) -> Iterator[Comparison]:
+        return iter(self.comparisons)
+
+    def __getitem__(self, index: int) -> Comparison:
+        return self.comparisons[index]
+
+    def plot(self) -> Picture:
+        """Return a picture of the largest error of each step in parts of its bound, which a notebook shows."""
+        return Picture(self.comparisons)
+
     def frame(self) -> "pd.DataFrame":
         """Return one row for each step, slot and tensor of every comparison; see ``TABLE_COLUMNS`` of the results."""
         import pandas as pd
@@ -67,6 +81,9 @@ class Results:
             if item.table is not None
         ]
         return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+
+    def _repr_html_(self) -> str:
+        return html(self.comparisons)
 
     def __repr__(self) -> str:
         lines = [f"{c.case} {c.subject} {c.gradients} {c.comparison}: {c.verdict}" for c in self.comparisons]
@@ -96,11 +113,11 @@ def run(
     if not callable(subject):
         raise UsageError(f"subject must be a name or a class. Received: {type(subject).__name__}.")
     from parity.runner.loop import run_pair
-    from parity.subjects.numpy_class import NumpySubject, require_methods
+    from parity.subjects.numpy_class import NumpySubject, require_shape
 
     name = name or f"{subject.__module__}:{getattr(subject, '__qualname__', type(subject).__name__)}"
     if isinstance(subject, type):
-        require_methods(subject, name)
+        require_shape(NumpySubject(subject, name))
     entries = known.load()
     return Results([_judged(entries, cell, run_pair(cell, name, NumpySubject(subject, name))) for cell in cells])
 

@@ -25,17 +25,20 @@ class Argument(NamedTuple):
     limits: tuple[float, float] | None = None
 
 
+_RATES = ("lr", "learningRate", "l_rate", "eta", "step_size", "stepsize", "rate", "alpha")
+_MEMORIES = ("rho_val", "rho_", "alpha", "decay_rate", "gamma", "beta", "beta2", "beta_2", "decay", "decay_factor")
+"""Where `lr` is there too, `alpha` is rho; a decay whose default is 0 is that of the rate, and none of them."""
 ARGUMENTS = (
-    Argument("learning_rate", "rate", aliases=("lr", "alpha", "eta", "step_size"), limits=(1e-5, 1e4)),
-    Argument("rho", "fraction", aliases=("decay_rate", "beta", "gamma", "decay"), limits=(0.05, 0.9999)),
+    Argument("learning_rate", "rate", aliases=_RATES, limits=(1e-5, 1e4)),
+    Argument("rho", "fraction", aliases=_MEMORIES, limits=(0.05, 0.9999)),
     Argument("momentum", "fraction", aliases=("mu",), limits=(1e-3, 0.9999)),
-    Argument("epsilon", "non_negative", aliases=("eps",), limits=(1e-14, 1e2)),
+    Argument("epsilon", "non_negative", aliases=("eps", "epsilon_", "fuzz", "smoothing_term"), limits=(1e-14, 1e2)),
     Argument("centered", "flag", aliases=("centred",)),
     Argument("nesterov", "flag"),
     Argument("weight_decay", "non_negative", usual=(0.5, 0.0, 0.004, 1.0, 1e30)),
-    Argument("clipnorm", "positive"),
-    Argument("clipvalue", "positive"),
-    Argument("global_clipnorm", "positive"),
+    Argument("clipnorm", "positive", aliases=("clip_norm",)),
+    Argument("clipvalue", "positive", aliases=("clip_value",)),
+    Argument("global_clipnorm", "positive", aliases=("global_clip_norm",)),
     Argument("use_ema", "flag"),
     Argument("ema_momentum", "fraction"),
     Argument("ema_overwrite_frequency", "count"),

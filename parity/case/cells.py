@@ -14,14 +14,13 @@ import msgspec
 
 from parity.case.check import check
 from parity.case.error import explain, shown
+from parity.case.matrix import Combination
 from parity.case.rule import DEFAULT
-from parity.case.spec import CASES, CaseFile, Cell, Mlp, case_file
-from parity.case.tomlfile import read_toml, show_path
+from parity.case.spec import CASES, CaseFile, Cell, Mlp, case_file, rule_schema
+from parity.case.tomlfile import TomlFile, read_toml, show_path
 from parity.errors import ParityError, SpecError, UsageError, did_you_mean
 
 MAX_CELLS = 2_000
-
-_TAGS = ("schedule", "kind", "generator")
 
 
 def select(patterns: Iterable[str], root: Path | None = None) -> list[Cell]:
@@ -86,9 +85,9 @@ def _scan(root: Path) -> tuple[list[Cell], list[ParityError]]:
     broken: list[ParityError] = []
     for path in case_paths(root):
         try:
-            document = read_toml(path)
-            if "experiment" not in document and "known" not in document:
-                cells += _cells(document, path, root)
+            file = read_toml(path)
+            if "experiment" not in file.table and "known" not in file.table:
+                cells += _cells(file, path, root)
         except SpecError as error:
             broken.append(error)
     return cells, broken
@@ -143,41 +142,41 @@ def fits(name: str, pattern: str) -> bool:
     return name.endswith(last) and len(name) - len(last) >= position
 
 
-def _cells(document: dict[str, Any], path: Path, root: Path) -> list[Cell]:
+def _cells(file: TomlFile, path: Path, root: Path) -> list[Cell]:
     """Check the file as it stands by its types, and each combination of its matrix by everything."""
-    where, real = show_path(path), os.path.realpath(path)
-    base = _decode(document, where, os.path.dirname(real))
+    real = os.path.realpath(path)
+    folder = os.path.dirname(real)
+    base = _decode(file.table, Combination(file, {}), folder)
     prefix = _prefix(real, root)
     if prefix is not None and base.id != path.stem:
-        raise SpecError(f"{where}: id: received {base.id!r}; a case below cases/ has its file's name: {path.stem!r}.")
+        text = f"received {base.id!r}; a case below cases/ has its file's name: {path.stem!r}."
+        raise file.mistake(f"id: {text}", ("id",))
     count = math.prod(len(values) for values in base.matrix.values())
     if count > MAX_CELLS:
-        raise SpecError(f"{where}: matrix: spans {count} cells; allowed: at most {MAX_CELLS}.")
-    plain = {key: value for key, value in document.items() if key != "matrix"}
+        raise file.mistake(f"matrix: spans {count} cells; allowed: at most {MAX_CELLS}.", ("matrix",))
     cells = []
     for values in itertools.product(*base.matrix.values()):
-        row = dict(zip(base.matrix, values, strict=True))
-        label = ",".join(_label(key, value) for key, value in row.items())
-        place = f"{where} [{label}]" if row else where
-        case = _decode(_changed(plain, row, place), place, os.path.dirname(real)) if row else base
-        check(case, place)
-        cells.append(_cell(case, f"{prefix or ''}{base.id}", label, real))
+        row = Combination(file, dict(zip(base.matrix, values, strict=True)))
+        case = _decode(row.document(), row, folder) if row.values else base
+        check(case, row.refuse)
+        cells.append(_cell(case, f"{prefix or ''}{base.id}", row.label, real))
     for identity, times in Counter(cell.id for cell in cells).items():
         if times > 1:
-            raise SpecError(f"{where}: matrix: {times} combinations have the id {identity!r}; vary their values.")
+            text = f"{times} combinations have the id {identity!r}; vary their values."
+            raise file.mistake(f"matrix: {text}", ("matrix",))
     return cells
 
 
-def _decode(document: Mapping[str, Any], where: str, folder: str) -> CaseFile:
-    rule = document.get("rule", DEFAULT)
+def _decode(document: Mapping[str, Any], row: Combination, folder: str) -> CaseFile:
+    # What is no text is refused with all else that a case must not hold.
+    rule = document["rule"] if isinstance(document.get("rule"), str) else DEFAULT
     try:
-        # What is no text is refused with all else that a case must not hold.
-        kind = case_file(rule if isinstance(rule, str) else DEFAULT, folder)
-        return msgspec.convert(document, kind, strict=True)
+        return msgspec.convert(document, case_file(rule, folder), strict=True)
     except SpecError as error:
-        raise SpecError(f"{where}: {error}") from error
+        raise row.mistake(str(error), ("rule",)) from error
     except msgspec.ValidationError as error:
-        raise SpecError(f"{where}: {explain(str(error), document, folder)}") from error
+        keys, message = explain(str(error), document, rule_schema(rule, folder), "cases/README.md describes every key.")
+        raise row.mistake(message, keys) from error
 
 
 def _cell(case: CaseFile, name: str, label: str, path: str) -> Cell:
@@ -206,41 +205,6 @@ def _steps(case: CaseFile) -> int:
     if case.steps is None and isinstance(case.problem, Mlp):
         return (case.epochs or 1) * math.ceil(case.problem.examples / case.problem.batch_size)
     return case.steps or 1
-
-
-def _changed(document: Mapping[str, Any], row: Mapping[str, Any], where: str) -> Mapping[str, Any]:
-    for key, value in row.items():
-        document = _set(document, key.split("."), value, f"{where}: matrix: {shown(key)}")
-    return document
-
-
-def _set(document: Mapping[str, Any], keys: list[str], value: Any, where: str) -> dict[str, Any]:
-    """Return the document with one key changed; a table is merged, unless its kind makes it another table."""
-    head, *rest = keys
-    if head in ("id", "summary", "matrix"):
-        raise SpecError(f'{where} cannot vary; allowed: every other key of a case, such as "hyperparameters.rho".')
-    old = document.get(head, {})
-    if rest:
-        if not isinstance(old, Mapping):
-            raise SpecError(f"{where} names no table: {head!r} is {shown(old)} here.")
-        return {**document, head: _set(old, rest, value, where)}
-    merges = isinstance(value, Mapping) and isinstance(old, Mapping) and not any(tag in value for tag in _TAGS)
-    return {**document, head: {**old, **value} if merges else value}
-
-
-def _label(key: str, value: Any) -> str:
-    """Return the readable part of an id: ``float16``, ``momentum=0.9``, or a table's tag or its numbers."""
-    short = key.rpartition(".")[2]
-    if isinstance(value, Mapping):
-        tags = [str(value[tag]) for tag in _TAGS if tag in value]
-        return "+".join(tags or [_label(name, inner) for name, inner in value.items()]) or "defaults"
-    return _plain(value) if isinstance(value, str) else f"{short}={_plain(value)}"
-
-
-def _plain(value: Any) -> str:
-    text = "+".join(map(_plain, value)) if isinstance(value, list) else str(value)
-    text = text.lower() if isinstance(value, bool) else text
-    return re.sub(r"[^A-Za-z0-9_.+-]", "_", text)[:60]
 
 
 def _prefix(path: str, root: Path) -> str | None:

@@ -2,10 +2,9 @@
 
 import math
 import re
-from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
-from parity.case.error import shown
+from parity.case.error import Keys, shown
 from parity.case.spec import (
     MAX_ELEMENTS,
     CaseFile,
@@ -24,19 +23,20 @@ MAX_TENSORS = 1_000
 LARGEST = {"float64": 1.7976931348623157e308, "float32": 3.4028234e38, "bfloat16": 3.3895313e38, "float16": 65504.0}
 INPUTS_AND_CLASSES = {"mnist_first_1000": (784, 10)}
 
-Refuse = Callable[[str, str], SpecError]
+
+class Refuse(Protocol):
+    """Makes the error of a key from what was received and what is allowed."""
+
+    def __call__(self, keys: Keys, text: str, *others: Keys) -> SpecError:
+        """Return it, with the line of the key, or of the first of the ``others`` where the case leaves the key out."""
 
 
-def check(case: CaseFile, where: str) -> None:
+def check(case: CaseFile, refuse: Refuse) -> None:
     """Refuse what types alone cannot: words, pairs of keys, and sizes that do not go together.
 
     Raises:
-        SpecError: with `where` (the file, and the cell of its matrix), the key, what was received and what is allowed.
+        SpecError: the one that ``refuse`` made.
     """
-
-    def refuse(key: str, text: str) -> SpecError:
-        return SpecError(f"{where}: {key}: {text}")
-
     _check_words(case, refuse)
     _check_length(case, refuse)
     _check_files(case, refuse)
@@ -45,51 +45,61 @@ def check(case: CaseFile, where: str) -> None:
     else:
         _check_tensors(case, case.problem, refuse)
     _check_source(case, refuse)
-    _check_hyperparameters(case.hyperparameters, lambda key, text: refuse(f"hyperparameters.{key}", text))
-    _check_learning_rate(
-        case.hyperparameters, lambda key, text: refuse(f"hyperparameters.learning_rate.{key}".rstrip("."), text)
-    )
+    _check_hyperparameters(case.hyperparameters, _within(refuse, "hyperparameters"))
+    _check_learning_rate(case.hyperparameters, _within(refuse, "hyperparameters", "learning_rate"))
+
+
+def _within(refuse: Refuse, *table: str) -> Refuse:
+    """Return what refuses keys that are told from a table on."""
+
+    def inside(keys: Keys, text: str, *others: Keys) -> SpecError:
+        return refuse((*table, *keys), text, *((*table, *other) for other in others))
+
+    return inside
 
 
 def _check_words(case: CaseFile, refuse: Refuse) -> None:
     for word in case.probes:
         if word not in MISTAKES:
             hint = did_you_mean(word, list(MISTAKES))
-            raise refuse("probes", f"received {shown(word)}.{hint} Allowed: {', '.join(sorted(MISTAKES))}.")
+            raise refuse(("probes",), f"received {shown(word)}.{hint} Allowed: {', '.join(sorted(MISTAKES))}.")
     for key in ("probes", "comparisons"):
         words = getattr(case, key)
         if len(set(words)) < len(words):
-            raise refuse(key, f"received {shown(words)}; name each at most once.")
+            raise refuse((key,), f"received {shown(words)}; name each at most once.")
 
 
 def _check_length(case: CaseFile, refuse: Refuse) -> None:
-    if (case.steps is None) == (case.epochs is None):
-        raise refuse("steps, epochs", f"received {'neither' if case.steps is None else 'both'}; give exactly one.")
+    if case.steps is None and case.epochs is None:
+        raise refuse(("steps",), "missing, and epochs too; give exactly one of them.")
+    if case.steps is not None and case.epochs is not None:
+        raise refuse(("epochs",), "received together with steps; give exactly one of them.")
     if case.epochs is not None and not isinstance(case.problem, Mlp):
-        raise refuse("epochs", f"received {case.epochs}; only problem.kind = 'mlp' has epochs: give steps instead.")
+        raise refuse(("epochs",), f"received {case.epochs}; only problem.kind = 'mlp' has epochs: give steps instead.")
 
 
 def _check_files(case: CaseFile, refuse: Refuse) -> None:
-    pairs: list[tuple[str, str, bool, str | None]] = [
-        ("weights", case.weights.kind, case.weights.kind == "file", case.weights.file)
+    pairs: list[tuple[str, str, str, bool, str | None]] = [
+        ("weights", "kind", case.weights.kind, case.weights.kind == "file", case.weights.file)
     ]
     if isinstance(case.problem, Replayed):
         recorded = case.problem.generator == "recorded"
-        pairs.append(("problem", case.problem.generator, recorded, case.problem.file))
-    for table, word, needs_file, file in pairs:
+        pairs.append(("problem", "generator", case.problem.generator, recorded, case.problem.file))
+    for table, key, word, needs_file, file in pairs:
         if needs_file and file is None:
-            raise refuse(f"{table}.file", f"missing; {word!r} needs the path of an NPZ file, relative to the case.")
+            text = f"missing; {word!r} needs the path of an NPZ file, relative to the case."
+            raise refuse((table, "file"), text, (table, key))
         if file is not None and not needs_file:
-            raise refuse(f"{table}.file", f"received {shown(file)}, which {word!r} does not read: remove it.")
+            raise refuse((table, "file"), f"received {shown(file)}, which {word!r} does not read: remove it.")
         if getattr(getattr(case, table), "non_finite", False) and not needs_file:
-            raise refuse(f"{table}.non_finite", f"received true; {word!r} makes finite numbers: remove it.")
+            raise refuse((table, "non_finite"), f"received true; {word!r} makes finite numbers: remove it.")
     if isinstance(case.problem, Replayed):
         _check_sparse(case.problem, refuse)
 
 
 def _check_sparse(problem: Replayed, refuse: Refuse) -> None:
     for name, rows in problem.sparse.items():
-        key, shape = f"problem.sparse.{name}", problem.tensors.get(name)
+        key, shape = ("problem", "sparse", name), problem.tensors.get(name)
         if problem.generator != "recorded":
             raise refuse(key, f"received {shown(rows)}; only the generator 'recorded' has rows: remove it.")
         if not shape:
@@ -104,37 +114,35 @@ def _check_tensors(case: CaseFile, problem: Replayed | Quadratic, refuse: Refuse
     sizes = [math.prod(shape) for shape in problem.tensors.values()]
     if not recorded and not any(sizes):
         received = "only empty tensors" if sizes else "none"
-        raise refuse("problem.tensors", f"received {received}; give at least one, such as {{ kernel = [4, 8] }}.")
+        raise refuse(("problem", "tensors"), f"received {received}; give at least one, such as {{ kernel = [4, 8] }}.")
     if len(sizes) > MAX_TENSORS:
-        raise refuse("problem.tensors", f"received {len(sizes)} tensors; allowed: at most {MAX_TENSORS}.")
+        raise refuse(("problem", "tensors"), f"received {len(sizes)} tensors; allowed: at most {MAX_TENSORS}.")
     if sum(sizes) > MAX_ELEMENTS:
-        raise refuse("problem.tensors", f"received {sum(sizes)} elements; allowed: at most {MAX_ELEMENTS}.")
+        raise refuse(("problem", "tensors"), f"received {sum(sizes)} elements; allowed: at most {MAX_ELEMENTS}.")
     if getattr(problem, "order", "fixed") == "rotating" and not recorded and len(sizes) < 2:
-        raise refuse("problem.order", "received 'rotating' with one tensor, which has one order: remove it.")
+        raise refuse(("problem", "order"), "received 'rotating' with one tensor, which has one order: remove it.")
     work = sum(sizes) * (case.steps or 1)
     if work > MAX_ELEMENT_STEPS:
-        raise refuse("steps", f"received {case.steps}: {work} element-steps; allowed: at most {MAX_ELEMENT_STEPS}.")
+        raise refuse(("steps",), f"received {case.steps}: {work} element-steps; allowed: at most {MAX_ELEMENT_STEPS}.")
     if problem.low > problem.high:
-        raise refuse(
-            "problem.low", f"received {problem.low}, above problem.high = {problem.high}; allowed: at most it."
-        )
+        text = f"received {problem.low}, above problem.high = {problem.high}; allowed: at most it."
+        raise refuse(("problem", "low"), text, ("problem", "high"))
     if problem.high > LARGEST[case.dtype]:
         largest = LARGEST[case.dtype]
-        raise refuse("problem.high", f"received {problem.high}; {case.dtype} holds numbers up to {largest}.")
+        raise refuse(("problem", "high"), f"received {problem.high}; {case.dtype} holds numbers up to {largest}.")
 
 
 def _check_network(problem: Mlp, refuse: Refuse) -> None:
     inputs, classes = INPUTS_AND_CLASSES[problem.data]
     if problem.layers[0] > inputs or problem.layers[-1] != classes:
         received, allowed = shown(problem.layers), f"at most {inputs} inputs and {classes} outputs"
-        raise refuse("problem.layers", f"received {received}; {problem.data} allows {allowed}.")
+        raise refuse(("problem", "layers"), f"received {received}; {problem.data} allows {allowed}.")
     parameters = sum((fan_in + 1) * out for fan_in, out in zip(problem.layers, problem.layers[1:], strict=False))
     if parameters > MAX_ELEMENTS:
-        raise refuse("problem.layers", f"received {parameters} parameters; allowed: at most {MAX_ELEMENTS}.")
+        raise refuse(("problem", "layers"), f"received {parameters} parameters; allowed: at most {MAX_ELEMENTS}.")
     if problem.batch_size > problem.examples:
-        raise refuse(
-            "problem.batch_size", f"received {problem.batch_size}; allowed: at most examples = {problem.examples}."
-        )
+        text = f"received {problem.batch_size}; allowed: at most examples = {problem.examples}."
+        raise refuse(("problem", "batch_size"), text)
 
 
 def _check_source(case: CaseFile, refuse: Refuse) -> None:
@@ -142,7 +150,7 @@ def _check_source(case: CaseFile, refuse: Refuse) -> None:
     if replayed != (case.gradients == "replayed"):
         kind, allowed = ("replayed", "'replayed'") if replayed else (_kind(case.problem), "'shared' or 'computed'")
         received = f"received {case.gradients!r}"
-        raise refuse("gradients", f"{received}; problem.kind = {kind!r} allows {allowed}.")
+        raise refuse(("gradients",), f"{received}; problem.kind = {kind!r} allows {allowed}.", ("problem", "kind"))
 
 
 def _kind(problem: Any) -> str:
@@ -152,18 +160,18 @@ def _kind(problem: Any) -> str:
 def _check_hyperparameters(given: Hyperparameters, refuse: Refuse) -> None:
     clips = [name for name in ("clipnorm", "clipvalue", "global_clipnorm") if getattr(given, name) is not None]
     if len(clips) > 1:
-        raise refuse(clips[1], f"received together with {clips[0]}; Keras allows one of them: remove the other.")
+        raise refuse((clips[1],), f"received together with {clips[0]}; Keras allows one of them: remove the other.")
     if not given.use_ema and (given.ema_overwrite_frequency is not None or given.ema_momentum != 0.99):
         key = "ema_momentum" if given.ema_overwrite_frequency is None else "ema_overwrite_frequency"
-        raise refuse(key, f"received {getattr(given, key)}; has no effect without use_ema = true: set that too.")
+        raise refuse((key,), f"received {getattr(given, key)}; has no effect without use_ema = true: set that too.")
     if given.exclude_from_weight_decay and given.weight_decay is None:
-        raise refuse("exclude_from_weight_decay", "has no effect without weight_decay: set that too.")
+        raise refuse(("exclude_from_weight_decay",), "has no effect without weight_decay: set that too.")
     for pattern in given.exclude_from_weight_decay:
         try:
             re.compile(pattern)
         except (re.error, RecursionError, OverflowError) as error:
             text = f"received {shown(pattern)}, which is no regular expression: {error}."
-            raise refuse("exclude_from_weight_decay", text) from error
+            raise refuse(("exclude_from_weight_decay",), text) from error
 
 
 def _check_learning_rate(given: Hyperparameters, refuse: Refuse) -> None:
@@ -171,9 +179,10 @@ def _check_learning_rate(given: Hyperparameters, refuse: Refuse) -> None:
     if isinstance(rate, PiecewiseConstantDecay):
         if len(rate.values) != len(rate.boundaries) + 1:
             count = len(rate.boundaries)
-            raise refuse("values", f"received {len(rate.values)} for {count} boundaries; allowed: {count + 1}.")
+            raise refuse(("values",), f"received {len(rate.values)} for {count} boundaries; allowed: {count + 1}.")
         if any(after <= before for before, after in zip(rate.boundaries, rate.boundaries[1:], strict=False)):
-            raise refuse("boundaries", f"received {shown(rate.boundaries)}; each must be above the one before.")
+            raise refuse(("boundaries",), f"received {shown(rate.boundaries)}; each must be above the one before.")
     if isinstance(rate, CosineDecay) and (rate.warmup_target is None) != (rate.warmup_steps == 0):
         received = f"received {rate.warmup_steps} with warmup_target = {rate.warmup_target}"
-        raise refuse("warmup_steps", f"{received}; a warm-up needs both, at least 1 step and a target.")
+        text = f"{received}; a warm-up needs both, at least 1 step and a target."
+        raise refuse(("warmup_steps",), text, ("warmup_target",))

@@ -7,9 +7,9 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
+from parity.case.error import dotted, explain
 from parity.case.spec import CASES
-from parity.case.tomlfile import read_toml, show_path
-from parity.errors import SpecError
+from parity.case.tomlfile import read_toml
 from parity.verdicts.results import Comparison, Pair
 from parity.verdicts.verdict import Verdict
 
@@ -45,15 +45,18 @@ def load(path: Path = PATH) -> list[Known]:
     """
     if not path.exists():
         return []
+    file = read_toml(path)
     try:
-        entries = msgspec.convert(read_toml(path), _File).divergence
+        entries = msgspec.convert(file.table, _File).divergence
     except msgspec.ValidationError as error:
-        raise SpecError(
-            f"{show_path(path)}: {error}. Each entry has case, subject, verdict, reason and link."
-        ) from error
-    for entry in entries:
+        more = "Each entry has case, subject, verdict, reason and link."
+        keys, message = explain(str(error), file.table, msgspec.json.schema(_File), more)
+        raise file.mistake(message, keys) from error
+    for number, entry in enumerate(entries):
         if entry.verdict not in Verdict.__members__ or not Verdict[entry.verdict].fails:
-            raise SpecError(f"{show_path(path)}: verdict: received {entry.verdict!r}; allowed: a verdict that fails.")
+            keys = ("divergence", number, "verdict")
+            text = f"received {entry.verdict!r}; allowed: a verdict that fails, such as DIVERGED."
+            raise file.mistake(f"{dotted(keys)}: {text}", keys)
     return entries
 
 

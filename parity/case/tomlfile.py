@@ -1,14 +1,15 @@
-"""A TOML file in, a plain table out: whatever is wrong with the file itself is refused here, in one message."""
+"""A TOML file in, its table and text out: whatever is wrong with the file itself is refused here, in one message."""
 
 import math
 import os
 import re
 import stat
 import tomllib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from parity.case.error import printable
+from parity.case.error import Keys, dotted, printable
 from parity.errors import SpecError
 
 # tomllib needs time quadratic in the parts of a dotted key, so that a megabyte of them takes an hour.
@@ -19,13 +20,32 @@ MAX_DEPTH = 16
 _LONG_KEY = re.compile(rf"""(?<![\w"'-])(?:[\w"'-]+[ \t]*\.[ \t]*){{{MAX_KEY_PARTS}}}""")
 
 
-def read_toml(path: Path) -> dict[str, Any]:
-    """Return the table that a TOML file holds: finite numbers only, and nothing that takes forever to read.
+@dataclass(frozen=True, slots=True)
+class TomlFile:
+    """A TOML file that was read: its ``table``, and the ``text`` that says on which line each key of it stands."""
+
+    where: str
+    text: str
+    table: dict[str, Any]
+
+    def mistake(self, message: str, *ways: Keys, cell: str = "") -> SpecError:
+        """Return the error of a mistake at the first of some keys, with its line, and with the cell that it concerns.
+
+        A key that is absent has the line of the table around it; what is absent at the top level has none.
+        """
+        from parity.case.lines import line_of
+
+        line = line_of(self.text, *ways)
+        return SpecError(f"{self.where}{f':{line}' if line else ''}{f' [{cell}]' if cell else ''}: {message}")
+
+
+def read_toml(path: Path) -> TomlFile:
+    """Read a TOML file: finite numbers only, and nothing that takes forever to read.
 
     Raises:
         SpecError: the file is missing, too large, not UTF-8, not TOML, nested too deeply, or holds NaN or infinity.
     """
-    where = show_path(path)
+    where, text = show_path(path), ""
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
@@ -33,35 +53,46 @@ def read_toml(path: Path) -> dict[str, Any]:
         if status.st_size > MAX_FILE_BYTES:
             raise SpecError(f"{where}: received {status.st_size} bytes; allowed: at most {MAX_FILE_BYTES} for a case.")
         text = path.read_text(encoding="utf-8-sig")  # Windows editors write a byte order mark
-        if _LONG_KEY.search(text):
-            raise SpecError(f"{where}: a key of {MAX_KEY_PARTS} or more parts; no case has keys that deep.")
-        document = tomllib.loads(text)
+        if long := _LONG_KEY.search(text):
+            line = text.count("\n", 0, long.start()) + 1
+            raise SpecError(f"{where}:{line}: a key of {MAX_KEY_PARTS} or more parts; no case has keys that deep.")
+        file = TomlFile(where, text, tomllib.loads(text))
     except OSError as error:
         raise SpecError(f"{where}: cannot be read: {error.strerror}. `parity list` shows the cases.") from error
     except UnicodeDecodeError as error:
-        raise SpecError(f"{where}: byte {error.start} is not UTF-8; a case is a TOML file in UTF-8.") from error
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise SpecError(f"{where}:{line}: byte {error.start} is not UTF-8; a case is a TOML file in UTF-8.") from error
     except RecursionError as error:
         raise SpecError(f"{where}: nested too deeply; no case needs more than {MAX_DEPTH} levels.") from error
     except ValueError as error:
-        raise SpecError(f"{where}: not valid TOML: {printable(str(error))}. See https://toml.io/en/v1.0.0.") from error
-    _refuse_unusable(document, where)
-    return document
+        place = f"{where}{_line(str(error), text)}"
+        raise SpecError(f"{place}: not valid TOML: {printable(str(error))}. See https://toml.io/en/v1.0.0.") from error
+    _refuse_unusable(file)
+    return file
 
 
-def _refuse_unusable(document: dict[str, Any], where: str) -> None:
+def _line(message: str, text: str) -> str:
+    """Return the line that tomllib names, as ``:12``; nothing where it names none."""
+    named = re.search(r"\(at line (\d+), column \d+\)$", message)
+    if message.endswith("(at end of document)"):
+        return f":{max(len(text.splitlines()), 1)}"
+    return f":{named[1]}" if named else ""
+
+
+def _refuse_unusable(file: TomlFile) -> None:
     """Refuse NaN, infinity and bottomless nesting, before anything walks through the document by recursion."""
-    waiting: list[tuple[tuple[str, ...], Any]] = [((), document)]
+    waiting: list[tuple[Keys, Any]] = [((), file.table)]
     while waiting:
         keys, value = waiting.pop()
-        key = printable(".".join(keys))
         if len(keys) > MAX_DEPTH:
-            raise SpecError(f"{where}: {key[:40]}…: nested too deeply; allowed: {MAX_DEPTH} levels.")
+            message = f"{dotted(keys)[:40]}…: nested too deeply; allowed: {MAX_DEPTH} levels."
+            raise file.mistake(message, keys)
         if isinstance(value, float) and not math.isfinite(value):
-            raise SpecError(f"{where}: {key}: received {value}; allowed: a finite number.")
+            raise file.mistake(f"{dotted(keys)}: received {value}; allowed: a finite number.", keys)
         if isinstance(value, dict):
             waiting += [((*keys, name), child) for name, child in value.items()]
         elif isinstance(value, list):
-            waiting += [((*keys, str(index)), child) for index, child in enumerate(value)]
+            waiting += [((*keys, index), child) for index, child in enumerate(value)]
 
 
 def show_path(path: Path) -> str:

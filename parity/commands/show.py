@@ -16,6 +16,8 @@ from parity.case.spec import Cell
 from parity.report.catch import blind, sentence, share, total, weakest
 from parity.report.facts import LOOKS, Facts, failure_text, headline
 from parity.report.numbers import clean, many, short
+from parity.subjects import is_users
+from parity.subjects.binding import words
 from parity.verdicts.results import Comparison, Run
 from parity.verdicts.verdict import Verdict
 
@@ -33,7 +35,7 @@ def show(run: Run, cells: list[Cell], arguments: Namespace) -> None:
             for line in _steps(item):
                 print(line)
     console.print(_table(facts))
-    for line in _catches(facts):
+    for line in (*_catches(facts), *_bindings(facts)):
         print(f"\n{line}")
     again = {cell.id: pattern_of(cell) for cell in cells}
     alike = Counter((item.subject, item.reason) for item in facts.comparisons if item.outcome is Verdict.FAILED)
@@ -58,6 +60,13 @@ def _catches(facts: Facts) -> Iterator[str]:
     if unseen := [weakest(item.catch) for item in blind(facts.comparisons)]:
         slots = ", ".join(sorted({least[0] for least in unseen if least}))
         yield f"weak bounds in {many(len(unseen), 'comparison')}: most steps of a slot could double unseen ({slots})"
+
+
+def _bindings(facts: Facts) -> Iterator[str]:
+    """Yield how each person's own subject was driven and what it was passed."""
+    known = {pair.subject: pair.circumstances for pair in facts.pairs if is_users(pair.subject)}
+    for subject, circumstances in known.items():
+        yield from (f"{clean(subject)}: {clean(line)}" for line in words.lines(circumstances))
 
 
 def _is_plain_absence(item: Comparison) -> bool:

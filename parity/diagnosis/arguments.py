@@ -19,13 +19,13 @@ class Move(NamedTuple):
     """Arguments at other values than the search had, and the dtype of the weights."""
 
     given: dict[str, Any]
-    dtype: str = "float32"
+    dtype: str = ""
 
     @property
     def label(self) -> str:
         """What a report calls it: ``rho = 0.5``, ``float64 weights``."""
         words = [f"{name} = {value}" for name, value in self.given.items()]
-        return ", ".join(words) if self.dtype == "float32" else f"{self.dtype} weights"
+        return ", ".join(words) if not self.dtype else f"{self.dtype} weights"
 
     @property
     def mode(self) -> str:
@@ -101,7 +101,12 @@ class Checked:
 
 
 def checked(
-    make: Make, members: Sequence[Member], exact: bool, modes: Sequence[str], said: Callable[[Exception], str]
+    make: Make,
+    members: Sequence[Member],
+    exact: bool,
+    modes: Sequence[str],
+    said: Callable[[Exception], str],
+    dtype: str = "float32",
 ) -> Checked:
     """Move every argument that the subject takes and keep the members that reproduce it.
 
@@ -111,13 +116,14 @@ def checked(
         exact: whether they fit to the bit, so that a move on which they differ would tell them apart.
         modes: the modes that they are for; moves of others are left out.
         said: turns what a subject raised into words.
+        dtype: that of the weights that were searched on; only from float32 on are other dtypes tried.
     """
     result = Checked(list(members))
     for move in MOVES:
-        if move.mode not in modes:
+        if move.mode not in modes or (move.dtype and dtype != "float32"):
             continue
         try:
-            seen = run(make, probe_of(move))
+            seen = run(make, probe_of(move, dtype))
         except AbsentArgumentError as error:
             result.absent[error.argument] = None
         except UnsupportedError as error:
@@ -129,16 +135,17 @@ def checked(
                 _judge(result, move, seen)
                 continue
             result.lacks[move.label] = "; ".join(f"{what} is {dtype}" for what, dtype in seen.strange.items())
-        if exact and result.missing is None and _parts(result.members, probe_of(move)):
+        if exact and result.missing is None and _parts(result.members, probe_of(move, dtype)):
             result.missing = move.label
     return result
 
 
-def probe_of(move: Move) -> Probe:
+def probe_of(move: Move, dtype: str = "float32") -> Probe:
     """Return the probe of a move: weights that are not zero where something in it acts on them."""
-    plain = first_probe(move.dtype)
-    weights = probe("plain", scheduled=False, dtype=move.dtype).weights if "weight_decay" in move.given else None
-    given = msgspec.structs.replace(hyperparameters()(), **move.given)
+    kind = move.dtype or dtype
+    plain = first_probe(kind)
+    weights = probe("plain", scheduled=False, dtype=kind).weights if "weight_decay" in move.given else None
+    given = msgspec.structs.replace(plain.hyperparameters, **move.given)
     return Probe(move.label, move.mode, given, plain.weights if weights is None else weights, plain.gradients)
 
 

@@ -1,9 +1,10 @@
 """What no formula can explain: chance, state outside the instance, inputs that are written to."""
 
-from collections.abc import Callable, Mapping
-from typing import Any
-
-import numpy as np
+import ast
+import inspect
+import textwrap
+from collections.abc import Callable
+from typing import Any, Final
 
 from parity.diagnosis.findings import Finding
 from parity.diagnosis.observe import Make, Observation, observe
@@ -13,34 +14,21 @@ from parity.subjects.numpy_class import NumpySubject
 
 
 class Watched:
-    """A maker of instances that notes what a tutorial's ``update`` does to its gradients."""
+    """A maker of instances that notes what they do to the gradients that they are handed."""
 
     def __init__(self, make: Make, name: str) -> None:
         self.written: list[str] = []
         adapter = make()
-        self.kind: Callable[..., Any] | None = adapter._kind if isinstance(adapter, NumpySubject) else None
-        self._name, self._make = name, make
+        self.kind: Callable[..., Any] | None = adapter.kind if isinstance(adapter, NumpySubject) else None
+        self.name, self._make = name, make
 
     def __call__(self) -> Any:
         """Return a fresh adapter over the same class, so that what a class keeps between instances is kept."""
         if self.kind is None:
             return self._make()
-        watched = not callable(getattr(self.kind, "step", None)) and isinstance(self.kind, type)
-        return NumpySubject(_watching(self.kind, self.written) if watched else self.kind, self._name)
-
-
-def _watching(kind: Any, written: list[str]) -> Any:
-    def update(self: Any, params: Mapping[str, Any], grads: Mapping[str, Any]) -> Any:
-        before = {name: array.copy() for name, array in grads.items()}
-        returned = kind.update(self, params, grads)
-        for name, array in before.items():
-            changed = np.flatnonzero(array != grads.get(name, array))
-            if len(changed) and not written:
-                old, new = array.flat[changed[0]], grads[name].flat[changed[0]]
-                written.append(f"update wrote into the gradient of {name}: {old!s} became {new!s}")
-        return returned
-
-    return type(kind.__name__, (kind,), {"update": update, "__module__": kind.__module__})
+        subject = NumpySubject(self.kind, self.name)
+        subject.written = self.written
+        return subject
 
 
 def run(make: Make, probe: Probe, seed: int = 0) -> Observation:
@@ -60,6 +48,27 @@ def misbehaviour(make: Watched, probe: Probe, first: Observation) -> tuple[Findi
     if found is None:
         return None
     return Finding.GLOBAL_STATE if found.outside else Finding.NONDETERMINISTIC, found.says
+
+
+def made_in_float64(kind: Any) -> str:
+    """Return the line of a class that makes arrays without the dtype of the weights, empty if none is seen."""
+    try:
+        lines, first = inspect.getsourcelines(kind)
+        tree = ast.parse(textwrap.dedent("".join(lines)))
+    except (OSError, TypeError, SyntaxError):
+        return ""
+    for node in ast.walk(tree):
+        name = node.func.attr if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) else ""
+        if name in _WIDE and isinstance(node, ast.Call) and not any(word.arg == "dtype" for word in node.keywords):
+            if len(node.args) > _WIDE[name]:
+                continue
+            said = f"np.{name} without a dtype makes float64, whatever the weights are; np.{name}_like keeps theirs"
+            return f"line {first + node.lineno - 1}: {said}"
+    return ""
+
+
+_WIDE: Final = {"zeros": 1, "ones": 1, "empty": 1, "full": 2}
+"""What makes an array without a dtype, and how many arguments come before that."""
 
 
 def wrote_into_inputs(error: Exception) -> bool:

@@ -9,14 +9,15 @@ import numpy as np
 
 from parity.case.spec import Cell
 from parity.diagnosis.arguments import BITS, OTHERWISE, ROUNDING, Checked, checked
-from parity.diagnosis.behaviour import Watched, misbehaviour, run, wrote_into_inputs
+from parity.diagnosis.behaviour import Watched, made_in_float64, misbehaviour, run, wrote_into_inputs
 from parity.diagnosis.findings import Diagnosis, Explanation, Finding
 from parity.diagnosis.member import Member, bound_ratio, equal_bits, step_error
 from parity.diagnosis.observe import Make, Observation
-from parity.diagnosis.probes import MODES, first_probe, of_cell, probe
+from parity.diagnosis.probes import MODES, ProbeProblem, first_probe, of_cell, probe
 from parity.diagnosis.search import Found, extended, likely_rounding, nearest, search, within
 from parity.errors import AbsentArgumentError, NotInstalledError, UnsupportedError, one_line
 from parity.reference.switches import BY_NAME
+from parity.subjects.numpy_class import NumpySubject
 
 _HELD_BACK = (1, 2, 3, 4)
 _MOST_TIES = 12
@@ -31,7 +32,19 @@ def diagnose(make: Make, name: str, cells: Sequence[Cell] = ()) -> Diagnosis:
         cells: cases on which the answer is checked too, as far as their gradients are replayed.
     """
     found = _diagnosed(make, name)
-    return replace(found, cases=on_cases(make, found.explanations, cells))
+    return replace(found, cases=on_cases(make, found.explanations, cells), binding=_binding(make))
+
+
+def _binding(make: Make) -> dict[str, str]:
+    """Return how a person's own optimizer is driven and what it is passed."""
+    try:
+        adapter = make()
+        if not isinstance(adapter, NumpySubject):
+            return {}
+        adapter.open(ProbeProblem(first_probe()))
+    except Exception:  # the diagnosis says what it raises
+        return {}
+    return dict(adapter.circumstances)
 
 
 def on_cases(make: Make, found: Sequence[Explanation], cells: Sequence[Cell]) -> dict[str, str]:
@@ -75,27 +88,40 @@ def _diagnosed(make: Make, name: str) -> Diagnosis:
     found = diagnose_observed(watched, name, observations, lacks)
     if not first.strange:
         return found
-    evidence = tuple(
+    return _in_float64(watched, first)
+
+
+def _in_float64(make: Watched, first: Observation) -> Diagnosis:
+    """Return what a subject is whose values have another dtype than its weights, judged where both are float64."""
+    evidence = [
         f"{what} is {dtype}; the weights are {first.probe.weights.dtype}" for what, dtype in first.strange.items()
-    )
-    return replace(found, finding=Finding.MIXED_DTYPES, evidence=evidence)
+    ]
+    line = made_in_float64(make.kind)
+    evidence += [line] if line else []
+    wide = run(make, first_probe("float64"))
+    if wide.strange:
+        return Diagnosis(make.name, Finding.MIXED_DTYPES, evidence=tuple(evidence), shows=tuple(first.columns))
+    observations, lacks = observe_modes(make, wide)
+    found = diagnose_observed(make, make.name, observations, lacks)
+    evidence.append(f"with float64 weights, where its rule can be judged, it {found.finding.value}")
+    return replace(found, finding=Finding.MIXED_DTYPES, evidence=(*evidence, *found.evidence))
 
 
 def observe_modes(make: Make, first: Observation) -> tuple[list[Observation], dict[str, Exception]]:
     """Return the observations in every mode that the subject has, and what it raised in the others."""
     observations: list[Observation] = [first]
     lacks: dict[str, Exception] = {}
-    scheduled = True
+    scheduled, dtype = True, str(first.probe.weights.dtype.name)
     for mode in MODES:
         try:
-            observations.append(run(make, probe(mode, scheduled)))
+            observations.append(run(make, probe(mode, scheduled, dtype=dtype)))
             continue
         except Exception as error:  # a class that takes no callable raises where it multiplies by it
             lacks["schedule" if mode == "plain" else mode] = error
             if mode != "plain":
                 continue
         scheduled = False
-        observations.append(run(make, probe(mode, scheduled)))
+        observations.append(run(make, probe(mode, scheduled, dtype=dtype)))
     return observations, lacks
 
 
@@ -179,7 +205,7 @@ def _settled(
     members = [member for member in found.members if _holds(member, held, found.exact)]
     if not members:
         return None
-    moved = checked(make, members[:_MOST_TIES], found.exact, base.modes, _raised)
+    moved = checked(make, members[:_MOST_TIES], found.exact, base.modes, _raised, _dtype(observations))
     members, exact = moved.members, found.exact and moved.exact
     smallest = min(member.size for member in members)
     chosen = [member for member in members if member.size == smallest][:4]
@@ -241,10 +267,15 @@ def _explanation(member: Member, observations: list[Observation], modes: tuple[s
     return Explanation(member, modes, residual, ratio, True, turned, (before, after))
 
 
+def _dtype(observations: Sequence[Observation]) -> str:
+    return str(observations[0].probe.weights.dtype.name)
+
+
 def _held_back(make: Make, observations: list[Observation]) -> list[Observation]:
     kinds = dict.fromkeys((seen.probe.mode, seen.probe.scheduled) for seen in observations[1:])
-    others = [run(make, probe(mode, scheduled, seed)) for seed in _HELD_BACK for mode, scheduled in kinds]
-    return [*others, *(run(make, first_probe(seed=seed)) for seed in _HELD_BACK)]
+    dtype = _dtype(observations)
+    others = [run(make, probe(mode, scheduled, seed, dtype)) for seed in _HELD_BACK for mode, scheduled in kinds]
+    return [*others, *(run(make, first_probe(dtype, seed)) for seed in _HELD_BACK)]
 
 
 def _holds(member: Member, observations: Sequence[Observation], exact: bool) -> bool:
@@ -268,7 +299,7 @@ def _mode_by_mode(
             results.setdefault(next((k for k in known if k in found), found[0]), []).append(mode)
     explanations, moves = [], []
     for (member, exact), modes in results.items():
-        moved = checked(make, [member], exact, modes, _raised)
+        moved = checked(make, [member], exact, modes, _raised, _dtype(observations))
         used = [seen for seen in [*observations, *held, *moved.seen] if seen.probe.mode in modes]
         explanations.append(_explanation(moved.members[0], used, tuple(modes), exact and moved.exact))
         moves.append(moved)

@@ -95,6 +95,7 @@ class Diagnosis:
     moved: dict[str, str] = field(default_factory=dict)
     absent: tuple[str, ...] = ()
     cases: dict[str, str] = field(default_factory=dict)
+    binding: dict[str, str] = field(default_factory=dict)
 
     def document(self) -> dict[str, Any]:
         """Return the JSON form."""
@@ -111,6 +112,7 @@ class Diagnosis:
             "moved": dict(self.moved),
             "absent": list(self.absent),
             "cases": dict(self.cases),
+            "binding": dict(self.binding),
         }
 
 

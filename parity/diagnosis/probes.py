@@ -84,7 +84,9 @@ def first_probe(dtype: str = "float32", seed: int = 0) -> Probe:
     """Return the probe with Keras' defaults and weights of zero, where each change is seen in full precision."""
     weights = _frozen(np.zeros(SIZE, dtype=dtype_of(dtype)))
     name = f"defaults{f', held back {seed}' if seed else ''}"
-    return Probe(name, "plain", hyperparameters()(), weights, _gradients(seed, len(RATES), dtype))
+    return Probe(
+        name, "plain", hyperparameters()(**_held_in_float32(dtype)), weights, _gradients(seed, len(RATES), dtype)
+    )
 
 
 @cache
@@ -96,9 +98,19 @@ def probe(mode: str, scheduled: bool, seed: int = 0, dtype: str = "float32") -> 
     weights = _frozen(np.where(rng.random(SIZE) < 0.3, 0.0, drawn).astype(dtype_of(dtype)))
     steps = len(RATES) + (4 if seed else 0)
     rates = RATES if seed == 0 else tuple(float(f"{r:.3g}") for r in powers_of_ten(rng.uniform(-4, -2, steps)))
-    given = {**MODES[mode], **({"learning_rate": LearningRateSchedule(values=list(rates))} if scheduled else {})}
+    given = {**MODES[mode], **_held_in_float32(dtype)}
+    if "weight_decay" in MODES[mode] and dtype == "float64":
+        given["weight_decay"] = 2.0**-7
+    if scheduled:
+        held = [float(np.float32(rate)) for rate in rates] if dtype == "float64" else list(rates)
+        given["learning_rate"] = LearningRateSchedule(values=held)
     name = f"{mode}{', rate changes' if scheduled else ''}{f', held back {seed}' if seed else ''}"
     return Probe(name, mode, hyperparameters()(**given), weights, _gradients(seed, steps, dtype))
+
+
+def _held_in_float32(dtype: str) -> dict[str, Any]:
+    """Return a learning rate that is the same number in float32, where Keras holds it, and in float64."""
+    return {"learning_rate": 2.0**-10} if dtype == "float64" else {}
 
 
 def _gradients(seed: int, steps: int, dtype: str) -> Array:

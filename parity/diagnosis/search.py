@@ -158,7 +158,7 @@ def _readings(member: Member, observations: list[Observation]) -> list[Member]:
     if "learning_rate" not in numbers or not any(seen.probe.scheduled for seen in observations):
         return [member]
     others = {name: value for name, value in numbers.items() if name != "learning_rate"}
-    factor = float(f"{numbers['learning_rate'] / 1e-3:.12g}")
+    factor = float(f"{numbers['learning_rate'] / _rate(observations[0]):.12g}")
     return [member, Member(member.switches).having(**others, learning_rate_factor=factor)]
 
 
@@ -178,12 +178,17 @@ def _numbered(member: Member, first: Observation, free: tuple[str, ...]) -> list
     if numbers is None:
         return []
     offers = [numbers, *({**numbers, "epsilon": usual} for usual in USUAL_EPSILONS if blind)]
-    return [member.having(**_named(offer)) for offer in offers]
+    return [member.having(**_named(offer, _rate(first))) for offer in offers]
 
 
-def _named(numbers: dict[str, float]) -> dict[str, float]:
+def _rate(first: Observation) -> float:
+    """Return the learning rate that the first probe gives."""
+    return float(first.probe.hyperparameters.learning_rate)
+
+
+def _named(numbers: dict[str, float], rate: float) -> dict[str, float]:
     names = {"rate": "learning_rate", "momentum": "momentum_always"}
-    values = {**numbers, **({"rate": float(f"{numbers['rate'] * 1e-3:.12g}")} if "rate" in numbers else {})}
+    values = {**numbers, **({"rate": float(f"{numbers['rate'] * rate:.12g}")} if "rate" in numbers else {})}
     return {names.get(name, name): value for name, value in values.items()}
 
 

@@ -7,6 +7,7 @@ from parity.diagnosis.disputes import disputes
 from parity.diagnosis.effect import effect
 from parity.diagnosis.findings import Finding
 from parity.diagnosis.words import CAUSES, cause, formula
+from parity.subjects.binding import words as binding
 
 _SHOWN_TIES = 6
 
@@ -16,6 +17,7 @@ def render(document: dict[str, Any]) -> str:
     finding = Finding[document["verdict"]]
     lines = [f"{document['subject']}: {finding.name}", f"  It {finding.value}."]
     lines += [f"  Evidence: {line}." for line in document["evidence"]]
+    lines += [f"  {line[0].upper()}{line[1:]}." for line in binding.lines(document["binding"])]
     if finding is Finding.UNEXPLAINED and not document["explanations"]:
         lines += ["", "  No known set of choices comes near: none has half of its steps."]
     for number, explanation in enumerate(document["explanations"]):
@@ -26,6 +28,8 @@ def render(document: dict[str, Any]) -> str:
 
 def _explanation(document: dict[str, Any], found: dict[str, Any], finding: Finding, number: int) -> list[str]:
     switches, numbers = found["switches"], found["hyperparameters"]
+    if finding is Finding.MIXED_DTYPES and not (switches or numbers):
+        return []
     if finding is Finding.UNEXPLAINED:
         if found["confirmed"]:
             but = f", but: {cause(switches, numbers)}" if switches or numbers else "."

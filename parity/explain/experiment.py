@@ -1,18 +1,19 @@
 """Experiment files in, checked experiments out: two training programs that differ in named factors."""
 
-import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
 from msgspec import Meta, Struct
 
+from parity.case.error import Keys, dotted, explain
 from parity.case.spec import FileName, Line, Name, Positive
-from parity.case.tomlfile import read_toml
+from parity.case.tomlfile import TomlFile, read_toml
 from parity.errors import SpecError, did_you_mean
 from parity.explain.factors import FACTORS, FIXED, MEANING, Program, differing
 
+SCHEMA = "cases/question/schema.json"
 Label: TypeAlias = Annotated[str, Meta(min_length=1, max_length=8)]
 
 
@@ -97,103 +98,107 @@ def load(path: Path) -> Experiment:
     Raises:
         SpecError: it is missing, damaged, or holds something that an experiment must not hold.
     """
-    document = read_toml(path)
-    if "experiment" not in document:
-        raise SpecError(
-            f"{path.name}: key 'experiment' is missing; an experiment file begins with experiment = \"name\"."
-        )
-    _refuse_strangers(document, path)
-    both = document.get("both", {})
-    merged = {**document, **{side: {**both, **document.get(side, {})} for side in ("a", "b")}}
-    experiment = _convert(merged, Experiment, path)
-    _check(experiment, path)
+    file = read_toml(path)
+    if "experiment" not in file.table:
+        raise file.mistake("key 'experiment' is missing; an experiment file begins with experiment = \"name\".", ())
+    _refuse_strangers(file)
+    both = file.table.get("both", {})
+    document = {**file.table, **{side: {**both, **file.table.get(side, {})} for side in ("a", "b")}}
+    try:
+        experiment = msgspec.convert(document, Experiment, strict=True)
+    except msgspec.ValidationError as error:
+        keys, message = explain(str(error), document, schema(), f"{SCHEMA} describes every key.")
+        raise file.mistake(message, *_sources(keys)) from error
+    _check(experiment, file)
     return experiment
 
 
-def what_if(program: Program, changes: Mapping[str, Any], where: str) -> Program:
-    """Return a program with some factors set to other values.
+def what_if(program: Program, changes: Mapping[str, Any], refuse: Callable[[str, Keys], SpecError]) -> Program:
+    """Return a program with some factors set to other values; ``refuse`` makes the error of one of them.
 
     Raises:
         SpecError: a factor does not exist or cannot have that value.
     """
     for name in changes:
         if name not in FACTORS:
-            raise SpecError(_unknown(where, name, list(FACTORS)))
+            raise refuse(_unknown(name, list(FACTORS)), (name,))
+    document = {**msgspec.to_builtins(program), **changes}
     try:
-        return msgspec.convert({**msgspec.to_builtins(program), **changes}, Program)
+        return msgspec.convert(document, Program)
     except msgspec.ValidationError as error:
-        raise SpecError(f"{where}: {_in_words(str(error))}.") from error
+        keys, message = explain(str(error), document, msgspec.json.schema(Program))
+        raise refuse(message, keys) from error
 
 
-def _refuse_strangers(document: Mapping[str, Any], path: Path) -> None:
+def _sources(keys: Keys) -> tuple[Keys, ...]:
+    """Return where a key may stand: what a side lacks is in ``both``."""
+    return (keys, ("both", *keys[1:])) if keys[:1] in (("a",), ("b",)) else (keys,)
+
+
+def _refuse_strangers(file: TomlFile) -> None:
     """Name a misspelt key before the decoder does, since it knows no suggestions."""
-    _known(document, list(Experiment.__struct_fields__), path.name)
+    document = file.table
+    _refuse_unknown(document, list(Experiment.__struct_fields__), file, ())
     own = [name for name in Side.__struct_fields__ if name not in FACTORS]
     for side in ("both", "a", "b"):
         table = document.get(side, {})
         if not isinstance(table, dict):
-            raise SpecError(f"{path.name}: {side}: received {table!r}; allowed: a table of factors, [{side}].")
-        _known(table, [*FACTORS, *(own if side != "both" else [])], f"{path.name}: {side}")
-    if document.get("factors") == []:
-        raise SpecError(
-            f"{path.name}: factors: received an empty list; name the factors to attribute, or leave the key out."
-        )
-    for name in document.get("factors") or []:
-        if name not in FACTORS:
-            raise SpecError(_unknown(f"{path.name}: factors", str(name), list(FACTORS)))
+            raise file.mistake(f"{side}: received {table!r}; allowed: a table of factors, [{side}].", (side,))
+        _refuse_unknown(table, [*FACTORS, *(own if side != "both" else [])], file, (side,))
+    factors = document.get("factors")
+    if factors == []:
+        text = "received an empty list; name the factors to attribute, or leave the key out."
+        raise file.mistake(f"factors: {text}", ("factors",))
+    if isinstance(factors, list):
+        _refuse_unknown(map(str, factors), list(FACTORS), file, ("factors",))
 
 
-def _known(table: Mapping[str, Any], allowed: list[str], where: str) -> None:
-    for name in table:
+def _refuse_unknown(names: Iterable[str], allowed: list[str], file: TomlFile, keys: Keys) -> None:
+    """Refuse the first name that is not allowed among the keys of a table, or in a list of names."""
+    for name in names:
         if name not in allowed:
-            raise SpecError(_unknown(where, name, allowed))
+            where = f"{dotted(keys)}: " if keys else ""
+            raise file.mistake(f"{where}{_unknown(name, allowed)}", (*keys, name))
 
 
-def _unknown(where: str, name: str, allowed: list[str]) -> str:
-    return f"{where}: unknown name {name!r}.{did_you_mean(name, allowed)} Allowed: {', '.join(allowed)}."
+def _unknown(name: str, allowed: list[str]) -> str:
+    return f"unknown name {name!r}.{did_you_mean(name, allowed)} Allowed: {', '.join(allowed)}."
 
 
-def _convert(document: Mapping[str, Any], kind: type[Experiment], path: Path) -> Experiment:
-    try:
-        return msgspec.convert(document, kind, strict=True)
-    except msgspec.ValidationError as error:
-        raise SpecError(f"{path.name}: {_in_words(str(error))}.") from error
-
-
-def _in_words(message: str) -> str:
-    text, _, place = message.partition(" - at `$")
-    text = re.sub(r"^Object missing required field `(.+)`", r"key '\1' is missing", text)
-    key = place.rstrip("`").lstrip(".")
-    return f"{key}: {text[:1].lower()}{text[1:]}" if key else text[:1].lower() + text[1:]
-
-
-def _check(experiment: Experiment, path: Path) -> None:
+def _check(experiment: Experiment, file: TomlFile) -> None:
     """Refuse what types alone cannot."""
     for name in FIXED:
         if getattr(experiment.a, name) != getattr(experiment.b, name):
-            raise SpecError(
-                f"{path.name}: {name}: differs; losses on different problems cannot be compared. Give one in [both]."
-            )
+            text = "differs; losses on different problems cannot be compared. Give one in [both]."
+            raise file.mistake(f"{name}: {text}", ("b", name), ("a", name))
     differ = differing(experiment.a, experiment.b)
     for name in experiment.factors or []:
         if name not in differ:
-            raise SpecError(
-                f"{path.name}: factors: {name!r} is the same on both sides. Differing: {', '.join(differ) or 'none'}."
-            )
-    for supposed in experiment.supposed:
-        where = f"{path.name}: supposed {supposed.label!r}"
-        _known(dict.fromkeys(supposed.factors), list(FACTORS), f"{where}: factors")
-        what_if(experiment.a.program, supposed.what_if, f"{where}: what_if")
+            text = f"{name!r} is the same on both sides. Differing: {', '.join(differ) or 'none'}."
+            raise file.mistake(f"factors: {text}", ("factors",))
+    for number, supposed in enumerate(experiment.supposed):
+        _check_supposed(experiment, supposed, number, file)
     layers = experiment.a.layers
     if layers[0] != 784 or layers[-1] != 10:
-        raise SpecError(
-            f"{path.name}: layers: received {layers}; the images have 784 pixels and 10 classes, so [784, …, 10]."
-        )
-    for side in (experiment.a, experiment.b):
-        if sum(bool(limit) for limit in (side.clipvalue, side.clipnorm, side.global_clipnorm)) > 1:
-            raise SpecError(
-                f"{path.name}: {side.name}: only one of clipvalue, clipnorm and global_clipnorm can be set."
-            )
+        text = f"received {layers}; the images have 784 pixels and 10 classes, so [784, …, 10]."
+        raise file.mistake(f"layers: {text}", *_sources(("a", "layers")))
+    for key, side in (("a", experiment.a), ("b", experiment.b)):
+        clips = [name for name in ("clipvalue", "clipnorm", "global_clipnorm") if getattr(side, name)]
+        if len(clips) > 1:
+            text = "only one of clipvalue, clipnorm and global_clipnorm can be set."
+            raise file.mistake(f"{side.name}: {text}", *_sources((key, clips[1])))
+
+
+def _check_supposed(experiment: Experiment, supposed: Supposed, number: int, file: TomlFile) -> None:
+    where, keys = f"supposed {supposed.label!r}", ("supposed", number)
+    for name in supposed.factors:
+        if name not in FACTORS:
+            raise file.mistake(f"{where}: factors: {_unknown(name, list(FACTORS))}", (*keys, "factors"))
+
+    def refuse(text: str, place: Keys) -> SpecError:
+        return file.mistake(f"{where}: what_if: {text}", (*keys, "what_if", *place))
+
+    what_if(experiment.a.program, supposed.what_if, refuse)
 
 
 if __name__ == "__main__":

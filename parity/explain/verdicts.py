@@ -5,6 +5,7 @@ from statistics import median
 
 from msgspec import Struct
 
+from parity.errors import SpecError
 from parity.explain.attribution import Attribution
 from parity.explain.experiment import Supposed, what_if
 from parity.explain.factors import Program, show, switched
@@ -71,7 +72,9 @@ def judge(runs: Runs, attribution: Attribution, inert: Sequence[str], partners: 
 
 def _supposing(runs: Runs, reason: Supposed) -> Program:
     """Return side A as it would be if the supposition were true of it."""
-    return what_if(runs.experiment.programs[0], reason.what_if, f"supposed {reason.label!r}")
+    return what_if(
+        runs.experiment.programs[0], reason.what_if, lambda text, _: SpecError(f"supposed {reason.label!r}: {text}")
+    )
 
 
 def _judge(

@@ -211,11 +211,8 @@ def examples(draw: st.DrawFn, relation: str, allowed: frozenset[str], dtypes: tu
     """
     given = draw(hyperparameters(allowed - WITHOUT.get(relation, frozenset()), relation))
     dtype = draw(st.sampled_from(["float32", *dtypes]))
-    meeting = (
-        draw(meetings(allowed, dtype))
-        if relation == "reference" and draw(st.sampled_from([False, False, False, True]))
-        else {}
-    )
+    meets = relation == "reference" and draw(st.sampled_from([False, False, False, True]))
+    meeting = draw(meetings(allowed, dtype)) if meets else {}
     clipped = any(name in meeting for name in _CLIPS)
     given = {name: value for name, value in given.items() if not (clipped and name in _CLIPS)} | meeting
     steps = 4 if relation == "accumulate" else draw(st.integers(2 if relation == "resume" else 1, 4))

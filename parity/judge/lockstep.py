@@ -92,10 +92,13 @@ class Lockstep:
     def _compare(self, block: Block, slots: list[str], first: int, last: int) -> None:
         """Make some steps of a block; what differs waits for its bounds, with what is in the sample."""
         start, loss = self._start(block, first, last)
-        if loss is not None:
-            self._account.add_losses("expected", [loss])
         obtained = {slot: block.after(slot, first, last) for slot in slots}
         expected = {"gradient": start.rows["gradient"], **self._reference.page.step(start)}
+        if self._problem.cell.gradients == "shared":
+            params = self._reference.layout.split(start.rows["parameter"][0])
+            loss = self._problem.loss(params, start.iterations)
+        if loss is not None:
+            self._account.add_losses("expected", [loss])
         apart = {slot: self._reference.forms.unequal(rows, expected[slot]) for slot, rows in obtained.items()}
         unequal = {slot: at for slot, at in apart.items() if at is not None}
         places = self._sample.within(block.start + first, last - first)
@@ -113,20 +116,16 @@ class Lockstep:
             self._hidden[slot], self._hidden_errors[slot] = own, bound_around(own, *enclosures[slot])
 
     def _start(self, block: Block, first: int, last: int) -> tuple[Start, float | None]:
-        """Return what some steps start from, and the reference's loss there, if the problem has one.
-
-        Where gradients are computed they are the reference's own, of one step.
-        """
+        """Return what some steps start from; where gradients are computed, those of the reference, with its loss."""
         shown = ("parameter", *(slot for slot in self._reference.page.slots if slot in block.rows))
         rows = {slot: block.rows[slot][first:last] for slot in shown}
         rows |= {slot: row[None] for slot, row in self._hidden.items()}
-        source, step, layout = self._problem.cell.gradients, block.start + first, self._reference.layout
-        if source == "computed":
+        step, layout = block.start + first, self._reference.layout
+        if self._computes:
             evaluation = self._problem.evaluate(layout.split(rows["parameter"][0]), step)
             return Start({**rows, "gradient": layout.join(evaluation.gradients)[None]}, step), evaluation.loss
         assert block.gradient_rows is not None
-        loss = self._problem.loss(layout.split(rows["parameter"][0]), step) if source == "shared" else None
-        return Start({**rows, "gradient": block.gradient_rows[first:last]}, step), loss
+        return Start({**rows, "gradient": block.gradient_rows[first:last]}, step), None
 
     def _gradient_bounds(self, start: Start, gradient: Array | None) -> GradientBounds:
         """Return bounds on the reference's own gradients of one step; keep the branches that they leave open.

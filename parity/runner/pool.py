@@ -201,7 +201,9 @@ class _Worker:
             answer = self._child.ask({"load": self.home}, time_limit)
         except NoAnswerError as ended:
             how = f"its process {ended.how}" if ended.how else f"it took more than {time_limit:g} s and was stopped"
-            raise SubjectError(f"{self.home} cannot be loaded: {how} while its file was imported.") from ended
+            raise SubjectError(
+                f"{self.home} cannot be loaded: {how} while its file was imported, or two steps of it were tried."
+            ) from ended
         if "error" in answer:
             raise SubjectError(str(answer["error"]))
         self.loaded = True

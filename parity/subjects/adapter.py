@@ -16,6 +16,13 @@ class Taken(NamedTuple):
     gradients: Tensors | None = None
 
 
+class Own(NamedTuple):
+    """Somebody's own class that extends a framework's optimizer, and its name."""
+
+    kind: Any
+    name: str
+
+
 class Adapter(Protocol):
     """One implementation, driven by the runner: opened once with a problem, then stepped and read in turn."""
 

@@ -9,12 +9,14 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
+from msgspec import structs
 
-from parity.case.spec import Hyperparameters, PiecewiseConstantDecay
+from parity.case.spec import Cell, Hyperparameters, PiecewiseConstantDecay
 from parity.case.spec import LearningRateSchedule as Table
 from parity.errors import UnsupportedError
 from parity.problem.problems import MlpProblem, Problem, QuadraticProblem, Slices
-from parity.subjects.adapter import Taken, Tensors
+from parity.subjects.adapter import Own, Taken, Tensors
+from parity.subjects.binding.arguments import bind
 
 Mode = Literal["eager", "graph", "xla"]
 
@@ -65,8 +67,8 @@ class _Traced:
 class KerasSubject:
     """An optimizer of ``keras.optimizers`` on Keras variables, in one of three execution modes."""
 
-    def __init__(self, mode: Mode, rewrites: bool = True) -> None:
-        self._mode, self._rewrites = mode, rewrites
+    def __init__(self, mode: Mode, rewrites: bool = True, own: Own | None = None) -> None:
+        self._mode, self._rewrites, self._own = mode, rewrites, own
         self._tf: Any = None
         self._fed: dict[int, tuple[Any, ...]] = {}
         self.resolved = ""
@@ -75,20 +77,21 @@ class KerasSubject:
     @property
     def ablations(self) -> dict[str, Callable[[], "KerasSubject"]]:
         """Return what may be turned off to explain a difference: the reason, and the subject without it."""
-        return {GRAPPLER: lambda: KerasSubject("graph", rewrites=False)} if self._mode == "graph" else {}
+        return {GRAPPLER: lambda: KerasSubject("graph", False, self._own)} if self._mode == "graph" else {}
 
     def open(self, problem: Problem) -> None:
         """Build variables and optimizer, then the step function of the mode."""
-        row_of(problem.cell.rule)
+        if self._own is None:
+            row_of(problem.cell.rule)
         import tensorflow as tf
 
         self._tf, self._problem, self._fed = tf, problem, {}
         set_rewrites(tf, self._rewrites)
         self._model = build_model(problem) if isinstance(problem, MlpProblem) else None
         self._variables = model_variables(self._model, problem) if self._model else plain_variables(problem)
-        self._optimizer = build_optimizer(problem.cell.rule, problem.cell.hyperparameters)
+        self._optimizer = optimizer_of(problem.cell, self._own)
         self._optimizer.build(list(self._variables.values()))
-        self._shown = Shown(tf, problem.cell.rule, self._optimizer, self._variables)
+        self._shown = Shown(tf, slots_of(problem.cell, self._own), self._optimizer, self._variables)
         self._apply = self._compiled(self._apply_gradients)
         self._train = self._compiled(self._train_step)
         self.resolved = describe(self._optimizer)
@@ -221,6 +224,31 @@ def row_of(rule: str) -> Row:
     return ROWS[rule]
 
 
+def optimizer_of(cell: Cell, own: Own | None) -> Any:
+    """Return the optimizer of a case: Keras' own for its rule, or somebody's class with what it takes of the arguments.
+
+    Raises:
+        AbsentArgumentError: the class lacks an argument that the case sets.
+    """
+    if own is None:
+        return build_optimizer(cell.rule, cell.hyperparameters)
+    given = structs.replace(cell.hyperparameters, exclude_from_weight_decay=[])
+    values = bind(own.kind, given).values
+    values.pop("exclude_from_weight_decay", None)
+    for name, value in values.items():
+        if callable(value):
+            values[name] = _learning_rate(given.learning_rate)
+    optimizer = own.kind(**values)
+    if cell.hyperparameters.exclude_from_weight_decay:
+        optimizer.exclude_from_weight_decay(var_names=list(cell.hyperparameters.exclude_from_weight_decay))
+    return optimizer
+
+
+def slots_of(cell: Cell, own: Own | None) -> dict[str, str]:
+    """Return which attributes of the optimizer hold which slots: of somebody's class those around every rule alone."""
+    return dict(_AROUND) if own is not None else {**row_of(cell.rule).slots, **_AROUND}
+
+
 def build_optimizer(rule: str, given: Hyperparameters) -> Any:
     """Return the optimizer of ``keras.optimizers`` for a rule, with every argument passed explicitly."""
     import keras
@@ -266,8 +294,7 @@ def _table(values: list[float]) -> Any:
 class Shown:
     """The variables that a subject shows, looked up once: parameters, and slots that the optimizer uses."""
 
-    def __init__(self, tf: Any, rule: str, optimizer: Any, variables: Mapping[str, Any]) -> None:
-        names = {**row_of(rule).slots, **_AROUND}
+    def __init__(self, tf: Any, names: Mapping[str, str], optimizer: Any, variables: Mapping[str, Any]) -> None:
         self._read = tf.raw_ops.ReadVariableOp
         listed = {"parameter": list(variables.values())}
         listed |= {slot: found for attribute, slot in names.items() if (found := getattr(optimizer, attribute, None))}

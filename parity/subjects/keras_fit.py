@@ -12,25 +12,26 @@ import numpy as np
 
 from parity.errors import MisbehavedError, UnsupportedError
 from parity.problem.problems import MlpProblem, Problem, ReplayedProblem
-from parity.subjects.adapter import Taken, Tensors
+from parity.subjects.adapter import Own, Taken, Tensors
 from parity.subjects.keras import (
     GRAPPLER,
     Shown,
     build_model,
-    build_optimizer,
     describe,
     keras_circumstances,
     model_variables,
+    optimizer_of,
     row_of,
     set_rewrites,
+    slots_of,
 )
 
 
 class KerasFitSubject:
     """``model.fit`` on the case's batches; replayed gradients enter through a loss that is linear in the weights."""
 
-    def __init__(self, rewrites: bool = True) -> None:
-        self._rewrites = rewrites
+    def __init__(self, rewrites: bool = True, own: Own | None = None) -> None:
+        self._rewrites, self._own = rewrites, own
         self._thread: threading.Thread | None = None
         self.resolved = ""
         self.circumstances: dict[str, Any] = {}
@@ -38,11 +39,12 @@ class KerasFitSubject:
     @property
     def ablations(self) -> dict[str, Callable[[], "KerasFitSubject"]]:
         """Return what may be turned off to explain a difference: the reason, and the subject without it."""
-        return {GRAPPLER: lambda: KerasFitSubject(rewrites=False)}
+        return {GRAPPLER: lambda: KerasFitSubject(False, self._own)}
 
     def open(self, problem: Problem) -> None:
         """Compile the model and start ``fit`` in a thread that waits before its first batch."""
-        row_of(problem.cell.rule)
+        if self._own is None:
+            row_of(problem.cell.rule)
         if problem.cell.gradients == "shared":
             raise UnsupportedError("model.fit keeps its gradients inside, and the case shares them; use keras-graph.")
         if not isinstance(problem, MlpProblem | ReplayedProblem):
@@ -63,10 +65,10 @@ class KerasFitSubject:
         else:
             self._model, loss = _linear_model(problem), _identity
         self._variables = model_variables(self._model, problem)
-        self._optimizer = build_optimizer(problem.cell.rule, problem.cell.hyperparameters)
+        self._optimizer = optimizer_of(problem.cell, self._own)
         self._model.compile(optimizer=self._optimizer, loss=loss)
         self._optimizer.build(self._model.trainable_variables)
-        self._shown = Shown(tf, problem.cell.rule, self._optimizer, self._variables)
+        self._shown = Shown(tf, slots_of(problem.cell, self._own), self._optimizer, self._variables)
         self.resolved = f"{describe(self._optimizer)} in model.fit"
         self.circumstances = keras_circumstances(tf) | {
             "mode": "fit",

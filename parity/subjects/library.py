@@ -29,6 +29,16 @@ class LibrarySubject:
     def open(self, problem: Problem) -> None:
         """Refuse what the library lacks, then build its optimizer and its variables."""
         given = problem.cell.hyperparameters
+        self.require(problem)
+        if problem.slices(0):
+            raise UnsupportedError(f"{self.name} is driven with dense gradients; the case has sparse ones.")
+        self._problem, self._given = problem, given
+        self._rate = plain_argument(given.learning_rate)
+        self.build(problem)
+
+    def require(self, problem: Problem) -> None:
+        """Refuse what the library lacks."""
+        given = problem.cell.hyperparameters
         if problem.cell.rule not in self.rules:
             raise UnsupportedError(f"{self.name} is another rule than {problem.cell.rule!r}: {', '.join(self.rules)}.")
         lacking = {name: value for name, value in given.departures().items() if name not in self.supported}
@@ -36,11 +46,6 @@ class LibrarySubject:
             name, value = next(iter(lacking.items()))
             message = f"{self.name} has no argument {name!r}, which is set to {value!r}. {self.remedy}"
             raise AbsentArgumentError(name, message)
-        if problem.slices(0):
-            raise UnsupportedError(f"{self.name} is driven with dense gradients; the case has sparse ones.")
-        self._problem, self._given = problem, given
-        self._rate = plain_argument(given.learning_rate)
-        self.build(problem)
 
     def build(self, problem: Problem) -> None:
         """Create the optimizer and take the weights."""

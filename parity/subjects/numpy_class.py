@@ -1,4 +1,4 @@
-"""Any class that a person would write: ``init``/``step`` (and ``slots``), or a tutorial's ``update(params, grads)``."""
+"""Any optimizer that a person would write, in whichever shape ``binding`` finds that it has."""
 
 import copy
 import importlib
@@ -8,31 +8,40 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
-from parity.bounds.numerics import Array
+from parity.bounds.numerics import Array, differs
 from parity.bounds.rule import page, plain_argument
 from parity.case.rule import DEFAULT
-from parity.case.spec import Hyperparameters
-from parity.errors import AbsentArgumentError, MisbehavedError, SubjectError, UnsupportedError
+from parity.case.spec import Hyperparameters, LearningRateSchedule, hyperparameters
+from parity.errors import MisbehavedError, NotInstalledError, SubjectError, UnsupportedError, UsageError
 from parity.problem.problems import Problem
 from parity.reference import posted
-from parity.reference.arguments import BY_NAME
-from parity.subjects.adapter import Adapter, Taken, Tensors
-from parity.subjects.source import missing_class, missing_file
+from parity.subjects.adapter import Adapter, Own, Taken, Tensors
+from parity.subjects.binding import words
+from parity.subjects.binding.arguments import Bound, bind, config_of
+from parity.subjects.binding.rates import Setter, setters
+from parity.subjects.binding.recognise import Shape, fits, is_rule, recognise
+from parity.subjects.binding.shapes import Driver, Make, Pure, Together, Transformation
+from parity.subjects.source import missing_class, missing_file, split_mode
+
+FRAMEWORKS: Final = ("torch", "tensorflow", "keras", "tf_keras", "jax", "optax")
+"""Libraries that a person's class may extend, and that need not be installed."""
 
 
 class NumpySubject:
-    """Drives one user class; params and grads go in as they are, so a wrong dtype or an in-place change shows."""
+    """Drives somebody's optimizer; params and grads go in as they are, so a wrong dtype or an in-place change shows."""
 
-    def __init__(self, kind: Callable[..., Any], name: str) -> None:
-        self._kind, self._name = kind, name
+    def __init__(self, kind: Callable[..., Any], name: str, chosen: Mapping[str, str] | None = None) -> None:
+        self._kind, self._name, self._chosen = kind, name, dict(chosen or {})
         self.resolved = name
         self.circumstances: dict[str, Any] = {}
+        self.written: list[str] = []
+        """What was written into a gradient, in words."""
 
     @property
     def kind(self) -> Callable[..., Any]:
@@ -40,49 +49,96 @@ class NumpySubject:
         return self._kind
 
     def open(self, problem: Problem) -> None:
-        """Construct the optimizer with the case's hyperparameters and take the initial weights."""
+        """Construct the optimizer with the case's hyperparameters and take the initial weights.
+
+        Raises:
+            UnsupportedError: it lacks an argument that the case sets.
+            SubjectError: it has no shape that can be driven.
+        """
         self._problem = problem
-        arguments = accepted_arguments(self._kind, problem.cell.hyperparameters)
         self._rate = problem.cell.hyperparameters.learning_rate
+        bound, shape = bind(self._kind, problem.cell.hyperparameters, self._chosen), self.shape()
+        self._setters: dict[str, list[Setter]] = {}
+        own = bound.spelled.get("learning_rate", "")
+        moved = callable(bound.values.get(own)) and not self._takes_schedules(shape)
+        if moved:
+            bound.values[own] = self._rate_at(0)
         try:
             with self._numbers_only():
-                self._optimizer = self._kind(**arguments)
+                self._driver: Driver = shape.drive(maker(self._kind, bound), problem.params, self._rate_at)
         except TypeError as error:
             if "unexpected keyword argument" not in str(error):
                 raise
             raise UnsupportedError(f"the constructor refuses an argument that the case sets: {error}.") from error
-        self._functional = callable(getattr(self._optimizer, "step", None))
-        if self._functional:
-            self._params: Tensors = dict(problem.params)
-            self._state = self._optimizer.init(self._params)
-        else:
-            self._params = {name: array.copy() for name, array in problem.params.items()}
-        shown = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
+        if moved:
+            self._setters = {own: [self._passed(bound, own)]} if is_rule(self._kind, bound) else {}
+            self._setters = self._setters or setters(self._driver, bound, self._rate_at(0))
+            if not self._setters:
+                raise UnsupportedError(self._no_schedule())
+        shown = ", ".join(f"{name}={value!r}" for name, value in bound.values.items())
         self.resolved = f"{self._name}({shown})"
+        self.circumstances = dict(words.circumstances(shape.title, bound))
+        if self._setters:
+            self.circumstances[words.MOVED] = ", ".join(self._setters)
+
+    def _takes_schedules(self, shape: Shape) -> bool:
+        """Whether the optimizer takes a callable of the step for its learning rate."""
+        scheduled = hyperparameters()(learning_rate=LearningRateSchedule(values=[1e-3]))
+        return fits(shape, maker(self._kind, bind(self._kind, scheduled, self._chosen)))
+
+    def _passed(self, bound: Bound, own: str) -> Setter:
+        return lambda rate: bound.values.__setitem__(own, rate)
+
+    def _no_schedule(self) -> str:
+        kind = type(self._rate).__name__
+        return f"the class takes a number for its learning rate, not a callable of the step: the case sets {kind}."
+
+    def shape(self) -> Shape:
+        """Return the shape that the optimizer is driven in.
+
+        Raises:
+            SubjectError: it has none.
+        """
+        known = getattr(self, "_shape", None)
+        if known is None:
+            known = self._shape = shape_of(self._kind, self._name, self._chosen)
+        return known
+
+    def _rate_at(self, step: int) -> float:
+        rate = plain_argument(self._rate)
+        return float(rate(step) if callable(rate) else rate)
 
     def step(self, number: int, gradients: Tensors | None) -> Taken:
         """Make one step; a model problem's gradients come from the naive NumPy network at the subject's parameters."""
         taken = Taken()
         if gradients is None:
-            evaluation = self._problem.evaluate(self._params, number)
+            evaluation = self._problem.evaluate(self._driver.params, number)
             taken = Taken(evaluation.loss, evaluation.gradients)
             gradients = evaluation.gradients
+        for setter in (each for group in self._setters.values() for each in group):
+            setter(self._rate_at(number))
         with self._numbers_only():
             self._advance(gradients)
         return taken
 
     def _advance(self, gradients: Tensors) -> None:
-        if self._problem.rotates:
-            # A mapping promises names, neither their order nor which arrays they stand for.
-            self._params = {name: np.array(self._params[name]) for name in gradients}
-        if self._functional:
-            returned = self._optimizer.step(_locked(self._params), _locked(gradients), self._state)
-            if not isinstance(returned, tuple) or len(returned) != 2:
-                raise MisbehavedError(f"step must return (params, state); received {type(returned).__name__}.")
-            self._params, self._state = _mapping(returned[0], "step"), returned[1]
-        else:
-            returned = self._optimizer.update(self._params, {name: array.copy() for name, array in gradients.items()})
-            self._params = self._params if returned is None else _mapping(returned, "update")
+        if self._problem.rotates and not self._renewed(gradients):
+            gradients = {name: gradients[name] for name in self._problem.params}
+        if isinstance(self._driver, Pure | Transformation):
+            self._driver.step(gradients)
+            return
+        own = {name: array.copy() for name, array in gradients.items()}
+        self._driver.step(own)
+        for name, array in gradients.items():
+            changed = np.flatnonzero(differs(own[name], array)) if not self.written else np.empty(0, dtype=np.int64)
+            if changed.size:
+                old, new = array.flat[changed[0]], own[name].flat[changed[0]]
+                self.written.append(f"update wrote into the gradient of {name}: {old!s} became {new!s}")
+
+    def _renewed(self, gradients: Tensors) -> bool:
+        """Whether the optimizer is handed a mapping at each step: its parameters are then new arrays in this order."""
+        # A mapping promises names, neither their order nor which arrays they stand for.
+        return isinstance(self._driver, Pure | Transformation | Together) and self._driver.renew(list(gradients))
 
     @contextmanager
     def _numbers_only(self) -> Iterator[None]:
@@ -94,14 +150,13 @@ class NumpySubject:
             # An empty array times a callable is no error, but an array of objects.
             if isinstance(self._rate, float | int) or not {f"'{kind}'", "dtype('O')"} & _quoted(str(error)):
                 raise
-            text = f"the class takes a number for its learning rate, not a callable of the step: the case sets {kind}."
-            raise UnsupportedError(text) from error
+            raise UnsupportedError(self._no_schedule()) from error
 
     def read(self) -> dict[str, Tensors]:
         """Return copies of the parameters and, where the class shows them, of its slots."""
-        shown: dict[str, Tensors] = {"parameter": _copies(self._params, "params")}
-        if self._functional and callable(getattr(self._optimizer, "slots", None)):
-            for slot, tensors in _mapping(self._optimizer.slots(self._state), "slots").items():
+        shown: dict[str, Tensors] = {"parameter": _copies(self._driver.params, "params")}
+        if isinstance(self._driver, Pure) and callable(getattr(self._driver.optimizer, "slots", None)):
+            for slot, tensors in _mapping(self._driver.optimizer.slots(self._driver.state), "slots").items():
                 shown[slot] = _copies(_mapping(tensors, f"slots()[{slot!r}]"), slot)
         return shown
 
@@ -111,16 +166,45 @@ class NumpySubject:
         Raises:
             UnsupportedError: the class keeps its state to itself.
         """
-        if not self._functional:
-            raise UnsupportedError("update(params, grads) keeps its state to itself, so that nothing can be saved.")
-        return copy.deepcopy((dict(self._params), self._state))
+        if not isinstance(self._driver, Pure):
+            raise UnsupportedError("the optimizer keeps its state to itself, so that nothing can be saved.")
+        return copy.deepcopy((dict(self._driver.params), self._driver.state))
 
     def restore(self, saved: Any) -> None:
         """Take up what ``save`` of another instance returned."""
-        self._params, self._state = copy.deepcopy(saved)
+        assert isinstance(self._driver, Pure)
+        self._driver.params, self._driver.state = copy.deepcopy(saved)
 
     def close(self) -> None:
         """Nothing to release."""
+
+
+def maker(kind: Callable[..., Any], bound: Bound) -> Make:
+    """Return what makes an instance with what it is passed; of an update rule, the rule with it."""
+    if config_of(kind) is not None:
+        return lambda: kind
+    if is_rule(kind, bound):
+        return lambda: lambda *given: kind(*given, **bound.values)
+    return lambda **more: kind(**bound.values, **more)
+
+
+_SHAPES: dict[int, tuple[Any, dict[str, str], Shape]] = {}
+"""Identity of a class to the class, what was settled by hand, and its shape: a process looks once."""
+
+
+def shape_of(kind: Callable[..., Any], name: str, chosen: Mapping[str, str] | None = None) -> Shape:
+    """Return the shape that a class is driven in, found with Keras' hyperparameters.
+
+    Raises:
+        SubjectError: it has none.
+    """
+    known = _SHAPES.get(id(kind))
+    if known is None or known[0] is not kind or known[1] != dict(chosen or {}):
+        bound = bind(kind, hyperparameters()(), chosen)
+        known = kind, dict(chosen or {}), recognise(kind, maker(kind, bound), bound, name)
+        if inspect.isclass(kind):  # a function that makes optimizers may be made for one case alone
+            _SHAPES[id(kind)] = known
+    return known[2]
 
 
 class ReferenceSubject(NumpySubject):
@@ -153,6 +237,7 @@ def load_class(name: str) -> Adapter:
     Raises:
         SubjectError: no such file, no such class, it cannot be imported, or it follows neither style.
     """
+    mode, name = split_mode(name)
     where, _, attribute = name.rpartition(":")
     module = _load_file(Path(where)) if where.endswith(".py") else _load_module(where)
     kind = getattr(module, attribute, None)
@@ -165,22 +250,47 @@ def load_class(name: str) -> Adapter:
     if follows_adapter:
         adapter: Adapter = kind()
         return adapter
-    require_methods(kind, name)
-    return NumpySubject(kind, name)
+    own = _of_framework(kind, name, mode)
+    if own is not None:
+        return own
+    subject = NumpySubject(kind, name)
+    require_shape(subject)
+    return subject
 
 
-def require_methods(kind: Callable[..., Any], name: str) -> None:
-    """Refuse a class that follows neither style.
+def _of_framework(kind: Any, name: str, mode: str) -> Adapter | None:
+    """Return the adapter of a class that extends a framework's optimizer, None for any other.
 
     Raises:
-        SubjectError: with what it has instead.
+        UsageError: a mode is given for a class that has none.
     """
-    if not (hasattr(kind, "init") and hasattr(kind, "step")) and not hasattr(kind, "update"):
-        methods = [key for key in getattr(kind, "__dict__", {}) if not key.startswith("_")]
-        raise SubjectError(
-            f"{name} has neither init(params) and step(params, grads, state) nor update(params, grads); "
-            f"add one of the two. Its methods: {', '.join(methods) or 'none'}."
-        )
+    bases = {f"{base.__module__.partition('.')[0]}.{base.__name__}" for base in getattr(kind, "__mro__", ())}
+    if "keras.Optimizer" in bases:
+        from parity.subjects.keras import KerasSubject
+        from parity.subjects.keras_fit import KerasFitSubject
+
+        own = Own(kind, name)
+        if mode == "keras-fit":
+            return KerasFitSubject(own=own)
+        return KerasSubject(mode.removeprefix("keras-") or "eager", own=own)  # type: ignore[arg-type]  # checked above
+    if mode:
+        allowed = "a mode is for a class that extends keras.optimizers.Optimizer"
+        raise UsageError(f"{name}: received the mode {mode!r}; {allowed}: name it without.")
+    if "torch.Optimizer" in bases:
+        from parity.subjects.torch import OwnTorchSubject
+
+        return OwnTorchSubject(Own(kind, name))
+    return None
+
+
+def require_shape(subject: NumpySubject) -> None:
+    """Refuse a class that has no shape that can be driven; what it raises is told by the cases that it raises in.
+
+    Raises:
+        SubjectError: with what it has instead, and a wrapper to paste.
+    """
+    with suppress(UnsupportedError):
+        subject.shape()
 
 
 def _load_file(path: Path) -> Any:
@@ -195,6 +305,10 @@ def _load_file(path: Path) -> Any:
     sys.path.append(os.getcwd())  # what it imports may lie here, but hides no library
     try:
         spec.loader.exec_module(module)
+    except ModuleNotFoundError as error:
+        if error.name in FRAMEWORKS:
+            raise NotInstalledError(f"{path.as_posix()} needs {error.name}: pip install {error.name}.") from error
+        raise SubjectError(f"{path.as_posix()} cannot be imported: {type(error).__name__}: {error}.") from error
     except BaseException as error:  # a user's file may raise anything, SystemExit included
         raise SubjectError(f"{path.as_posix()} cannot be imported: {type(error).__name__}: {error}.") from error
     return module
@@ -215,33 +329,11 @@ def accepted_arguments(kind: Callable[..., Any], given: Hyperparameters) -> dict
     Raises:
         UnsupportedError: the case sets a hyperparameter that the constructor lacks; it is never ignored.
     """
-    signature = inspect.signature(kind).parameters
-    anything = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in signature.values())
-    departures = given.departures()
-    arguments: dict[str, Any] = {}
-    for name in given.__struct_fields__:
-        aliases = BY_NAME[name].aliases if name in BY_NAME else ()
-        spelled = next((word for word in (name, *aliases) if word in signature), None)
-        if spelled is None and anything and name in departures:
-            spelled = name
-        if spelled is not None:
-            arguments[spelled] = plain_argument(getattr(given, name))
-        elif name in departures:
-            message = f"the constructor has no argument {name!r}, which the case sets to {departures[name]!r}."
-            raise AbsentArgumentError(name, message)
-    return arguments
+    return bind(kind, given).values
 
 
 def _quoted(message: str) -> set[str]:
     return set(re.findall(r"dtype\('O'\)|'\w+'", message))
-
-
-def _locked(tensors: Tensors) -> dict[str, Array]:
-    """Return read-only views: a step that writes into its inputs raises where it does so."""
-    views = {name: np.asarray(array).view() for name, array in tensors.items()}
-    for view in views.values():
-        view.setflags(write=False)
-    return views
 
 
 def _mapping(value: Any, method: str) -> Mapping[str, Any]:

@@ -11,6 +11,16 @@ _MAKERS: Final = frozenset({"globals", "locals", "vars", "setattr", "exec", "eva
 """Names by which a module may get attributes that no statement of it spells out."""
 
 
+MODES: Final = ("keras-eager", "keras-graph", "keras-xla", "keras-fit")
+"""Ways to run a class that extends Keras' optimizer."""
+
+
+def split_mode(name: str) -> tuple[str, str]:
+    """Return the mode before a name, empty where there is none, and the name: ``keras-graph:mine.py:Mine``."""
+    mode, _, rest = name.partition(":")
+    return (mode, rest) if mode in MODES and ":" in rest else ("", name)
+
+
 def require_named(name: str) -> None:
     """Refuse ``path/to/file.py:Class`` where there is no such file, or where it names no such class.
 
@@ -19,7 +29,7 @@ def require_named(name: str) -> None:
     Raises:
         SubjectError: with the nearest file or class.
     """
-    where, _, attribute = name.rpartition(":")
+    where, _, attribute = split_mode(name)[1].rpartition(":")
     path = Path(where)
     if not path.is_file():
         raise missing_file(path)

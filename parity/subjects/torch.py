@@ -14,7 +14,8 @@ import numpy as np
 
 from parity.bounds.numerics import Array
 from parity.problem.problems import Problem
-from parity.subjects.adapter import Tensors
+from parity.subjects.adapter import Own, Tensors
+from parity.subjects.binding.arguments import bind
 from parity.subjects.library import PLAIN, LibrarySubject
 
 _SLOTS = {"square_avg": "second_moment", "grad_avg": "first_moment", "momentum_buffer": "momentum_buffer"}
@@ -31,11 +32,18 @@ class TorchSubject(LibrarySubject):
         """Make a tensor of each parameter and the optimizer over them."""
         import torch
 
-        given = self._given
         self._torch = torch
         self._params = {name: self._tensor(array).requires_grad_() for name, array in problem.params.items()}
-        self._optimizer = torch.optim.RMSprop(
-            list(self._params.values()),
+        self._optimizer, self._used = self._made(list(self._params.values()))
+        shown = {k: v for k, v in self._optimizer.defaults.items() if k in ("alpha", "eps", "momentum", "centered")}
+        self.resolved = f"{self.name}({', '.join(f'{k}={v!r}' for k, v in shown.items())})"
+        self.circumstances = {"torch": torch.__version__, "threads": torch.get_num_threads(), "device": "CPU"}
+
+    def _made(self, params: list[Any]) -> tuple[Any, list[str]]:
+        """Return the optimizer and the keys of the slots that it uses."""
+        given = self._given
+        optimizer = self._torch.optim.RMSprop(
+            params,
             lr=self.rate_at(0),
             alpha=given.rho,
             eps=given.epsilon,
@@ -45,10 +53,7 @@ class TorchSubject(LibrarySubject):
             foreach=False,
         )
         used = {"square_avg": True, "grad_avg": given.centered, "momentum_buffer": given.momentum > 0}
-        self._used = [key for key, is_used in used.items() if is_used]
-        shown = {k: v for k, v in self._optimizer.defaults.items() if k in ("alpha", "eps", "momentum", "centered")}
-        self.resolved = f"torch.optim.RMSprop({', '.join(f'{k}={v!r}' for k, v in shown.items())})"
-        self.circumstances = {"torch": torch.__version__, "threads": torch.get_num_threads(), "device": "CPU"}
+        return optimizer, [key for key, is_used in used.items() if is_used]
 
     def apply(self, number: int, gradients: Mapping[str, Array]) -> None:
         """Set the rate and the gradients, and call ``step``."""
@@ -79,3 +84,23 @@ class TorchSubject(LibrarySubject):
         if tensor.dtype == self._torch.bfloat16:
             return np.array(tensor.view(self._torch.int16).numpy()).view(self._problem.dtype)
         return np.array(tensor.numpy())
+
+
+class OwnTorchSubject(TorchSubject):
+    """Somebody's class that extends ``torch.optim.Optimizer``: its parameters are compared, its slots are its own."""
+
+    remedy = "The class takes no such argument."
+
+    def __init__(self, own: Own) -> None:
+        super().__init__()
+        self._own, self.name = own, own.name
+
+    def require(self, problem: Problem) -> None:
+        """Refuse what the class lacks."""
+        bind(self._own.kind, problem.cell.hyperparameters)
+
+    def _made(self, params: list[Any]) -> tuple[Any, list[str]]:
+        bound = bind(self._own.kind, self._given)
+        rate = bound.spelled.get("learning_rate", "")
+        values = {**bound.values, **({rate: self.rate_at(0)} if rate in bound.values else {})}
+        return self._own.kind(params, **values), []

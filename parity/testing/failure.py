@@ -100,6 +100,9 @@ def _cause(subject: str | Callable[..., Any], name: str, shown: Objection, bench
         return ["likeliest explanation: not sought; a recorded trajectory cannot be run on probes"]
     if shown.cell.rule != DEFAULT:
         return [f"likeliest explanation: not sought; the choices that are known are those of {DEFAULT}"]
+    place = shown.item.first_divergence
+    if place is not None and shown.item.outcome is Verdict.NON_FINITE and place.obtained == place.expected:
+        return ["likeliest explanation: not sought; both sides agree, so it is the case that leads there"]
     document = next((found for known, found in bench.diagnoses if known is subject), None)
     if document is None or (document["explanations"] and shown.cell.id not in document["cases"]):
         if name or isinstance(subject, str):

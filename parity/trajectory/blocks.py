@@ -214,5 +214,8 @@ def _wrong_dtype(slot: str, name: str, array: Array, param: Array) -> str:
     if param.dtype.name == "bfloat16":
         hint = " NumPy turns bfloat16 array * Python float into float32; make constants with array.dtype.type(x)."
     elif array.dtype == np.float64:
-        hint = " np.float64 scalars and float64 arrays promote float32 (NEP 50); keep hyperparameters Python floats."
+        hint = (
+            " np.zeros(shape) without a dtype is float64 (np.zeros_like keeps the weights'), and float64 arrays and"
+            " scalars promote float32 (NEP 50); cases with float64 weights judge the rule."
+        )
     return f"{slot} of {name} has dtype {array.dtype}; the parameter has {param.dtype}.{hint}"

@@ -128,11 +128,11 @@ def test_a_worker_with_another_version_is_named_with_both_versions(without_worke
     [
         ("import sys\nsys.modules['parity'] = None", "cannot load this version of parity: ModuleNotFoundError"),
         (
-            "from parity.runner.cluster import remote\nremote._code = lambda: 'edited'",
+            "from parity.circumstances import source\nsource.digest = lambda *places: 'edited'",
             "code of parity is edited there",
         ),
         (
-            "from parity.runner.cluster import remote\nremote._code = lambda: 1 / 0",
+            "from parity.circumstances import source\nsource.digest = lambda *places: 1 / 0",
             "ZeroDivisionError: division by zero",
         ),
         ("from parity.circumstances import doctor\ndoctor.commit = lambda: 'feed'", "commit is feed there"),

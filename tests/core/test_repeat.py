@@ -1,8 +1,9 @@
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
-from driving import OPTIMIZERS, cell, judged, optimizer
+from driving import cell, judged, optimizer
 
 import parity
 from parity.api import run_all
@@ -19,10 +20,18 @@ UNREPEATABLE = {
 USUAL = "What usually causes this: a random generator without a seed, state shared between instances, or the time."
 
 
+FILE = Path(__file__).with_name("unrepeatable.py")
+
+
+def unrepeatable(name):
+    """The name of a subject among the classes beside this file."""
+    return f"{FILE}:{name}"
+
+
 @pytest.fixture
 def kinds(monkeypatch):
     """The classes of the file themselves, which run in this process."""
-    monkeypatch.syspath_prepend(str(OPTIMIZERS))
+    monkeypatch.syspath_prepend(str(FILE.parent))
     monkeypatch.delitem(sys.modules, "unrepeatable", raising=False)
     import unrepeatable
 
@@ -31,7 +40,7 @@ def kinds(monkeypatch):
 
 @pytest.mark.parametrize("name", UNREPEATABLE)
 def test_what_differs_from_run_to_run_is_failed_before_it_is_judged(name):
-    found = judged(cell(steps=3), optimizer("unrepeatable", name))
+    found = judged(cell(steps=3), unrepeatable(name))
     assert {c.verdict for c in found.values()} == {"FAILED"}
     (reason,) = {c.reason for c in found.values()}
     assert reason.startswith(f"is not repeatable: {UNREPEATABLE[name]}")
@@ -42,12 +51,12 @@ def test_what_differs_from_run_to_run_is_failed_before_it_is_judged(name):
 
 @pytest.mark.parametrize("name", ["Seeded", "OneInstance"])
 def test_a_seed_and_a_count_that_changes_no_number_are_no_fault(name):
-    assert repeat._said(load_class(optimizer("unrepeatable", name)), None) == ""
+    assert repeat._said(load_class(unrepeatable(name)), None) == ""
 
 
 def test_every_pair_of_a_run_is_given_the_same_reason_whatever_process_it_is_for():
     cells = [cell(steps=steps) for steps in (2, 3, 4)]
-    run = run_all(cells, [optimizer("unrepeatable", "Unseeded"), "reference"], jobs=2)
+    run = run_all(cells, [unrepeatable("Unseeded"), "reference"], jobs=2)
     verdicts = {pair.subject.rpartition(":")[2]: pair.verdict.name for pair in run.pairs}
     assert verdicts == {"Unseeded": "FAILED", "reference": "IDENTICAL"}
     assert len({c.reason for pair in run.pairs for c in pair.comparisons if c.verdict == "FAILED"}) == 1
@@ -89,6 +98,6 @@ def test_a_class_that_cannot_run_is_left_to_its_pairs():
     [("Unseeded", "NONDETERMINISTIC"), ("Timed", "NONDETERMINISTIC"), ("SharesState", "GLOBAL_STATE")],
 )
 def test_a_diagnosis_says_the_same_of_it(name, verdict):
-    document = diagnose_apart(optimizer("unrepeatable", name), 60)
+    document = diagnose_apart(unrepeatable(name), 60)
     assert document["verdict"] == verdict
     assert document["evidence"][0].startswith(UNREPEATABLE[name].partition(" at step")[0])

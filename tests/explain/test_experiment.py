@@ -1,3 +1,4 @@
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,34 +13,58 @@ QUESTION = CASES / "question"
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "message"),
+    ("old", "new", "message", "line"),
     [
-        ("forward_divisor", "foward_divisor", r"a: unknown name 'foward_divisor'\. Did you mean 'forward_divisor'\?"),
-        ('experiment = "small"', 'experiment = "small"\nfactors = []', r"factors: received an empty list"),
-        ('experiment = "small"', 'experiment = "small"\nfactors = ["momentun"]', r"Did you mean 'momentum'\?"),
+        (
+            "forward_divisor",
+            "foward_divisor",
+            r"a: unknown name 'foward_divisor'\. Did you mean 'forward_divisor'",
+            "foward",
+        ),
+        ('experiment = "small"', 'experiment = "small"\nfactors = []', r"factors: received an empty list", "factors"),
+        (
+            'experiment = "small"',
+            'experiment = "small"\nfactors = ["momentun"]',
+            r"Did you mean 'momentum'\?",
+            "factors",
+        ),
         (
             'experiment = "small"',
             'experiment = "small"\nfactors = ["momentum"]',
-            r"'momentum' is the same on both sides",
+            r"'momentum' is the same on both",
+            "factors",
         ),
-        ("target = 1.9", "target = 0.0", r"target: expected `float` > 0"),
-        ("target = 1.9", "tarjet = 1.9", r"unknown name 'tarjet'\. Did you mean 'target'\?"),
-        ("learning_rate = 0.003", 'learning_rate = "fast"', r"b\.learning_rate: expected"),
-        ("learning_rate = 0.003", "examples = 20", r"examples: differs"),
-        ("[784, 12, 10]", "[100, 12, 10]", r"layers: received \[100, 12, 10\]"),
-        ("learning_rate = 0.003", "clipnorm = 1.0\nclipvalue = 1.0", r"only one of clipvalue"),
-        ("target = 1.9", "", r"key 'target' is missing"),
-        ('experiment = "small"', "", r"key 'experiment' is missing"),
-        ("[a]", "[a]]", r"not valid TOML"),
+        (
+            'experiment = "small"',
+            'experiment = "small"\nfactors = 3',
+            r"factors: expected list, got integer",
+            "factors",
+        ),
+        ("target = 1.9", "target = 0.0", r"target: expected number > 0.0; received 0.0", "target"),
+        ("target = 1.9", "tarjet = 1.9", r"unknown name 'tarjet'\. Did you mean 'target'\?", "tarjet"),
+        ("learning_rate = 0.003", 'learning_rate = "fast"', r"b\.learning_rate: expected number", "learning_rate"),
+        ("examples = 40", "examples = 4000", r"a\.examples: expected integer <= 1000; received 4000", "examples"),
+        ("learning_rate = 0.003", "examples = 20", r"examples: differs", "examples = 20"),
+        ("[784, 12, 10]", "[100, 12, 10]", r"layers: received \[100, 12, 10\]", "layers"),
+        ("learning_rate = 0.003", "clipnorm = 1.0\nclipvalue = 1.0", r"only one of clipvalue", "clipnorm"),
+        ('name = "quick"', "", r"b: key 'name' is missing", "[b]"),
+        ("[both]", "[other]", r"unknown name 'other'", "[other]"),
+        ("target = 1.9", "", r"key 'target' is missing", ""),
+        ('experiment = "small"', "", r"key 'experiment' is missing", ""),
+        ("[a]", "[a]]", r"not valid TOML", "[a]]"),
     ],
 )
 def test_mistake_in_a_file_is_one_message_that_says_what_and_where(
-    write: Write, small_text: str, old: str, new: str, message: str
+    write: Write, small_text: str, old: str, new: str, message: str, line: str
 ) -> None:
+    text = small_text.replace(old, new, 1)
     with pytest.raises(SpecError, match=message) as caught:
-        load(write(small_text.replace(old, new, 1)))
+        load(write(text))
     assert "\n" not in str(caught.value)
     assert str(caught.value).count("experiment.toml") == 1
+    named = re.search(r"/experiment\.toml:(\d+): ", str(caught.value))
+    assert bool(named) is bool(line)
+    assert not named or text.split("\n")[int(named[1]) - 1].startswith(line)
 
 
 def test_missing_file_is_named(tmp_path: Path) -> None:
@@ -49,9 +74,10 @@ def test_missing_file_is_named(tmp_path: Path) -> None:
 
 def test_supposed_values_are_checked_when_the_file_is_read(write: Write, small_text: str) -> None:
     reason = '\n[[supposed]]\nlabel = "1"\nclaim = "x"\nfactors = ["momentum"]\nwhat_if = { momentum = 2.0 }\n'
-    with pytest.raises(SpecError, match="supposed '1': what_if: momentum: expected"):
+    start = small_text.count("\n") + 1
+    with pytest.raises(SpecError, match=rf":{start + 5}: supposed '1': what_if: momentum: expected number <= 1.0"):
         load(write(small_text + reason))
-    with pytest.raises(SpecError, match=r"factors: unknown name 'momentun'"):
+    with pytest.raises(SpecError, match=rf":{start + 4}: supposed '1': factors: unknown name 'momentun'"):
         load(write(small_text + reason.replace('["momentum"]', '["momentun"]')))
 
 

@@ -87,8 +87,8 @@ BROKEN: dict[str, tuple[str, str]] = {
     "no probe": (GOOD.replace('"rho"', ""), r"probes: expected list of length >= 1; received \[\]"),
     "no problem": (GOOD.split("[problem]")[0], r"key 'problem' is missing"),
     "no kind": (GOOD.replace('kind = "replayed"', ""), r"problem: key 'kind' is missing"),
-    "no steps": (GOOD.replace("steps = 2", ""), r"steps, epochs: received neither"),
-    "steps and epochs": ("epochs = 1\n" + GOOD, r"steps, epochs: received both"),
+    "no steps": (GOOD.replace("steps = 2", ""), r"steps: missing, and epochs too"),
+    "steps and epochs": ("epochs = 1\n" + GOOD, r"epochs: received together with steps"),
     "no tensors": (GOOD.replace("tensors = { kernel = [2, 3] }", ""), r"problem.tensors: received none"),
     "empty tensors": (GOOD.replace("[2, 3]", "[2, 0]"), r"problem.tensors: received only empty tensors"),
     "negative shape": (GOOD.replace("[2, 3]", "[2, -3]"), r"problem.tensors.kernel\[1\]: expected integer >= 0"),
@@ -130,7 +130,7 @@ BROKEN: dict[str, tuple[str, str]] = {
         GOOD + '[matrix]\n"hyperparameters.rho" = [0.5, 2]',
         r"\[rho=2\]: hyperparameters.rho: exp",
     ),
-    "infinity in matrix": (GOOD + '[matrix]\n"hyperparameters.rho" = [0.5, inf]', r"rho.1: received inf"),
+    "infinity in matrix": (GOOD + '[matrix]\n"hyperparameters.rho" = [0.5, inf]', r"rho\[1\]: received inf"),
     "matrix names nothing": (
         GOOD + '[matrix]\n"hyperparameters.roh" = [0.5]',
         r"unknown key 'roh'. Did you mean 'rho'",
@@ -152,6 +152,90 @@ BROKEN: dict[str, tuple[str, str]] = {
     ),
 }
 
+# What the line begins with that the message names; empty where the mistake is what the file lacks, or the whole file.
+PLACES: dict[str, str] = {
+    "syntax": "=",
+    "key twice": "rho",
+    "binary": "\udcff",
+    "nul": "\x00",
+    "empty": "",
+    "too large": "",
+    "deep list": "",
+    "deep table": "a.a.a",
+    "endless key": "a.a.a",
+    "endless number": "",
+    "endless hexadecimal": "steps",
+    "nan": "rho",
+    "infinity": "epsilon",
+    "negative": "epsilon",
+    "above one": "rho",
+    "text for number": "rho",
+    "number for bool": "centered",
+    "bool for integer": "steps",
+    "bool for number": "rho",
+    "fraction for integer": "steps",
+    "list for rate": "learning_rate",
+    "unknown top key": "sed",
+    "unknown argument": "momentun",
+    "unknown problem key": "tensor",
+    "unknown weights key": "kinds",
+    "unknown schedule": "schedule",
+    "unknown schedule key": "decay_step",
+    "schedule without a key": "[hyperparameters.learning_rate]",
+    "schedule without a name": "learning_rate",
+    "boundaries": "values",
+    "falling boundaries": "boundaries",
+    "warm-up without steps": "warmup_target",
+    "unknown kind": "kind",
+    "unknown generator": "generator",
+    "unknown order": "order",
+    "order of one": "order",
+    "unknown dtype": "dtype",
+    "unknown probe": "probes",
+    "no probe": "probes",
+    "no problem": "",
+    "no kind": "[problem]",
+    "no steps": "",
+    "steps and epochs": "epochs",
+    "no tensors": "[problem]",
+    "empty tensors": "tensors",
+    "negative shape": "tensors",
+    "shape is a number": "tensors",
+    "huge shape": "tensors",
+    "huge run": "steps",
+    "tensor's name": "tensors",
+    "low above high": "low",
+    "too high for float16": "high",
+    "two clips": "clipvalue",
+    "clip of zero": "clipnorm",
+    "overwriting without average": "ema_overwrite_frequency",
+    "coefficient without average": "ema_momentum",
+    "exclusion without decay": "exclude_from_weight_decay",
+    "no regular expression": "exclude_from_weight_decay",
+    "one micro-batch": "gradient_accumulation_steps",
+    "weights without file": "kind",
+    "file that nobody reads": "file",
+    "recording without file": "generator",
+    "computed replay": "gradients",
+    "comparison twice": "comparisons",
+    "id with a break": "id",
+    "id with tags": "id",
+    "id with folders": "id",
+    "summary with a break": "summary",
+    "control in key": "\\u001b[31m",
+    "empty matrix": "seed",
+    "matrix of numbers": "seed",
+    "wrong value in matrix": "hyperparameters.rho",
+    "infinity in matrix": "hyperparameters.rho",
+    "matrix names nothing": "hyperparameters.roh",
+    "matrix into a number": "steps.x",
+    "matrix of ids": "id",
+    "matrix with twins": "[matrix]",
+    "vast matrix": "[matrix]",
+    "pixels": "layers",
+    "batch": "batch_size",
+}
+
 
 def write(folder: Path, text: str, name: str = "a.toml") -> Path:
     path = folder / name
@@ -166,7 +250,11 @@ def test_a_broken_case_is_refused_with_one_clear_message(name: str, tmp_path: Pa
         load_cells(write(tmp_path, text))
     message = str(caught.value)
     assert re.search(expected, message), message
-    assert message.startswith(str(tmp_path / "a.toml"))
+    named = re.match(re.escape(str(tmp_path / "a.toml")) + r"(?::(\d+))?( \[\S+\])?: ", message)
+    assert named, message
+    line = text.split("\n")[int(named[1]) - 1] if named[1] else ""
+    assert line.lstrip('"').startswith(PLACES[name])
+    assert bool(line) is bool(PLACES[name])
     assert "\n" not in message
     assert "msgspec" not in message
 
@@ -278,3 +366,49 @@ def test_a_pattern_that_matches_nothing_is_a_mistake(pattern: str) -> None:
 def test_a_near_miss_is_suggested() -> None:
     with pytest.raises(UsageError, match="Did you mean 'rmsprop/plain"):
         select(["rmsprop/plane"])
+
+
+def test_what_the_matrix_sets_names_the_line_of_its_key(tmp_path: Path) -> None:
+    text = GOOD + "[weights]\nkind = 'normal'\n[matrix]\n'hyperparameters.rho' = [\n  0.1,\n  2,\n]\n"
+    assert refused(tmp_path, text).startswith("a.toml:15 [rho=2]: hyperparameters.rho: expected")
+    text = GOOD + "[matrix]\nseed = [1]\nhyperparameters = [{ momentum = 0.5 }, { clipnorm = 1, clipvalue = 2 }]\n"
+    assert refused(tmp_path, text).startswith("a.toml:14 [seed=1,clipnorm=1+clipvalue=2]: hyperparameters.clipvalue")
+    text = GOOD + "[matrix]\n'weights.kind' = ['file']\n"
+    assert refused(tmp_path, text).startswith("a.toml:13 [file]: weights.file: missing")
+    text = GOOD + "[matrix]\n'problem.tensors.kernel' = [[2], [9999, 9999]]\n"
+    assert refused(tmp_path, text).startswith("a.toml:13 [kernel=9999+9999]: problem.tensors: received 99980001")
+
+
+def test_what_a_table_of_the_matrix_leaves_alone_names_its_own_line(tmp_path: Path) -> None:
+    text = GOOD + "clipnorm = 1\n[matrix]\nhyperparameters = [{ momentum = 0.5 }, { clipvalue = 2, momentum = 0.1 }]\n"
+    assert refused(tmp_path, text.replace("clipvalue", "global_clipnorm")).startswith("a.toml:14 [")
+    text = GOOD + "epsilon = -1\n[matrix]\nhyperparameters = [{ momentum = 0.5 }]\n"
+    assert refused(tmp_path, text).startswith("a.toml:12: hyperparameters.epsilon")
+    text = GOOD + "ema_momentum = 0.5\n[matrix]\nhyperparameters = [{ momentum = 0.5 }]\n"
+    assert refused(tmp_path, text).startswith("a.toml:12 [momentum=0.5]: hyperparameters.ema_momentum")
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (GOOD.replace("[hyper", "high = 1e-9\n[hyper"), "high = 1e-9"),
+        (GOOD.split("[problem]")[0] + "[problem]\nkind = 'mlp'", "kind = 'mlp'"),
+        (BROKEN["warm-up without steps"][0], "warmup_target = 1"),
+    ],
+    ids=["bounds", "gradients", "warm-up"],
+)
+def test_a_contradiction_with_a_default_names_the_line_of_the_other_key(tmp_path: Path, text: str, line: str) -> None:
+    number = text.split("\n").index(line) + 1
+    assert refused(tmp_path, text).startswith(f"a.toml:{number}: ")
+
+
+def test_a_wrong_list_of_sparse_rows_is_named(tmp_path: Path) -> None:
+    text = GOOD.replace("[hyper", "sparse = { kernel = 'x' }\n[hyper")
+    assert refused(tmp_path, text).startswith("a.toml:10: problem.sparse.kernel: expected list, got string")
+
+
+def refused(folder: Path, text: str) -> str:
+    """Return the message without the folder."""
+    with pytest.raises(SpecError) as caught:
+        load_cells(write(folder, text))
+    return str(caught.value).removeprefix(f"{folder}/")

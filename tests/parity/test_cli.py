@@ -141,12 +141,12 @@ def test_verbose_logs_every_step(use: Callable[[Runner], None], capsys: pytest.C
 def test_arguments_reach_the_runner(use: Callable[[Runner], None]) -> None:
     asked: list[Any] = []
     use(ending_in(Verdict.IDENTICAL, asked))
-    words = ["--subject", "reference", "--subject", "x.py:C", "--subject", "reference"]
+    words = ["--subject", "reference", "--subject", "x.y:C", "--subject", "reference"]
     main(["run", CASE, *words, "--jobs", "3", "--steps", "7", "--time-limit", "2.5"])
     ((cells, subjects, jobs, progress, limit),) = asked
     assert [cell.steps for cell in cells] == [7]
     assert callable(progress)
-    assert (subjects, jobs, limit) == (["reference", "x.py:C"], 3, 2.5)
+    assert (subjects, jobs, limit) == (["reference", "x.y:C"], 3, 2.5)
 
 
 def test_a_hostile_summary_or_reason_sends_no_control_character(

@@ -121,6 +121,15 @@ def test_a_quick_command_imports_no_library_that_computes(arguments: list[str]) 
     assert not (slow | {"jinja2"}) & set(ast.literal_eval(done.stderr))
 
 
+def test_only_a_mistake_looks_for_lines() -> None:
+    program = (
+        "import sys\nfrom parity.commands.cli import main\nmain(['list'])\n"
+        "print('parity.case.cells' in sys.modules, 'parity.case.lines' in sys.modules, file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert done.stderr.strip() == "True False"
+
+
 def test_importing_parity_imports_none_of_its_rooms() -> None:
     program = "import parity, sys; print([name for name in sys.modules if name.startswith('parity.')])"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, check=True)

@@ -101,7 +101,7 @@ def test_a_broken_case_is_a_collection_error_with_one_message(run: Run, pytester
         pytester.path.joinpath(f"{name}.toml").write_text(broken, encoding="utf-8")
     result = run("", "--parity-subject", "reference")
     result.assert_outcomes(errors=2)
-    result.stdout.fnmatch_lines(["syntax.toml: not valid TOML*", "word.toml*Did you mean 'rho_role'?*"])
+    result.stdout.fnmatch_lines(["syntax.toml:*: not valid TOML*", "word.toml:*: probes: *Did you mean 'rho_role'?*"])
     assert "Traceback" not in result.stdout.str()
 
 

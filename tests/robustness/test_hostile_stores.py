@@ -243,7 +243,7 @@ def test_hostile_names_reach_neither_the_terminal_nor_a_page(
 
 
 @pytest.mark.parametrize("make", ["pipe", "endless", "folder", "loop", "pickle"])
-def test_a_subject_that_is_no_python_file_fails_and_does_not_hang(
+def test_a_subject_that_is_no_python_file_is_refused_and_does_not_hang(
     make: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "mine.py"
@@ -255,7 +255,7 @@ def test_a_subject_that_is_no_python_file_fails_and_does_not_hang(
         path.write_bytes(pickle.dumps(open))
     else:
         path.symlink_to("/dev/zero" if make == "endless" else path)
-    assert main(["run", CASE, "--subject", f"{path}:RMSprop"]) == 1
+    assert main(["run", CASE, "--subject", f"{path}:RMSprop"]) == 2
     shown = capsys.readouterr()
-    assert "FAILED" in shown.out
-    assert "mine.py" in shown.out
+    assert not shown.out
+    assert "mine.py" in shown.err

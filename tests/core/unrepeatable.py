@@ -4,14 +4,41 @@ import random
 import time
 
 import numpy as np
-from right_styles import Plain
+
+
+class Plain:
+    """The rule, with what the others vary: methods ``moment``, ``increment`` and ``moved``, each for one tensor."""
+
+    def __init__(self, learning_rate=0.001, rho=0.9, momentum=0.0, epsilon=1e-7):
+        self.learning_rate, self.rho, self.momentum, self.epsilon = learning_rate, rho, momentum, epsilon
+
+    def init(self, params):
+        return {slot: {name: np.zeros_like(w) for name, w in params.items()} for slot in ("v", "b")}
+
+    def step(self, params, grads, state):
+        v = {name: self.moment(state["v"][name], g) for name, g in grads.items()}
+        u = {name: self.increment(g, v[name], self.learning_rate) for name, g in grads.items()}
+        b = {name: self.moved(state["b"][name], u[name]) for name in params}
+        return {name: w - b[name] for name, w in params.items()}, {"v": v, "b": b}
+
+    def slots(self, state):
+        return {"second_moment": state["v"], **({"momentum_buffer": state["b"]} if self.momentum else {})}
+
+    def moment(self, v, g):
+        return self.rho * v + (1 - self.rho) * g * g
+
+    def increment(self, g, v, rate):
+        return rate * g / np.sqrt(v + self.epsilon)
+
+    def moved(self, b, u):
+        return self.momentum * b + u
 
 
 class Unseeded(Plain):
     """A generator of its own that nobody seeded wavers the last bit of some elements."""
 
     def __init__(self, learning_rate=0.001, rho=0.9, epsilon=1e-7):
-        super().__init__(learning_rate=learning_rate, rho=rho, epsilon=epsilon)
+        super().__init__(learning_rate, rho, epsilon=epsilon)
         self.random = np.random.default_rng()
 
     def moment(self, v, g):

@@ -1,0 +1,56 @@
+"""``parity.diagnose``: a class, an instance's maker or a name in, the answer out, for a notebook or a script."""
+
+from collections.abc import Callable, Iterable
+from html import escape
+from typing import Any
+
+from parity import subjects
+from parity.case.cells import select
+from parity.case.spec import Cell
+from parity.diagnosis.diagnose import diagnose as diagnose_adapter
+from parity.diagnosis.findings import Finding
+from parity.diagnosis.text import render
+from parity.errors import UsageError
+from parity.subjects.numpy_class import NumpySubject, require_shape
+
+TIME_LIMIT = 120.0
+
+
+class Answer(dict[str, Any]):
+    """A diagnosis as ``parity diagnose --json`` prints it, which shows itself as text."""
+
+    @property
+    def finding(self) -> Finding:
+        """What the subject is."""
+        return Finding[self["verdict"]]
+
+    def __repr__(self) -> str:
+        return render(self)
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{escape(render(self))}</pre>"
+
+
+def diagnose(subject: str | Callable[..., Any], cases: Iterable[str] = (), name: str = "") -> Answer:
+    """Return what an optimizer is, and by which choices it differs from tf.keras'.
+
+    Args:
+        subject: a registered name or ``file.py:Class``, which runs in a process of its own, or a class or a function
+            that makes an optimizer, which runs in this one.
+        cases: ids or globs of cases on which the answer is checked too.
+        name: what a class is called in the answer; unless given its own name.
+
+    Raises:
+        ParityError: the subject cannot be found, loaded or driven, or a case means nothing.
+    """
+    cells: list[Cell] = select(cases) if cases else []
+    if isinstance(subject, str):
+        from parity.diagnosis.child import diagnose_apart
+
+        subjects.check_name(subject)
+        return Answer(diagnose_apart(subject, TIME_LIMIT, cells))
+    if not callable(subject):
+        raise UsageError(f"subject must be a name or a class. Received: {type(subject).__name__}.")
+    title = name or getattr(subject, "__qualname__", type(subject).__name__)
+    require_shape(NumpySubject(subject, title))
+    return Answer(diagnose_adapter(lambda: NumpySubject(subject, title), title, cells).document())

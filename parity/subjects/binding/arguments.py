@@ -1,0 +1,195 @@
+"""Which hyperparameter a constructor's argument is: by its name, its default, and what else is there."""
+
+import ast
+import inspect
+import textwrap
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, Final
+
+import numpy as np
+
+from parity.bounds.rule import plain_argument
+from parity.case.spec import Hyperparameters
+from parity.errors import AbsentArgumentError
+from parity.reference.arguments import ARGUMENTS, BY_NAME
+from parity.subjects.binding.roles import parameters_of, role_of
+
+NONE: Final = inspect.Parameter.empty
+_KEPT: Final = 0.3
+"""A default below this is no weight of an old moment: `decay=0.0` is how fast the learning rate decays."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """What a constructor is passed.
+
+    Attributes:
+        values: its own names to values.
+        spelled: Keras' names to its own.
+        defaults: its own names to its defaults, of all that it has and that is a number or a switch.
+        owns: its own name of the argument that takes the parameters, an empty string where it has none.
+        takes_gradients: its own name of the argument that takes arrays of gradients beside them.
+    """
+
+    values: dict[str, Any]
+    spelled: dict[str, str]
+    defaults: dict[str, Any] = field(default_factory=dict)
+    owns: str = ""
+    takes_gradients: str = ""
+
+    @property
+    def left(self) -> dict[str, Any]:
+        """The arguments that stay at their own default."""
+        return {name: value for name, value in self.defaults.items() if name not in self.values}
+
+    @property
+    def departures(self) -> dict[str, tuple[Any, Any]]:
+        """Keras' names of the arguments whose default is not Keras': that default, and Keras'."""
+        from parity.case.rule import DEFAULT, find
+
+        keras = {name: default for name, _, default in find(DEFAULT).parameters}
+        found = {}
+        for name, own in self.spelled.items():
+            if own in self.defaults and not _same(self.defaults[own], keras.get(name)):
+                found[name] = (self.defaults[own], keras.get(name))
+        return found
+
+
+def _same(own: Any, keras: Any) -> bool:
+    return own == keras or (keras in (None, False) and own in (None, False, 0))
+
+
+def bind(kind: Callable[..., Any], given: Hyperparameters, chosen: Mapping[str, str] | None = None) -> Bound:
+    """Return the arguments for a constructor: every hyperparameter that it accepts.
+
+    Args:
+        kind: a class, or a function that makes an optimizer.
+        given: the hyperparameters of a case.
+        chosen: Keras' names to the constructor's own, where somebody settled them.
+
+    Raises:
+        AbsentArgumentError: the case sets a hyperparameter that the constructor lacks; it is never ignored.
+    """
+    config = config_of(kind)
+    if config is not None:
+        return _in_config(config, given, chosen or {})
+    signature = _signature(kind)
+    named = {name: p.default for name, p in signature.items() if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)}
+    open_ended = any(p.kind is p.VAR_KEYWORD for p in signature.values())
+    read = _read_from_kwargs(kind) if open_ended else {}
+    named |= {name: default for name, default in read.items() if name not in named}
+    spelled = {**_spelled(named), **(chosen or {})}
+    departures, values = given.departures(), dict[str, Any]()
+    for name in given.__struct_fields__:
+        own = spelled.get(name) or (name if open_ended and not read and name in departures else "")
+        value = plain_argument(getattr(given, name))
+        if not own:
+            if name in departures:
+                message = f"the constructor has no argument {name!r}, which the case sets to {departures[name]!r}."
+                raise AbsentArgumentError(name, message)
+            continue
+        # None says that an argument is off, which a class of its own says with its own default.
+        if value is None and named.get(own, NONE) not in (NONE, None):
+            continue
+        values[own] = value
+    taken = set(spelled.values())
+    owns = [
+        name for name, p in signature.items() if name not in taken and p.default is NONE and p.kind < p.VAR_POSITIONAL
+    ]
+    roles = {role_of(name): name for name in reversed(owns)}
+    defaults = {name: value for name, value in named.items() if isinstance(value, bool | int | float | None)}
+    owner = roles.get("params") or roles.get("layers") or roles.get("model") or ""
+    return Bound(values, spelled, defaults, owner, roles.get("grads", "") if owner else "")
+
+
+@cache
+def config_of(rule: Any) -> dict[str, Any] | None:
+    """Return the config that ``f(w, dw, config=None)`` fills in for itself, None where it is no such function."""
+    own = parameters_of(rule) if inspect.isfunction(rule) else None
+    if not own or [p.role for p in own] not in (["params", "grads", "state"], ["grads", "params", "state"]):
+        return None
+    if own[2].required:
+        return None
+    with np.errstate(all="ignore"):
+        try:
+            returned = rule(np.ones(2, dtype=np.float32), np.ones(2, dtype=np.float32))
+        except Exception:  # then it is another shape, or none
+            return None
+    if not (isinstance(returned, tuple) and len(returned) == 2 and isinstance(returned[1], dict)):
+        return None
+    return dict(returned[1])
+
+
+def _in_config(config: dict[str, Any], given: Hyperparameters, chosen: Mapping[str, str]) -> Bound:
+    """Return what a config is filled with."""
+    numbers = {name: value for name, value in config.items() if isinstance(value, bool | int | float)}
+    spelled, departures = {**_spelled(numbers), **chosen}, given.departures()
+    for name, value in departures.items():
+        if name not in spelled:
+            raise AbsentArgumentError(name, f"its config has no {name!r}, which the case sets to {value!r}.")
+    values = {own: plain_argument(getattr(given, name)) for name, own in spelled.items()}
+    return Bound(values, spelled, numbers)
+
+
+def _signature(kind: Callable[..., Any]) -> dict[str, inspect.Parameter]:
+    try:
+        return dict(inspect.signature(kind).parameters)
+    except (TypeError, ValueError):
+        return {}
+
+
+def _spelled(named: Mapping[str, Any]) -> dict[str, str]:
+    """Return Keras' names to a constructor's own."""
+    found: dict[str, str] = {name: name for name in BY_NAME if name in named}
+    for argument in ARGUMENTS:
+        words = [word for word in argument.aliases if word in named and (argument.name != "rho" or _keeps(named[word]))]
+        _first(found, argument.name, words)
+    if "rho" not in found and named.get("momentum", NONE) is not NONE and _keeps(named["momentum"]):
+        # Without another weight of the old moment, "momentum" that is on by default is that weight.
+        found["rho"] = found.pop("momentum")
+    return found
+
+
+def _first(found: dict[str, str], name: str, words: list[str]) -> None:
+    free = [word for word in words if word not in found.values()]
+    if name not in found and free:
+        found[name] = free[0]
+
+
+def _keeps(default: Any) -> bool:
+    """Whether an argument with this default may be the weight of an old moment."""
+    return default is NONE or (isinstance(default, float) and _KEPT <= default < 1)
+
+
+def _read_from_kwargs(kind: Callable[..., Any]) -> dict[str, Any]:
+    """Return what a constructor reads from its ``**kwargs``, with defaults, as far as its text says so."""
+    try:
+        source = textwrap.dedent(inspect.getsource(kind.__init__ if inspect.isclass(kind) else kind))
+        tree = ast.parse(source)
+    except (OSError, TypeError, SyntaxError, ValueError):
+        return {}
+    function = next((n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)), None)
+    if function is None or function.args.kwarg is None:
+        return {}
+    holder, found = function.args.kwarg.arg, dict[str, Any]()
+    for node in ast.walk(function):
+        if isinstance(node, ast.Subscript) and _is(node.value, holder) and isinstance(node.slice, ast.Constant):
+            found.setdefault(str(node.slice.value), NONE)
+        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and _is(node.func.value, holder)):
+            continue
+        if node.func.attr in ("get", "pop", "setdefault") and node.args and isinstance(node.args[0], ast.Constant):
+            found[str(node.args[0].value)] = _literal(node.args[1]) if len(node.args) > 1 else None
+    return found
+
+
+def _is(node: ast.expr, name: str) -> bool:
+    return isinstance(node, ast.Name) and node.id == name
+
+
+def _literal(node: ast.expr) -> Any:
+    try:
+        return ast.literal_eval(node)
+    except ValueError:
+        return None

@@ -1,0 +1,67 @@
+"""What a parameter of somebody's function is for, told from its name: the weights, their gradient, a state, a count."""
+
+import inspect
+import re
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
+
+_WORDS: Final[dict[str, str]] = {
+    "params": "params parameters param parameter p ps weights weight w ws theta thetas x xs variables variable vars var"
+    " values value tensors tensor trainable_variables trainable_weights model_params network_params point",
+    "grads": "grads grad gradients gradient g gs dw dws dparams dparam dx dxs dtheta deltas delta d derivatives"
+    " derivative updates nabla dp grads_wrt_w wgrad pgrad",
+    "pairs": "grads_and_vars grads_and_params params_and_grads params_grads grad_var_pairs",
+    "state": "state states cache caches config opt_state optimizer_state s memory h history velocity velocities",
+    "name": "name key layer_name param_name parameter_name tensor_name var_name",
+    "index": "index idx i layer_index layer_idx layer_id param_id param_index k j",
+    "layer": "layer dense fc",
+    "layers": "layers",
+    "model": "model net network nn",
+    "loss": "loss cur_loss current_loss cost",
+    "rate": "lr learning_rate eta rate step_size stepsize l_rate learningrate",
+    "count": "t step iteration iterations iter epoch timestep n it count num_updates",
+    "gradient_function": "grad_func gradient_func grad_fn gradient_fn df fprime jac gradf f_grad grad_f compute_grad",
+    "steps": "num_iters n_iter num_iterations n_iterations max_iter maxiter num_steps n_steps epochs n_epochs",
+}
+ROLES: Final[dict[str, str]] = {word: role for role, words in _WORDS.items() for word in words.split()}
+PLURAL: Final = frozenset(
+    {"params", "parameters", "ps", "weights", "ws", "thetas", "xs", "variables", "vars", "values", "tensors"}
+    | {"grads", "gradients", "gs", "dws", "dparams", "dxs", "deltas", "derivatives", "updates"}
+    | {"trainable_variables", "trainable_weights", "model_params", "network_params"}
+)
+"""Names that speak of many tensors: a mapping or a list is tried before one array."""
+
+
+class Parameter(NamedTuple):
+    """A parameter of somebody's function: its name, its role or an empty string, and whether it must be given."""
+
+    name: str
+    role: str
+    required: bool
+
+
+def role_of(name: str) -> str:
+    """Return what a parameter of this name is for, or an empty string."""
+    word = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower().strip("_")
+    if word in ROLES:
+        return ROLES[word]
+    if "grad" in word:
+        return "grads"
+    if word.startswith(("param", "weight")):
+        return "params"
+    return ""
+
+
+def parameters_of(function: Callable[..., Any]) -> list[Parameter] | None:
+    """Return the parameters that a call fills by position, None where Python cannot tell."""
+    try:
+        found = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return None
+    if any(p.kind is p.VAR_POSITIONAL for p in found):
+        return None
+    return [
+        Parameter(p.name, role_of(p.name), p.default is p.empty)
+        for p in found
+        if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+    ]

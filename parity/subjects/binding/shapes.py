@@ -1,0 +1,332 @@
+"""The shapes that people's optimizers have, each with how it is driven: weights go in once, gradients step by step."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Final, Protocol
+
+import numpy as np
+
+from parity.bounds.numerics import Array
+from parity.errors import MisbehavedError
+from parity.subjects.binding.holders import Layer, Model, Parameter
+
+Tensors = Mapping[str, Any]
+Make = Callable[..., Any]
+"""Makes an instance with the hyperparameters that it is passed, and with what a shape adds by keyword."""
+Rate = Callable[[int], float]
+
+
+class Driver(Protocol):
+    """One optimizer on its way: what it holds of the parameters, and a step with their gradients."""
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """Parameters as the optimizer last left them, by tensor."""
+
+    def step(self, gradients: Tensors) -> None:
+        """Make a step; gradients are arrays of the driver's own."""
+
+
+class Call:
+    """A call of a method by the roles of its parameters, in their order."""
+
+    def __init__(self, name: str, roles: Sequence[str]) -> None:
+        self.name, self.roles = name, tuple(roles)
+
+    def __repr__(self) -> str:
+        words = {"params": "params", "grads": "grads", "pairs": "pairs of gradient and parameter"}
+        return f"{self.name}({', '.join(words.get(role, role) for role in self.roles)})"
+
+    def on(self, holder: Any, **given: Any) -> Any:
+        """Call it on an instance with what each role stands for."""
+        function = holder if self.name == "__call__" else getattr(holder, self.name)
+        return function(*(given[role] for role in self.roles))
+
+
+class Pure:
+    """``init(params)``, then ``step(params, grads, state) -> (params, state)``; what goes in must stay as it is."""
+
+    def __init__(self, make: Make, params: Tensors, rate: Rate, method: str = "step") -> None:
+        self.optimizer, self._method = make(), method
+        self.params = dict(params)
+        self.state = self.optimizer.init(self.params)
+
+    def renew(self, names: Sequence[str]) -> bool:
+        """Take up copies of the parameters in that order, and return whether that is possible: it is."""
+        self.params = _renewed(self.params, names)
+        return True
+
+    def step(self, gradients: Tensors) -> None:
+        """Make a step on read-only views."""
+        method = getattr(self.optimizer, self._method)
+        returned = method(_locked(self.params), _locked(gradients), self.state)
+        if not isinstance(returned, tuple) or len(returned) != 2:
+            raise MisbehavedError(f"{self._method} must return (params, state); received {type(returned).__name__}.")
+        self.params, self.state = _mapping(returned[0], self._method), returned[1]
+
+
+class Transformation:
+    """``init(params)``, then ``update(grads, state, params) -> (updates, state)``: updates are added by the caller."""
+
+    def __init__(self, make: Make, params: Tensors, rate: Rate) -> None:
+        self.optimizer = make()
+        self.params = dict(params)
+        self.state = self.optimizer.init(self.params)
+
+    def renew(self, names: Sequence[str]) -> bool:
+        """Take up copies of the parameters in that order, and return whether that is possible: it is."""
+        self.params = _renewed(self.params, names)
+        return True
+
+    def step(self, gradients: Tensors) -> None:
+        """Make a step and add the updates."""
+        updates, self.state = self.optimizer.update(_locked(gradients), self.state, _locked(self.params))
+        self.params = {name: w + updates[name] for name, w in self.params.items()}
+
+
+class Together:
+    """All tensors in one call, in a mapping or a list; what it returns are the new ones, else they changed in place."""
+
+    def __init__(self, make: Make, params: Tensors, rate: Rate, call: Call, as_list: bool, owner: str = "") -> None:
+        self._names, self._call, self._as_list, self._rate = list(params), call, as_list, rate
+        self.params = _copied(params)
+        self._held: Any = self._packed(self.params)
+        self.optimizer = make(**({owner: self._held} if owner else {}))
+        self._count, self._state = 0, None
+        self._by_name = "params" in call.roles and not as_list and not owner
+
+    def renew(self, names: Sequence[str]) -> bool:
+        """Take up copies of the parameters in that order, and return whether it can: by name, and not held."""
+        if self._by_name:
+            self._held = _renewed(self._held, names)
+        return self._by_name
+
+    def _packed(self, tensors: Tensors) -> Any:
+        return [tensors[name] for name in self._names] if self._as_list else dict(tensors)
+
+    def step(self, gradients: Tensors) -> None:
+        """Make a step with all gradients."""
+        self._count += 1
+        grads = self._packed(gradients)
+        if self._as_list:
+            pairs: Any = list(zip(grads, self._held, strict=True))
+        else:
+            pairs = [(grads[name], self._held[name]) for name in self._names]
+        given = {"params": self._held, "grads": grads, "pairs": pairs, "loss": 0.0, "count": self._count}
+        given |= {"rate": self._rate(self._count - 1), "state": self._state}
+        returned = self._call.on(self.optimizer, **given)
+        if isinstance(returned, tuple) and returned and self._fits(returned[0]):
+            returned = returned[0]
+        if self._fits(returned):
+            self._held = returned
+        elif returned is not None and not _is_nothing(returned) and "params" in self._call.roles:
+            kind = "list" if self._as_list else "mapping from names to arrays"
+            raise MisbehavedError(f"{self._call.name} must return a {kind}; received {type(returned).__name__}.")
+        self.params = self._unpacked(self._held)
+
+    def _fits(self, returned: Any) -> bool:
+        if self._as_list:
+            return isinstance(returned, list | tuple) and len(returned) == len(self._names)
+        return isinstance(returned, Mapping)
+
+    def _unpacked(self, held: Any) -> dict[str, Any]:
+        return dict(zip(self._names, held, strict=True)) if self._as_list else dict(held)
+
+
+class Singly:
+    """One tensor a call: an instance for each, or one for all that is told which tensor it is."""
+
+    def __init__(
+        self,
+        make: Make,
+        params: Tensors,
+        rate: Rate,
+        call: Call,
+        shared: bool,
+        state: Callable[[Any], Any] | None = None,
+    ) -> None:
+        self.params = _copied(params)
+        self._call, self._rate, self._count = call, rate, 0
+        one = make() if shared else None
+        self.optimizers = {name: one if shared else make() for name in params}
+        self.optimizer = next(iter(self.optimizers.values()), None)
+        self._states = {name: state(w) if state else None for name, w in self.params.items()}
+
+    def step(self, gradients: Tensors) -> None:
+        """Make a step, tensor by tensor."""
+        self._count += 1
+        for index, (name, w) in enumerate(self.params.items()):
+            given = {"params": w, "grads": gradients[name], "name": name, "index": index, "loss": 0.0}
+            given |= {"count": self._count, "rate": self._rate(self._count - 1), "state": self._states[name]}
+            returned = self._call.on(self.optimizers[name], **given)
+            if isinstance(returned, tuple):
+                self._states[name] = returned[1] if len(returned) > 1 else self._states[name]
+                returned = returned[0]
+            self.params[name] = w if returned is None else returned
+
+
+class Objects:
+    """Parameters with ``.data`` and ``.grad`` go into the constructor, and a method without arguments makes a step."""
+
+    def __init__(self, make: Make, params: Tensors, rate: Rate, method: str, owner: str, by_name: bool = False) -> None:
+        self._method = method
+        self._held = {name: Parameter(array.copy(), name) for name, array in params.items()}
+        self.optimizer = make(**{owner: dict(self._held) if by_name else list(self._held.values())})
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """Parameters as the objects hold them."""
+        return {name: each.data for name, each in self._held.items()}
+
+    def step(self, gradients: Tensors) -> None:
+        """Hand out the gradients and make a step."""
+        for name, each in self._held.items():
+            each.grad = gradients[name]
+        getattr(self.optimizer, self._method)()
+
+
+class Shared:
+    """Lists of parameters and of gradients go into the constructor, and are filled in place before each step."""
+
+    def __init__(self, make: Make, params: Tensors, rate: Rate, method: str, owner: str, taker: str) -> None:
+        self._method = method
+        self.params: dict[str, Any] = _copied(params)
+        self._grads = {name: np.zeros_like(array) for name, array in params.items()}
+        self.optimizer = make(**{owner: list(self.params.values()), taker: list(self._grads.values())})
+
+    def step(self, gradients: Tensors) -> None:
+        """Fill in the gradients and make a step."""
+        for name, array in self._grads.items():
+            array[...] = gradients[name]
+        getattr(self.optimizer, self._method)()
+
+
+class Layers:
+    """Layers that own weights, biases and their gradients: two tensors of the case each, a call for each or for all."""
+
+    def __init__(
+        self, make: Make, params: Tensors, rate: Rate, call: Call, before: str, after: str, owner: str = ""
+    ) -> None:
+        self._names, self._call, self._before, self._after = list(params), call, before, after
+        arrays = [array.copy() for array in params.values()]
+        arrays += [np.zeros(1, dtype=array.dtype) for array in arrays[: len(arrays) % 2]]
+        self._layers = [Layer(*pair) for pair in zip(arrays[::2], arrays[1::2], strict=True)]
+        self._model = Model({}, self._layers)
+        held = self._model if owner == "model" else self._layers
+        self.optimizer = make(**({owner: held} if owner else {}))
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """Parameters as the layers hold them."""
+        held: list[Any] = [array for layer in self._layers for array in (layer.weights, layer.biases)]
+        return dict(zip(self._names, held, strict=False))
+
+    def step(self, gradients: Tensors) -> None:
+        """Hand out the gradients and make a step, with what comes before and after it."""
+        for number, name in enumerate(self._names):
+            setattr(self._layers[number // 2], "dbiases" if number % 2 else "dweights", gradients[name])
+        if self._before:
+            getattr(self.optimizer, self._before)()
+        if "layer" in self._call.roles:
+            for index, layer in enumerate(self._layers):
+                self._call.on(self.optimizer, layer=layer, index=index, name=f"layer_{index}")
+        else:
+            self._call.on(self.optimizer, layers=self._layers, model=self._model)
+        if self._after:
+            getattr(self.optimizer, self._after)()
+
+
+class OfModel:
+    """One object with ``params`` and ``grads`` by name is handed in, or given to the constructor."""
+
+    def __init__(self, make: Make, params: Tensors, rate: Rate, call: Call, owner: str = "") -> None:
+        self._model, self._call = Model(_copied(params), []), call
+        self.optimizer = make(**({owner: self._model} if owner else {}))
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """Parameters as the model holds them."""
+        return dict(self._model.params)
+
+    def step(self, gradients: Tensors) -> None:
+        """Hand out the gradients and make a step."""
+        self._model.grads = dict(gradients)
+        self._call.on(self.optimizer, model=self._model, grads=self._model.grads)
+
+
+class Functions:
+    """``(init, update, get_params)``: ``update(count, grads, state) -> state``, one state a tensor."""
+
+    def __init__(self, make: Make, params: Tensors, rate: Rate) -> None:
+        self.optimizer = make()
+        begin, self._update, self._get = self.optimizer
+        self._states = {name: begin(array.copy()) for name, array in params.items()}
+        self._count = 0
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """Parameters as ``get_params`` tells them."""
+        return {name: self._get(state) for name, state in self._states.items()}
+
+    def step(self, gradients: Tensors) -> None:
+        """Make a step, tensor by tensor."""
+        for name, state in self._states.items():
+            self._states[name] = self._update(self._count, gradients[name], state)
+        self._count += 1
+
+
+class Configured:
+    """``f(w, dw, config) -> (w, config)``: a config for each tensor holds hyperparameters beside the state."""
+
+    def __init__(self, make: Make, params: Tensors, rate: Rate, first: Callable[[Any], dict[str, Any]]) -> None:
+        self.params, self.optimizer = _copied(params), make()
+        self._configs = {name: first(w) for name, w in self.params.items()}
+
+    @property
+    def configs(self) -> list[dict[str, Any]]:
+        """The configs as they are now."""
+        return list(self._configs.values())
+
+    def step(self, gradients: Tensors) -> None:
+        """Make a step, tensor by tensor."""
+        for name, w in self.params.items():
+            self.params[name], self._configs[name] = self.optimizer(w, gradients[name], self._configs[name])
+
+
+def zeros(array: Any) -> Any:
+    """Return a state of zeros for one tensor."""
+    return np.zeros_like(array)
+
+
+def empty(array: Any) -> dict[str, Any]:
+    """Return a state that is filled by whoever gets it."""
+    return {}
+
+
+STATES: Final[tuple[Callable[[Any], Any] | None, ...]] = (None, zeros, empty)
+"""What a function may expect as its first state: nothing, zeros, or an empty mapping."""
+
+
+def _renewed(params: Tensors, names: Sequence[str]) -> dict[str, Any]:
+    return {name: np.array(params[name]) for name in names}
+
+
+def _copied(params: Tensors) -> dict[str, Any]:
+    return {name: array.copy() for name, array in params.items()}
+
+
+def _locked(tensors: Tensors) -> dict[str, Array]:
+    """Return read-only views: a step that writes into its inputs raises where it does so."""
+    views = {name: np.asarray(array).view() for name, array in tensors.items()}
+    for view in views.values():
+        view.setflags(write=False)
+    return views
+
+
+def _mapping(value: Any, method: str) -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        raise MisbehavedError(f"{method} must return a mapping from names to arrays; received {type(value).__name__}.")
+    return dict(value)
+
+
+def _is_nothing(value: Any) -> bool:
+    return isinstance(value, bool | int | float | str | Iterator)

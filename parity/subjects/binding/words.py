@@ -1,0 +1,35 @@
+"""How somebody's optimizer was driven and what it was passed, in words, as circumstances of a pair hold them."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from parity.subjects.binding.arguments import Bound
+
+DRIVEN: Final = "driven as"
+PASSED: Final = "passed as"
+LEFT: Final = "left at its own default"
+MOVED: Final = "a rate that changes is set as"
+DEFAULTS: Final = "its defaults (Keras')"
+
+
+def circumstances(title: str, bound: Bound) -> dict[str, str]:
+    """Return the shape, what was passed under another name, what was not passed, and defaults that are not Keras'."""
+    renamed = [f"{name} as {own}" for name, own in bound.spelled.items() if own != name and own in bound.values]
+    left = [f"{name}={value!r}" for name, value in bound.left.items()]
+    others = [f"{name} {own!r} ({keras!r})" for name, (own, keras) in bound.departures.items()]
+    texts = {PASSED: renamed, LEFT: left, DEFAULTS: others}
+    return {DRIVEN: title, **{key: ", ".join(parts) for key, parts in texts.items() if parts}}
+
+
+def lines(known: Mapping[str, Any]) -> list[str]:
+    """Return the sentences for people; nothing where the subject is nobody's own."""
+    if DRIVEN not in known:
+        return []
+    parts = [f"driven as {known[DRIVEN]}"]
+    parts += [f"passed {known[PASSED]}"] if PASSED in known else []
+    parts += [f"{MOVED} {known[MOVED]}"] if MOVED in known else []
+    parts += [f"{LEFT}: {known[LEFT]}"] if LEFT in known else []
+    found = ["; ".join(parts)]
+    if DEFAULTS in known:
+        found.append(f"your defaults differ from Keras' (in brackets): {known[DEFAULTS]}")
+    return found

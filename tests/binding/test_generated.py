@@ -1,0 +1,64 @@
+"""Classes in every shape that people write are driven rightly, judged rightly, and passed what they mean."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from generated import TEMPLATES, Generated, generated
+
+from parity.case.cells import select
+from parity.runner.loop import run_pair
+from parity.subjects.numpy_class import NumpySubject
+
+ALL = generated()
+(CELL,) = select(["rmsprop/defaults"])
+WORDS = {
+    "mapping in place": "over a mapping",
+    "mapping returned": "over a mapping",
+    "mapping reversed": "over a mapping",
+    "list in place": "over a list",
+    "list returned": "over a list",
+    "pairs": "over a list",
+    "one array": "one array a call, an instance for each tensor",
+    "one array by name": "one array a call, told which",
+    "one array by index": "one array a call, told which",
+    "called": "__call__",
+    "objects in the constructor": "with .data and .grad in the constructor",
+    "arrays in the constructor": "over a mapping",
+    "layers": "layers that own weights",
+    "state handed on": "init(params), step(params, grads, state)",
+}
+
+
+def ids(one: Generated) -> str:
+    return f"{one.shape}, {one.fault}"
+
+
+@pytest.mark.parametrize("one", ALL, ids=ids)
+def test_a_generated_class_is_driven_in_its_shape_and_judged(one: Generated) -> None:
+    subject = NumpySubject(one.kind, "generated")
+    pair = run_pair(CELL, "generated", subject)
+    assert WORDS[one.shape] in subject.shape().title
+    verdicts = {item.verdict for item in pair.comparisons}
+    assert verdicts == {"DIVERGED"} if one.fault == "outside" else verdicts <= {"IDENTICAL", "ROUNDING"}
+    # What it is passed is Keras', whatever its own defaults are.
+    passed = {float(word.rpartition("=")[2]) for word in pair.resolved.partition("(")[2].rstrip(")").split(", ")}
+    assert passed == {0.001, 0.9, 1e-7}
+
+
+def test_there_are_two_hundred_of_them_of_every_shape() -> None:
+    counts = Counter(one.shape for one in ALL)
+    assert set(counts) == set(TEMPLATES) == set(WORDS)
+    assert len(ALL) >= 196
+
+
+def test_a_state_that_tensors_share_is_seen_where_each_has_an_instance_of_its_own() -> None:
+    class Scalar:
+        def __init__(self, learning_rate=0.001, rho=0.9, epsilon=1e-7):
+            self.rate, self.keep, self.eps, self.v = learning_rate, rho, epsilon, 0
+
+        def update(self, w, grad):
+            self.v = self.keep * self.v + (1 - self.keep) * grad**2
+            return w - self.rate * grad / np.sqrt(self.v + self.eps)
+
+    assert "an instance for each tensor" in NumpySubject(Scalar, "Scalar").shape().title
