@@ -14,7 +14,8 @@ from parity.reference.family import Family
 from parity.reference.optimizer import as_float32
 from parity.reference.rmsprop import Update
 from parity.reference.switches import SWITCHES
-from parity.subjects.numpy_class import NumpySubject, accepted_arguments
+from parity.subjects.binding.recognise import Shape
+from parity.subjects.numpy_class import NumpySubject, accepted_arguments, shape_of
 
 Kind = Callable[..., Any]
 """Makes an optimizer from keyword arguments."""
@@ -77,6 +78,7 @@ class Mutant(NamedTuple):
         needs: the argument, or the schedule, without which nobody can make it.
         handed: whether it shows only in the order and the identity of what is handed over.
         altered: what the problem is turned into, where the mistake is the program's.
+        of: the class that it is at heart, which says how it is driven.
     """
 
     mistake: str
@@ -86,14 +88,14 @@ class Mutant(NamedTuple):
     needs: str = ""
     handed: bool = False
     altered: "type[_Altered] | None" = None
+    of: type[Any] = Family
 
     def make(self, cell: Cell, constructor: Constructor = KERAS) -> NumpySubject | None:
         """Return the subject that makes it in a cell, behind a constructor; None where it cannot be made."""
         kind = self.kind(cell) if not self.needs or _sets(cell, self.needs) else None
         if kind is None:
             return None
-        made = constructor.around(kind)
-        return NumpySubject(made, "mutant") if self.altered is None else _ProgramSubject(made, self.altered)
+        return _Planted(constructor.around(kind), self.of, self.altered)
 
     def fits(self, constructor: Constructor) -> bool:
         """Whether a class with this constructor can make the mistake in any cell."""
@@ -181,7 +183,7 @@ def _rules() -> list[Mutant]:
         Mutant("tensor_mixup", "state of the next", _always(_Mixed)),
         Mutant("tensor_mixup", "state under the shape", _always(_ByShape)),
         Mutant("tensor_mixup", "state under the position", _always(_ByPosition), handed=True),
-        Mutant("tensor_mixup", "state under the id of the array", _always(_ById), handed=True),
+        Mutant("tensor_mixup", "state under the id of the array", _always(_ById), handed=True, of=_ById),
     ]
 
 
@@ -355,11 +357,20 @@ class _Partial(_Altered):
         return Evaluation(found.loss, {**found.gradients, last: np.zeros_like(found.gradients[last])}, found.hidden)
 
 
-class _ProgramSubject(NumpySubject):
-    def __init__(self, kind: Kind, altered: type[_Altered]) -> None:
+class _Planted(NumpySubject):
+    """A mutant, driven in the shape of its class, also where nothing is set that the mistake needs."""
+
+    def __init__(self, kind: Kind, of: type[Any], altered: type[_Altered] | None) -> None:
         super().__init__(kind, "mutant")
-        self._altered = altered
+        self._of, self._altered = of, altered
+
+    def shape(self) -> Shape:
+        """Return the shape of the class."""
+        return shape_of(self._of, "mutant")
 
     def open(self, problem: Problem) -> None:
-        """Open with a problem that evaluates otherwise."""
-        super().open(self._altered(problem))  # type: ignore[arg-type]  # it forwards what it does not alter
+        """Open with the problem, or with one that evaluates otherwise."""
+        super().open(self._altered(problem) if self._altered else problem)  # type: ignore[arg-type]  # it forwards all else
+
+    def _takes_schedules(self, shape: Shape) -> bool:
+        return True
