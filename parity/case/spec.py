@@ -187,7 +187,7 @@ class Replayed(_Strict, frozen=True, tag_field="kind", tag="replayed"):
     rows (``tf.IndexedSlices``), everyone else the sum.
 
     ``order``: at every step that of ``tensors``, or ``rotating``: each step begins one tensor later than the last one.
-    A NumPy class is then handed its parameters in the order of the gradients, and as arrays that it has not seen.
+    A NumPy class that is handed mappings then gets its parameters in that order too, as arrays that it has not seen.
     """
 
     generator: Literal["log_spaced", "sign_flips", "zeros", "constant", "repeated", "recorded"]

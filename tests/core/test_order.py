@@ -68,6 +68,20 @@ class Spy:
         return dict(params), state
 
 
+class OfLists:
+    """Keeps its state by position, which is what a list has."""
+
+    def __init__(self, learning_rate=0.001, rho=0.9, epsilon=1e-7):
+        self.rate, self.rho, self.epsilon = learning_rate, rho, epsilon
+        self.moments = None
+
+    def update(self, params, grads):
+        self.moments = self.moments or [np.zeros_like(w) for w in params]
+        for i in range(len(params)):
+            self.moments[i] = self.rho * self.moments[i] + (1 - self.rho) * grads[i] ** 2
+            params[i] -= self.rate * grads[i] / np.sqrt(self.moments[i] + self.epsilon)
+
+
 def verdicts(each, kind):
     return {item.verdict for item in run_pair(each, "tried", NumpySubject(kind, "tried")).comparisons}
 
@@ -93,8 +107,9 @@ def test_a_class_is_handed_parameters_in_that_order_and_as_arrays_that_it_has_no
 
 
 @pytest.mark.parametrize("each", CASES, ids=lambda each: each.id)
-def test_state_under_the_name_of_a_tensor_is_right(each):
+def test_state_under_the_name_of_a_tensor_or_its_place_in_a_list_is_right(each):
     assert verdicts(each, Tutorial) <= {"IDENTICAL", "ROUNDING"}
+    assert verdicts(each, OfLists) <= {"IDENTICAL", "ROUNDING"}
     assert {item.verdict for item in judged(each, "reference").values()} == {"IDENTICAL"}
 
 
