@@ -115,6 +115,8 @@ class NumpySubject:
             evaluation = self._problem.evaluate(self._driver.params, number)
             taken = Taken(evaluation.loss, evaluation.gradients)
             gradients = evaluation.gradients
+        elif self._problem.rotates and not self._renewed(gradients):
+            gradients = {name: gradients[name] for name in self._problem.params}
         for setter in (each for group in self._setters.values() for each in group):
             setter(self._rate_at(number))
         with self._numbers_only():
@@ -122,8 +124,6 @@ class NumpySubject:
         return taken
 
     def _advance(self, gradients: Tensors) -> None:
-        if self._problem.rotates and not self._renewed(gradients):
-            gradients = {name: gradients[name] for name in self._problem.params}
         if isinstance(self._driver, Pure | Transformation):
             self._driver.step(gradients)
             return
