@@ -7,6 +7,7 @@ optimizers/legacy/rmsprop.py; tensorflow/core/kernels/training_ops.cc (ApplyRMSP
 optax/_src/alias.py and transform.py (scale_by_rms).
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -27,13 +28,14 @@ class Family(RMSprop):
 
     `batch_size` is how many examples a gradient is the mean of; `gradient_reduction="sum"` multiplies by it.
     `moment_form="chained"` is ((1-rho)·g)·g, as `(1 - rho) * g * g` reads in Python. `increment_order` says what meets
-    first: (L·g)/root, L·(g/root) or (L/root)·g. Without momentum `learning_rate_place` and `nesterov` mean nothing.
+    first: (L·g)/root, L·(g/root) or (L/root)·g. With `rate_decay` d the rate of step t is L / (1 + d·t).
+    Without momentum `learning_rate_place` and `nesterov` mean nothing.
     `numbers` is "float32" where a float32 variable holds the learning rate and TensorFlow casts the decay, as in Keras,
     and "double" where both are Python floats, as in a NumPy program: float64 parameters show the difference.
     """
 
     epsilon_place: str = "inside"
-    second_moment_start: float = 0.0
+    second_moment_start: float | str = 0.0
     learning_rate_place: str = "inside"
     nesterov: bool = False
     bias_correction: bool = False
@@ -46,6 +48,10 @@ class Family(RMSprop):
     denominator_power: float = 0.5
     rho_role: str = "keep"
     schedule_origin: int = 0
+    moment_carry: str = "weighted"
+    moment_of: str = "element"
+    step_sign: str = "subtract"
+    rate_decay: float = 0.0
     state_carried: bool | str = True
     gradient_reduction: str = "mean"
     arithmetic: str = "variable_dtype"
@@ -56,7 +62,8 @@ class Family(RMSprop):
         super().__post_init__()
         for switch in SWITCHES:
             received = getattr(self, switch.name)
-            if switch.name != "second_moment_start" and received not in switch.values:
+            free = switch.name == "second_moment_start" and not isinstance(received, str)
+            if not free and received not in switch.values:
                 raise ValueError(f"`{switch.name}` must be one of {switch.values}. Received: {received!r}")
         if self.numbers not in ("float32", "double"):
             raise ValueError(f"`numbers` must be 'float32' or 'double'. Received: {self.numbers!r}")
@@ -64,7 +71,7 @@ class Family(RMSprop):
     def start(self, w: Any) -> dict[str, Any]:
         """Return the slots of one tensor before the first step; the second moment is `second_moment_start`."""
         slots = super().start(w)
-        if self.second_moment_start:
+        if self.second_moment_start and not isinstance(self.second_moment_start, str):
             slots["second_moment"] = slots["second_moment"] + constant(w, self.second_moment_start)
         return slots
 
@@ -89,6 +96,8 @@ class Family(RMSprop):
     def rule(self, w: Any, g: Any, v: Any, m: Any, b: Any, rate: Any, count: int) -> Update:
         """Apply the rule to one tensor; `count` is the one-based number of the update."""
         keep = self.rho if self.rho_role == "keep" else 1 - self.rho
+        if self.second_moment_start == "first_square" and count == 1:
+            v = np.square(g)
         before_v, before_m = v, m
         v = self._moment(w, v, g, squared=True)
         m = None if m is None else self._moment(w, m, g, squared=False)
@@ -99,27 +108,45 @@ class Family(RMSprop):
         denominator = self._denominator(w, used_v if used_m is None else used_v - np.square(used_m))
         if b is None:
             increment = self._increment(g, denominator, constant(w, rate))
-            return Update(g, v, m, denominator, increment, None, w - increment)
+            return Update(g, v, m, denominator, increment, None, self._moved(w, increment))
         outside = self.learning_rate_place == "outside"
         increment = self._increment(g, denominator, None if outside else constant(w, rate))
         b = constant(w, self.momentum) * b + increment
         step = constant(w, self.momentum) * b + increment if self.nesterov else b
-        return Update(g, v, m, denominator, increment, b, w - (constant(w, rate) * step if outside else step))
+        return Update(g, v, m, denominator, increment, b, self._moved(w, constant(w, rate) * step if outside else step))
+
+    def _moved(self, w: Any, step: Any) -> Any:
+        return w - step if self.step_sign == "subtract" else w + step
 
     def _moment(self, w: Any, old: Any, g: Any, squared: bool) -> Any:
         rho, rest = constant(w, self.rho), constant(w, 1 - self.rho)
         if self.one_minus_rho == "variable_dtype":
             rest = constant(w, 1) - rho
         keep, new = (rho, rest) if self.rho_role == "keep" else (rest, rho)
-        if self.moment_form == "chained" and squared:
-            return keep * old + new * g * g
-        fresh = np.square(g) if squared else g
-        return old + (fresh - old) * new if self.moment_form == "lerp" else keep * old + new * fresh
+        fresh = self._fresh(g) if squared else g
+        if squared and self.moment_carry == "whole":
+            return old + fresh
+        if self.moment_form == "chained" and squared and self.moment_of == "element":
+            moment = keep * old + new * g * g
+        elif self.moment_form == "lerp":
+            moment = old + (fresh - old) * new
+        else:
+            moment = keep * old + new * fresh
+        return old + moment if squared and self.moment_carry == "doubled" else moment
+
+    def _fresh(self, g: Any) -> Any:
+        squares = np.square(g)
+        if self.moment_of == "element":
+            return squares
+        total = np.sum(squares) / constant(g, math.prod(g.shape)) if self.moment_of == "mean" else np.sum(squares)
+        return g * constant(g, 0.0) + total
 
     def _denominator(self, w: Any, x: Any) -> Any:
         epsilon = constant(w, self.epsilon)
         x = x + epsilon if self.epsilon_place == "inside" else x
         x = np.sqrt(x) if self.denominator_power == 0.5 else x
+        if self.epsilon_place == "floor":
+            return np.maximum(x, epsilon)
         return x + epsilon if self.epsilon_place == "outside" else x
 
     def _increment(self, g: Any, denominator: Any, rate: Any) -> Any:
@@ -139,9 +166,16 @@ class Family(RMSprop):
 
     def _learning_rate_at(self, iterations: int) -> float:
         step = iterations + self.schedule_origin
-        if self.numbers == "float32":
-            return super()._learning_rate_at(step)
-        return float(self.learning_rate(step) if callable(self.learning_rate) else self.learning_rate)
+        if self.numbers == "double":
+            rate = float(self.learning_rate(step) if callable(self.learning_rate) else self.learning_rate)
+        else:
+            rate = super()._learning_rate_at(step)
+        return rate / (1 + self.rate_decay * iterations) if self.rate_decay else rate
+
+    @property
+    def mixes_elements(self) -> bool:
+        """Whether an element's update depends on the other elements of its tensor, or of all of them."""
+        return super().mixes_elements or self.moment_of != "element"
 
     def _decayed(self, name: str, w: Any, g: Any, learning_rate: float) -> tuple[Any, Any]:
         if self.weight_decay is None or super()._decayed(name, w, g, learning_rate)[0] is w:

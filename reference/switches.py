@@ -45,12 +45,17 @@ SWITCHES = (
             Choice("inside"),
             Choice("outside", "epsilon is added after the root instead of under it"),
             Choice("none", "there is no epsilon"),
+            Choice("floor", "epsilon is the least that the root may be (max), not added"),
         ),
     ),
     Switch(
         "second_moment_start",
         "the number that the second moment starts at",
-        (Choice(0.0), Choice(1.0, "the second moment starts at one instead of zero")),
+        (
+            Choice(0.0),
+            Choice(1.0, "the second moment starts at one instead of zero"),
+            Choice("first_square", "the second moment starts at the square of the first gradient"),
+        ),
     ),
     Switch(
         "learning_rate_place",
@@ -131,6 +136,29 @@ SWITCHES = (
         "rho_role",
         "rho weighs the old moment or the new gradient",
         (Choice("keep"), Choice("new", "rho weighs the new gradient instead of the old moment")),
+    ),
+    Switch(
+        "moment_carry",
+        "the old moment weighted by rho, kept beside that, or kept whole",
+        (
+            Choice("weighted"),
+            Choice("doubled", "the old moment is added to itself (+= where = is meant)"),
+            Choice("whole", "the old moment is kept whole and the square is added whole: Adagrad"),
+        ),
+    ),
+    Switch(
+        "moment_of",
+        "a moment for each element, or one for the whole tensor",
+        (
+            Choice("element"),
+            Choice("sum", "one moment for the whole tensor: the sum of its squares"),
+            Choice("mean", "one moment for the whole tensor: the mean of its squares"),
+        ),
+    ),
+    Switch(
+        "step_sign",
+        "the step subtracted from the weights or added to them",
+        (Choice("subtract"), Choice("add", "the step is added to the weights instead of subtracted")),
     ),
     Switch(
         "schedule_origin",

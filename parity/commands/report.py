@@ -3,6 +3,8 @@
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
+from msgspec import structs
+
 from parity.commands.work import add_work_arguments, exit_status, gather, work
 
 EXAMPLES = """\
@@ -24,7 +26,10 @@ def main(arguments: Namespace) -> int:
     cells, problems = gather(arguments.cases, arguments.steps)
     run = work(cells, arguments)
     from parity import report
+    from parity.commands.why import causes
     from parity.report.facts import Facts, headline
+
+    run = structs.replace(run, causes=causes(Facts(run), cells))
 
     page = report.write(run, arguments.output)
     print(headline(Facts(run)))

@@ -3,22 +3,23 @@
 import shlex
 import sys
 from argparse import Namespace
-from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from parity.case.cells import pattern_of
 from parity.case.spec import Cell
+from parity.commands.why import causes
 from parity.report.catch import blind, sentence, share, total, weakest
-from parity.report.facts import LOOKS, Facts, failure_text, headline
+from parity.report.facts import LOOKS, Facts, failure_text, headline, representative
 from parity.report.numbers import clean, many, short
 from parity.subjects import is_users
 from parity.subjects.binding import words
-from parity.verdicts.results import Comparison, Run
+from parity.verdicts.results import Comparison, Pair, Run
 from parity.verdicts.verdict import Verdict
 
 _STYLES = {Verdict.IDENTICAL: "green", Verdict.ROUNDING: "green", Verdict.UNDECIDED: "yellow"}
@@ -38,19 +39,36 @@ def show(run: Run, cells: list[Cell], arguments: Namespace) -> None:
     for line in (*_catches(facts), *_bindings(facts)):
         print(f"\n{line}")
     again = {cell.id: pattern_of(cell) for cell in cells}
-    alike = Counter((item.subject, item.reason) for item in facts.comparisons if item.outcome is Verdict.FAILED)
+    for item, count in _told(facts, arguments.verbose):
+        text = failure_text(item, facts.dtype(item.case)).rpartition("\n")[0]
+        text += f"\n  so in {many(count, 'comparison')} of it; --verbose shows each" * (count > 1)
+        print(f"\n{text}\nreproduce: {_command(again.get(item.case, item.case), item.subject, arguments.steps)}")
     for item in facts.comparisons:
-        if item.outcome.fails:
-            # A class that fails everywhere fails for one reason, which is not told a hundred times.
-            count = alike.pop((item.subject, item.reason), 0) if item.outcome is Verdict.FAILED else 1
-            if not count:
-                continue
-            text = failure_text(item, facts.dtype(item.case)).rpartition("\n")[0]
-            text += f"\n  so in {many(count, 'comparison')} of it" * (count > 1)
-            print(f"\n{text}\nreproduce: {_command(again.get(item.case, item.case), item.subject, arguments.steps)}")
-        elif not item.outcome.compared and not _is_plain_absence(item):
+        if not item.outcome.fails and not item.outcome.compared and not _is_plain_absence(item):
             print(f"\ncase {clean(item.case)}, subject {clean(item.subject)}: {item.verdict}: {clean(item.reason)}")
+    for subject, (first, *more) in causes(facts, cells).items():
+        print("\n".join([f"\nwhy {clean(subject)} diverges: {first}", *more]))
     print(f"\n{headline(facts)}")
+
+
+def _told(facts: Facts, everything: bool) -> Iterator[tuple[Comparison, int]]:
+    """Yield the failures that are shown, each with how many it stands for: the plainest of a subject and a verdict."""
+    groups: dict[tuple[str, str], list[Pair]] = {}
+    for pair in facts.pairs:
+        for verdict in {item.verdict for item in pair.comparisons if item.outcome.fails}:
+            groups.setdefault((pair.subject, verdict), []).append(pair)
+    for (_, verdict), pairs in sorted(groups.items()):
+        alike = [
+            msgspec.structs.replace(pair, comparisons=[each for each in pair.comparisons if each.verdict == verdict])
+            for pair in pairs
+        ]
+        items = [item for pair in alike for item in pair.comparisons]
+        if everything and verdict != Verdict.FAILED.name:
+            yield from ((item, 1) for item in items)
+            continue
+        _, shown = representative(alike)
+        assert shown is not None
+        yield shown, len(items)
 
 
 def _catches(facts: Facts) -> Iterator[str]:

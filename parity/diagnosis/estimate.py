@@ -87,7 +87,7 @@ class _Problem:
         points = len(theta)
         w = np.repeat(self.seen.columns["parameter"][:1].astype(np.float64), points, axis=0)
         zero, first = np.zeros_like(w), w
-        start = zero + float(rule.second_moment_start)
+        start = zero + (0.0 if isinstance(rule.second_moment_start, str) else float(rule.second_moment_start))
         v, m, b = start, zero if self.centered else None, zero if moving else None
         made = []
         for step, gradient in enumerate(self.seen.probe.gradients.astype(np.float64)):

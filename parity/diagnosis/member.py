@@ -1,7 +1,8 @@
 """One member of the family as an explanation: which switches and numbers, and how well it reproduces a trajectory."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any, TypeVar
 
 import numpy as np
@@ -83,8 +84,9 @@ class _Bounded(Family, OnBounds):
 
 def _page(member: Member, seen: Observation) -> Page:
     """Return the member on the flat rows of a probe."""
-    rule = rule_for(member, seen.probe, Family)
-    return Page(rule, find(DEFAULT), seen.probe.layout, rule.step)
+    rule, layout = rule_for(member, seen.probe, Family), seen.probe.layout
+    layout = replace(layout, by_name=layout.by_name or rule.mixes_elements)
+    return Page(rule, find(DEFAULT), layout, rule.step)
 
 
 def _start(page: Page, seen: Observation) -> dict[str, Array]:
@@ -106,6 +108,16 @@ def predict(member: Member, probe: Probe) -> Array:
     """Return the parameters that the member reaches on a probe, ``[steps + 1, elements]``."""
     start = Observation(probe, {"parameter": probe.weights[None]})
     return np.stack([predicted["parameter"] for _, predicted in _walk(member, start, free=True)])
+
+
+def starts_alike(member: Member, seen: Observation, rows: int = 4) -> bool:
+    """Return whether the first changes of the parameters are the member's to within a hundredth: a cheap first look."""
+    shown = seen.columns["parameter"][: rows + 1].astype(np.float64)
+    predicted = np.stack([each["parameter"] for _, each in islice(_walk(member, seen, free=True), rows + 1)])
+    a, b = np.diff(shown, axis=0), np.diff(predicted.astype(np.float64), axis=0)
+    unit = 8 * format_of(seen.columns["parameter"].dtype).unit * np.abs(shown[1:])
+    with np.errstate(all="ignore"):
+        return bool(np.all((np.abs(a - b) <= 0.01 * np.abs(b) + unit) | (np.isnan(a) & np.isnan(b))))
 
 
 def equal_bits(member: Member, seen: Observation) -> bool:

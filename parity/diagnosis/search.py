@@ -17,6 +17,7 @@ from parity.diagnosis.member import (
     bound_ratio,
     equal_bits,
     share_equal,
+    starts_alike,
     step_error,
     step_errors,
 )
@@ -24,6 +25,7 @@ from parity.diagnosis.observe import Observation
 from parity.reference.switches import BY_NAME, SWITCHES
 
 LIMIT = 3
+_LIMITS = (0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 15.0)
 ALIKE = 1e-3
 """How far steps may be off to be called alike: far above rounding, far below any choice that matters."""
 MOST_LEFT = 0.5
@@ -33,7 +35,7 @@ ROUNDING = [switch.name for switch in SWITCHES if switch.rounds]
 ALWAYS = [*STRUCTURE, *ROUNDING]
 """Switches that show on a plain probe, those that change the rule first."""
 
-_NUMBERED = [name for name in STRUCTURE if name not in ("rho_role", "gradient_reduction")]
+_NUMBERED = [name for name in STRUCTURE if name not in ("rho_role", "gradient_reduction", "moment_of")]
 Fits = Callable[[Member, Observation], bool]
 Choice = tuple[str, Any]
 
@@ -66,7 +68,35 @@ def search(observations: list[Observation], joint: bool = True) -> Found | None:
     bounded = _sets(observations, structure, rest, within)
     if bounded:
         return Found(_smallest_first(bounded), exact=False)
-    return with_numbers(observations) if joint else None
+    if not joint:
+        return None
+    return _written(observations) or with_numbers(observations)
+
+
+WRITTEN: tuple[tuple[str, Any], ...] = (
+    ("centered", True),
+    *(("clipvalue", limit) for limit in _LIMITS),
+    *(("clipnorm", limit) for limit in _LIMITS),
+    *(("rate_decay", decay) for decay in (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 5e-5, 5e-4, 1e-6)),
+)
+"""Numbers that people write into the code where an argument belongs, or that are on by themselves."""
+
+
+def _written(observations: list[Observation]) -> Found | None:
+    """Return the members that do, whatever they are given, what an argument is for, and at most one choice beside."""
+    exact: list[Member] = []
+    bounded: list[Member] = []
+    for name, value in WRITTEN:
+        for choice in _combinations(alternatives(STRUCTURE), 1):
+            member = Member().plus(**dict(choice)).having(**{name: value})
+            if not (starts_alike(member, observations[0]) and within(member, observations[0])):
+                continue
+            good = extended(_variants(member, observations[0]), observations, equal_bits)
+            exact += good
+            bounded += [] if good else extended([member], observations, within)
+    if not exact and not bounded:
+        return None
+    return Found(_smallest_first(exact or bounded), bool(exact))
 
 
 def nearest(observations: list[Observation]) -> tuple[Member, float, float] | None:

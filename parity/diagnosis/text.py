@@ -41,7 +41,7 @@ def _explanation(document: dict[str, Any], found: dict[str, Any], finding: Findi
     alike = [e for e in document["explanations"][:number] if set(e["modes"]) == set(found["modes"])]
     head = "Or, just as well" if alike else "Cause"
     lines = [f"  {head}{where}: {cause(switches, numbers)}"]
-    lines += _formulas(switches)
+    lines += formulas(switches)
     likely = [CAUSES[choice] for choice in found["likely_rounding"].items()]
     if likely:
         without, with_them = found["equal_bits"]["without_rounding"], found["equal_bits"]["with_rounding"]
@@ -55,7 +55,8 @@ def _explanation(document: dict[str, Any], found: dict[str, Any], finding: Findi
     return [*lines, f"  {sure}"]
 
 
-def _formulas(switches: dict[str, Any]) -> list[str]:
+def formulas(switches: dict[str, Any]) -> list[str]:
+    """Return the lines of the rule that differ, each beside that of tf.keras."""
     theirs, ours = formula(switches), formula({})
     lines = []
     for name, line in theirs.items():

@@ -48,6 +48,7 @@ class Card(NamedTuple):
     place: Divergence | None
     reason: str
     size: str
+    causes: list[str]
     chain: list[Link]
     values: list[Value]
     others: list[Pair]
@@ -72,6 +73,7 @@ def _card(facts: Facts, subject: str, pairs: list[Pair]) -> Card:
         ran=sum(other.subject == subject for other in facts.pairs),
         first_stages=_first_stages(pairs),
         place=place,
+        causes=facts.run.causes.get(subject, []),
         reason=(item.reason or item.outcome.value) if item else "no comparison came back",
         size=times(factor(place)) if place else "",
         chain=_links(facts, pair.case, place.stage) if place else [],

@@ -97,7 +97,10 @@ def headline(facts: Facts) -> str:
     if not any(item.outcome.compared for item in facts.comparisons):
         return f"Nothing was compared: {_counted(facts.counts.items()) or 'the run is empty'}."
     failing = [pair for pair in facts.pairs if outcome(pair).fails]
-    return _parting(facts) if failing else _agreeing(facts)
+    if not failing:
+        return _agreeing(facts)
+    causes = facts.run.causes.get(parting_subjects(facts)[0][0], [])
+    return f"{clean(causes[0]).rstrip('.')}: {_parting(facts)}" if causes else _parting(facts)
 
 
 def _agreeing(facts: Facts) -> str:

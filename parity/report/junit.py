@@ -20,7 +20,7 @@ def render(run: Run) -> bytes:
         pairs = [pair for pair in facts.pairs if pair.subject == subject]
         for pair in pairs:
             for item in pair.comparisons:
-                suite.append(_test(pair, item, facts.dtype(pair.case)))
+                suite.append(_test(pair, item, facts.dtype(pair.case), _why(run, subject)))
         _count(suite, sum(pair.seconds for pair in pairs))
         suite.set("timestamp", clean(run.started))
     _count(root, run.seconds)
@@ -28,7 +28,12 @@ def render(run: Run) -> bytes:
     return bytes(ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)) + b"\n"
 
 
-def _test(pair: Pair, item: Comparison, dtype: str) -> Element:
+def _why(run: Run, subject: str) -> list[str]:
+    first, *more = run.causes.get(subject) or [""]
+    return [clean(line) for line in (f"why: {first}", *more)] if first else []
+
+
+def _test(pair: Pair, item: Comparison, dtype: str, why: list[str]) -> Element:
     share = pair.seconds / len(pair.comparisons)
     name = f"{clean(item.case)} ({item.gradients}, {item.comparison})"
     test = Element("testcase", {"classname": clean(item.subject), "name": name, "time": f"{share:.3f}"})
@@ -36,7 +41,9 @@ def _test(pair: Pair, item: Comparison, dtype: str) -> Element:
     message = f"{item.verdict}: {clean(item.reason) or verdict.value}"
     if verdict.fails:
         kind = "error" if verdict is Verdict.FAILED else "failure"
-        SubElement(test, kind, {"message": message, "type": item.verdict}).text = failure_text(item, dtype)
+        SubElement(test, kind, {"message": message, "type": item.verdict}).text = "\n".join(
+            [failure_text(item, dtype), *why]
+        )
     elif not verdict.compared:
         SubElement(test, "skipped", {"message": message})
     elif item.notes or verdict is Verdict.KNOWN_DIVERGENCE:

@@ -57,7 +57,11 @@ def _opening(facts: Facts) -> str:
     counts = " · ".join(
         f"{facts.counts[v]:,} {LOOKS[v].symbol} {LOOKS[v].word}" for v in WORST_FIRST if facts.counts[v]
     )
-    return f"# {prose(headline(facts))}\n\n{counts}"
+    parts = [f"# {prose(headline(facts))}", counts]
+    for subject, (first, *more) in facts.run.causes.items():
+        parts.append(f"**Why** {literal(subject)} diverges: {prose(first)}")
+        parts += ["\n".join(f"    {clean(line)}" for line in more)] if more else []
+    return "\n\n".join(parts)
 
 
 def _table(facts: Facts) -> str:

@@ -24,8 +24,8 @@ from parity.reference import posted
 from parity.subjects.adapter import Adapter, Own, Taken, Tensors
 from parity.subjects.binding import words
 from parity.subjects.binding.arguments import Bound, bind, config_of
-from parity.subjects.binding.rates import Setter, setters
-from parity.subjects.binding.recognise import Shape, fits, is_rule, recognise
+from parity.subjects.binding.rates import TOLD, Mover, Place, move, places
+from parity.subjects.binding.recognise import Shape, after_steps, fits, is_rule, recognise
 from parity.subjects.binding.shapes import Driver, Make, Pure, Together, Transformation
 from parity.subjects.source import missing_class, missing_file, split_mode
 
@@ -58,10 +58,13 @@ class NumpySubject:
         self._problem = problem
         self._rate = problem.cell.hyperparameters.learning_rate
         bound, shape = bind(self._kind, problem.cell.hyperparameters, self._chosen), self.shape()
-        self._setters: dict[str, list[Setter]] = {}
+        self._mover: Mover | None = None
         own = bound.spelled.get("learning_rate", "")
-        moved = callable(bound.values.get(own)) and not self._takes_schedules(shape)
-        if moved:
+        ways: list[Place] | None = None
+        if callable(bound.values.get(own)) and not self._takes_schedules(shape):
+            ways = ways_of(self._kind, shape, self._chosen)
+            if ways is None:
+                raise UnsupportedError(self._no_schedule())
             bound.values[own] = self._rate_at(0)
         try:
             with self._numbers_only():
@@ -70,24 +73,18 @@ class NumpySubject:
             if "unexpected keyword argument" not in str(error):
                 raise
             raise UnsupportedError(f"the constructor refuses an argument that the case sets: {error}.") from error
-        if moved:
-            self._setters = {own: [self._passed(bound, own)]} if is_rule(self._kind, bound) else {}
-            self._setters = self._setters or setters(self._driver, bound, self._rate_at(0))
-            if not self._setters:
-                raise UnsupportedError(self._no_schedule())
+        if ways is not None:
+            self._mover = _mover(self._driver, ways, bound, own)
         shown = ", ".join(f"{name}={value!r}" for name, value in bound.values.items())
         self.resolved = f"{self._name}({shown})"
         self.circumstances = dict(words.circumstances(shape.title, bound))
-        if self._setters:
-            self.circumstances[words.MOVED] = ", ".join(self._setters)
+        if ways is not None:
+            self.circumstances[words.MOVED] = ", ".join(".".join(way) for way in ways) or own
 
     def _takes_schedules(self, shape: Shape) -> bool:
         """Whether the optimizer takes a callable of the step for its learning rate."""
         scheduled = hyperparameters()(learning_rate=LearningRateSchedule(values=[1e-3]))
         return fits(shape, maker(self._kind, bind(self._kind, scheduled, self._chosen)))
-
-    def _passed(self, bound: Bound, own: str) -> Setter:
-        return lambda rate: bound.values.__setitem__(own, rate)
 
     def _no_schedule(self) -> str:
         kind = type(self._rate).__name__
@@ -117,8 +114,8 @@ class NumpySubject:
             gradients = evaluation.gradients
         elif self._problem.rotates and not self._renewed(gradients):
             gradients = {name: gradients[name] for name in self._problem.params}
-        for setter in (each for group in self._setters.values() for each in group):
-            setter(self._rate_at(number))
+        if self._mover is not None:
+            self._mover(self._rate_at(number))
         with self._numbers_only():
             self._advance(gradients)
         return taken
@@ -182,10 +179,51 @@ class NumpySubject:
 def maker(kind: Callable[..., Any], bound: Bound) -> Make:
     """Return what makes an instance with what it is passed; of an update rule, the rule with it."""
     if config_of(kind) is not None:
-        return lambda: kind
+        return lambda: (kind, bound.values)
     if is_rule(kind, bound):
         return lambda: lambda *given: kind(*given, **bound.values)
     return lambda **more: kind(**bound.values, **more)
+
+
+def _mover(driver: Driver, ways: list[Place], bound: Bound, own: str) -> Mover:
+    """Return what sets the learning rate of an optimizer; an update rule is passed another number."""
+    if not ways:
+        return lambda rate: bound.values.__setitem__(own, rate)
+    return lambda rate: move(driver, ways, rate)
+
+
+_WAYS: dict[int, tuple[Any, list[Place] | None]] = {}
+"""Identity of a class to the class, and where its learning rate can be set: a process looks once."""
+
+
+def ways_of(kind: Callable[..., Any], shape: Shape, chosen: Mapping[str, str] | None = None) -> list[Place] | None:
+    """Return where a class that takes a number holds its learning rate, None if setting it there changes no step.
+
+    An update rule, which is passed its numbers at every call, holds it nowhere.
+    """
+    known = _WAYS.get(id(kind))
+    if known is None or known[0] is not kind:
+        known = kind, _ways(kind, shape, chosen)
+        if inspect.isclass(kind):
+            _WAYS[id(kind)] = known
+    return known[1]
+
+
+def _ways(kind: Callable[..., Any], shape: Shape, chosen: Mapping[str, str] | None) -> list[Place] | None:
+    bound = bind(kind, hyperparameters()(learning_rate=TOLD), chosen)
+    own = bound.spelled.get("learning_rate", "")
+    if config_of(kind) is None and is_rule(kind, bound):
+        return [] if own in bound.values else None
+    found: list[Place] = []
+
+    def moved(driver: Driver, step: int) -> None:
+        found[:] = found or places(driver, bound)
+        move(driver, found, TOLD if step == 0 else 8 * TOLD)
+
+    plain = after_steps(shape, maker(kind, bound))
+    other = after_steps(shape, maker(kind, bound), moved)
+    follows = plain is not None and other is not None and found and not np.array_equal(plain, other)
+    return found if follows else None
 
 
 _SHAPES: dict[int, tuple[Any, dict[str, str], Shape]] = {}

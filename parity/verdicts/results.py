@@ -173,10 +173,14 @@ class Pair(Struct, frozen=True):
 
 
 class Run(Struct, frozen=True):
-    """All pairs of one run, with the circumstances they share."""
+    """All pairs of one run, with the circumstances they share.
+
+    ``causes`` are lines, by subject, on why a person's own diverges: the cause first, then what there is to change.
+    """
 
     pairs: list[Pair]
     circumstances: dict[str, Any]
     started: str
     seconds: float
     cells: list[dict[str, Any]] = []
+    causes: dict[str, list[str]] = {}

@@ -1,38 +1,52 @@
 """A learning rate that changes, for who takes a number: whatever holds that number is set anew before each step."""
 
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from parity.subjects.binding.arguments import Bound
 from parity.subjects.binding.shapes import Configured, Driver, Singly
 
-_NAMES: Final = re.compile(
-    r"_*(initial_|current_|base_)?(learning_?rate|lr|l_rate|rate|alpha|eta|step_?size)_*", re.IGNORECASE
-)
+TOLD: Final = 0.0012345678901234567
+"""A learning rate that nothing else is by chance: what holds it after construction holds the learning rate."""
+Place = tuple[str, ...]
+"""The way to a number in an optimizer: an attribute, or an attribute and a key of the mapping that it is."""
 
-Setter = Callable[[float], None]
 
-
-def setters(driver: Driver, bound: Bound, value: float) -> dict[str, list[Setter]]:
-    """Return what sets the learning rate of an optimizer on its way, by the name of the attribute, key or argument.
-
-    Args:
-        driver: the optimizer, made with the number ``value`` for its learning rate.
-        bound: what it was passed.
-        value: that number.
-    """
-    own = bound.spelled.get("learning_rate", "")
+def places(driver: Driver, bound: Bound) -> list[Place]:
+    """Return where an optimizer that was made with ``TOLD`` holds its learning rate."""
     if isinstance(driver, Configured):
-        return {own: [lambda rate, config=config: config.__setitem__(own, rate) for config in driver.configs]}  # type: ignore[misc]
-    holders = list(driver.optimizers.values()) if isinstance(driver, Singly) else [getattr(driver, "optimizer", None)]
-    found: dict[str, list[Setter]] = {}
-    for holder in {id(each): each for each in holders}.values():
+        return [(bound.spelled["learning_rate"],)]
+    found: dict[Place, None] = {}
+    for holder in _holders(driver):
         for name, held in getattr(holder, "__dict__", {}).items():
-            if _NAMES.fullmatch(name) and isinstance(held, float | int) and float(held) == value:
-                found.setdefault(name, []).append(_attribute(holder, name))
-    return found
+            if _is_told(held):
+                found[(name,)] = None
+            elif isinstance(held, dict):
+                found |= {(name, key): None for key, value in held.items() if isinstance(key, str) and _is_told(value)}
+    return list(found)
 
 
-def _attribute(holder: Any, name: str) -> Setter:
-    return lambda rate: setattr(holder, name, rate)
+def _is_told(value: Any) -> bool:
+    return isinstance(value, float) and float(value) == TOLD
+
+
+def move(driver: Driver, found: list[Place], rate: float) -> None:
+    """Set the learning rate of an optimizer on its way."""
+    if isinstance(driver, Configured):
+        for config in driver.configs:
+            config[found[0][0]] = rate
+        return
+    for holder in _holders(driver):
+        for name, *keys in found:
+            if keys:
+                getattr(holder, name)[keys[0]] = rate
+            else:
+                setattr(holder, name, rate)
+
+
+def _holders(driver: Driver) -> Iterator[Any]:
+    held = list(driver.optimizers.values()) if isinstance(driver, Singly) else [getattr(driver, "optimizer", None)]
+    yield from {id(each): each for each in held}.values()
+
+
+Mover = Callable[[float], None]

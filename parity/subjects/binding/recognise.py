@@ -82,6 +82,11 @@ def recognise(kind: Callable[..., Any], make: Make, bound: Bound, name: str) -> 
     return fitting
 
 
+def after_steps(shape: Shape, make: Make, before: Callable[[Driver, int], None] | None = None) -> Any:
+    """Return where a small tensor is after two steps, None where they cannot be made; ``before`` comes before each."""
+    return _moved(shape, make, _FIRST, [], before)
+
+
 def fits(shape: Shape, make: Make) -> bool:
     """Whether an optimizer made in this way moves two small tensors in a shape."""
     return _moved(shape, make, _FIRST, []) is not None
@@ -99,10 +104,9 @@ def _candidates(kind: Callable[..., Any], make: Make, bound: Bound) -> Iterator[
     config = config_of(kind)
     if config is not None:
         arrays = [name for name, value in config.items() if name not in bound.values and np.shape(value) == (2,)]
-        known = {**config, **bound.values}
 
         def first(w: Any) -> dict[str, Any]:
-            return {**known, **{name: np.zeros_like(w) for name in arrays}}
+            return {**config, **{name: np.zeros_like(w) for name in arrays}}
 
         title = f"{getattr(kind, '__name__', 'f')}(w, dw, config) -> (w, config), a config for each tensor"
         yield Shape(title, Configured, {"first": first})
@@ -265,7 +269,13 @@ def _trial(shape: Shape, make: Make, raised: list[Exception]) -> str:
     return APART if other is not None and np.array_equal(once, other) else FITS
 
 
-def _moved(shape: Shape, make: Make, gradient: Any, raised: list[Exception]) -> Any:
+def _moved(
+    shape: Shape,
+    make: Make,
+    gradient: Any,
+    raised: list[Exception],
+    before: Callable[[Driver, int], None] | None = None,
+) -> Any:
     """Return where the second tensor is after two steps, None where the shape does not fit.
 
     ``gradient`` is that of the first.
@@ -276,7 +286,9 @@ def _moved(shape: Shape, make: Make, gradient: Any, raised: list[Exception]) -> 
         warnings.simplefilter("ignore")
         try:
             driver = shape.drive(make, params, lambda step: 1e-3)
-            for _ in range(2):
+            for step in range(2):
+                if before is not None:
+                    before(driver, step)
                 driver.step(dict(zip(params, (gradient.copy(), _SECOND.copy()), strict=True)))
             after = {name: driver.params[name] for name in _START}
         except Exception as error:  # another shape may fit; the last word is a refusal

@@ -278,8 +278,9 @@ class Configured:
     """``f(w, dw, config) -> (w, config)``: a config for each tensor holds hyperparameters beside the state."""
 
     def __init__(self, make: Make, params: Tensors, rate: Rate, first: Callable[[Any], dict[str, Any]]) -> None:
-        self.params, self.optimizer = _copied(params), make()
-        self._configs = {name: first(w) for name, w in self.params.items()}
+        self.params = _copied(params)
+        self.optimizer, values = make()
+        self._configs = {name: {**first(w), **values} for name, w in self.params.items()}
 
     @property
     def configs(self) -> list[dict[str, Any]]:

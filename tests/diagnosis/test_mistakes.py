@@ -1,0 +1,90 @@
+"""Mistakes of public code have names, what is ignored is said, and an acquittal says for what it holds."""
+
+import mistakes
+import planted
+import pytest
+
+from parity.case.cells import select
+from parity.diagnosis.diagnose import diagnose
+from parity.diagnosis.findings import Finding
+from parity.diagnosis.text import render
+from parity.subjects.numpy_class import NumpySubject
+
+pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
+
+NAMED = [
+    (mistakes.Climbs, "The step is added to the weights instead of subtracted"),
+    (mistakes.Doubles, "The old moment is added to itself"),
+    (mistakes.Adds, "the square is added whole: Adagrad"),
+    (mistakes.OfTensor, "One moment for the whole tensor: the sum of its squares"),
+    (mistakes.StartsAtSquare, "The second moment starts at the square of the first gradient"),
+    (mistakes.Floors, "Epsilon is the least that the root may be"),
+    (mistakes.Clips, "Gradients are clipped by value at 2, whatever it is given"),
+    (mistakes.Fades, "The learning rate decays by itself: L / (1 + 0.001·t)"),
+    (mistakes.Deaf, "`rho` is taken and ignored: it is 0.9 whatever it is given"),
+]
+
+
+@pytest.mark.parametrize(("kind", "words"), NAMED, ids=lambda value: getattr(value, "__name__", ""))
+def test_a_mistake_is_named_and_confirmed(kind, words):
+    found = planted.diagnosis_of(kind)
+    assert found.finding is Finding.EXPLAINED
+    assert found.explanations[0].confirmed
+    assert words in render(found.document())
+
+
+def test_every_argument_that_is_ignored_is_named_and_what_was_not_probed_is_said():
+    found = planted.diagnosis_of(mistakes.DeafToClipping)
+    assert found.finding is Finding.EXPLAINED
+    assert {name for name, _ in found.explanations[0].member.numbers} == {"clipnorm", "loss_scale_factor", "momentum"}
+    assert "clipvalue" in found.absent
+    assert found.moved["clipnorm = 0.5"] == "ignored"
+
+
+def test_an_argument_that_is_used_otherwise_keeps_a_class_from_being_acquitted():
+    found = planted.diagnosis_of(mistakes.ClipsTooEarly)
+    assert found.finding is Finding.UNEXPLAINED
+    assert "clipvalue = 0.05" in found.evidence[0]
+    assert "In all else that was tried it computes as tf.keras does." in render(found.document())
+
+
+def test_an_acquittal_says_for_what_it_holds():
+    found = planted.diagnosis_of(mistakes.Plain)
+    assert found.finding is Finding.IDENTICAL
+    assert set(found.moved.values()) == {"every bit"}
+    assert {"rho = 0.5", "epsilon = 0.001", "float64 weights"} <= set(found.moved)
+    assert "weight_decay" in found.absent
+
+
+def test_a_state_in_float64_is_named_with_its_line_and_the_rule_judged():
+    found = planted.diagnosis_of(mistakes.Wide)
+    assert found.finding is Finding.MIXED_DTYPES
+    assert any("np.zeros without a dtype makes float64" in line for line in found.evidence)
+    assert any("with float64 weights, where its rule can be judged, it computes" in line for line in found.evidence)
+
+
+def test_an_answer_is_checked_on_the_case_that_it_stands_under():
+    cells = select(["rmsprop/defaults", "rmsprop/clipvalue"])
+    found = diagnose(lambda: NumpySubject(mistakes.ClipsTooEarly, "mine"), "mine", cells)
+    assert found.cases["rmsprop/defaults"] == "every bit"
+    assert {found.cases[cell.id] for cell in cells if "clipvalue" in cell.id} == {"otherwise"}
+
+
+class RateOutside(mistakes.Plain):
+    """Keeps the rate outside of the momentum buffer, and takes a number for it."""
+
+    def __init__(self, learning_rate=0.001, rho=0.9, epsilon=1e-7, momentum=0.0):
+        super().__init__(learning_rate, rho, epsilon)
+        self.momentum, self.buffers = momentum, {}
+
+    def update(self, params, grads):
+        for name, g in grads.items():
+            v = self.moments[name] = self.moment(self.moments.get(name, self.first(g)), g)
+            b = self.buffers[name] = self.momentum * self.buffers.get(name, 0 * g) + g / self.root(v)
+            params[name] -= self.rate * b
+
+
+def test_a_rate_outside_the_buffer_is_seen_although_the_class_takes_a_number():
+    text = render(planted.diagnosis_of(RateOutside).document())
+    assert "the learning rate multiplies the momentum buffer" in text.lower()
+    assert "It shows once the rate changes" in text
