@@ -119,6 +119,8 @@ def _check_tensors(case: CaseFile, problem: Replayed | Quadratic, refuse: Refuse
         raise refuse(("problem", "tensors"), f"received {len(sizes)} tensors; allowed: at most {MAX_TENSORS}.")
     if sum(sizes) > MAX_ELEMENTS:
         raise refuse(("problem", "tensors"), f"received {sum(sizes)} elements; allowed: at most {MAX_ELEMENTS}.")
+    if getattr(problem, "order", "fixed") == "rotating" and not recorded and len(sizes) < 2:
+        raise refuse(("problem", "order"), "received 'rotating' with one tensor, which has one order: remove it.")
     work = sum(sizes) * (case.steps or 1)
     if work > MAX_ELEMENT_STEPS:
         raise refuse(("steps",), f"received {case.steps}: {work} element-steps; allowed: at most {MAX_ELEMENT_STEPS}.")

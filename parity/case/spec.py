@@ -185,6 +185,9 @@ class Replayed(_Strict, frozen=True, tag_field="kind", tag="replayed"):
     ``sparse`` (recorded only) names for a tensor the rows, in ``tensors``, that its gradient consists of: the file then
     holds ``[steps, rows, *shape[1:]]``, and rows that repeat add up. A library that knows such gradients is given the
     rows (``tf.IndexedSlices``), everyone else the sum.
+
+    ``order``: at every step that of ``tensors``, or ``rotating``: each step begins one tensor later than the last one.
+    A NumPy class that is handed mappings then gets its parameters in that order too, as arrays that it has not seen.
     """
 
     generator: Literal["log_spaced", "sign_flips", "zeros", "constant", "repeated", "recorded"]
@@ -194,6 +197,7 @@ class Replayed(_Strict, frozen=True, tag_field="kind", tag="replayed"):
     file: FileName | None = None
     non_finite: bool = False
     sparse: dict[TensorName, Rows] = {}
+    order: Literal["fixed", "rotating"] = "fixed"
 
 
 class Quadratic(_Strict, frozen=True, tag_field="kind", tag="quadratic"):

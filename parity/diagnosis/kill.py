@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from parity.case.spec import Cell, Mlp
-from parity.diagnosis.mutants import Mutant, mutants
+from parity.diagnosis.mutants import CONSTRUCTORS, KERAS, Constructor, Mutant, mutants
 from parity.runner.loop import run_pair
 from parity.verdicts.verdict import Verdict
 
@@ -16,9 +16,9 @@ NETWORK_STEPS = 2
 _HARMLESS = (Verdict.IDENTICAL, Verdict.UNDECIDED, Verdict.UNSUPPORTED)
 
 
-def caught(cell: Cell, mutant: Mutant) -> str | None:
+def caught(cell: Cell, mutant: Mutant, constructor: Constructor = KERAS) -> str | None:
     """Return the verdict with which a cell catches a mutant, or None if it lets it live or it cannot be made there."""
-    subject = mutant.make(cell)
+    subject = mutant.make(cell, constructor)
     if subject is None:
         return None
     with warnings.catch_warnings():
@@ -37,52 +37,90 @@ def shortened(cell: Cell, steps: int = STEPS) -> Cell:
 
 
 def kill_records(cells: Iterable[Cell], probed_only: Container[str] = ()) -> list[dict[str, Any]]:
-    """Return one record for each case and mutant: ``case, mistake, variant, probed, caught, cell, steps``.
+    """Return one record for each case, mutant and constructor.
 
-    A case is run with few steps: in its first cell, and where it says that it probes the mistake, in the others until
-    one catches it; if none catches any mutant of a promised mistake, once more with all its steps.
-    ``probed_only`` names mistakes: then only these count, in the cases that say they probe them.
+    Its keys are ``case, mistake, variant, constructor, probed, caught, cell, steps``. A case is run with few steps: in
+    its first cell, and where it says that it probes the mistake, in the others until one catches it; if none catches
+    any mutant of a promised mistake, once more with all its steps. Behind a constructor smaller than Keras' stand the
+    mistakes that it leaves room for, in those cells of the cases that probe them which set nothing it lacks; a promise
+    counts there if these are all cells of the case. ``probed_only`` names mistakes: then only these count, in the
+    cases that say they probe them.
     """
     cases: dict[str, list[Cell]] = {}
     for cell in cells:
         cases.setdefault(cell.case, []).append(cell)
     records = []
-    for case, group in cases.items():
-        by_mistake: dict[str, list[Mutant]] = {}
-        for mutant in mutants():
-            by_mistake.setdefault(mutant.mistake, []).append(mutant)
-        for mistake, variants in by_mistake.items():
-            probed = mistake in group[0].probes
-            if (probed and mistake in probed_only) or not probed_only:
-                found = [_first_catch(map(shortened, group if probed else group[:1]), mutant) for mutant in variants]
-                if probed and not any(verdict for verdict, _, _ in found):
-                    found = [_first_catch(_whole(group), mutant) for mutant in variants]
-                records += [_record(case, m, probed, *catch) for m, catch in zip(variants, found, strict=True)]
+    for group in cases.values():
+        for mistake, variants in _by_mistake().items():
+            if not probed_only or (mistake in probed_only and mistake in group[0].probes):
+                for constructor in CONSTRUCTORS:
+                    records += _records(group, mistake, variants, constructor)
     return records
 
 
-def _record(case: str, mutant: Mutant, probed: bool, verdict: str | None, cell: str, steps: int) -> dict[str, Any]:
-    named = {"case": case, "mistake": mutant.mistake, "variant": mutant.variant, "probed": probed}
-    return {**named, "caught": verdict, "cell": cell, "steps": steps}
+def _by_mistake() -> dict[str, list[Mutant]]:
+    found: dict[str, list[Mutant]] = {}
+    for mutant in mutants():
+        found.setdefault(mutant.mistake, []).append(mutant)
+    return found
 
 
-def unkept_promises(records: list[dict[str, Any]]) -> list[tuple[str, str]]:
-    """Return (case, mistake) for what a case says it probes and catches no mutant of."""
-    promised = dict.fromkeys((r["case"], r["mistake"]) for r in records if r["probed"])
-    kept = {(r["case"], r["mistake"]) for r in records if r["probed"] and r["caught"]}
-    return [pair for pair in promised if pair not in kept]
+def _records(group: list[Cell], mistake: str, every: list[Mutant], constructor: Constructor) -> list[dict[str, Any]]:
+    """Return the records of one case, one mistake and one constructor."""
+    probes, whole = mistake in group[0].probes, constructor is KERAS
+    variants = [mutant for mutant in every if mutant.fits(constructor)]
+    cells = [cell for cell in group if constructor.supports(cell)]
+    if not cells or not (probes or whole):
+        return []
+    few = [shortened(cell) for cell in (cells if probes else cells[:1])]
+    found = [_first_catch(few, mutant, constructor) for mutant in variants]
+    if probes and not any(verdict for verdict, _, _ in found):
+        found = [_first_catch(_whole(cells), mutant, constructor) for mutant in variants]
+    holds = probes and len(cells) == len(group)
+    return [
+        {
+            "case": group[0].case,
+            "mistake": mistake,
+            "variant": mutant.variant,
+            "constructor": constructor.name,
+            "probed": holds,
+            "caught": verdict,
+            "cell": cell,
+            "steps": steps,
+        }
+        for mutant, (verdict, cell, steps) in zip(variants, found, strict=True)
+    ]
 
 
-def survivors(records: list[dict[str, Any]]) -> list[tuple[str, str]]:
-    """Return (mistake, variant) of the mutants that no case catches."""
-    all_of_them = dict.fromkeys((r["mistake"], r["variant"]) for r in records)
-    dead = {(r["mistake"], r["variant"]) for r in records if r["caught"]}
-    return [mutant for mutant in all_of_them if mutant not in dead]
+def unkept_promises(records: list[dict[str, Any]]) -> list[tuple[str, str, str]]:
+    """Return (case, mistake, constructor) for what a case says it probes and catches no mutant of."""
+    promised = [_promise(record) for record in records if record["probed"]]
+    kept = {_promise(record) for record in records if record["probed"] and record["caught"]}
+    return [promise for promise in dict.fromkeys(promised) if promise not in kept]
 
 
-def _first_catch(cells: Iterable[Cell], mutant: Mutant) -> tuple[str | None, str, int]:
+def survivors(records: list[dict[str, Any]]) -> list[tuple[str, str, str]]:
+    """Return (mistake, variant, constructor) of the mutants that no case catches there."""
+    dead = victims(records)
+    return [mutant for mutant in dict.fromkeys(map(_place, records)) if mutant not in dead]
+
+
+def victims(records: list[dict[str, Any]]) -> set[tuple[str, str, str]]:
+    """Return (mistake, variant, constructor) of the mutants that some case catches there."""
+    return {_place(record) for record in records if record["caught"]}
+
+
+def _promise(record: dict[str, Any]) -> tuple[str, str, str]:
+    return record["case"], record["mistake"], record["constructor"]
+
+
+def _place(record: dict[str, Any]) -> tuple[str, str, str]:
+    return record["mistake"], record["variant"], record["constructor"]
+
+
+def _first_catch(cells: Iterable[Cell], mutant: Mutant, constructor: Constructor) -> tuple[str | None, str, int]:
     for cell in cells:
-        verdict = caught(cell, mutant)
+        verdict = caught(cell, mutant, constructor)
         if verdict:
             return verdict, cell.id, cell.steps
     return None, "", 0

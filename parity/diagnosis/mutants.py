@@ -2,32 +2,109 @@
 
 import inspect
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from parity.case.spec import Cell, Mlp
+from parity.errors import AbsentArgumentError
 from parity.problem.problems import Evaluation, Problem
 from parity.reference.family import Family
 from parity.reference.optimizer import as_float32
 from parity.reference.rmsprop import Update
 from parity.reference.switches import SWITCHES
-from parity.subjects.numpy_class import NumpySubject
+from parity.subjects.binding.recognise import Shape
+from parity.subjects.numpy_class import NumpySubject, accepted_arguments, shape_of
+
+Kind = Callable[..., Any]
+"""Makes an optimizer from keyword arguments."""
+
+Change = Callable[[dict[str, Any]], dict[str, Any]]
+
+
+class Constructor(NamedTuple):
+    """What a class can be told: ``around`` returns a kind with its arguments alone, from one that takes them all."""
+
+    name: str
+    around: Callable[[Kind], Kind]
+
+    def supports(self, cell: Cell) -> bool:
+        """Whether a class with this constructor can be run in a cell."""
+        try:
+            accepted_arguments(self.around(dict), cell.hyperparameters)
+        except AbsentArgumentError:
+            return False
+        return True
+
+    def takes(self, name: str) -> bool:
+        """Whether it has an argument."""
+        found = inspect.signature(self.around(dict)).parameters
+        return name in found or any(each.kind is inspect.Parameter.VAR_KEYWORD for each in found.values())
+
+
+def _keras(kind: Kind) -> Kind:
+    return lambda **given: kind(**given)
+
+
+def _three(kind: Kind) -> Kind:
+    def construct(learning_rate: Any = 0.001, rho: float = 0.9, epsilon: float = 1e-7) -> Any:
+        return kind(learning_rate=learning_rate, rho=rho, epsilon=epsilon)
+
+    return construct
+
+
+def _none(kind: Kind) -> Kind:
+    return lambda: kind(learning_rate=0.001, rho=0.9, epsilon=1e-7)
+
+
+KERAS = Constructor("Keras' arguments", _keras)
+CONSTRUCTORS = (
+    KERAS,
+    Constructor("learning_rate, rho, epsilon", _three),
+    Constructor("no arguments", _none),
+)
+"""What a mistake may stand behind. A class with fewer arguments has the same numbers, written where they are used."""
 
 
 class Mutant(NamedTuple):
-    """A mistake of that name; ``make`` returns the subject that makes it in a cell, or None where it cannot be made.
+    """A mistake of that name.
 
-    ``rounding`` mutants differ in the last bits only: a case catches them when it is not IDENTICAL.
+    Attributes:
+        mistake: the word of ``parity.case.words.MISTAKES``.
+        variant: how it is made.
+        kind: returns what makes it in a cell, from all arguments; None where it cannot be made.
+        rounding: whether it differs in the last bits only: a case catches it when it is not IDENTICAL.
+        needs: the argument, or the schedule, without which nobody can make it.
+        handed: whether it shows only in the order and the identity of what is handed over.
+        altered: what the problem is turned into, where the mistake is the program's.
+        of: the class that it is at heart, which says how it is driven.
     """
 
     mistake: str
     variant: str
-    make: Callable[[Cell], NumpySubject | None]
+    kind: Callable[[Cell], Kind | None]
     rounding: bool = False
+    needs: str = ""
+    handed: bool = False
+    altered: "type[_Altered] | None" = None
+    of: type[Any] = Family
+
+    def make(self, cell: Cell, constructor: Constructor = KERAS) -> NumpySubject | None:
+        """Return the subject that makes it in a cell, behind a constructor; None where it cannot be made."""
+        kind = self.kind(cell) if not self.needs or _sets(cell, self.needs) else None
+        if kind is None:
+            return None
+        return _Planted(constructor.around(kind), self.of, self.altered)
+
+    def fits(self, constructor: Constructor) -> bool:
+        """Whether a class with this constructor can make the mistake in any cell."""
+        return not self.needs or constructor.takes("learning_rate" if self.needs == "schedule" else self.needs)
 
 
-Change = Callable[[dict[str, Any]], dict[str, Any]]
+def _sets(cell: Cell, needed: str) -> bool:
+    given = cell.hyperparameters
+    return not isinstance(given.learning_rate, float | int) if needed == "schedule" else needed in given.departures()
 
 
 def mutants() -> list[Mutant]:
@@ -36,23 +113,23 @@ def mutants() -> list[Mutant]:
 
 
 def _switched() -> list[Mutant]:
-    found = []
-    for switch in SWITCHES:
-        for value in switch.values[1:]:
-            found.append(Mutant(switch.name, str(value), _switch(switch.name, value), bool(switch.rounds)))
-    return found
+    return [
+        Mutant(switch.name, str(value), _switch(switch.name, value), bool(switch.rounds), switch.needs)
+        for switch in SWITCHES
+        for value in switch.values[1:]
+    ]
 
 
-def _switch(name: str, value: Any) -> Callable[[Cell], NumpySubject | None]:
-    def make(cell: Cell) -> NumpySubject | None:
+def _switch(name: str, value: Any) -> Callable[[Cell], Kind | None]:
+    def kind(cell: Cell) -> Kind | None:
         if name == "arithmetic" and value == cell.dtype:
             return None
         size = _batch_size(cell)
         if name == "gradient_reduction" and size == 1:
             return None
-        return _subject(lambda **given: Family(**{**given, name: value, "batch_size": size}))
+        return partial(Family, **{name: value, "batch_size": size})
 
-    return make
+    return kind
 
 
 def _batch_size(cell: Cell) -> int:
@@ -63,15 +140,15 @@ def _batch_size(cell: Cell) -> int:
 
 def _numbers() -> list[Mutant]:
     return [
-        Mutant("learning_rate", "1.001 times", _argument(_times("learning_rate", 1.001))),
-        Mutant("learning_rate", "kept in double", _argument(lambda given: given, _DoubleRate), rounding=True),
-        Mutant("one_minus_rho", "rho by way of float32", _argument(_narrow_rho), rounding=True),
-        Mutant("rho", "0.99 times", _argument(_times("rho", 0.99))),
-        Mutant("epsilon", "ten times", _argument(_times("epsilon", 10.0))),
-        Mutant("momentum", "missing", _argument(lambda given: {**given, "momentum": 0.0}, needs="momentum")),
-        Mutant("momentum", "0.9 times", _argument(_times("momentum", 0.9), needs="momentum")),
-        Mutant("momentum", "added", _argument(lambda given: {"momentum": 0.5, **_without(given, "momentum")})),
-        Mutant("centered", "turned", _argument(lambda given: {**given, "centered": not given.get("centered", False)})),
+        _argument("learning_rate", "1.001 times", _times("learning_rate", 1.001)),
+        Mutant("learning_rate", "kept in double", _always(_DoubleRate), rounding=True),
+        Mutant("one_minus_rho", "rho by way of float32", _always(_changed(_narrow_rho)), rounding=True),
+        _argument("rho", "0.99 times", _times("rho", 0.99)),
+        _argument("epsilon", "ten times", _times("epsilon", 10.0)),
+        _argument("momentum", "missing", lambda given: {**given, "momentum": 0.0}, "momentum"),
+        _argument("momentum", "0.9 times", _times("momentum", 0.9), "momentum"),
+        _argument("momentum", "added", lambda given: {"momentum": 0.5, **_without(given, "momentum")}),
+        _argument("centered", "turned", lambda given: {**given, "centered": not given.get("centered", False)}),
     ]
 
 
@@ -83,59 +160,58 @@ def _arguments() -> list[Mutant]:
         "clipping": ("clipnorm", "clipvalue", "global_clipnorm"),
         "use_ema": ("use_ema",),
     }
-    changed: list[tuple[str, str, Change, str]] = [
-        ("clipping", "over all tensors", _renamed("clipnorm", "global_clipnorm"), "clipnorm"),
-        ("clipping", "of each tensor", _renamed("global_clipnorm", "clipnorm"), "global_clipnorm"),
-        ("weight_decay", "everywhere", _of("exclude_from_weight_decay", []), "exclude_from_weight_decay"),
-        ("weight_decay", "twice", _times("weight_decay", 2.0), "weight_decay"),
-        ("use_ema", "other momentum", _times("ema_momentum", 0.9, 0.99), "use_ema"),
-        ("use_ema", "never overwrites", _of("ema_overwrite_frequency", None), "ema_overwrite_frequency"),
-        ("gradient_accumulation", "one more", _one_more, "gradient_accumulation_steps"),
+    return [
+        *(_argument(mistake, f"{n} missing", _lacking(n), n) for mistake, names in dropped.items() for n in names),
+        _argument("clipping", "over all tensors", _renamed("clipnorm", "global_clipnorm"), "clipnorm"),
+        _argument("clipping", "of each tensor", _renamed("global_clipnorm", "clipnorm"), "global_clipnorm"),
+        _argument("weight_decay", "everywhere", _of("exclude_from_weight_decay", []), "exclude_from_weight_decay"),
+        _argument("weight_decay", "twice", _times("weight_decay", 2.0), "weight_decay"),
+        _argument("use_ema", "other momentum", _times("ema_momentum", 0.9, 0.99), "use_ema"),
+        _argument("use_ema", "never overwrites", _of("ema_overwrite_frequency", None), "ema_overwrite_frequency"),
+        _argument("gradient_accumulation", "one more", _one_more, "gradient_accumulation_steps"),
+        _argument("schedule", "held at its start", _rates(lambda rate, step: rate(0)), "schedule"),
+        _argument("schedule", "twice as fast", _rates(lambda rate, step: rate(2 * step)), "schedule"),
     ]
-    lost = [
-        Mutant(mistake, f"{n} missing", _argument(_lacking(n), needs=n))
-        for mistake, names in dropped.items()
-        for n in names
-    ]
-    schedules = [
-        Mutant("schedule", "held at its start", _scheduled(lambda rate, step: rate(0))),
-        Mutant("schedule", "twice as fast", _scheduled(lambda rate, step: rate(2 * step))),
-    ]
-    return [*lost, *(Mutant(a, b, _argument(change, needs=needs)) for a, b, change, needs in changed), *schedules]
 
 
 def _rules() -> list[Mutant]:
     return [
-        Mutant("sign", "lost", _kind(_SignLost)),
-        Mutant("sign", "turned", _kind(_SignTurned)),
-        Mutant("zero_gradient", "leaves the state", _kind(_ZeroSkips)),
+        Mutant("sign", "lost", _always(_SignLost)),
+        Mutant("sign", "turned", _always(_SignTurned)),
+        Mutant("zero_gradient", "leaves the state", _always(_ZeroSkips)),
         Mutant("zero_gradient", "divides by zero", _switch("epsilon_place", "none")),
-        Mutant("tensor_mixup", "state of the next", _kind(_Mixed)),
+        Mutant("tensor_mixup", "state of the next", _always(_Mixed)),
+        Mutant("tensor_mixup", "state under the shape", _always(_ByShape)),
+        Mutant("tensor_mixup", "state under the position", _always(_ByPosition), handed=True),
+        Mutant("tensor_mixup", "state under the id of the array", _always(_ById), handed=True, of=_ById),
     ]
 
 
 def _programs() -> list[Mutant]:
     return [
-        Mutant("data_order", "one batch late", lambda cell: _program(cell, _Late)),
-        Mutant("network", "no gradient of the last tensor", lambda cell: _program(cell, _Partial)),
+        Mutant("data_order", "one batch late", _computed(in_order=True), altered=_Late),
+        Mutant("network", "no gradient of the last tensor", _computed(), altered=_Partial),
     ]
 
 
-def _subject(kind: Callable[..., Any]) -> NumpySubject:
-    return NumpySubject(kind, "mutant")
+def _argument(mistake: str, variant: str, change: Change, needs: str = "") -> Mutant:
+    return Mutant(mistake, variant, _always(_changed(change)), needs=needs)
 
 
-def _argument(change: Change, kind: type[Family] = Family, needs: str = "") -> Callable[[Cell], NumpySubject | None]:
-    def make(cell: Cell) -> NumpySubject | None:
-        if needs and needs not in cell.hyperparameters.departures():
-            return None
-        return _subject(lambda **given: kind(**change(given)))
-
-    return make
+def _always(kind: Kind) -> Callable[[Cell], Kind | None]:
+    return lambda cell: kind
 
 
-def _kind(kind: type[Family]) -> Callable[[Cell], NumpySubject | None]:
-    return _argument(lambda given: given, kind)
+def _changed(change: Change) -> Kind:
+    return lambda **given: Family(**change(given))
+
+
+def _computed(in_order: bool = False) -> Callable[[Cell], Kind | None]:
+    def kind(cell: Cell) -> Kind | None:
+        possible = isinstance(cell.problem, Mlp) or not in_order
+        return Family if cell.gradients == "computed" and possible else None
+
+    return kind
 
 
 def _times(name: str, factor: float, default: float | None = None) -> Change:
@@ -171,17 +247,12 @@ def _narrow_rho(given: dict[str, Any]) -> dict[str, Any]:
     return {**given, "rho": as_float32(given.get("rho", 0.9))}
 
 
-def _scheduled(rate_at: Callable[[Callable[[int], float], int], float]) -> Callable[[Cell], NumpySubject | None]:
+def _rates(rate_at: Callable[[Callable[[int], float], int], float]) -> Change:
     def change(given: dict[str, Any]) -> dict[str, Any]:
         rate = given["learning_rate"]
         return {**given, "learning_rate": lambda step: rate_at(rate, step)}
 
-    def make(cell: Cell) -> NumpySubject | None:
-        if isinstance(cell.hyperparameters.learning_rate, float | int):
-            return None
-        return _subject(lambda **given: Family(**change(given)))
-
-    return make
+    return change
 
 
 class _DoubleRate(Family):
@@ -215,6 +286,55 @@ class _Mixed(Family):
         return super().stages(params, grads, {**state, "second_moment": moment})
 
 
+class _ByShape(Family):
+    """One state for all tensors of a shape: each goes on where the one before it in the mapping has left it."""
+
+    def update(self, w: Any, g: Any, slots: Mapping[str, Any], learning_rate: float, count: int) -> Update:
+        update = super().update(w, g, self._of_shape.get(w.shape, slots), learning_rate, count)
+        self._of_shape[w.shape] = {slot: getattr(update, slot) for slot in slots}
+        return update
+
+    def step(self, params: Any, grads: Any, state: Any) -> Any:
+        self._of_shape: dict[Any, dict[str, Any]] = {}
+        params, state = super().step(params, grads, state)
+        last = {n: self._of_shape[w.shape] for n, w in params.items() if w.shape in self._of_shape}
+        shared = {slot: {n: slots[slot] for n, slots in last.items()} for slot in self._own_slots(state) if last}
+        return params, {**state, **shared}
+
+
+class _ByPosition(Family):
+    """The state of the n-th tensor as they came at first is that of the n-th as they come now."""
+
+    def step(self, params: Any, grads: Any, state: Any) -> Any:
+        now_to_first = dict(zip(params, state["second_moment"], strict=True))
+        moved = {slot: {n: state[slot][first] for n, first in now_to_first.items()} for slot in self._own_slots(state)}
+        params, new = super().step(params, grads, {**state, **moved})
+        back = {slot: {first: new[slot][n] for n, first in now_to_first.items()} for slot in moved}
+        return params, {**new, **{slot: {n: tensors[n] for n in state[slot]} for slot, tensors in back.items()}}
+
+
+class _ById:
+    """A tutorial's ``update`` that finds its state by the ``id`` of the array it changes; unknown, it starts anew."""
+
+    def __init__(self, **given: Any) -> None:
+        self._rule = Family(**given)
+        self._around: dict[str, Any] = {}
+        self._known: dict[int, tuple[Any, dict[str, Any]]] = {}
+
+    def update(self, params: Any, grads: Any) -> None:
+        state = {**self._rule.init(params), **self._around}
+        slots = self._rule._own_slots(state)
+        for name, w in params.items():
+            for slot, array in self._known.get(id(w), (w, {}))[1].items():
+                state[slot][name] = array
+        new, state = self._rule.step(params, grads, state)
+        for name, w in params.items():
+            w[...] = new[name]
+            # Whoever holds the array keeps its id from others.
+            self._known[id(w)] = w, {slot: state[slot][name] for slot in slots if name in state[slot]}
+        self._around = {key: value for key, value in state.items() if key not in slots}
+
+
 class _Altered:
     """A problem whose evaluation has a mistake; everything else is the real one's."""
 
@@ -237,16 +357,20 @@ class _Partial(_Altered):
         return Evaluation(found.loss, {**found.gradients, last: np.zeros_like(found.gradients[last])}, found.hidden)
 
 
-class _ProgramSubject(NumpySubject):
-    def __init__(self, altered: type[_Altered]) -> None:
-        super().__init__(Family, "mutant")
-        self._altered = altered
+class _Planted(NumpySubject):
+    """A mutant, driven in the shape of its class, also where nothing is set that the mistake needs."""
+
+    def __init__(self, kind: Kind, of: type[Any], altered: type[_Altered] | None) -> None:
+        super().__init__(kind, "mutant")
+        self._of, self._altered = of, altered
+
+    def shape(self) -> Shape:
+        """Return the shape of the class."""
+        return shape_of(self._of, "mutant")
 
     def open(self, problem: Problem) -> None:
-        """Open with a problem that evaluates otherwise."""
-        super().open(self._altered(problem))  # type: ignore[arg-type]  # it forwards what it does not alter
+        """Open with the problem, or with one that evaluates otherwise."""
+        super().open(self._altered(problem) if self._altered else problem)  # type: ignore[arg-type]  # it forwards all else
 
-
-def _program(cell: Cell, altered: type[_Altered]) -> NumpySubject | None:
-    ordered = altered is _Partial or isinstance(cell.problem, Mlp)
-    return _ProgramSubject(altered) if cell.gradients == "computed" and ordered else None
+    def _takes_schedules(self, shape: Shape) -> bool:
+        return True

@@ -8,6 +8,8 @@ from typing import Any
 
 import msgspec
 
+from parity.diagnosis.kill import survivors
+
 MODES = ("plain", "momentum", "centered", "both", "weight_decay")
 MARKS = {"IDENTICAL": "= identical", "ROUNDING": "≈ rounding", "UNSUPPORTED": "–", "UNEXPLAINED": "? unexplained"}
 _INTRODUCTION = """\
@@ -22,6 +24,12 @@ _KILL = """\
 
 A mutant is the reference with one mistake planted. A case is counted where it catches at least one variant of the
 mistake; **bold** cases say that they exist to catch it. The suite fails if a promise is not kept, or a mutant lives.
+"""
+_SMALL = """\
+### Behind a small constructor
+
+A class whose constructor lacks an argument is UNSUPPORTED in the cases that set it, so fewer cases can catch its
+mistakes: those that promise to are counted here. – is a mistake that only a class with more arguments can make.
 """
 
 
@@ -76,13 +84,31 @@ def by_subject(records: list[dict[str, Any]]) -> dict[str, dict[str, dict[str, A
     return table
 
 
-def catches(records: list[dict[str, Any]]) -> dict[str, dict[str, bool]]:
-    """Return, for each mistake, the cases that catch it, and whether each of them promises to."""
+def catches(records: list[dict[str, Any]], constructor: str) -> dict[str, dict[str, bool]]:
+    """Return, for each mistake behind a constructor, the cases that catch it, and whether each of them promises to."""
     table: dict[str, dict[str, bool]] = {}
     for record in records:
-        if record["caught"]:
+        if record["caught"] and record["constructor"] == constructor:
             found = table.setdefault(record["mistake"], {})
             found[record["case"]] = found.get(record["case"], False) or record["probed"]
+    return table
+
+
+def constructors(records: list[dict[str, Any]]) -> list[str]:
+    """Return the names of the constructors that mistakes were made behind, Keras' first."""
+    return list(dict.fromkeys(record["constructor"] for record in records))
+
+
+def behind(records: list[dict[str, Any]], constructor: str) -> dict[str, str]:
+    """Return, for each mistake that was made behind a constructor, which cases catch it, and which variants live."""
+    own = [record for record in records if record["constructor"] == constructor]
+    caught, lives = catches(own, constructor), survivors(own)
+    table = {}
+    for mistake in dict.fromkeys(record["mistake"] for record in own):
+        cases = sorted(caught.get(mistake, {}))
+        living = [variant for name, variant, _ in lives if name == mistake]
+        table[mistake] = f"{len(cases)}: {', '.join(cases)}" if cases else "none"
+        table[mistake] += f"; lives: {', '.join(living)}" if living else ""
     return table
 
 
@@ -93,9 +119,15 @@ def page(document: dict[str, Any]) -> str:
         cells = [cell_text(modes[mode]) if mode in modes else "–" for mode in MODES]
         lines.append(f"| `{subject}` | {' | '.join(cells)} |")
     lines += ["", _KILL, "| mistake | caught by |", "| --- | --- |"]
-    for mistake, cases in sorted(catches(document["kill"]).items()):
+    keras, *small = constructors(document["kill"])
+    caught = catches(document["kill"], keras)
+    for mistake, cases in sorted(caught.items()):
         named = ", ".join(f"**{case}**" if promised else case for case, promised in sorted(cases.items()))
         lines.append(f"| {mistake} | {len(cases)}: {named} |")
+    lines += ["", _SMALL, f"| mistake | {' | '.join(small)} |", f"| --- |{' --- |' * len(small)}"]
+    tables = [behind(document["kill"], name) for name in small]
+    for mistake in sorted(caught):
+        lines.append(f"| {mistake} | {' | '.join(table.get(mistake, '–') for table in tables)} |")
     given = document["circumstances"]
     versions = ", ".join(f"{name} {value}" for name, value in _versions(given))
     lines += ["", f"Measured on {given.get('cpu', 'a processor that was not noted')} with: {versions}."]

@@ -42,8 +42,11 @@ def agrees(cell: Cell, vector: Vector, values: Mapping[str, Array]) -> bool:
 
 
 def factory(cell: Cell, mutant: Mutant) -> Callable[[], Any] | None:
-    """Return what makes a mutant of a cell's optimizer, None where the mistake cannot be made there."""
-    subject = mutant.make(cell)
+    """Return what makes a mutant of a cell's optimizer, None where the mistake cannot be made there.
+
+    A vector names its tensors, in no order and as no arrays: it shows no mistake in how they are handed over.
+    """
+    subject = None if mutant.handed else mutant.make(cell)
     if subject is None:
         return None
     kind = subject.kind

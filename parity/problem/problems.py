@@ -52,6 +52,11 @@ class Problem:
         self.params = data.initial(cell, self.shapes, self.dtype)
         self.scale = float(cell.hyperparameters.loss_scale_factor or 1.0)
 
+    @property
+    def rotates(self) -> bool:
+        """Whether the tensors come in another order at each step."""
+        return False
+
     def scaled(self, gradients: Tensors) -> Tensors:
         """Return the gradients of the scaled loss, which is what an optimizer with a loss scale expects."""
         if self.scale == 1.0:
@@ -93,8 +98,21 @@ class ReplayedProblem(Problem):
         self.spec = cell.problem
         self._recorded = data.recorded(cell, self.shapes) if self.spec.generator == "recorded" else None
 
+    @property
+    def rotates(self) -> bool:
+        """Whether the gradients of each step begin one tensor later than those of the step before."""
+        return self.spec.order == "rotating"
+
     def gradients(self, step: int) -> Tensors:
-        """Return the gradients of a step: one draw a tensor, rounded once to the cell's dtype."""
+        """Return the gradients of a step: one draw a tensor, rounded once to the cell's dtype, in the step's order."""
+        found = self._of_step(step)
+        if not self.rotates:
+            return found
+        names = list(self.shapes)
+        first = step % max(len(names), 1)
+        return {name: found[name] for name in names[first:] + names[:first]}
+
+    def _of_step(self, step: int) -> Tensors:
         if self._recorded is not None:
             found = {name: data.cast(array[step], self.dtype) for name, array in self._recorded.items()}
             dense = {

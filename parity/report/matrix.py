@@ -6,7 +6,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from parity.diagnosis.publish import MODES, by_subject, catches, cell_text
+from parity.diagnosis.publish import MODES, behind, by_subject, catches, cell_text, constructors
 from parity.report.facts import Facts
 from parity.report.markup import render
 
@@ -18,10 +18,20 @@ def matrix(_: Facts) -> Markup:
     try:
         document = json.loads(FILE.read_text("utf-8"))
         libraries = _libraries(document["subjects"])
-        kills = [(mistake, sorted(cases.items())) for mistake, cases in sorted(catches(document["kill"]).items())]
+        places, kills = constructors(document["kill"]), _kills(document["kill"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return Markup()
-    return render("matrix.html", modes=MODES, libraries=libraries, kills=kills)
+    return render("matrix.html", modes=MODES, libraries=libraries, constructors=places, kills=kills)
+
+
+def _kills(records: list[dict[str, Any]]) -> list[tuple[str, list[tuple[str, bool]], list[str]]]:
+    """Return each mistake, the cases that catch it behind Keras' constructor, and what is said of each other one."""
+    keras, *small = constructors(records)
+    tables = [behind(records, name) for name in small]
+    return [
+        (mistake, sorted(cases.items()), [table.get(mistake, "–") for table in tables])
+        for mistake, cases in sorted(catches(records, keras).items())
+    ]
 
 
 def _libraries(records: list[dict[str, Any]]) -> list[tuple[str, list[str]]]:

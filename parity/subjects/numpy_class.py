@@ -26,7 +26,7 @@ from parity.subjects.binding import words
 from parity.subjects.binding.arguments import Bound, bind, config_of
 from parity.subjects.binding.rates import TOLD, Mover, Place, move, places
 from parity.subjects.binding.recognise import Shape, after_steps, fits, is_rule, recognise
-from parity.subjects.binding.shapes import Driver, Make, Pure, Transformation
+from parity.subjects.binding.shapes import Driver, Make, Pure, Together, Transformation
 from parity.subjects.source import missing_class, missing_file, split_mode
 
 FRAMEWORKS: Final = ("torch", "tensorflow", "keras", "tf_keras", "jax", "optax")
@@ -112,6 +112,8 @@ class NumpySubject:
             evaluation = self._problem.evaluate(self._driver.params, number)
             taken = Taken(evaluation.loss, evaluation.gradients)
             gradients = evaluation.gradients
+        elif self._problem.rotates and not self._renewed(gradients):
+            gradients = {name: gradients[name] for name in self._problem.params}
         if self._mover is not None:
             self._mover(self._rate_at(number))
         with self._numbers_only():
@@ -129,6 +131,11 @@ class NumpySubject:
             if changed.size:
                 old, new = array.flat[changed[0]], own[name].flat[changed[0]]
                 self.written.append(f"update wrote into the gradient of {name}: {old!s} became {new!s}")
+
+    def _renewed(self, gradients: Tensors) -> bool:
+        """Whether the optimizer is handed a mapping at each step: its parameters are then new arrays in this order."""
+        # A mapping promises names, neither their order nor which arrays they stand for.
+        return isinstance(self._driver, Pure | Transformation | Together) and self._driver.renew(list(gradients))
 
     @contextmanager
     def _numbers_only(self) -> Iterator[None]:

@@ -76,6 +76,8 @@ def sought(cell: Cell, rounding: bool) -> Sought:
     sets = [f"{key}={value!r}" for key, value in given.departures().items() if key not in RULE]
     sets += [f"{cell.dtype} weights"] * (cell.dtype != "float32")
     sets += [f"{cell.gradients} gradients"] * (cell.gradients == "computed")
+    if getattr(cell.problem, "order", "fixed") == "rotating":
+        sets.append("its tensors in another order, and as other arrays, at each step")
     return Sought(cell.id, "weight_decay" if given.weight_decay and mode == "plain" else mode, tuple(sets), rounding)
 
 

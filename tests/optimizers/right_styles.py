@@ -141,7 +141,7 @@ class OneElementAtATime(Plain):
 
 
 class Flat:
-    """All tensors in one long vector."""
+    """All tensors in one long vector, in the order of their names: a mapping promises no other."""
 
     def __init__(self, learning_rate=0.001, rho=0.9, epsilon=1e-7):
         self.learning_rate, self.rho, self.epsilon = learning_rate, rho, epsilon
@@ -161,12 +161,13 @@ class Flat:
 
 
 def _joined(tensors):
-    return np.concatenate([np.ravel(w) for w in tensors.values()])
+    return np.concatenate([np.ravel(tensors[name]) for name in sorted(tensors)])
 
 
 def _parted(vector, like):
     parts, start = {}, 0
-    for name, w in like.items():
+    for name in sorted(like):
+        w = like[name]
         parts[name] = vector[start : start + w.size].reshape(w.shape)
         start += w.size
     return parts

@@ -65,7 +65,9 @@ def measured() -> dict[str, Any]:
     libraries = [
         {"subject": "torch", "mode": "plain", "verdict": "EXPLAINED", "switches": {"epsilon_place": "outside"}}
     ]
-    kills = [{"mistake": "rho", "case": "a/b", "caught": True, "probed": probed} for probed in (True, False)]
+    caught = {"mistake": "rho", "case": "a/b", "caught": True, "constructor": "Keras' arguments"}
+    lives = {"mistake": "rho", "case": "a/b", "caught": None, "constructor": "none", "variant": "lost", "probed": True}
+    kills = [{**caught, "probed": True}, {**caught, "probed": False}, lives]
     return {
         "answer": {"question": {"summary": "Why?", "conclusion": ["Because of two lines."]}},
         "matrix": {"subjects": libraries, "kill": kills},

@@ -50,6 +50,11 @@ class Pure:
         self.params = dict(params)
         self.state = self.optimizer.init(self.params)
 
+    def renew(self, names: Sequence[str]) -> bool:
+        """Take up copies of the parameters in that order, and return whether that is possible: it is."""
+        self.params = _renewed(self.params, names)
+        return True
+
     def step(self, gradients: Tensors) -> None:
         """Make a step on read-only views."""
         method = getattr(self.optimizer, self._method)
@@ -67,6 +72,11 @@ class Transformation:
         self.params = dict(params)
         self.state = self.optimizer.init(self.params)
 
+    def renew(self, names: Sequence[str]) -> bool:
+        """Take up copies of the parameters in that order, and return whether that is possible: it is."""
+        self.params = _renewed(self.params, names)
+        return True
+
     def step(self, gradients: Tensors) -> None:
         """Make a step and add the updates."""
         updates, self.state = self.optimizer.update(_locked(gradients), self.state, _locked(self.params))
@@ -82,6 +92,13 @@ class Together:
         self._held: Any = self._packed(self.params)
         self.optimizer = make(**({owner: self._held} if owner else {}))
         self._count, self._state = 0, None
+        self._by_name = "params" in call.roles and not as_list and not owner
+
+    def renew(self, names: Sequence[str]) -> bool:
+        """Take up copies of the parameters in that order, and return whether it can: by name, and not held."""
+        if self._by_name:
+            self._held = _renewed(self._held, names)
+        return self._by_name
 
     def _packed(self, tensors: Tensors) -> Any:
         return [tensors[name] for name in self._names] if self._as_list else dict(tensors)
@@ -288,6 +305,10 @@ def empty(array: Any) -> dict[str, Any]:
 
 STATES: Final[tuple[Callable[[Any], Any] | None, ...]] = (None, zeros, empty)
 """What a function may expect as its first state: nothing, zeros, or an empty mapping."""
+
+
+def _renewed(params: Tensors, names: Sequence[str]) -> dict[str, Any]:
+    return {name: np.array(params[name]) for name in names}
 
 
 def _copied(params: Tensors) -> dict[str, Any]:
