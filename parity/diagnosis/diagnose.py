@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from parity.case.spec import Cell
-from parity.diagnosis.arguments import BITS, OTHERWISE, ROUNDING, Checked, checked
+from parity.diagnosis.arguments import DOUBLE, OTHERWISE, Checked, checked, reproducing, with_doubles
 from parity.diagnosis.behaviour import Watched, misbehaviour, run, wrote_into_inputs
 from parity.diagnosis.findings import Diagnosis, Explanation, Finding
 from parity.diagnosis.member import Member, bound_ratio, equal_bits, step_error
@@ -20,18 +21,37 @@ from parity.reference.switches import BY_NAME
 
 _HELD_BACK = (1, 2, 3, 4)
 _MOST_TIES = 12
+_MOST_CASES = 4
 
 
-def diagnose(make: Make, name: str, cells: Sequence[Cell] = ()) -> Diagnosis:
+def diagnose(make: Make, name: str, cells: Sequence[Cell] = (), shipped: Sequence[Cell] = ()) -> Diagnosis:
     """Return what a subject is.
 
     Args:
         make: returns a fresh adapter; for a class of a user, over the same class each time.
         name: the subject's name, for the record.
         cells: cases on which the answer is checked too, as far as their gradients are replayed.
+        shipped: more of them, of which only those are kept that refute it; a dozen steps of each, all where it agrees.
     """
     found = _diagnosed(make, name)
-    return replace(found, cases=on_cases(make, found.explanations, cells))
+    agrees = found.finding in (Finding.IDENTICAL, Finding.ROUNDING)
+    short = shipped if agrees else [msgspec.structs.replace(cell, steps=min(cell.steps, 12)) for cell in shipped]
+    against = {id: outcome for id, outcome in on_cases(make, found.explanations, short).items() if outcome == OTHERWISE}
+    return on_these(found, {**against, **on_cases(make, found.explanations, cells)})
+
+
+def on_these(found: Diagnosis, outcomes: dict[str, str]) -> Diagnosis:
+    """Add what became of cases; what nothing reproduces is said, and acquits nobody."""
+    otherwise = [case for case, outcome in outcomes.items() if outcome == OTHERWISE]
+    more = f" and {len(otherwise) - _MOST_CASES} more" if len(otherwise) > _MOST_CASES else ""
+    said = f"no set of choices reproduces it in {', '.join(otherwise[:_MOST_CASES])}{more}"
+    agrees = found.finding in (Finding.IDENTICAL, Finding.ROUNDING)
+    return replace(
+        found,
+        finding=Finding.UNEXPLAINED if otherwise and agrees else found.finding,
+        evidence=(*found.evidence, *([said] if otherwise else [])),
+        cases={**found.cases, **outcomes},
+    )
 
 
 def on_cases(make: Make, found: Sequence[Explanation], cells: Sequence[Cell]) -> dict[str, str]:
@@ -52,9 +72,12 @@ def _on_case(make: Make, found: Sequence[Explanation], cell: Cell) -> str:
         seen = run(make, own)
     except Exception:  # the verdict of the case says what it raised
         return ""
-    if any(equal_bits(member, seen) for member in members):
-        return BITS
-    return ROUNDING if any(bound_ratio(member, seen, limit=1.0) <= 1 for member in members) else OTHERWISE
+    if seen.strange:  # the verdict says so: nothing is compared
+        return ""
+    _, outcome = reproducing(members, seen)
+    if outcome == OTHERWISE and cell.dtype == "float64" and reproducing(with_doubles(members), seen)[0]:
+        return DOUBLE
+    return outcome
 
 
 def _diagnosed(make: Make, name: str) -> Diagnosis:

@@ -17,8 +17,9 @@ def cause(switches: dict[str, Any], numbers: dict[str, float]) -> str:
     ordered = sorted(switches.items(), key=lambda choice: bool(BY_NAME[choice[0]].rounds))
     parts = [CAUSES[choice] for choice in ordered]
     for name, value in numbers.items():
-        if name == "learning_rate_factor":
-            parts.append(f"the learning rate is {value!r} times the one it is given")
+        if name.endswith("_factor") and name != "loss_scale_factor":
+            what = name.removesuffix("_factor").replace("_", " ")
+            parts.append(f"the {what} is {value!r} times the one it is given")
         elif value in (None, False) or (name in ("momentum", "centered") and not value):
             parts.append(f"`{name}` is taken and ignored")
         elif name in _DEFAULTS and value == _DEFAULTS[name]:

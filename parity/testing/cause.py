@@ -88,7 +88,8 @@ def lines(document: dict[str, Any], case: Sought) -> list[str]:
     evidence = "; ".join(document["evidence"])
     if case.mode in document["modes"]:
         found = [explanation for explanation in found if case.mode in explanation["modes"]]
-    agrees = finding in (Finding.IDENTICAL, Finding.ROUNDING)
+    on_case = document["cases"].get(case.case, "")
+    agrees = finding in (Finding.IDENTICAL, Finding.ROUNDING) and on_case != OTHERWISE
     if agrees or (finding is Finding.EXPLAINED and found and _only_rounding(found[0])):
         if not (case.rounding and found and _choices(found[0])):
             return [_outside_the_rule(case)]
@@ -96,7 +97,6 @@ def lines(document: dict[str, Any], case: Sought) -> list[str]:
         return [f"likeliest explanation: none: the diagnosis found that it {finding.value}{_said(evidence)}"]
     if not found:
         return [f"likeliest explanation: none; no set of choices reproduces it in mode {case.mode}"]
-    on_case = document["cases"].get(case.case, "")
     if on_case == OTHERWISE:
         return [f"likeliest explanation: none for this case{_said(evidence)}", f"  elsewhere   {_cause(found[0])}"]
     text = _nearest(found[0]) if finding is Finding.UNEXPLAINED else _cause(found[0])
