@@ -80,7 +80,7 @@ MOVES: Final = (
 )
 """At least two values of every argument of tf.keras, with those of the search's own probes, and the other dtypes."""
 
-BITS, ROUNDING, IGNORED, DOUBLE, OTHERWISE = "every bit", "up to rounding", "ignored", "Python's numbers", "otherwise"
+BITS, ROUNDING, IGNORED, DOUBLE, OTHERWISE = "every bit", "up to rounding", "ignored", "with Python's numbers", "otherwise"
 
 
 @dataclass(slots=True)
@@ -143,7 +143,8 @@ def checked(
             if not seen.strange:
                 _judge(result, move, seen)
                 continue
-            result.lacks[move.label] = "; ".join(f"{what} is {dtype}" for what, dtype in seen.strange.items())
+            (what, dtype), *more = seen.strange.items()
+            result.lacks[move.label] = f"{what} is {dtype}{f', and {len(more)} more are' if more else ''}"
         if exact and result.missing is None and _parts(result.members, probe_of(move)):
             result.missing = move.label
     return result
