@@ -180,6 +180,8 @@ def _shrunk(difference: Bounded, x: Bounded, y: Bounded) -> Bounded:
     """
     if y.factors is not None and y.factors[0] is x:
         one, scalar = x.dtype.type(1.0), y.factors[1]
+        if scalar.value == 0 and scalar.error == 0:
+            return difference  # one less nothing is one, and so is what it multiplies left alone
         factor = _rounded(one.value - scalar.value, scalar.error, x.format)
         difference.error = np.maximum(difference.error, _product(x, factor).error)
     return difference
