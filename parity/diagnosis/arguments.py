@@ -80,7 +80,8 @@ MOVES: Final = (
 )
 """At least two values of every argument of tf.keras, with those of the search's own probes, and the other dtypes."""
 
-BITS, ROUNDING, IGNORED, DOUBLE, OTHERWISE = "every bit", "up to rounding", "ignored", "with Python's numbers", "otherwise"
+BITS, ROUNDING, IGNORED, OTHERWISE = "every bit", "up to rounding", "ignored", "otherwise"
+DOUBLE: Final = "with Python's numbers"
 
 
 @dataclass(slots=True)

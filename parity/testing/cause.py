@@ -98,6 +98,8 @@ def lines(document: dict[str, Any], case: Sought) -> list[str]:
     if not found:
         return [f"likeliest explanation: none; no set of choices reproduces it in mode {case.mode}"]
     if on_case == OTHERWISE:
+        if case.sets and found[0]["confirmed"] and _only_rounding(found[0]):
+            return [f"{_outside_the_rule(case)}{_said(evidence)}"]
         return [f"likeliest explanation: none for this case{_said(evidence)}", f"  elsewhere   {_cause(found[0])}"]
     text = _nearest(found[0]) if finding is Finding.UNEXPLAINED else _cause(found[0])
     rivals, to = [*found[1:], *document["ties"]], "to " * (on_case == BITS)
