@@ -174,6 +174,7 @@ def _judge(result: Checked, move: Move, seen: Observation) -> None:
 def _offers(members: list[Member], move: Move) -> Iterator[tuple[str, list[Member]]]:
     """Yield sets of members to try one after another, with the outcome if one of them fits other than by itself."""
     yield "", members
+    yield "", the_page(members)
     yield "", _multiplied(members, move)
     if move.dtype == "float64":
         yield DOUBLE, with_doubles(members)
@@ -187,6 +188,11 @@ def reproducing(members: Sequence[Member], seen: Observation) -> tuple[list[Memb
         return equal, BITS
     fitting = [member for member in members if bound_ratio(member, seen, limit=1.0) <= 1]
     return fitting, ROUNDING if fitting else OTHERWISE
+
+
+def the_page(members: Sequence[Member]) -> list[Member]:
+    """Return tf.keras' own rule beside members that only round: what is inside its bound may leave theirs."""
+    return [Member()] if any(member.rounding for member in members) else []
 
 
 def with_doubles(members: Sequence[Member]) -> list[Member]:

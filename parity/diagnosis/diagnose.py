@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 
 from parity.case.spec import Cell
-from parity.diagnosis.arguments import DOUBLE, OTHERWISE, Checked, checked, reproducing, with_doubles
+from parity.diagnosis.arguments import DOUBLE, OTHERWISE, Checked, checked, reproducing, the_page, with_doubles
 from parity.diagnosis.behaviour import Watched, misbehaviour, run, wrote_into_inputs
 from parity.diagnosis.findings import Diagnosis, Explanation, Finding
 from parity.diagnosis.member import Member, bound_ratio, equal_bits, step_error
@@ -74,7 +74,7 @@ def _on_case(make: Make, found: Sequence[Explanation], cell: Cell) -> str:
         return ""
     if seen.strange:  # the verdict says so: nothing is compared
         return ""
-    _, outcome = reproducing(members, seen)
+    _, outcome = reproducing([*members, *the_page(members)], seen)
     if outcome == OTHERWISE and cell.dtype == "float64" and reproducing(with_doubles(members), seen)[0]:
         return DOUBLE
     return outcome

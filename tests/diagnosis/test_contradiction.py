@@ -51,6 +51,10 @@ ONLY_CASES = {"StateUnderShape"}
 RIGHT = {"Wide"}
 
 
+# Where rho is 0 these cancel (tests/core/test_right_styles.py), and the case says so.
+CANCELS_AT_ZERO = {"Lerp", "LerpBackwards", "CenteredReordered", "TakesAwayLast"}
+
+
 @cache
 def replayed():
     cells, problems = collect(["*"])
@@ -126,3 +130,10 @@ def test_numbers_that_keras_rounds_are_said_and_accuse_nobody():
         "float64 weights, learning_rate = 0.001",
         "float64 weights, learning_rate = 0.0009765625, weight_decay = 0.01",
     ]
+
+
+@pytest.mark.parametrize("kind", classes("right_styles"), ids=lambda kind: kind.__name__)
+def test_a_right_optimizer_in_another_style_is_acquitted(kind):
+    cells = [c for c in replayed() if kind.__name__ not in CANCELS_AT_ZERO or c.hyperparameters.rho != 0]
+    found = diagnose(lambda: NumpySubject(kind, "its.py:Class"), "its.py:Class", (), cells)
+    assert found.finding in ACQUITTED, found.evidence
