@@ -9,7 +9,7 @@ import numpy as np
 
 from parity.case.spec import LearningRateSchedule, hyperparameters
 from parity.diagnosis.behaviour import run
-from parity.diagnosis.member import Member, bound_ratio, equal_bits, predict
+from parity.diagnosis.member import MAX_UNDECIDED, Member, bound_ratio, equal_bits, predict
 from parity.diagnosis.observe import Make, Observation
 from parity.diagnosis.probes import RATES, Probe, first_probe, probe
 from parity.errors import AbsentArgumentError, UnsupportedError
@@ -82,6 +82,8 @@ MOVES: Final = (
 
 BITS, ROUNDING, IGNORED, OTHERWISE = "every bit", "up to rounding", "ignored", "otherwise"
 DOUBLE: Final = "with Python's numbers"
+BEYOND: Final = "beyond rounding"
+"""Of a case: a choice that only rounds elsewhere reproduces it, and leaves the bound of tf.keras' own rule."""
 
 
 @dataclass(slots=True)
@@ -181,12 +183,17 @@ def _offers(members: list[Member], move: Move) -> Iterator[tuple[str, list[Membe
     yield IGNORED, _pinned(members, move)
 
 
-def reproducing(members: Sequence[Member], seen: Observation) -> tuple[list[Member], str]:
-    """Return the members that reproduce what was seen, to every bit if any does so, and how they do."""
+def reproducing(
+    members: Sequence[Member], seen: Observation, most_undecided: float = MAX_UNDECIDED
+) -> tuple[list[Member], str]:
+    """Return the members that reproduce what was seen, to every bit if any does so, and how they do.
+
+    ``most_undecided`` is the share of bounds that may be infinite: any, where a case is judged.
+    """
     equal = [member for member in members if equal_bits(member, seen)]
     if equal:
         return equal, BITS
-    fitting = [member for member in members if bound_ratio(member, seen, limit=1.0) <= 1]
+    fitting = [member for member in members if bound_ratio(member, seen, 1.0, most_undecided) <= 1]
     return fitting, ROUNDING if fitting else OTHERWISE
 
 

@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 
 from parity.case.spec import Cell
-from parity.diagnosis.arguments import DOUBLE, OTHERWISE, Checked, checked, reproducing, the_page, with_doubles
+from parity.diagnosis.arguments import BEYOND, DOUBLE, OTHERWISE, Checked, checked, reproducing, the_page, with_doubles
 from parity.diagnosis.behaviour import Watched, misbehaviour, run, wrote_into_inputs
 from parity.diagnosis.findings import Diagnosis, Explanation, Finding
 from parity.diagnosis.member import Member, bound_ratio, equal_bits, step_error
@@ -36,26 +36,31 @@ def diagnose(make: Make, name: str, cells: Sequence[Cell] = (), shipped: Sequenc
     found = _diagnosed(make, name)
     agrees = found.finding in (Finding.IDENTICAL, Finding.ROUNDING)
     short = shipped if agrees else [msgspec.structs.replace(cell, steps=min(cell.steps, 12)) for cell in shipped]
-    against = {id: outcome for id, outcome in on_cases(make, found.explanations, short).items() if outcome == OTHERWISE}
+    outcomes = on_cases(make, found.explanations, short)
+    against = {case: outcome for case, outcome in outcomes.items() if outcome in (OTHERWISE, BEYOND)}
     return on_these(found, {**against, **on_cases(make, found.explanations, cells)})
 
 
 def on_these(found: Diagnosis, outcomes: dict[str, str]) -> Diagnosis:
     """Add what became of cases; what nothing reproduces is said, and acquits nobody."""
-    otherwise = [case for case, outcome in outcomes.items() if outcome == OTHERWISE]
-    more = f" and {len(otherwise) - _MOST_CASES} more" if len(otherwise) > _MOST_CASES else ""
-    said = f"no set of choices reproduces it in {', '.join(otherwise[:_MOST_CASES])}{more}"
-    agrees = found.finding in (Finding.IDENTICAL, Finding.ROUNDING)
-    return replace(
-        found,
-        finding=Finding.UNEXPLAINED if otherwise and agrees else found.finding,
-        evidence=(*found.evidence, *([said] if otherwise else [])),
-        cases={**found.cases, **outcomes},
+    otherwise, beyond = (
+        [case for case, outcome in outcomes.items() if outcome == refuting] for refuting in (OTHERWISE, BEYOND)
     )
+    said = [f"no set of choices reproduces it in {_listed(otherwise)}"] if otherwise else []
+    said += [f"what only rounds elsewhere is more than rounding in {_listed(beyond)}"] if beyond else []
+    finding = found.finding
+    if finding in (Finding.IDENTICAL, Finding.ROUNDING) and said:
+        finding = Finding.UNEXPLAINED if otherwise else Finding.EXPLAINED
+    return replace(found, finding=finding, evidence=(*found.evidence, *said), cases={**found.cases, **outcomes})
+
+
+def _listed(cases: Sequence[str]) -> str:
+    more = f" and {len(cases) - _MOST_CASES} more" if len(cases) > _MOST_CASES else ""
+    return f"{', '.join(cases[:_MOST_CASES])}{more}"
 
 
 def on_cases(make: Make, found: Sequence[Explanation], cells: Sequence[Cell]) -> dict[str, str]:
-    """Return, by case, whether an explanation reproduces it: to every bit, up to rounding, or otherwise.
+    """Return, by case, whether an explanation reproduces it: to every bit, up to or beyond rounding, or otherwise.
 
     A case is left out where its gradients are not replayed, or the subject cannot run it.
     """
@@ -74,8 +79,11 @@ def _on_case(make: Make, found: Sequence[Explanation], cell: Cell) -> str:
         return ""
     if seen.strange:  # the verdict says so: nothing is compared
         return ""
-    _, outcome = reproducing([*members, *the_page(members)], seen)
-    if outcome == OTHERWISE and cell.dtype == "float64" and reproducing(with_doubles(members), seen)[0]:
+    fitting, outcome = reproducing([*members, *the_page(members)], seen, 1.0)
+    rounds = fitting and all(member.rounding and member.size for member in fitting)
+    if rounds and bound_ratio(Member(), seen, 1.0, 1.0) > 1:
+        return BEYOND
+    if outcome == OTHERWISE and cell.dtype == "float64" and reproducing(with_doubles(members), seen, 1.0)[0]:
         return DOUBLE
     return outcome
 

@@ -154,8 +154,12 @@ def step_errors(member: Member, seen: Observation) -> Array:
     return np.asarray(np.where(np.isnan(error), (np.isnan(a) != np.isnan(b)).astype(float), error))
 
 
-def bound_ratio(member: Member, seen: Observation, limit: float = np.inf) -> float:
+def bound_ratio(
+    member: Member, seen: Observation, limit: float = np.inf, most_undecided: float = MAX_UNDECIDED
+) -> float:
     """Return the largest |obtained - expected| / bound over all that is shown; stops once it is above the limit.
+
+    It is infinite where more than a share of the bounds is.
 
     The bound is the member's own, as a judge's is the page's: local in lockstep, accumulated where slots are hidden.
     """
@@ -185,7 +189,7 @@ def bound_ratio(member: Member, seen: Observation, limit: float = np.inf) -> flo
         if not free:
             own = {slot: seen.columns[slot][step + 1] for slot in own}
     # A bound that is infinite excuses anything, so it must be the exception.
-    return worst if undecided <= MAX_UNDECIDED * total else np.inf
+    return worst if undecided <= most_undecided * total else np.inf
 
 
 def _ratio(shown: Array, own: Array, bound: Array) -> tuple[float, int]:

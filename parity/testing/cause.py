@@ -81,7 +81,7 @@ def sought(cell: Cell, rounding: bool) -> Sought:
 
 def lines(document: dict[str, Any], case: Sought) -> list[str]:
     """Return the likeliest explanation of a failing case, its residual and the runner-up."""
-    from parity.diagnosis.arguments import BITS, OTHERWISE
+    from parity.diagnosis.arguments import BEYOND, BITS, OTHERWISE
     from parity.diagnosis.findings import Finding
 
     finding, found = Finding[document["verdict"]], document["explanations"]
@@ -90,7 +90,8 @@ def lines(document: dict[str, Any], case: Sought) -> list[str]:
         found = [explanation for explanation in found if case.mode in explanation["modes"]]
     on_case = document["cases"].get(case.case, "")
     agrees = finding in (Finding.IDENTICAL, Finding.ROUNDING) and on_case != OTHERWISE
-    if agrees or (finding is Finding.EXPLAINED and found and _only_rounding(found[0])):
+    rounds = agrees or (finding is Finding.EXPLAINED and found and _only_rounding(found[0]))
+    if rounds and on_case != BEYOND:
         if not (case.rounding and found and _choices(found[0])):
             return [_outside_the_rule(case)]
     elif not document["explanations"]:

@@ -51,10 +51,6 @@ ONLY_CASES = {"StateUnderShape"}
 RIGHT = {"Wide"}
 
 
-# Where rho is 0 these cancel (tests/core/test_right_styles.py), and the case says so.
-CANCELS_AT_ZERO = {"Lerp", "LerpBackwards", "CenteredReordered", "TakesAwayLast"}
-
-
 @cache
 def replayed():
     cells, problems = collect(["*"])
@@ -132,8 +128,13 @@ def test_numbers_that_keras_rounds_are_said_and_accuse_nobody():
     ]
 
 
+# Where rho is 0 these cancel, and the judge says DIVERGED (tests/core/test_right_styles.py).
+CANCELS_AT_ZERO = {"Lerp", "LerpBackwards", "CenteredReordered", "TakesAwayLast"}
+
+
 @pytest.mark.parametrize("kind", classes("right_styles"), ids=lambda kind: kind.__name__)
-def test_a_right_optimizer_in_another_style_is_acquitted(kind):
-    cells = [c for c in replayed() if kind.__name__ not in CANCELS_AT_ZERO or c.hyperparameters.rho != 0]
-    found = diagnose(lambda: NumpySubject(kind, "its.py:Class"), "its.py:Class", (), cells)
-    assert found.finding in ACQUITTED, found.evidence
+def test_a_right_optimizer_in_another_style_is_acquitted_but_where_a_case_shows_more_than_rounding(kind):
+    found = diagnose(lambda: NumpySubject(kind, "its.py:Class"), "its.py:Class", (), replayed())
+    zero = {"rmsprop/rho[rho=0.0]"} if kind.__name__ in CANCELS_AT_ZERO else set()
+    assert set(found.cases) == zero, found.evidence
+    assert (found.finding in ACQUITTED) is not bool(zero)
