@@ -4,7 +4,8 @@ The reference page runs on it unchanged. After each operation ``value`` is the e
 dtype) and ``error`` bounds ``|computed - value|`` for every evaluation in the narrow dtype that uses the operations of
 the page, each rounded by at most one unit roundoff, in any of the forms that compilers choose: contracted (FMA),
 carried in excess precision, constants rounded or not, division done as multiplication by a reciprocal (root) that is a
-normal number, ``a - b + c`` added in any order, the scalars of a product gathered (``_gathered``).
+normal number, ``a - b + c`` added in any order, the scalars of a product gathered (``_gathered``), and a share taken
+away by one factor (``_shrunk``).
 Source of the method: N. J. Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed., section 3.3.
 """
 
@@ -168,6 +169,21 @@ def _add(x: Bounded, y: Bounded) -> Bounded:
 def _subtract(x: Bounded, y: Bounded) -> Bounded:
     difference = _rounded(x.value - y.value, x.error + y.error, x.format)
     difference.parts = x, y
+    return _shrunk(difference, x, y)
+
+
+def _shrunk(difference: Bounded, x: Bounded, y: Bounded) -> Bounded:
+    """Allow ``x - x * a`` with a scalar to be formed as ``x * (1 - a)``, which rounds the factor and the product.
+
+    So decays torch (torch/optim/adamw.py, ``param.mul_(1 - lr * weight_decay)``), and so do programs after it. The
+    factor is near one, so that both roundings are of x, where the difference has one of x and those of its small part.
+    """
+    if y.factors is not None and y.factors[0] is x:
+        one, scalar = x.dtype.type(1.0), y.factors[1]
+        if scalar.value == 0 and scalar.error == 0:
+            return difference  # one less nothing is one, and so is what it multiplies left alone
+        factor = _rounded(one.value - scalar.value, scalar.error, x.format)
+        difference.error = np.maximum(difference.error, _product(x, factor).error)
     return difference
 
 

@@ -1,17 +1,17 @@
 """Every argument that a subject takes is moved: does what was found hold at other values, or is one ignored?"""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 import msgspec
 import numpy as np
 
-from parity.case.spec import hyperparameters
+from parity.case.spec import LearningRateSchedule, hyperparameters
 from parity.diagnosis.behaviour import run
-from parity.diagnosis.member import Member, bound_ratio, equal_bits, predict
+from parity.diagnosis.member import MAX_UNDECIDED, Member, bound_ratio, equal_bits, predict
 from parity.diagnosis.observe import Make, Observation
-from parity.diagnosis.probes import Probe, first_probe, probe
+from parity.diagnosis.probes import RATES, Probe, first_probe, probe
 from parity.errors import AbsentArgumentError, UnsupportedError
 
 
@@ -24,8 +24,13 @@ class Move(NamedTuple):
     @property
     def label(self) -> str:
         """What a report calls it: ``rho = 0.5``, ``float64 weights``."""
-        words = [f"{name} = {value}" for name, value in self.given.items()]
-        return ", ".join(words) if not self.dtype else f"{self.dtype} weights"
+        words = [
+            "a rate that changes" if isinstance(value, LearningRateSchedule) else f"{name} = {value}"
+            for name, value in self.given.items()
+        ]
+        if not self.dtype:
+            return ", ".join(words)
+        return ", ".join([f"{self.dtype} weights", *(words if self.given != _EXACT_RATE else [])])
 
     @property
     def mode(self) -> str:
@@ -34,6 +39,8 @@ class Move(NamedTuple):
         return "both" if momentum and centered else "momentum" if momentum else "centered" if centered else "plain"
 
 
+# A power of two is the same number in float32, where Keras keeps the learning rate, and in float64.
+_EXACT_RATE: Final = {"learning_rate": 2.0**-10}
 _AVERAGED: Final = {"use_ema": True, "ema_momentum": 0.9}
 MOVES: Final = (
     Move({"learning_rate": 0.25}),
@@ -44,7 +51,8 @@ MOVES: Final = (
     Move({"momentum": 0.5}),
     Move({"momentum": 0.5, "centered": True}),
     Move({"weight_decay": 0.25}),
-    Move({"weight_decay": 0.25, "exclude_from_weight_decay": ["bias"]}),
+    # Patterns that are searched: no whole names, and not at the start of all that they match.
+    Move({"weight_decay": 0.25, "exclude_from_weight_decay": ["ia.", "^sc"]}),
     Move({"clipvalue": 0.05}),
     Move({"clipvalue": 1.0}),
     Move({"clipnorm": 0.5}),
@@ -57,15 +65,25 @@ MOVES: Final = (
     Move({"gradient_accumulation_steps": 3}),
     Move(_AVERAGED | {"ema_overwrite_frequency": 3}),
     Move(_AVERAGED | {"ema_momentum": 0.5, "ema_overwrite_frequency": 2}),
+    # Two at a time, where their order shows: what is unscaled, gathered, clipped, decayed, averaged.
+    Move({"loss_scale_factor": 8.0, "clipvalue": 0.05}),
+    Move({"gradient_accumulation_steps": 2, "clipvalue": 1.0}),
+    Move({"gradient_accumulation_steps": 2, "learning_rate": LearningRateSchedule(values=list(RATES))}),
+    Move(_AVERAGED | {"ema_overwrite_frequency": 2, "gradient_accumulation_steps": 2}),
     Move({"weight_decay": 0.25, "clipvalue": 0.05}),
     Move({"weight_decay": 0.25, "momentum": 0.9}),
-    # A power of two is the same number in float32, where Keras keeps the learning rate, and in float64.
-    Move({"learning_rate": 2.0**-10}, "float64"),
-    Move({"learning_rate": 2.0**-10}, "float16"),
+    Move(_EXACT_RATE, "float64"),
+    Move(_EXACT_RATE, "float16"),
+    Move(_EXACT_RATE, "bfloat16"),
+    Move({"learning_rate": 0.001}, "float64"),
+    Move({**_EXACT_RATE, "weight_decay": 0.01}, "float64"),
 )
-"""At least two values of every argument of tf.keras, with those of the search's own probes, and two other dtypes."""
+"""At least two values of every argument of tf.keras, with those of the search's own probes, and the other dtypes."""
 
 BITS, ROUNDING, IGNORED, OTHERWISE = "every bit", "up to rounding", "ignored", "otherwise"
+DOUBLE: Final = "with Python's numbers"
+BEYOND: Final = "beyond rounding"
+"""Of a case: a choice that only rounds elsewhere reproduces it, and leaves the bound of tf.keras' own rule."""
 
 
 @dataclass(slots=True)
@@ -74,8 +92,8 @@ class Checked:
 
     Attributes:
         members: what still fits, with what is ignored pinned at the value that it is computed with.
-        outcomes: a move's label to whether it is reproduced to every bit, up to rounding, with something ignored, or
-            otherwise than anything that is known.
+        outcomes: a move's label to whether it is reproduced to every bit, up to rounding, with something ignored, with
+            Python's numbers where tf.keras holds float32, or otherwise than anything that is known.
         absent: the arguments that the subject does not have, in Keras' order.
         lacks: any other move's label to why it could not be run.
         seen: the moves that what is left reproduces, as they were observed.
@@ -134,7 +152,8 @@ def checked(
             if not seen.strange:
                 _judge(result, move, seen)
                 continue
-            result.lacks[move.label] = "; ".join(f"{what} is {dtype}" for what, dtype in seen.strange.items())
+            (what, shown), *more = seen.strange.items()
+            result.lacks[move.label] = f"{what} is {shown}{f', and {len(more)} more are' if more else ''}"
         if exact and result.missing is None and _parts(result.members, probe_of(move, dtype)):
             result.missing = move.label
     return result
@@ -150,21 +169,66 @@ def probe_of(move: Move, dtype: str = "float32") -> Probe:
 
 
 def _judge(result: Checked, move: Move, seen: Observation) -> None:
-    for outcome, members in ((None, result.members), (IGNORED, _pinned(result.members, move))):
-        equal = [member for member in members if equal_bits(member, seen)]
-        fitting = equal or [member for member in members if bound_ratio(member, seen, limit=1.0) <= 1]
+    for outcome, members in _offers(result.members, move):
+        fitting, how = reproducing(members, seen)
         if fitting:
-            result.members = fitting
-            result.outcomes[move.label] = outcome or (BITS if equal else ROUNDING)
-            result.seen.append(seen)
+            result.outcomes[move.label] = outcome or how
+            if outcome != DOUBLE:
+                result.members = fitting
+                result.seen.append(seen)
             return
     result.outcomes[move.label] = OTHERWISE
+
+
+def _offers(members: list[Member], move: Move) -> Iterator[tuple[str, list[Member]]]:
+    """Yield sets of members to try one after another, with the outcome if one of them fits other than by itself."""
+    yield "", members
+    yield "", the_page(members)
+    yield "", _multiplied(members, move)
+    if move.dtype == "float64":
+        yield DOUBLE, with_doubles(members)
+    yield IGNORED, _pinned(members, move)
+
+
+def reproducing(
+    members: Sequence[Member], seen: Observation, most_undecided: float = MAX_UNDECIDED
+) -> tuple[list[Member], str]:
+    """Return the members that reproduce what was seen, to every bit if any does so, and how they do.
+
+    ``most_undecided`` is the share of bounds that may be infinite: any, where a case is judged.
+    """
+    equal = [member for member in members if equal_bits(member, seen)]
+    if equal:
+        return equal, BITS
+    fitting = [member for member in members if bound_ratio(member, seen, 1.0, most_undecided) <= 1]
+    return fitting, ROUNDING if fitting else OTHERWISE
+
+
+def the_page(members: Sequence[Member]) -> list[Member]:
+    """Return tf.keras' own rule beside members that only round: what is inside its bound may leave theirs."""
+    return [Member()] if any(member.rounding for member in members) else []
+
+
+def with_doubles(members: Sequence[Member]) -> list[Member]:
+    """Return the members with their rate and decay as Python's numbers, as a NumPy program holds them."""
+    return [member.having(numbers="double") for member in members]
+
+
+def _multiplied(members: Sequence[Member], move: Move) -> list[Member]:
+    """Return the members whose own value of a moved argument may as well be a multiple of what is given."""
+    found = []
+    for member in members:
+        numbers = dict(member.numbers)
+        for name in {"epsilon"} & set(move.given) & set(numbers):
+            factor = float(f"{numbers.pop(name) / getattr(hyperparameters()(), name):.12g}")
+            found.append(Member(member.switches).having(**numbers, **{f"{name}_factor": factor}))
+    return found
 
 
 def _pinned(members: Sequence[Member], move: Move) -> list[Member]:
     """Return the members with one of the moved arguments, or all, at Keras' default whatever is given."""
     defaults = hyperparameters()()
-    names = [name for name in move.given if name not in ("ema_momentum", "ema_overwrite_frequency")]
+    names = list(move.given)
     subsets = [[name] for name in names] + ([names] if len(names) > 1 else [])
     return [
         member.having(**{name: getattr(defaults, name) for name in subset}) for member in members for subset in subsets

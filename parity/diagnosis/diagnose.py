@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from parity.case.spec import Cell
-from parity.diagnosis.arguments import BITS, OTHERWISE, ROUNDING, Checked, checked
+from parity.diagnosis.arguments import BEYOND, DOUBLE, OTHERWISE, Checked, checked, reproducing, the_page, with_doubles
 from parity.diagnosis.behaviour import Watched, made_in_float64, misbehaviour, run, wrote_into_inputs
 from parity.diagnosis.findings import Diagnosis, Explanation, Finding
 from parity.diagnosis.member import Member, bound_ratio, equal_bits, step_error
@@ -21,18 +22,43 @@ from parity.subjects.numpy_class import NumpySubject
 
 _HELD_BACK = (1, 2, 3, 4)
 _MOST_TIES = 12
+_MOST_CASES = 4
 
 
-def diagnose(make: Make, name: str, cells: Sequence[Cell] = ()) -> Diagnosis:
+def diagnose(make: Make, name: str, cells: Sequence[Cell] = (), shipped: Sequence[Cell] = ()) -> Diagnosis:
     """Return what a subject is.
 
     Args:
         make: returns a fresh adapter; for a class of a user, over the same class each time.
         name: the subject's name, for the record.
         cells: cases on which the answer is checked too, as far as their gradients are replayed.
+        shipped: more of them, of which only those are kept that refute it; a dozen steps of each, all where it agrees.
     """
     found = _diagnosed(make, name)
-    return replace(found, cases=on_cases(make, found.explanations, cells), binding=_binding(make))
+    agrees = found.finding in (Finding.IDENTICAL, Finding.ROUNDING)
+    short = shipped if agrees else [msgspec.structs.replace(cell, steps=min(cell.steps, 12)) for cell in shipped]
+    outcomes = on_cases(make, found.explanations, short)
+    against = {case: outcome for case, outcome in outcomes.items() if outcome in (OTHERWISE, BEYOND)}
+    found = replace(found, binding=_binding(make))
+    return on_these(found, {**against, **on_cases(make, found.explanations, cells)})
+
+
+def on_these(found: Diagnosis, outcomes: dict[str, str]) -> Diagnosis:
+    """Add what became of cases; what nothing reproduces is said, and acquits nobody."""
+    otherwise, beyond = (
+        [case for case, outcome in outcomes.items() if outcome == refuting] for refuting in (OTHERWISE, BEYOND)
+    )
+    said = [f"no set of choices reproduces it in {_listed(otherwise)}"] if otherwise else []
+    said += [f"what only rounds elsewhere is more than rounding in {_listed(beyond)}"] if beyond else []
+    finding = found.finding
+    if finding in (Finding.IDENTICAL, Finding.ROUNDING) and said:
+        finding = Finding.UNEXPLAINED if otherwise else Finding.EXPLAINED
+    return replace(found, finding=finding, evidence=(*found.evidence, *said), cases={**found.cases, **outcomes})
+
+
+def _listed(cases: Sequence[str]) -> str:
+    more = f" and {len(cases) - _MOST_CASES} more" if len(cases) > _MOST_CASES else ""
+    return f"{', '.join(cases[:_MOST_CASES])}{more}"
 
 
 def _binding(make: Make) -> dict[str, str]:
@@ -48,7 +74,7 @@ def _binding(make: Make) -> dict[str, str]:
 
 
 def on_cases(make: Make, found: Sequence[Explanation], cells: Sequence[Cell]) -> dict[str, str]:
-    """Return, by case, whether an explanation reproduces it: to every bit, up to rounding, or otherwise.
+    """Return, by case, whether an explanation reproduces it: to every bit, up to or beyond rounding, or otherwise.
 
     A case is left out where its gradients are not replayed, or the subject cannot run it.
     """
@@ -65,9 +91,15 @@ def _on_case(make: Make, found: Sequence[Explanation], cell: Cell) -> str:
         seen = run(make, own)
     except Exception:  # the verdict of the case says what it raised
         return ""
-    if any(equal_bits(member, seen) for member in members):
-        return BITS
-    return ROUNDING if any(bound_ratio(member, seen, limit=1.0) <= 1 for member in members) else OTHERWISE
+    if seen.strange:  # the verdict says so: nothing is compared
+        return ""
+    fitting, outcome = reproducing([*members, *the_page(members)], seen, 1.0)
+    rounds = fitting and all(member.rounding and member.size for member in fitting)
+    if rounds and bound_ratio(Member(), seen, 1.0, 1.0) > 1:
+        return BEYOND
+    if outcome == OTHERWISE and cell.dtype == "float64" and reproducing(with_doubles(members), seen, 1.0)[0]:
+        return DOUBLE
+    return outcome
 
 
 def _diagnosed(make: Make, name: str) -> Diagnosis:

@@ -57,6 +57,8 @@ def _differing(given: dict[str, Any], switches: dict[str, Any], numbers: dict[st
     """Return where steps are of another size, an empty string if they are not."""
     kept = dict(numbers)
     factor = kept.pop("learning_rate_factor", None)
+    if "epsilon_factor" in kept:
+        kept["epsilon"] = kept.pop("epsilon_factor") * _DEFAULTS["epsilon"]
     theirs_rate = kept.pop("learning_rate", rate)
     if factor is not None:
         theirs_rate = (lambda step: factor * rate(step)) if callable(rate) else factor * rate

@@ -55,12 +55,14 @@ class Member:
 def rule_for(member: Member, probe: Probe, kind: type[Kind]) -> Kind:
     """Return the family member as a subject with the probe's hyperparameters would be.
 
-    A number replaces what was given: ``learning_rate`` also a schedule, ``learning_rate_factor`` multiplies it,
-    ``momentum`` counts where momentum was asked for and ``momentum_always`` everywhere.
+    A number replaces what was given: ``learning_rate`` also a schedule, ``learning_rate_factor`` and
+    ``epsilon_factor`` multiply it, ``momentum`` counts where momentum was asked for and ``momentum_always`` everywhere.
     """
     arguments = {"batch_size": BATCH_SIZE, **probe.arguments, **dict(member.switches)}
     numbers: dict[str, Any] = dict(member.numbers)
     factor, always = numbers.pop("learning_rate_factor", None), numbers.pop("momentum_always", None)
+    if "epsilon_factor" in numbers:
+        arguments["epsilon"] = numbers.pop("epsilon_factor") * arguments["epsilon"]
     if factor is not None:
         rate = arguments["learning_rate"]
         arguments["learning_rate"] = (lambda step: factor * rate(step)) if callable(rate) else factor * rate
@@ -164,8 +166,12 @@ def step_errors(member: Member, seen: Observation) -> Array:
     return np.asarray(np.where(np.isnan(error), (np.isnan(a) != np.isnan(b)).astype(float), error))
 
 
-def bound_ratio(member: Member, seen: Observation, limit: float = np.inf) -> float:
+def bound_ratio(
+    member: Member, seen: Observation, limit: float = np.inf, most_undecided: float = MAX_UNDECIDED
+) -> float:
     """Return the largest |obtained - expected| / bound over all that is shown; stops once it is above the limit.
+
+    It is infinite where more than a share of the bounds is.
 
     The bound is the member's own, as a judge's is the page's: local in lockstep, accumulated where slots are hidden.
     """
@@ -195,7 +201,7 @@ def bound_ratio(member: Member, seen: Observation, limit: float = np.inf) -> flo
         if not free:
             own = {slot: seen.columns[slot][step + 1] for slot in own}
     # A bound that is infinite excuses anything, so it must be the exception.
-    return worst if undecided <= MAX_UNDECIDED * total else np.inf
+    return worst if undecided <= most_undecided * total else np.inf
 
 
 def _ratio(shown: Array, own: Array, bound: Array) -> tuple[float, int]:

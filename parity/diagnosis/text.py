@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from parity.diagnosis.arguments import BITS, ROUNDING
+from parity.diagnosis.arguments import BITS, DOUBLE, ROUNDING
 from parity.diagnosis.disputes import disputes
 from parity.diagnosis.effect import effect
 from parity.diagnosis.findings import Finding
@@ -89,7 +89,10 @@ def _held(moved: dict[str, str]) -> list[str]:
         labels = [label for label, found in moved.items() if found == outcome]
         if labels:
             said.append(f"{words} with {' | '.join(labels)}")
-    return [f"  It holds {'; '.join(said)}."] if said else []
+    lines = [f"  It holds {'; '.join(said)}."] if said else []
+    doubles = [label for label, found in moved.items() if found == DOUBLE]
+    what = "it keeps numbers as Python does, where tf.keras rounds learning rate and decay to float32"
+    return [*lines, *([f"  It differs with {' | '.join(doubles)}: {what}."] if doubles else [])]
 
 
 def _never(absent: list[str]) -> list[str]:

@@ -28,8 +28,9 @@ def cause(switches: dict[str, Any], numbers: dict[str, float]) -> str:
             parts.append(f"the learning rate decays by itself: L / (1 + {value:g}·t)")
         elif name in _CLIPS and value is not None:
             parts.append(f"{_CLIPS[name]} {value:g}, whatever it is given")
-        elif name == "learning_rate_factor":
-            parts.append(f"the learning rate is {value!r} times the one it is given")
+        elif name.endswith("_factor") and name != "loss_scale_factor":
+            what = name.removesuffix("_factor").replace("_", " ")
+            parts.append(f"the {what} is {value!r} times the one it is given")
         elif value in (None, False) or (name in ("momentum", "centered") and not value):
             parts.append(f"`{name}` is taken and ignored")
         elif name in _DEFAULTS and value == _DEFAULTS[name]:

@@ -83,23 +83,26 @@ def sought(cell: Cell, rounding: bool) -> Sought:
 
 def lines(document: dict[str, Any], case: Sought) -> list[str]:
     """Return the likeliest explanation of a failing case, its residual and the runner-up."""
-    from parity.diagnosis.arguments import BITS, OTHERWISE
+    from parity.diagnosis.arguments import BEYOND, BITS, OTHERWISE
     from parity.diagnosis.findings import Finding
 
     finding, found = Finding[document["verdict"]], document["explanations"]
     evidence = "; ".join(document["evidence"])
     if case.mode in document["modes"]:
         found = [explanation for explanation in found if case.mode in explanation["modes"]]
-    agrees = finding in (Finding.IDENTICAL, Finding.ROUNDING)
-    if agrees or (finding is Finding.EXPLAINED and found and _only_rounding(found[0])):
+    on_case = document["cases"].get(case.case, "")
+    agrees = finding in (Finding.IDENTICAL, Finding.ROUNDING) and on_case != OTHERWISE
+    rounds = agrees or (finding is Finding.EXPLAINED and found and _only_rounding(found[0]))
+    if rounds and on_case != BEYOND:
         if not (case.rounding and found and _choices(found[0])):
             return [_outside_the_rule(case)]
     elif not document["explanations"]:
         return [f"likeliest explanation: none: the diagnosis found that it {finding.value}{_said(evidence)}"]
     if not found:
         return [f"likeliest explanation: none; no set of choices reproduces it in mode {case.mode}"]
-    on_case = document["cases"].get(case.case, "")
     if on_case == OTHERWISE:
+        if case.sets and found[0]["confirmed"] and _only_rounding(found[0]):
+            return [f"{_outside_the_rule(case)}{_said(evidence)}"]
         return [f"likeliest explanation: none for this case{_said(evidence)}", f"  elsewhere   {_cause(found[0])}"]
     text = _nearest(found[0]) if finding is Finding.UNEXPLAINED else _cause(found[0])
     rivals, to = [*found[1:], *document["ties"]], "to " * (on_case == BITS)

@@ -4,6 +4,7 @@ from functools import cache
 import pytest
 from driving import OPTIMIZERS, cell, committed, judged, optimizer
 
+from parity.bounds import bounded
 from parity.subjects.numpy_class import load_class
 
 STEPS = 6
@@ -52,13 +53,46 @@ def test_a_right_optimizer_in_another_style_never_diverges(file, name):
 
 def _cancels(name):
     """At rho = 0 these lose a small square beside a large old moment: v + (g*g - v) is 0 there."""
-    return "Lerp" in name or name == "CenteredReordered"
+    return "Lerp" in name or name in ("CenteredReordered", "TakesAwayLast")
 
 
-@pytest.mark.parametrize("name", ["Lerp", "CenteredReordered"])
+@pytest.mark.parametrize("name", ["Lerp", "CenteredReordered", "TakesAwayLast"])
 def test_a_lerp_that_cancels_at_rho_zero_diverges(name):
     comparison = judged(cell(rho=0.0), optimizer("right_styles", name))["lockstep"]
     assert comparison.first_divergence.stage == "second_moment"
+
+
+MANY = {"kernel": [200, 250]}
+
+
+@pytest.mark.parametrize("name", ["FromTheSquare", "BufferInParts"])
+def test_an_order_that_cancels_is_no_rounding(name):
+    comparison = judged(cell(tensors=MANY, momentum=0.9), optimizer("right_in_reals", name))["lockstep"]
+    assert comparison.verdict == "DIVERGED"
+
+
+@pytest.mark.parametrize(("dtype", "verdict"), [("float32", "ROUNDING"), ("float16", "NON_FINITE")])
+def test_a_reciprocal_under_the_root_is_right_until_it_overflows(dtype, verdict):
+    given = cell(tensors=MANY, low=1e-6, high=1.0, dtype=dtype)
+    assert judged(given, optimizer("right_in_reals", "RootOfReciprocal"))["lockstep"].verdict == verdict
+
+
+def decayed(name, dtype="float32", rate=2.0**-4, decay=0.1572265625):
+    """Judge the decay of many weights that steps hardly move; rate and decay are the same numbers in all dtypes."""
+    given = {"learning_rate": rate, "weight_decay": decay, "dtype": dtype, "high": 1e-3}
+    return judged(cell(steps=2, tensors={"kernel": [400, 500]}, **given), optimizer("right_styles", name))["lockstep"]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
+@pytest.mark.parametrize("name", ["DecayByFactor", "DecayRateFirst", "DecayOfScaledWeights", "DecayAdded"])
+def test_a_decay_in_any_order_is_rounding(name, dtype):
+    assert decayed(name, dtype).verdict in ("IDENTICAL", "ROUNDING")
+
+
+def test_a_decay_by_one_factor_needs_a_bound_of_its_own(monkeypatch):
+    assert decayed("DecayByFactor", rate=0.001, decay=0.5).verdict == "ROUNDING"
+    monkeypatch.setattr(bounded, "_shrunk", lambda difference, x, y: difference)
+    assert decayed("DecayByFactor", rate=0.001, decay=0.5).verdict == "DIVERGED"
 
 
 def test_a_rate_that_keras_rounds_to_float32_is_named_in_a_float64_case():

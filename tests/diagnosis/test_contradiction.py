@@ -1,0 +1,140 @@
+"""What a diagnosis says never contradicts what the shipped cases show: nobody is acquitted or accused wrongly."""
+
+import importlib
+import inspect
+from functools import cache
+from pathlib import Path
+
+import msgspec
+import outside
+import pytest
+from otherwise import KINDS, StateUnderShape
+from whole import STYLES, Whole
+
+from parity.case.cells import collect
+from parity.diagnosis.arguments import DOUBLE, OTHERWISE
+from parity.diagnosis.diagnose import diagnose, on_cases, on_these
+from parity.diagnosis.findings import Finding
+from parity.runner.loop import run_pair
+from parity.subjects.numpy_class import NumpySubject
+
+pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
+
+OPTIMIZERS = Path(__file__).parents[1] / "optimizers"
+ACQUITTED = (Finding.IDENTICAL, Finding.ROUNDING)
+STEPS = 12
+# They end or hold up the process that they are in, or are not there to be run; the right ones have tests of their own.
+LEFT_OUT = {"misbehaving", "unrepeatable", "right_styles"}
+
+
+def classes(stem):
+    """Return the classes that a file of tests/optimizers defines."""
+    module = importlib.import_module(stem)
+    return [kind for kind in vars(module).values() if inspect.isclass(kind) and kind.__module__ == stem]
+
+
+OTHERS = [
+    (f"{path.stem}-{kind.__name__}", kind)
+    for path in sorted(OPTIMIZERS.glob("*.py"))
+    if path.stem not in LEFT_OUT
+    for kind in classes(path.stem)
+]
+OTHERS += [(f"outside-{kind.__name__}", kind) for kind in outside.RULES]
+# Each kind in one of the styles, the next kind in the next one.
+CROSSED = [
+    (f"{kind.__name__}-{STYLES[number % len(STYLES)].__name__}", STYLES[number % len(STYLES)](kind))
+    for number, kind in enumerate(KINDS)
+]
+# What no probe of the diagnosis shows: its tensors have different shapes, so that a case is what refutes it.
+ONLY_CASES = {"StateUnderShape"}
+# Only rounding: what is kept in float64 is rounded once, at the end.
+RIGHT = {"Wide"}
+
+
+@cache
+def replayed():
+    cells, problems = collect(["*"])
+    assert not problems
+    return [msgspec.structs.replace(c, steps=min(c.steps, STEPS)) for c in cells if c.gradients == "replayed"]
+
+
+def failing(kind):
+    """Return the shipped cells, a dozen steps of each, in which a class is DIVERGED or NON_FINITE."""
+    pairs = [(cell, run_pair(cell, "its.py:Class", NumpySubject(kind, "its.py:Class"))) for cell in replayed()]
+    return [cell for cell, pair in pairs if {"DIVERGED", "NON_FINITE"} & {each.verdict for each in pair.comparisons}]
+
+
+def told(kind):
+    """Return the cells that fail, the diagnosis without them, and the one that has looked at them too."""
+    cells = failing(kind)
+    alone = diagnose(lambda: NumpySubject(kind, "its.py:Class"), "its.py:Class")
+    outcomes = on_cases(lambda: NumpySubject(kind, "its.py:Class"), alone.explanations, cells)
+    return cells, alone, on_these(alone, outcomes)
+
+
+def contradictions(cells, found):
+    """Return what a diagnosis says against the cells that fail, in words."""
+    doubles = [label for label, outcome in found.moved.items() if outcome == DOUBLE]
+    but = [cell for cell in cells if not (doubles and found.cases.get(cell.id) == DOUBLE)]
+    wrong = [f"acquitted, and fails in {but[0].id}"] if but and found.finding in ACQUITTED else []
+    refuted = [case for case, outcome in found.cases.items() if outcome == OTHERWISE]
+    if refuted and not any(refuted[0] in line for line in found.evidence):
+        wrong.append(f"{refuted[0]} refutes what it says, and it does not say so")
+    return wrong
+
+
+@pytest.mark.parametrize(("name", "kind"), OTHERS, ids=[name for name, _ in OTHERS])
+def test_a_diagnosis_never_contradicts_a_shipped_case(name, kind):
+    cells, _, found = told(kind)
+    assert contradictions(cells, found) == []
+
+
+@pytest.mark.parametrize(("name", "kind"), CROSSED, ids=[name for name, _ in CROSSED])
+def test_a_fault_in_any_style_is_seen_by_the_cases_and_by_the_diagnosis(name, kind):
+    cells, alone, found = told(kind)
+    kind_name = name.partition("-")[0]
+    assert contradictions(cells, found) == []
+    assert bool(cells) is (kind_name not in RIGHT), "no case shows the fault"
+    if kind_name not in ONLY_CASES:
+        assert (alone.finding in ACQUITTED) is (kind_name in RIGHT), f"{alone.finding}: {alone.moved}"
+
+
+@pytest.mark.parametrize("style", STYLES, ids=lambda style: style.__name__)
+def test_the_rule_with_every_argument_is_right_in_any_style(style):
+    cells, alone, _ = told(style(Whole))
+    assert cells == []
+    assert alone.finding in ACQUITTED
+    assert not alone.absent
+    assert OTHERWISE not in alone.moved.values()
+    assert DOUBLE not in alone.moved.values()
+
+
+def test_an_answer_that_a_case_refutes_acquits_nobody_and_names_the_case():
+    kind = STYLES[0](StateUnderShape)
+    (cell,) = [cell for cell in replayed() if cell.id == "numerics/equal_shapes"]
+    for asked, shipped in (([cell], []), ([], [cell])):
+        found = diagnose(lambda: NumpySubject(kind, "its.py:Class"), "its.py:Class", asked, shipped)
+        assert found.finding is Finding.UNEXPLAINED
+        assert found.evidence == ("no set of choices reproduces it in numerics/equal_shapes",)
+
+
+def test_numbers_that_keras_rounds_are_said_and_accuse_nobody():
+    kind = next(kind for name, kind in OTHERS if name == "right-RMSprop")
+    found = diagnose(lambda: NumpySubject(kind, "its.py:Class"), "its.py:Class")
+    assert found.finding in ACQUITTED
+    assert [label for label, outcome in found.moved.items() if outcome == DOUBLE] == [
+        "float64 weights, learning_rate = 0.001",
+        "float64 weights, learning_rate = 0.0009765625, weight_decay = 0.01",
+    ]
+
+
+# Where rho is 0 these cancel, and the judge says DIVERGED (tests/core/test_right_styles.py).
+CANCELS_AT_ZERO = {"Lerp", "LerpBackwards", "CenteredReordered", "TakesAwayLast"}
+
+
+@pytest.mark.parametrize("kind", classes("right_styles"), ids=lambda kind: kind.__name__)
+def test_a_right_optimizer_in_another_style_is_acquitted_but_where_a_case_shows_more_than_rounding(kind):
+    found = diagnose(lambda: NumpySubject(kind, "its.py:Class"), "its.py:Class", (), replayed())
+    zero = {"rmsprop/rho[rho=0.0]"} if kind.__name__ in CANCELS_AT_ZERO else set()
+    assert set(found.cases) == zero, found.evidence
+    assert (found.finding in ACQUITTED) is not bool(zero)
