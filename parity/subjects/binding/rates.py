@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
+import numpy as np
+
 from parity.subjects.binding.arguments import Bound
 from parity.subjects.binding.shapes import Configured, Driver, Singly
 
@@ -27,11 +29,11 @@ def places(driver: Driver, bound: Bound) -> list[Place]:
 
 
 def _is_told(value: Any) -> bool:
-    return isinstance(value, float) and float(value) == TOLD
+    return isinstance(value, float | np.floating) and bool(value == type(value)(TOLD))
 
 
 def move(driver: Driver, found: list[Place], rate: float) -> None:
-    """Set the learning rate of an optimizer on its way."""
+    """Set the learning rate of an optimizer on its way, each in the type that it is held in."""
     if isinstance(driver, Configured):
         for config in driver.configs:
             config[found[0][0]] = rate
@@ -39,9 +41,10 @@ def move(driver: Driver, found: list[Place], rate: float) -> None:
     for holder in _holders(driver):
         for name, *keys in found:
             if keys:
-                getattr(holder, name)[keys[0]] = rate
+                mapping = getattr(holder, name)
+                mapping[keys[0]] = type(mapping[keys[0]])(rate)
             else:
-                setattr(holder, name, rate)
+                setattr(holder, name, type(getattr(holder, name))(rate))
 
 
 def _holders(driver: Driver) -> Iterator[Any]:
