@@ -57,6 +57,6 @@ def test_a_rate_is_moved_in_the_type_that_it_is_held_in(base, held):
             super().update(params, grads)
 
     pair = run_pair(cell(steps=6, learning_rate=CHANGING), "mine", NumpySubject(Mine, "mine"))
-    assert pair.verdict.agrees, [comparison.reason for comparison in pair.comparisons]
+    assert pair.verdict.name in ("IDENTICAL", "ROUNDING"), [comparison.reason for comparison in pair.comparisons]
     assert {type(rate) for rate in seen} == {HELD[held]}
-    assert [float(rate) for rate in seen[-6:]] == [*[0.0078125] * 3, *[0.001953125] * 3]
+    assert [float(rate) for rate in seen[-6:]] == [*[0.0078125] * 4, *[0.001953125] * 2]
