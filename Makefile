@@ -8,7 +8,7 @@ LIBRARIES := $(VENV)/.libraries
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help report test bench check accept net keep answer matrix lint golden schema pins clean
+.PHONY: help report test exhaustive bench check accept net keep answer matrix lint golden schema pins clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/make \1\t\2/' | column -t -s $$'\t'
@@ -29,7 +29,10 @@ report: $(READY)  ## run every case against every subject and write reports/late
 	@$(BIN)/python -m parity report --jobs $(JOBS)
 
 test: $(READY)  ## run the test suite
-	@$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup -m "not exhaustive"
+
+exhaustive: $(READY)  ## run the tests that hold every wrong optimizer against every case (minutes); CI runs them, too
+	@$(BIN)/python -m pytest -n $(JOBS) -m exhaustive
 
 check: $(READY)  ## fail if any outcome is not the accepted one in reports/baseline/; writes reports/latest/ too
 	@$(BIN)/python -m parity check --report reports/latest --jobs $(JOBS)

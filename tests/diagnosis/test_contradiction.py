@@ -83,12 +83,14 @@ def contradictions(cells, found):
     return wrong
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(("name", "kind"), OTHERS, ids=[name for name, _ in OTHERS])
 def test_a_diagnosis_never_contradicts_a_shipped_case(name, kind):
     cells, _, found = told(kind)
     assert contradictions(cells, found) == []
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(("name", "kind"), CROSSED, ids=[name for name, _ in CROSSED])
 def test_a_fault_in_any_style_is_seen_by_the_cases_and_by_the_diagnosis(name, kind):
     cells, alone, found = told(kind)
@@ -132,6 +134,7 @@ def test_numbers_that_keras_rounds_are_said_and_accuse_nobody():
 CANCELS_AT_ZERO = {"Lerp", "LerpBackwards", "CenteredReordered", "TakesAwayLast"}
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("kind", classes("right_styles"), ids=lambda kind: kind.__name__)
 def test_a_right_optimizer_in_another_style_is_acquitted_but_where_a_case_shows_more_than_rounding(kind):
     found = diagnose(lambda: NumpySubject(kind, "its.py:Class"), "its.py:Class", (), replayed())
