@@ -21,7 +21,7 @@ class Finding(Enum):
     MIXED_DTYPES = "returns another dtype than it is given"
     FAILED = "raised, or showed something that is no trajectory"
     UNSUPPORTED = "lacks what every probe needs"
-    NOT_INSTALLED = "its library is not installed"
+    NOT_INSTALLED = "needs a library that is not installed"
 
     @property
     def status(self) -> int:

@@ -16,7 +16,7 @@ def render(document: dict[str, Any]) -> str:
     """Return the text of one diagnosis, from its JSON form."""
     finding = Finding[document["verdict"]]
     lines = [f"{document['subject']}: {finding.name}", f"  It {finding.value}."]
-    lines += [f"  Evidence: {line}." for line in document["evidence"]]
+    lines += [f"  Evidence: {line.removesuffix('.')}." for line in document["evidence"]]
     lines += [f"  {line[0].upper()}{line[1:]}." for line in binding.lines(document["binding"])]
     if finding is Finding.UNEXPLAINED and not document["explanations"]:
         lines += ["", "  No known set of choices comes near: none has half of its steps."]
