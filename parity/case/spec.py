@@ -158,13 +158,17 @@ _DOMAINS: Final[dict[str, Any]] = {
 """What the domain of an argument (``reference/arguments.py``) means in a case file."""
 
 
-@cache
 def hyperparameters(name: str = DEFAULT, folder: str = "") -> type[Hyperparameters]:
-    """Return the record of a rule's arguments, as its page has them.
+    """Return the record of a rule's arguments, as its page has them: one class a rule, so that records compare.
 
     Raises:
         SpecError: there is no such rule.
     """
+    return _record(name, folder if name.endswith(".py") else "")
+
+
+@cache
+def _record(name: str, folder: str) -> type[Hyperparameters]:
     fields: list[tuple[str, Any, Any]] = []
     for argument, domain, default in find(name, folder).parameters:
         kind = _DOMAINS[domain]

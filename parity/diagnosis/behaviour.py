@@ -9,7 +9,8 @@ from typing import Any, Final
 from parity.diagnosis.findings import Finding
 from parity.diagnosis.observe import Make, Observation, observe
 from parity.diagnosis.probes import LAYOUT, Probe
-from parity.runner.repeat import parting, seeded
+from parity.runner.repeat import parting
+from parity.subjects.generators import seeded
 from parity.subjects.numpy_class import NumpySubject
 
 

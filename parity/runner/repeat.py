@@ -2,7 +2,6 @@
 
 import copy
 import io
-import random
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -20,6 +19,7 @@ from parity.problem.data import Tensors
 from parity.problem.problems import Problem, ReplayedProblem
 from parity.runner.steps import blocks
 from parity.subjects.adapter import Adapter
+from parity.subjects.generators import seeded
 from parity.trajectory.layout import Layout, layout_of
 
 Columns = Mapping[str, Array]
@@ -76,19 +76,6 @@ def first_difference(one: Columns, other: Columns, layout: Layout) -> str | None
     name, index = layout.index(position)
     when = f"at step {row - 1}" if row else "before the first step"
     return f"{when}, {slot} of {name} at {index}: {one[slot][row, position]!s} and {other[slot][row, position]!s}"
-
-
-@contextmanager
-def seeded(seed: int) -> Iterator[None]:
-    """Give the global generators, on which a subject may wrongly depend, a seed; put them back as they were."""
-    numpy_state, python_state = np.random.get_state(), random.getstate()  # noqa: NPY002
-    np.random.seed(seed)  # noqa: NPY002
-    random.seed(seed)
-    try:
-        yield
-    finally:
-        np.random.set_state(numpy_state)  # noqa: NPY002
-        random.setstate(python_state)
 
 
 _SAID: dict[str, tuple[Any, str]] = {}

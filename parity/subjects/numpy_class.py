@@ -27,6 +27,7 @@ from parity.subjects.binding.arguments import Bound, bind, config_of
 from parity.subjects.binding.rates import TOLD, Mover, Place, move, places
 from parity.subjects.binding.recognise import Shape, after_steps, fits, is_rule, recognise
 from parity.subjects.binding.shapes import Driver, Make, Pure, Together, Transformation
+from parity.subjects.generators import seeded
 from parity.subjects.source import missing_class, missing_file, split_mode
 
 FRAMEWORKS: Final = ("torch", "tensorflow", "keras", "tf_keras", "jax", "optax")
@@ -220,8 +221,10 @@ def _ways(kind: Callable[..., Any], shape: Shape, chosen: Mapping[str, str] | No
         found[:] = found or places(driver, bound)
         move(driver, found, TOLD if step == 0 else 8 * TOLD)
 
-    plain = after_steps(shape, maker(kind, bound))
-    other = after_steps(shape, maker(kind, bound), moved)
+    with seeded(0):
+        plain = after_steps(shape, maker(kind, bound))
+    with seeded(0):
+        other = after_steps(shape, maker(kind, bound), moved)
     follows = plain is not None and other is not None and found and not np.array_equal(plain, other)
     return found if follows else None
 
@@ -239,7 +242,8 @@ def shape_of(kind: Callable[..., Any], name: str, chosen: Mapping[str, str] | No
     known = _SHAPES.get(id(kind))
     if known is None or known[0] is not kind or known[1] != dict(chosen or {}):
         bound = bind(kind, hyperparameters()(), chosen)
-        known = kind, dict(chosen or {}), recognise(kind, maker(kind, bound), bound, name)
+        with seeded(0):  # a trial draws nothing from the generators that a run finds
+            known = kind, dict(chosen or {}), recognise(kind, maker(kind, bound), bound, name)
         if inspect.isclass(kind):  # a function that makes optimizers may be made for one case alone
             _SHAPES[id(kind)] = known
     return known[2]

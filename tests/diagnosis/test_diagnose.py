@@ -67,7 +67,16 @@ def test_an_estimate_is_as_precise_as_float32_is():
     assert found.values["rho"] == pytest.approx(0.87654321, abs=1e-6)
 
 
-@pytest.mark.parametrize("kind", outside.RULES, ids=lambda kind: kind.__name__)
+def test_a_moment_that_never_forgets_is_named_adagrad():
+    found = planted.diagnosis_of(outside.Adagrad)
+    assert found.finding is Finding.EXPLAINED
+    assert found.explanations[0].confirmed
+    assert dict(found.explanations[0].member.switches)["moment_carry"] == "whole"
+
+
+@pytest.mark.parametrize(
+    "kind", [kind for kind in outside.RULES if kind is not outside.Adagrad], ids=lambda kind: kind.__name__
+)
 def test_a_rule_outside_the_family_has_no_name_and_no_neighbour_but_one_with_most_of_its_steps(kind):
     found = planted.diagnosis_of(kind)
     assert found.finding is Finding.UNEXPLAINED
@@ -105,7 +114,8 @@ def test_a_tutorial_with_names_and_defaults_of_its_own_is_diagnosed_as_it_is():
     (answer,) = found.explanations
     assert found.finding is Finding.EXPLAINED
     assert dict(answer.member.switches)["epsilon_place"] == "outside"
-    assert answer.document()["hyperparameters"] == {"learning_rate": 0.01, "rho": 0.95, "epsilon": 1e-8}
+    assert answer.document()["hyperparameters"] == {"learning_rate": 0.01, "epsilon": 1e-8}
+    assert found.binding["passed as"] == "rho as decay_factor"
     assert answer.confirmed
 
 

@@ -537,21 +537,21 @@ class CentredLerpOfOpposites(Centred):
 
 
 class Lists:
-    """Everything in lists, in the order of the tensors."""
+    """Everything in lists, in the order of the names."""
 
     def __init__(self, lr=0.001, rho=0.9, mu=0.0, eps=1e-7):
         self.lr, self.rho, self.mu, self.eps = lr, rho, mu, eps
 
     def init(self, params):
-        return 0, [np.zeros_like(w) for w in params.values()], [np.zeros_like(w) for w in params.values()]
+        return 0, *([np.zeros_like(params[name]) for name in sorted(params)] for _ in range(2))
 
     def step(self, params, grads, state):
         t, vs, bs = state
         lr = self.lr(t) if callable(self.lr) else self.lr
-        gs = [grads[name] for name in params]
+        gs = [grads[name] for name in sorted(params)]
         vs = [self.rho * v + (1 - self.rho) * g * g for v, g in zip(vs, gs, strict=True)]
         bs = [self.mu * b + lr * g / np.sqrt(v + self.eps) for b, g, v in zip(bs, gs, vs, strict=True)]
-        return {name: w - b for (name, w), b in zip(params.items(), bs, strict=True)}, (t + 1, vs, bs)
+        return {name: params[name] - b for name, b in zip(sorted(params), bs, strict=True)}, (t + 1, vs, bs)
 
 
 class UpdatesInPlace:
