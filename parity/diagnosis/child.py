@@ -62,7 +62,8 @@ def main() -> None:
     document: dict[str, Any]
     from parity import subjects
     from parity.case.cells import collect
-    from parity.diagnosis.diagnose import diagnose, on_cases
+    from parity.diagnosis.cases import on_cases
+    from parity.diagnosis.diagnose import diagnose
 
     try:
         with suppress(NotInstalledError):  # a finding, like whatever else it raises

@@ -9,12 +9,13 @@ import msgspec
 import numpy as np
 
 from parity.case.spec import Cell
-from parity.diagnosis.arguments import BEYOND, DOUBLE, OTHERWISE, Checked, checked, reproducing, the_page, with_doubles
+from parity.diagnosis.arguments import BEYOND, OTHERWISE, Checked, checked
 from parity.diagnosis.behaviour import Watched, made_in_float64, misbehaviour, run, wrote_into_inputs
+from parity.diagnosis.cases import on_cases, on_these
 from parity.diagnosis.findings import Diagnosis, Explanation, Finding
 from parity.diagnosis.member import Member, bound_ratio, equal_bits, step_error
 from parity.diagnosis.observe import Make, Observation
-from parity.diagnosis.probes import MODES, ProbeProblem, first_probe, of_cell, probe
+from parity.diagnosis.probes import MODES, ProbeProblem, first_probe, probe
 from parity.diagnosis.search import Found, extended, likely_rounding, nearest, search, within
 from parity.errors import AbsentArgumentError, NotInstalledError, UnsupportedError, one_line
 from parity.reference.switches import BY_NAME
@@ -22,7 +23,6 @@ from parity.subjects.numpy_class import NumpySubject
 
 _HELD_BACK = (1, 2, 3, 4)
 _MOST_TIES = 12
-_MOST_CASES = 4
 
 
 def diagnose(make: Make, name: str, cells: Sequence[Cell] = (), shipped: Sequence[Cell] = ()) -> Diagnosis:
@@ -43,24 +43,6 @@ def diagnose(make: Make, name: str, cells: Sequence[Cell] = (), shipped: Sequenc
     return on_these(found, {**against, **on_cases(make, found.explanations, cells)})
 
 
-def on_these(found: Diagnosis, outcomes: dict[str, str]) -> Diagnosis:
-    """Add what became of cases; what nothing reproduces is said, and acquits nobody."""
-    otherwise, beyond = (
-        [case for case, outcome in outcomes.items() if outcome == refuting] for refuting in (OTHERWISE, BEYOND)
-    )
-    said = [f"no set of choices reproduces it in {_listed(otherwise)}"] if otherwise else []
-    said += [f"what only rounds elsewhere is more than rounding in {_listed(beyond)}"] if beyond else []
-    finding = found.finding
-    if finding in (Finding.IDENTICAL, Finding.ROUNDING) and said:
-        finding = Finding.UNEXPLAINED if otherwise else Finding.EXPLAINED
-    return replace(found, finding=finding, evidence=(*found.evidence, *said), cases={**found.cases, **outcomes})
-
-
-def _listed(cases: Sequence[str]) -> str:
-    more = f" and {len(cases) - _MOST_CASES} more" if len(cases) > _MOST_CASES else ""
-    return f"{', '.join(cases[:_MOST_CASES])}{more}"
-
-
 def _binding(make: Make) -> dict[str, str]:
     """Return how a person's own optimizer is driven and what it is passed."""
     try:
@@ -71,35 +53,6 @@ def _binding(make: Make) -> dict[str, str]:
     except Exception:  # the diagnosis says what it raises
         return {}
     return dict(adapter.circumstances)
-
-
-def on_cases(make: Make, found: Sequence[Explanation], cells: Sequence[Cell]) -> dict[str, str]:
-    """Return, by case, whether an explanation reproduces it: to every bit, up to or beyond rounding, or otherwise.
-
-    A case is left out where its gradients are not replayed, or the subject cannot run it.
-    """
-    with np.errstate(all="ignore"):
-        return {cell.id: outcome for cell in cells if (outcome := _on_case(make, found, cell))}
-
-
-def _on_case(make: Make, found: Sequence[Explanation], cell: Cell) -> str:
-    own = of_cell(cell)
-    members = [e.member for e in found if own and e.confirmed and own.mode in (*e.modes, "weight_decay")]
-    if own is None or not members:
-        return ""
-    try:
-        seen = run(make, own)
-    except Exception:  # the verdict of the case says what it raised
-        return ""
-    if seen.strange:  # the verdict says so: nothing is compared
-        return ""
-    fitting, outcome = reproducing([*members, *the_page(members)], seen, 1.0)
-    rounds = fitting and all(member.rounding and member.size for member in fitting)
-    if rounds and bound_ratio(Member(), seen, 1.0, 1.0) > 1:
-        return BEYOND
-    if outcome == OTHERWISE and cell.dtype == "float64" and reproducing(with_doubles(members), seen, 1.0)[0]:
-        return DOUBLE
-    return outcome
 
 
 def _diagnosed(make: Make, name: str) -> Diagnosis:

@@ -31,7 +31,8 @@ def diagnosed_here(
     kind: Callable[..., Any], name: str, cell: Cell, known: dict[str, Any] | None = None
 ) -> dict[str, Any]:
     """Return the diagnosis of a class object that no other process can load; a thread is what can be left behind."""
-    from parity.diagnosis.diagnose import diagnose, on_cases
+    from parity.diagnosis.cases import on_cases
+    from parity.diagnosis.diagnose import diagnose
     from parity.diagnosis.findings import Diagnosis, Finding, explanations_of
     from parity.subjects.numpy_class import NumpySubject
 

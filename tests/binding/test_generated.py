@@ -62,3 +62,19 @@ def test_a_state_that_tensors_share_is_seen_where_each_has_an_instance_of_its_ow
             return w - self.rate * grad / np.sqrt(self.v + self.eps)
 
     assert "an instance for each tensor" in NumpySubject(Scalar, "Scalar").shape().title
+
+
+def test_a_transformation_whose_method_is_called_step_is_driven_by_it() -> None:
+    class Transforms:
+        def __init__(self, learning_rate=0.001, rho=0.9, epsilon=1e-7):
+            self.rate, self.keep, self.eps = learning_rate, rho, epsilon
+
+        def init(self, params):
+            return {name: np.zeros_like(w) for name, w in params.items()}
+
+        def step(self, grads, state, params):
+            v = {name: self.keep * state[name] + (1 - self.keep) * (g * g) for name, g in grads.items()}
+            return {name: -(self.rate * g / np.sqrt(v[name] + self.eps)) for name, g in grads.items()}, v
+
+    pair = run_pair(CELL, "mine", NumpySubject(Transforms, "mine"))
+    assert pair.verdict.name in ("IDENTICAL", "ROUNDING")

@@ -13,7 +13,8 @@ from whole import STYLES, Whole
 
 from parity.case.cells import collect
 from parity.diagnosis.arguments import DOUBLE, OTHERWISE
-from parity.diagnosis.diagnose import diagnose, on_cases, on_these
+from parity.diagnosis.cases import on_cases, on_these
+from parity.diagnosis.diagnose import diagnose
 from parity.diagnosis.findings import Finding
 from parity.runner.loop import run_pair
 from parity.subjects.numpy_class import NumpySubject

@@ -151,7 +151,7 @@ def _stateful(holder: Any) -> Iterator[Shape]:
             continue
         if own[0].role == "grads" or own[1].role == "state":
             title = f"init(params), {method}(grads, state, params) -> (updates, state)"
-            yield Shape(title, Transformation)
+            yield Shape(title, Transformation, {"method": method})
         else:
             title = f"init(params), {method}(params, grads, state) -> (params, state)"
             yield Shape(title, Pure, {"method": method})

@@ -42,10 +42,10 @@ class Call:
         return function(*(given[role] for role in self.roles))
 
 
-class Pure:
-    """``init(params)``, then ``step(params, grads, state) -> (params, state)``; what goes in must stay as it is."""
+class _Stateful:
+    """``init(params)`` makes a state that goes in and out of each step; what goes in must stay as it is."""
 
-    def __init__(self, make: Make, params: Tensors, rate: Rate, method: str = "step") -> None:
+    def __init__(self, make: Make, params: Tensors, rate: Rate, method: str) -> None:
         self.optimizer, self._method = make(), method
         self.params = dict(params)
         self.state = self.optimizer.init(self.params)
@@ -54,6 +54,10 @@ class Pure:
         """Take up copies of the parameters in that order, and return whether that is possible: it is."""
         self.params = _renewed(self.params, names)
         return True
+
+
+class Pure(_Stateful):
+    """``init(params)``, then ``step(params, grads, state) -> (params, state)``."""
 
     def step(self, gradients: Tensors) -> None:
         """Make a step on read-only views."""
@@ -64,22 +68,13 @@ class Pure:
         self.params, self.state = _mapping(returned[0], self._method), returned[1]
 
 
-class Transformation:
+class Transformation(_Stateful):
     """``init(params)``, then ``update(grads, state, params) -> (updates, state)``: updates are added by the caller."""
-
-    def __init__(self, make: Make, params: Tensors, rate: Rate) -> None:
-        self.optimizer = make()
-        self.params = dict(params)
-        self.state = self.optimizer.init(self.params)
-
-    def renew(self, names: Sequence[str]) -> bool:
-        """Take up copies of the parameters in that order, and return whether that is possible: it is."""
-        self.params = _renewed(self.params, names)
-        return True
 
     def step(self, gradients: Tensors) -> None:
         """Make a step and add the updates."""
-        updates, self.state = self.optimizer.update(_locked(gradients), self.state, _locked(self.params))
+        method = getattr(self.optimizer, self._method)
+        updates, self.state = method(_locked(gradients), self.state, _locked(self.params))
         self.params = {name: w + updates[name] for name, w in self.params.items()}
 
 

@@ -1,0 +1,63 @@
+"""An answer of the diagnosis held against cases: what they refute is said, and acquits nobody."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from parity.case.spec import Cell
+from parity.diagnosis.arguments import BEYOND, DOUBLE, OTHERWISE, reproducing, the_page, with_doubles
+from parity.diagnosis.behaviour import run
+from parity.diagnosis.findings import Diagnosis, Explanation, Finding
+from parity.diagnosis.member import Member, bound_ratio
+from parity.diagnosis.observe import Make
+from parity.diagnosis.probes import of_cell
+
+_MOST_CASES = 4
+
+
+def on_these(found: Diagnosis, outcomes: dict[str, str]) -> Diagnosis:
+    """Add what became of cases; what nothing reproduces is said, and acquits nobody."""
+    otherwise, beyond = (
+        [case for case, outcome in outcomes.items() if outcome == refuting] for refuting in (OTHERWISE, BEYOND)
+    )
+    said = [f"no set of choices reproduces it in {_listed(otherwise)}"] if otherwise else []
+    said += [f"what only rounds elsewhere is more than rounding in {_listed(beyond)}"] if beyond else []
+    finding = found.finding
+    if finding in (Finding.IDENTICAL, Finding.ROUNDING) and said:
+        finding = Finding.UNEXPLAINED if otherwise else Finding.EXPLAINED
+    return replace(found, finding=finding, evidence=(*found.evidence, *said), cases={**found.cases, **outcomes})
+
+
+def _listed(cases: Sequence[str]) -> str:
+    more = f" and {len(cases) - _MOST_CASES} more" if len(cases) > _MOST_CASES else ""
+    return f"{', '.join(cases[:_MOST_CASES])}{more}"
+
+
+def on_cases(make: Make, found: Sequence[Explanation], cells: Sequence[Cell]) -> dict[str, str]:
+    """Return, by case, whether an explanation reproduces it: to every bit, up to or beyond rounding, or otherwise.
+
+    A case is left out where its gradients are not replayed, or the subject cannot run it.
+    """
+    with np.errstate(all="ignore"):
+        return {cell.id: outcome for cell in cells if (outcome := _on_case(make, found, cell))}
+
+
+def _on_case(make: Make, found: Sequence[Explanation], cell: Cell) -> str:
+    own = of_cell(cell)
+    members = [e.member for e in found if own and e.confirmed and own.mode in (*e.modes, "weight_decay")]
+    if own is None or not members:
+        return ""
+    try:
+        seen = run(make, own)
+    except Exception:  # the verdict of the case says what it raised
+        return ""
+    if seen.strange:  # the verdict says so: nothing is compared
+        return ""
+    fitting, outcome = reproducing([*members, *the_page(members)], seen, 1.0)
+    rounds = fitting and all(member.rounding and member.size for member in fitting)
+    if rounds and bound_ratio(Member(), seen, 1.0, 1.0) > 1:
+        return BEYOND
+    if outcome == OTHERWISE and cell.dtype == "float64" and reproducing(with_doubles(members), seen, 1.0)[0]:
+        return DOUBLE
+    return outcome
