@@ -1,1 +1,1 @@
-"""An array comes in that knows its dtype, values go out with a bound on what any right evaluation may be off by."""
+"""Arrays come in that know their dtype; distances in ULP go out, and values with a bound on what rounding may do."""

@@ -1,1 +1,1 @@
-"""Blocks of a trajectory come in, a comparison goes out: what differs, how much of its bound, where first, and why."""
+"""Blocks of a trajectory come in, a comparison goes out: what differs, where first, why, and the table of every step."""
