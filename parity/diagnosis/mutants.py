@@ -14,8 +14,10 @@ from parity.reference.family import Family
 from parity.reference.optimizer import as_float32
 from parity.reference.rmsprop import Update
 from parity.reference.switches import SWITCHES
+from parity.subjects.binding.arguments import bind
 from parity.subjects.binding.recognise import Shape
-from parity.subjects.numpy_class import NumpySubject, accepted_arguments, shape_of
+from parity.subjects.binding.trials import shape_of
+from parity.subjects.numpy_class import NumpySubject
 
 Kind = Callable[..., Any]
 """Makes an optimizer from keyword arguments."""
@@ -32,7 +34,7 @@ class Constructor(NamedTuple):
     def supports(self, cell: Cell) -> bool:
         """Whether a class with this constructor can be run in a cell."""
         try:
-            accepted_arguments(self.around(dict), cell.hyperparameters)
+            bind(self.around(dict), cell.hyperparameters)
         except AbsentArgumentError:
             return False
         return True

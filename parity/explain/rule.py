@@ -10,7 +10,7 @@ from parity.case import spec
 from parity.case.spec import Hyperparameters
 from parity.explain.factors import Program
 from parity.reference.family import Family
-from parity.subjects.numpy_class import accepted_arguments
+from parity.subjects.binding.arguments import bind
 
 Array = NDArray[Any]
 Tensors = dict[str, Array]
@@ -33,7 +33,7 @@ def member(program: Program) -> Family:
     """
     outside = program.learning_rate_place == "outside"
     return Family(
-        **accepted_arguments(Family, hyperparameters(program)),
+        **bind(Family, hyperparameters(program)).values,
         epsilon_place=program.epsilon_place,
         second_moment_start=program.second_moment_start,
         learning_rate_place=program.learning_rate_place,

@@ -18,7 +18,7 @@ from parity.explain.factors import Program
 FORMAT = 1
 DEFAULT = Path(".parity") / "explain"
 _START = ("explain/program.py", "problem/data.py", "reference/network.py")
-_RULE = ("explain/rule.py", "subjects/numpy_class.py")
+_RULE = ("explain/rule.py", "subjects/binding/arguments.py")
 _SOURCES = {
     "numpy": (*_START, *_RULE, "bounds/compiled", "reference"),
     "keras": (*_START, *_RULE, "explain/keras_program.py", "subjects/keras.py"),

@@ -9,7 +9,7 @@ from parity.case.spec import Cell
 from parity.diagnosis.mutants import Mutant, mutants
 from parity.export.consume import first_miss
 from parity.export.vector import Vector
-from parity.subjects.numpy_class import accepted_arguments
+from parity.subjects.binding.arguments import bind
 
 
 def catches(cell: Cell, vector: Vector, values: Mapping[str, Array]) -> list[str]:
@@ -50,4 +50,4 @@ def factory(cell: Cell, mutant: Mutant) -> Callable[[], Any] | None:
     if subject is None:
         return None
     kind = subject.kind
-    return lambda: kind(**accepted_arguments(kind, cell.hyperparameters))
+    return lambda: kind(**bind(kind, cell.hyperparameters).values)

@@ -122,12 +122,12 @@ def accepted(subject: str) -> list[str]:
     if kind is None:
         supported = getattr(adapter, "supported", None)
         return [*(names if supported is None else [n for n in names if n in supported]), "schedules"]
-    from parity.subjects.numpy_class import accepted_arguments
+    from parity.subjects.binding.arguments import bind
 
     found = []
     for name, value in _SET.items():
         try:
-            accepted_arguments(kind, hyperparameters()(**{name: value}))
+            bind(kind, hyperparameters()(**{name: value}))
             found.append(name)
         except UnsupportedError:
             continue

@@ -118,7 +118,7 @@ def create(name: str) -> Adapter:
         SubjectError: the file or class behind it cannot be loaded.
     """
     if is_users(name):
-        from parity.subjects.numpy_class import load_class
+        from parity.subjects.loading import load_class
 
         return load_class(name)
     if is_golden(name):

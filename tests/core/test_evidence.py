@@ -14,7 +14,7 @@ from parity.judge.free import Free
 from parity.judge.lockstep import Lockstep
 from parity.problem import problems
 from parity.runner.loop import blocks
-from parity.subjects.numpy_class import load_class
+from parity.subjects.loading import load_class
 from parity.trajectory import blocks as trajectory
 from parity.trajectory.blocks import Block
 from parity.trajectory.layout import layout_of

@@ -21,7 +21,7 @@ from parity.judge.beside.beside import Beside
 from parity.problem import problems
 from parity.runner import pool
 from parity.runner.loop import run_pair
-from parity.subjects.numpy_class import load_class
+from parity.subjects.loading import load_class
 from parity.trajectory import blocks as trajectory
 from parity.verdicts.results import Pair
 

@@ -9,7 +9,7 @@ import parity
 from parity.api import run_all
 from parity.diagnosis.child import diagnose_apart
 from parity.runner import repeat
-from parity.subjects.numpy_class import load_class
+from parity.subjects.loading import load_class
 
 UNREPEATABLE = {
     "Unseeded": "two runs with the same inputs differ at step 0, second_moment of ",

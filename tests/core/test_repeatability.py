@@ -12,7 +12,7 @@ from parity.case.known import Known
 from parity.problem import problems
 from parity.report import json_
 from parity.runner.steps import blocks
-from parity.subjects.numpy_class import load_class
+from parity.subjects.loading import load_class
 from parity.trajectory import blocks as trajectory
 from parity.verdicts.results import Comparison, Pair
 

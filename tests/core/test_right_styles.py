@@ -5,7 +5,7 @@ import pytest
 from driving import OPTIMIZERS, cell, committed, judged, optimizer
 
 from parity.bounds import bounded
-from parity.subjects.numpy_class import load_class
+from parity.subjects.loading import load_class
 
 STEPS = 6
 # Each style sees a third of the cells, the next style the next third.

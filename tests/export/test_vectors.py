@@ -19,7 +19,7 @@ from parity.export.consume import first_miss, read_vector, within
 from parity.export.folder import vector_of
 from parity.problem.problems import make
 from parity.reference.family import Family
-from parity.subjects.numpy_class import accepted_arguments
+from parity.subjects.binding.arguments import bind
 from parity.trajectory.golden.place import SHIPPED
 from parity.trajectory.golden.store import open_recording
 
@@ -67,7 +67,7 @@ def test_another_order_of_the_same_operations_passes(conformance: Path, switch: 
     for cell, vector, values in vectors(conformance):
 
         def build(cell: Cell = cell) -> Family:
-            return Family(**{**accepted_arguments(Family, cell.hyperparameters), **switch})
+            return Family(**{**bind(Family, cell.hyperparameters).values, **switch})
 
         assert first_miss(vector, values, build) is None, cell.id
 

@@ -15,7 +15,7 @@ from parity.commands.cli import main
 from parity.problem.problems import make
 from parity.reference.rmsprop import RMSprop
 from parity.runner.recording import record_pair
-from parity.subjects.numpy_class import accepted_arguments
+from parity.subjects.binding.arguments import bind
 from parity.trajectory.golden import place, values
 
 CELL = "rmsprop/plain[float32]"
@@ -38,7 +38,7 @@ def test_a_recording_holds_every_bit_of_every_step(tmp_path: Path, dtype: str) -
     record(tmp_path, cell.id)
     found = load_file(tmp_path / sheet_of(tmp_path, cell.id)["values"])
     problem = make(cell)
-    rule = RMSprop(**accepted_arguments(RMSprop, cell.hyperparameters))
+    rule = RMSprop(**bind(RMSprop, cell.hyperparameters).values)
     params: Any = problem.params
     state = rule.init(params)
     for step in range(cell.steps + 1):

@@ -53,3 +53,10 @@ def _holders(driver: Driver) -> Iterator[Any]:
 
 
 Mover = Callable[[float], None]
+
+
+def mover(driver: Driver, ways: list[Place], bound: Bound, own: str) -> Mover:
+    """Return what sets the learning rate of an optimizer; an update rule is passed another number."""
+    if not ways:
+        return lambda rate: bound.values.__setitem__(own, rate)
+    return lambda rate: move(driver, ways, rate)

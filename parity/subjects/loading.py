@@ -1,0 +1,99 @@
+"""A name comes in, ``file.py:Class`` or ``package.module:Class``; the adapter that drives what it names goes out."""
+
+import importlib
+import importlib.util
+import inspect
+import os
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+from parity.errors import NotInstalledError, SubjectError, UsageError
+from parity.subjects.adapter import Adapter, Own
+from parity.subjects.numpy_class import NumpySubject, require_shape
+from parity.subjects.source import missing_class, missing_file, split_mode
+
+FRAMEWORKS: Final = ("torch", "tensorflow", "keras", "tf_keras", "jax", "optax")
+"""Libraries that a person's class may extend, and that need not be installed."""
+
+
+def load_class(name: str) -> Adapter:
+    """Return the adapter of ``file.py:Class`` or ``package.module:Class``.
+
+    Raises:
+        SubjectError: no such file, no such class, it cannot be imported, or it follows neither style.
+    """
+    mode, name = split_mode(name)
+    where, _, attribute = name.rpartition(":")
+    module = _load_file(Path(where)) if where.endswith(".py") else _load_module(where)
+    kind = getattr(module, attribute, None)
+    classes = [
+        key for key, value in vars(module).items() if inspect.isclass(value) and value.__module__ == module.__name__
+    ]
+    if not callable(kind):
+        raise missing_class(where, attribute, classes)
+    follows_adapter = all(hasattr(kind, method) for method in ("open", "read", "close"))
+    if follows_adapter:
+        adapter: Adapter = kind()
+        return adapter
+    own = _of_framework(kind, name, mode)
+    if own is not None:
+        return own
+    subject = NumpySubject(kind, name)
+    require_shape(subject)
+    return subject
+
+
+def _of_framework(kind: Any, name: str, mode: str) -> Adapter | None:
+    """Return the adapter of a class that extends a framework's optimizer, None for any other.
+
+    Raises:
+        UsageError: a mode is given for a class that has none.
+    """
+    bases = {f"{base.__module__.partition('.')[0]}.{base.__name__}" for base in getattr(kind, "__mro__", ())}
+    if "keras.Optimizer" in bases:
+        from parity.subjects.keras import KerasSubject
+        from parity.subjects.keras_fit import KerasFitSubject
+
+        own = Own(kind, name)
+        if mode == "keras-fit":
+            return KerasFitSubject(own=own)
+        return KerasSubject(mode.removeprefix("keras-") or "eager", own=own)  # type: ignore[arg-type]  # checked above
+    if mode:
+        allowed = "a mode is for a class that extends keras.optimizers.Optimizer"
+        raise UsageError(f"{name}: received the mode {mode!r}; {allowed}: name it without.")
+    if "torch.Optimizer" in bases:
+        from parity.subjects.torch import OwnTorchSubject
+
+        return OwnTorchSubject(Own(kind, name))
+    return None
+
+
+def _load_file(path: Path) -> Any:
+    if not path.is_file():
+        raise missing_file(path)
+    spec = importlib.util.spec_from_file_location(f"parity_subject_{path.stem}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    sys.path.insert(0, str(path.parent.resolve()))
+    sys.path.append(os.getcwd())  # what it imports may lie here, but hides no library
+    try:
+        spec.loader.exec_module(module)
+    except ModuleNotFoundError as error:
+        if error.name in FRAMEWORKS:
+            raise NotInstalledError(f"{path.as_posix()} needs {error.name}: pip install {error.name}.") from error
+        raise SubjectError(f"{path.as_posix()} cannot be imported: {type(error).__name__}: {error}.") from error
+    except BaseException as error:  # a user's file may raise anything, SystemExit included
+        raise SubjectError(f"{path.as_posix()} cannot be imported: {type(error).__name__}: {error}.") from error
+    return module
+
+
+def _load_module(name: str) -> Any:
+    sys.path.insert(0, "")
+    try:
+        return importlib.import_module(name)
+    except BaseException as error:  # a user's module may raise anything, SystemExit included
+        how = "Name a subject as path/to/file.py:Class, or by a module that Python finds from this folder"
+        raise SubjectError(f"module {name!r} cannot be imported: {type(error).__name__}: {error}. {how}.") from error
