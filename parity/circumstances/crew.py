@@ -5,6 +5,8 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any, Generic, Protocol, TypeVar
 
+from parity.circumstances.child import Child
+
 TaskKind = TypeVar("TaskKind")
 Answer = TypeVar("Answer")
 
@@ -25,6 +27,26 @@ class Worker(Protocol):
 
     def stop(self) -> None:
         """End it and release what it held."""
+
+
+class ChildWorker:
+    """A worker that is one child process, whatever it is asked for."""
+
+    def __init__(self, home: str, child: Child) -> None:
+        self.home, self._child = home, child
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process still runs."""
+        return self._child.alive
+
+    def kill(self) -> None:
+        """Kill it from another thread; who waits for its answer is told."""
+        self._child.kill()
+
+    def stop(self) -> None:
+        """End it and release what it held."""
+        self._child.end()
 
 
 WorkerKind = TypeVar("WorkerKind", bound=Worker)

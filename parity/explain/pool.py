@@ -14,7 +14,7 @@ import msgspec
 
 from parity.circumstances import launch
 from parity.circumstances.child import Child, NoAnswerError
-from parity.circumstances.crew import Crew
+from parity.circumstances.crew import ChildWorker, Crew
 from parity.circumstances.doctor import WORKER_ENVIRONMENT
 from parity.errors import DataError, MisbehavedError, NotInstalledError, UsageError
 from parity.explain.store import Store, Task
@@ -32,19 +32,13 @@ class _Errand(NamedTuple):
     runs: int
 
 
-class _Maker:
+class _Maker(ChildWorker):
     """One process that makes runs, with as many threads as its home says."""
 
     def __init__(self, errand: _Errand) -> None:
-        self.home = _home(errand)
-        around = {**WORKER_ENVIRONMENT, **os.environ, **dict.fromkeys(_THREADS, self.home)}
-        self._child = Child("parity.explain.worker", environment=around)
-        self.kill, self.stop = self._child.kill, self._child.end
-
-    @property
-    def alive(self) -> bool:
-        """Whether the process still runs."""
-        return self._child.alive
+        home = _home(errand)
+        around = {**WORKER_ENVIRONMENT, **os.environ, **dict.fromkeys(_THREADS, home)}
+        super().__init__(home, Child("parity.explain.worker", environment=around))
 
     def run(self, errand: _Errand) -> Record:
         """Let it make a run.

@@ -12,7 +12,7 @@ from parity import subjects
 from parity.case.spec import Cell
 from parity.circumstances import launch, wire
 from parity.circumstances.child import Child, NoAnswerError
-from parity.circumstances.crew import Crew
+from parity.circumstances.crew import ChildWorker, Crew
 from parity.circumstances.doctor import WORKER_ENVIRONMENT
 from parity.errors import ParityError, SubjectError
 from parity.runner.worker import failed
@@ -177,19 +177,13 @@ class Standing:
             self._workers.popitem()[1].stop()
 
 
-class _Worker:
+class _Worker(ChildWorker):
     """One child process for the pairs of one home."""
 
     def __init__(self, home: str, folder: str | None = None, environment: dict[str, str] | None = None) -> None:
-        self.home, self.loaded = home, False
         around = environment or {**WORKER_ENVIRONMENT, **os.environ}
-        self._child = Child("parity.runner.worker", environment=around, folder=folder)
-        self.kill, self.stop = self._child.kill, self._child.end
-
-    @property
-    def alive(self) -> bool:
-        """Whether the process still runs."""
-        return self._child.alive
+        super().__init__(home, Child("parity.runner.worker", environment=around, folder=folder))
+        self.loaded = False
 
     def load(self, time_limit: float) -> None:
         """Have the user's class loaded.
