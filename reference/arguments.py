@@ -1,4 +1,4 @@
-"""The arguments of the optimizers of tf.keras, a record each: plain data, so that listing them costs nothing.
+"""The arguments of tf.keras' optimizers and schedules, a record each: plain data, so that listing them costs nothing.
 
 Which of them a rule has, and their defaults, stands on its page; what an argument may be and how people write it, here.
 """
@@ -7,12 +7,14 @@ from typing import NamedTuple
 
 
 class Argument(NamedTuple):
-    """What an argument may be, whatever rule has it.
+    """What an argument may be, whatever rule or schedule has it.
 
     Attributes:
         name: Keras' name.
         domain: `rate` (a number >= 0 or a schedule), `fraction` (0 to 1), `non_negative`, `positive`, `flag`, `count`
-            (an integer >= 1), `several` (an integer >= 2) or `patterns` (regular expressions).
+            (an integer >= 1), `several` (an integer >= 2), `steps` (a number of steps >= 0) or `patterns` (regular
+            expressions); of a schedule also `boundaries` (a list of steps), `rates` (a list of rates) and `pieces`
+            (a list of two rates or more).
         aliases: other names that people give it; a constructor's own use of Keras' name wins.
         usual: what people set it to, for a search that draws from it alone.
         limits: beyond these an estimated value is a limit in which the rule turns into another one.
@@ -48,3 +50,25 @@ ARGUMENTS = (
 )
 BY_NAME = {argument.name: argument for argument in ARGUMENTS}
 """Every argument that a page may have without saying more; another one is what its annotation says."""
+OF_SCHEDULES = {
+    argument.name: argument
+    for argument in (
+        Argument("initial_learning_rate", "non_negative"),
+        Argument("end_learning_rate", "non_negative"),
+        Argument("decay_steps", "count"),
+        Argument("first_decay_steps", "count"),
+        Argument("decay_rate", "non_negative"),
+        Argument("staircase", "flag"),
+        Argument("power", "non_negative", usual=(1.0, 2.0, 0.5, 0.0)),
+        Argument("cycle", "flag"),
+        Argument("alpha", "non_negative"),
+        Argument("warmup_target", "non_negative"),
+        Argument("warmup_steps", "steps"),
+        Argument("t_mul", "positive", usual=(2.0, 1.0, 1.5)),
+        Argument("m_mul", "non_negative"),
+        Argument("boundaries", "boundaries"),
+        Argument("values", "rates"),
+        Argument("PiecewiseConstantDecay.values", "pieces"),
+    )
+}
+"""What the arguments of schedules may be; which schedule has which, and their defaults, stands in `schedules.py`."""

@@ -59,28 +59,10 @@ def _require_positive(name: str, value: float) -> None:
 
 
 @dataclass(frozen=True)
-class LearningRateSchedule(Schedule):
-    """A table with one learning rate a step, as a subclass of the Keras base class would return; the last one stays.
-
-    Raises ValueError if the table is empty.
-    """
-
-    values: Sequence[float]
-
-    def __post_init__(self) -> None:
-        if not len(self.values):
-            raise ValueError(f"Argument `values` needs a learning rate. Received: values={self.values!r}")
-
-    def rate(self, a: Any, step: int) -> Any:
-        """Return the learning rate of the zero-based `step` in the arithmetic `a`."""
-        return a.number(self.values[min(step, len(self.values) - 1)])
-
-
-@dataclass(frozen=True)
 class ExponentialDecay(Schedule):
-    """initial * decay_rate ** (step / decay_steps), the exponent rounded down if `staircase`.
+    """``initial_learning_rate * decay_rate ** (step / decay_steps)``; source: keras.optimizers.schedules.
 
-    Raises ValueError unless decay_steps > 0.
+    The exponent is rounded down if `staircase`. Raises ValueError unless decay_steps > 0.
     """
 
     initial_learning_rate: float
@@ -101,7 +83,7 @@ class ExponentialDecay(Schedule):
 
 @dataclass(frozen=True)
 class PiecewiseConstantDecay(Schedule):
-    """values[0] up to and including step boundaries[0], then values[1] up to boundaries[1], and so on.
+    """``values[i]`` up to and including step ``boundaries[i]``; one value more than boundaries.
 
     Raises ValueError unless there is one value more than boundaries, and at least one boundary.
     """
@@ -127,10 +109,11 @@ class PiecewiseConstantDecay(Schedule):
 
 @dataclass(frozen=True)
 class PolynomialDecay(Schedule):
-    """(initial - end) * (1 - step / decay_steps) ** power + end, held at the end, or started anew if `cycle`.
+    """From the initial to the end learning rate along a power of the step.
 
-    A new cycle is longer: its length is the smallest multiple of decay_steps that the step has not passed.
-    Raises ValueError unless decay_steps > 0.
+    (initial - end) * (1 - step / decay_steps) ** power + end, held at the end, or started anew if `cycle`. A new cycle
+    is longer: its length is the smallest multiple of decay_steps that the step has not passed. Raises ValueError unless
+    decay_steps > 0.
     """
 
     initial_learning_rate: float
@@ -157,9 +140,9 @@ class PolynomialDecay(Schedule):
 
 @dataclass(frozen=True)
 class InverseTimeDecay(Schedule):
-    """initial / (1 + decay_rate * step / decay_steps), the quotient rounded down if `staircase`.
+    """``initial_learning_rate / (1 + decay_rate * step / decay_steps)``.
 
-    Raises ValueError unless decay_steps > 0.
+    The quotient is rounded down if `staircase`. Raises ValueError unless decay_steps > 0.
     """
 
     initial_learning_rate: float
@@ -180,9 +163,10 @@ class InverseTimeDecay(Schedule):
 
 @dataclass(frozen=True)
 class CosineDecay(Schedule):
-    """Half a cosine from initial to alpha * initial, after a linear warm-up to `warmup_target` if there is one.
+    """Half a cosine, with an optional linear warm-up before it.
 
-    Source: Loshchilov and Hutter, https://arxiv.org/abs/1608.03983. Raises ValueError unless decay_steps > 0.
+    From initial to alpha * initial, after the warm-up to `warmup_target` if there is one. Source: Loshchilov and
+    Hutter, https://arxiv.org/abs/1608.03983. Raises ValueError unless decay_steps > 0.
     """
 
     initial_learning_rate: float
@@ -214,7 +198,7 @@ class CosineDecay(Schedule):
 
 @dataclass(frozen=True)
 class CosineDecayRestarts(Schedule):
-    """Half a cosine that starts anew, each period `t_mul` times as long and `m_mul` times as high as the last.
+    """Cosine periods that start again, each ``t_mul`` as long and ``m_mul`` as high as the one before.
 
     Source: Loshchilov and Hutter, https://arxiv.org/abs/1608.03983. Raises ValueError unless first_decay_steps > 0.
     """
@@ -244,3 +228,21 @@ class CosineDecayRestarts(Schedule):
         restarts = np.floor(a.logarithm(a.number(1) - fraction * (a.number(1) - t_mul)) / a.logarithm(t_mul))
         started = (a.number(1) - a.power(t_mul, restarts)) / (a.number(1) - t_mul)
         return restarts, (fraction - started) / a.power(t_mul, restarts)
+
+
+@dataclass(frozen=True)
+class LearningRateSchedule(Schedule):
+    """A table: one learning rate for each step, the last one holds on; Keras' base class, subclassed by the adapter.
+
+    Raises ValueError if the table is empty.
+    """
+
+    values: Sequence[float]
+
+    def __post_init__(self) -> None:
+        if not len(self.values):
+            raise ValueError(f"Argument `values` needs a learning rate. Received: values={self.values!r}")
+
+    def rate(self, a: Any, step: int) -> Any:
+        """Return the learning rate of the zero-based `step` in the arithmetic `a`."""
+        return a.number(self.values[min(step, len(self.values) - 1)])

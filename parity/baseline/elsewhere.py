@@ -12,13 +12,14 @@ from typing import Any
 
 from parity import subjects
 from parity.baseline.record import Entry
+from parity.case.schedule import schedules
 from parity.report.numbers import real
 from parity.trajectory.golden.place import is_golden
 from parity.verdicts.verdict import Verdict
 
 AGREES = (Verdict.IDENTICAL, Verdict.ROUNDING, Verdict.UNDECIDED)
 
-_OF_THE_C_LIBRARY = ("ExponentialDecay", "PolynomialDecay", "CosineDecay", "CosineDecayRestarts")
+_OF_THE_C_LIBRARY = frozenset(name for name, schedule in schedules().items() if schedule.functions)
 """Schedules that raise to a power or take a cosine; the others add, multiply and divide."""
 
 

@@ -13,8 +13,9 @@ import numpy as np
 
 from parity.bounds.bounded import Bounded, BoundedFloat32, Rate, exact
 from parity.bounds.numerics import Array
-from parity.case.rule import PAGES, find
-from parity.case.spec import Cell, Hyperparameters
+from parity.case.page import PAGES
+from parity.case.rule import find
+from parity.case.spec import SCHEDULES, Cell, Hyperparameters
 from parity.errors import SpecError
 from parity.reference import schedules
 from parity.reference.optimizer import Optimizer, constant
@@ -125,9 +126,9 @@ def plain_arguments(given: Hyperparameters) -> dict[str, Any]:
 
 def plain_argument(value: Any) -> Any:
     """Return one hyperparameter as a page, or a person's class, takes it."""
-    if type(value).__name__ in schedules.__dict__ and hasattr(value, "__struct_fields__"):
-        fields = {field: getattr(value, field) for field in value.__struct_fields__}
-        return getattr(schedules, type(value).__name__)(**fields)
+    kind: Any = type(value)
+    if kind in SCHEDULES.values():
+        return getattr(schedules, kind.__name__)(**{field: getattr(value, field) for field in kind.__struct_fields__})
     return list(value) if isinstance(value, list) else value
 
 

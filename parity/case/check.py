@@ -7,11 +7,10 @@ from typing import Any, Protocol
 from parity.case.error import Keys, shown
 from parity.case.spec import (
     MAX_ELEMENTS,
+    SCHEDULES,
     CaseFile,
-    CosineDecay,
     Hyperparameters,
     Mlp,
-    PiecewiseConstantDecay,
     Quadratic,
     Replayed,
 )
@@ -176,13 +175,13 @@ def _check_hyperparameters(given: Hyperparameters, refuse: Refuse) -> None:
 
 def _check_learning_rate(given: Hyperparameters, refuse: Refuse) -> None:
     rate = given.learning_rate
-    if isinstance(rate, PiecewiseConstantDecay):
+    if isinstance(rate, SCHEDULES["PiecewiseConstantDecay"]):
         if len(rate.values) != len(rate.boundaries) + 1:
             count = len(rate.boundaries)
             raise refuse(("values",), f"received {len(rate.values)} for {count} boundaries; allowed: {count + 1}.")
         if any(after <= before for before, after in zip(rate.boundaries, rate.boundaries[1:], strict=False)):
             raise refuse(("boundaries",), f"received {shown(rate.boundaries)}; each must be above the one before.")
-    if isinstance(rate, CosineDecay) and (rate.warmup_target is None) != (rate.warmup_steps == 0):
+    if isinstance(rate, SCHEDULES["CosineDecay"]) and (rate.warmup_target is None) != (rate.warmup_steps == 0):
         received = f"received {rate.warmup_steps} with warmup_target = {rate.warmup_target}"
         text = f"{received}; a warm-up needs both, at least 1 step and a target."
         raise refuse(("warmup_steps",), text, ("warmup_target",))

@@ -5,10 +5,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from parity.case.page import PAGES, REQUIRED, Parameter, classes, fields, parameters, tree
 from parity.errors import SpecError, did_you_mean
 from parity.reference.arguments import BY_NAME
 
-PAGES = Path(__file__).parent.parent / "reference"
 DEFAULT = "rmsprop"
 AROUND = {
     "average": "exponential moving average of the parameters (use_ema)",
@@ -16,14 +16,6 @@ AROUND = {
 }
 """The slots that stand around every rule."""
 FORMULAS_AROUND = {"loss": {"loss": "L(w)"}, "average": {"use_ema": "a ← β·a + (1−β)·w"}}
-
-
-class Parameter(NamedTuple):
-    """An argument as a page has it: its name, what it may be, and the default."""
-
-    name: str
-    domain: str
-    default: Any
 
 
 class Rule(NamedTuple):
@@ -50,7 +42,7 @@ class Rule(NamedTuple):
 
 def names() -> list[str]:
     """Return the rules that are shipped: every page that holds a class of an optimizer."""
-    return sorted(path.stem for path in PAGES.glob("*.py") if _class(_tree(path)) is not None)
+    return sorted(path.stem for path in PAGES.glob("*.py") if _class(tree(path)) is not None)
 
 
 def find(name: str, folder: str = "") -> Rule:
@@ -61,7 +53,7 @@ def find(name: str, folder: str = "") -> Rule:
     """
     if not name.endswith(".py"):
         page = PAGES / f"{name}.py"
-        if not name.isidentifier() or not page.is_file() or _class(_tree(page)) is None:
+        if not name.isidentifier() or not page.is_file() or _class(tree(page)) is None:
             hint = did_you_mean(name, names())
             raise SpecError(f"rule: received {name[:80]!r}.{hint} Allowed: {', '.join(names())}, or a page, rule.py.")
         return _read(name, page)
@@ -79,74 +71,40 @@ def stages(rule: Rule) -> tuple[str, ...]:
 
 @cache
 def _read(name: str, page: Path) -> Rule:
-    tree, around = _tree(page), _class(_tree(PAGES / "optimizer.py"), base="")
-    kind = _class(tree)
-    update = next((n for n in tree.body if isinstance(n, ast.ClassDef) and n.name == "Update"), None)
+    module, around = tree(page), _class(tree(PAGES / "optimizer.py"), base="")
+    kind = _class(module)
+    update = next((n for n in module.body if isinstance(n, ast.ClassDef) and n.name == "Update"), None)
     if kind is None or update is None or around is None:
         needed = "a class Update(NamedTuple) with the stages and a class of Optimizer"
         raise SpecError(f"rule: {name[:80]!r} is no page of a rule; it needs {needed}.")
     rate, *others = _parameters(around)
     own = {parameter.name: parameter for parameter in _parameters(kind)}
     rate = own.pop(rate.name, rate)
-    stated = _literals(tree)
+    stated = _literals(module)
     return Rule(
         name,
         page,
         kind.name,
         (rate, *own.values(), *others),
         {**stated.get("SLOTS", {}), **AROUND},
-        tuple(field for field, _, _ in _fields(update)),
+        tuple(field for field, _, _ in fields(update)),
         {"loss": FORMULAS_AROUND["loss"], **stated.get("FORMULAS", {}), "average": FORMULAS_AROUND["average"]},
     )
 
 
-@cache
-def _tree(page: Path) -> ast.Module:
-    try:
-        return ast.parse(page.read_text(encoding="utf-8"), page.name)
-    except (SyntaxError, ValueError) as error:
-        raise SpecError(f"rule: {page.name} is no Python: {error}.") from error
-
-
-def _class(tree: ast.Module, base: str = "Optimizer") -> ast.ClassDef | None:
-    """Return the class of a module that has this base, or the first that has none."""
-    for node in tree.body:
-        bases = [ast.unparse(each).rpartition(".")[2] for each in getattr(node, "bases", [])]
-        if isinstance(node, ast.ClassDef) and (base in bases if base else not bases):
-            return node
-    return None
-
-
-def _fields(node: ast.ClassDef) -> list[tuple[str, str, ast.expr | None]]:
-    """Return the annotated names of a class: name, annotation and default."""
-    found = [item for item in node.body if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name)]
-    return [
-        (item.target.id, ast.unparse(item.annotation), item.value)
-        for item in found
-        if isinstance(item.target, ast.Name)
-    ]
+def _class(module: ast.Module, base: str = "Optimizer") -> ast.ClassDef | None:
+    """Return the first class of a module that has this base, or none."""
+    return next(classes(module, base), None)
 
 
 def _parameters(node: ast.ClassDef) -> list[Parameter]:
-    found = []
-    for name, annotation, default in _fields(node):
-        if default is not None and "ClassVar" not in annotation:
-            value = ast.literal_eval(default)
-            known = BY_NAME.get(name)
-            found.append(Parameter(name, known.domain if known else _domain(annotation), value))
-    return found
+    return [each for each in parameters(node, BY_NAME) if each.default is not REQUIRED]
 
 
-def _domain(annotation: str) -> str:
-    """Return what an argument that no record describes may be, by its annotation."""
-    words = annotation.replace(" ", "").split("|")
-    return next((domain for word, domain in (("bool", "flag"), ("int", "integer")) if word in words), "number")
-
-
-def _literals(tree: ast.Module) -> dict[str, Any]:
+def _literals(module: ast.Module) -> dict[str, Any]:
     """Return the plain data that a page states beside its rule."""
     found = {}
-    for node in tree.body:
+    for node in module.body:
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
             name = node.targets[0].id
             if name in ("SLOTS", "FORMULAS"):

@@ -8,12 +8,15 @@ from collections.abc import Mapping
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias, cast
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias, Union, cast
 
 import msgspec
 from msgspec import Meta, Struct
 
+from parity.case.page import REQUIRED, Parameter
 from parity.case.rule import DEFAULT, find, names
+from parity.case.schedule import Schedule as Known
+from parity.case.schedule import schedules
 from parity.case.words import MISTAKES, Dtype, Mode, Source
 
 CASES = Path(__file__).parent.parent / "cases"
@@ -37,6 +40,7 @@ NonNegative: TypeAlias = Annotated[float, Meta(ge=0)]
 Positive: TypeAlias = Annotated[float, Meta(gt=0)]
 Fraction: TypeAlias = Annotated[float, Meta(ge=0, le=1)]
 Count: TypeAlias = Annotated[int, Meta(ge=1, le=100_000_000)]
+Steps: TypeAlias = Annotated[int, Meta(ge=0)]
 Name: TypeAlias = Annotated[str, Meta(pattern=_NAME, max_length=80)]
 TensorName: TypeAlias = Annotated[str, Meta(pattern=_TENSOR_NAME, max_length=80)]
 Line: TypeAlias = Annotated[str, Meta(pattern=_LINE, max_length=300)]
@@ -49,78 +53,6 @@ Values: TypeAlias = Annotated[list[Any], Meta(min_length=1)]
 
 class _Strict(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """A record that refuses unknown keys and never changes."""
-
-
-class ExponentialDecay(_Strict, frozen=True, tag_field="schedule", tag=True):
-    """``initial_learning_rate * decay_rate ** (step / decay_steps)``; source: keras.optimizers.schedules."""
-
-    initial_learning_rate: NonNegative
-    decay_steps: Count
-    decay_rate: NonNegative
-    staircase: bool = False
-
-
-class PiecewiseConstantDecay(_Strict, frozen=True, tag_field="schedule", tag=True):
-    """``values[i]`` up to and including step ``boundaries[i]``; one value more than boundaries."""
-
-    boundaries: Annotated[list[Annotated[int, Meta(ge=0)]], Meta(min_length=1)]
-    values: Annotated[list[NonNegative], Meta(min_length=2)]
-
-
-class PolynomialDecay(_Strict, frozen=True, tag_field="schedule", tag=True):
-    """From the initial to the end learning rate along a power of the step."""
-
-    initial_learning_rate: NonNegative
-    decay_steps: Count
-    end_learning_rate: NonNegative = 0.0001
-    power: NonNegative = 1.0
-    cycle: bool = False
-
-
-class InverseTimeDecay(_Strict, frozen=True, tag_field="schedule", tag=True):
-    """``initial_learning_rate / (1 + decay_rate * step / decay_steps)``."""
-
-    initial_learning_rate: NonNegative
-    decay_steps: Count
-    decay_rate: NonNegative
-    staircase: bool = False
-
-
-class CosineDecay(_Strict, frozen=True, tag_field="schedule", tag=True):
-    """Half a cosine, with an optional linear warm-up before it."""
-
-    initial_learning_rate: NonNegative
-    decay_steps: Count
-    alpha: NonNegative = 0.0
-    warmup_target: NonNegative | None = None
-    warmup_steps: Annotated[int, Meta(ge=0)] = 0
-
-
-class CosineDecayRestarts(_Strict, frozen=True, tag_field="schedule", tag=True):
-    """Cosine periods that start again, each ``t_mul`` as long and ``m_mul`` as high as the one before."""
-
-    initial_learning_rate: NonNegative
-    first_decay_steps: Count
-    t_mul: Positive = 2.0
-    m_mul: NonNegative = 1.0
-    alpha: NonNegative = 0.0
-
-
-class LearningRateSchedule(_Strict, frozen=True, tag_field="schedule", tag=True):
-    """A table: one learning rate for each step, the last one holds on; Keras' base class, subclassed by the adapter."""
-
-    values: Annotated[list[NonNegative], Meta(min_length=1)]
-
-
-Schedule: TypeAlias = (
-    ExponentialDecay
-    | PiecewiseConstantDecay
-    | PolynomialDecay
-    | InverseTimeDecay
-    | CosineDecay
-    | CosineDecayRestarts
-    | LearningRateSchedule
-)
 
 
 class Hyperparameters(_Strict, frozen=True):
@@ -144,7 +76,6 @@ def _unset(record: type[Hyperparameters]) -> tuple[Any, ...]:
 
 
 _DOMAINS: Final[dict[str, Any]] = {
-    "rate": NonNegative | Schedule,
     "fraction": Fraction,
     "non_negative": NonNegative,
     "positive": Positive,
@@ -154,8 +85,46 @@ _DOMAINS: Final[dict[str, Any]] = {
     "patterns": list[str],
     "number": float,
     "integer": int,
+    "steps": Steps,
+    "boundaries": Annotated[list[Steps], Meta(min_length=1)],
+    "rates": Annotated[list[NonNegative], Meta(min_length=1)],
+    "pieces": Annotated[list[NonNegative], Meta(min_length=2)],
 }
 """What the domain of an argument (``reference/arguments.py``) means in a case file."""
+
+
+def _field(argument: Parameter) -> tuple[Any, ...]:
+    """Return an argument as a field of a record: its name, what it may be, and its default unless it must be given."""
+    name, domain, default = argument
+    if default is REQUIRED:
+        return name, _DOMAINS[domain]
+    kind = _DOMAINS[domain] | None if default is None else _DOMAINS[domain]
+    return name, kind, [] if default == () else default
+
+
+def _schedule_record(known: Known) -> type[Any]:
+    """Return the record of a schedule in a case, as its page has it: the key ``schedule`` names it."""
+    fields = [_field(parameter) for parameter in known.parameters]
+    return msgspec.defstruct(
+        known.name,
+        fields,
+        bases=(_Strict,),
+        module=__name__,
+        namespace={"__doc__": known.sentence},
+        frozen=True,
+        tag_field="schedule",
+        tag=True,
+    )
+
+
+SCHEDULES: Final[dict[str, Any]] = {name: _schedule_record(known) for name, known in schedules().items()}
+"""The records of all schedules by name."""
+LearningRateSchedule: Final = SCHEDULES["LearningRateSchedule"]
+if TYPE_CHECKING:
+    Schedule: TypeAlias = Any
+else:
+    Schedule = Union[tuple(SCHEDULES.values())]  # noqa: UP007  # of types that are made here
+_DOMAINS["rate"] = NonNegative | Schedule
 
 
 def hyperparameters(name: str = DEFAULT, folder: str = "") -> type[Hyperparameters]:
@@ -169,10 +138,7 @@ def hyperparameters(name: str = DEFAULT, folder: str = "") -> type[Hyperparamete
 
 @cache
 def _record(name: str, folder: str) -> type[Hyperparameters]:
-    fields: list[tuple[str, Any, Any]] = []
-    for argument, domain, default in find(name, folder).parameters:
-        kind = _DOMAINS[domain]
-        fields.append((argument, kind | None if default is None else kind, [] if default == () else default))
+    fields = [_field(parameter) for parameter in find(name, folder).parameters]
     record: Any = msgspec.defstruct("Hyperparameters", fields, bases=(Hyperparameters,), module=__name__, frozen=True)
     return cast(type[Hyperparameters], record)
 

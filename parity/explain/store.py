@@ -21,7 +21,7 @@ _START = ("explain/program.py", "problem/data.py", "reference/network.py")
 _RULE = ("explain/rule.py", "subjects/binding/arguments.py")
 _SOURCES = {
     "numpy": (*_START, *_RULE, "bounds/compiled", "reference"),
-    "keras": (*_START, *_RULE, "explain/keras_program.py", "subjects/keras.py"),
+    "keras": (*_START, *_RULE, "explain/keras_program.py", "subjects/keras.py", "subjects/schedules.py"),
     "posted": (*_START, "reference/posted.py"),
 }
 """What computes a run: another arithmetic is another run."""

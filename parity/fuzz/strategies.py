@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 
 from parity.bounds.numerics import Array, dtype_of, format_of
 from parity.case.rule import DEFAULT, find
+from parity.case.schedule import Schedule, schedules
 from parity.case.words import DTYPES
 from parity.fuzz.files import archive, toml
 from parity.fuzz.numbers import Element, elements, exact_elements, filled
 from parity.fuzz.words import GRADIENTS_FILE, WEIGHTS_FILE, Example
-from parity.reference.arguments import BY_NAME
+from parity.reference.arguments import BY_NAME, OF_SCHEDULES
 
 Shape = tuple[int, ...]
 
@@ -29,55 +30,41 @@ _RATES = st.one_of(
 _POSITIVE = st.one_of(st.sampled_from([1.0, 0.5, 3.0, 1e-3, 1e-30, 1e30]), st.floats(1e-6, 1e6, allow_subnormal=False))
 # A clip that float16 rounds to zero makes 0 / 0 of every row of a dense gradient, and of those that a sparse one has.
 _MODERATE = st.sampled_from([1.0, 0.5, 3.0, 1e-3])
-_STEPS = st.integers(1, 4)
+_DRAWN: Final[dict[str, st.SearchStrategy[Any]]] = {
+    "decay_rate": _FRACTIONS,
+    "end_learning_rate": _FRACTIONS,
+    "alpha": _FRACTIONS,
+    "m_mul": _FRACTIONS,
+    "initial_learning_rate": _RATES,
+}
+"""Arguments of schedules that are drawn from less than they may be: a run has a few steps."""
+_OF_SCHEDULES: Final[dict[str, st.SearchStrategy[Any]]] = {
+    "count": st.integers(1, 4),
+    "flag": st.booleans(),
+    "rates": st.lists(_RATES, min_size=1, max_size=3),
+    "pieces": st.lists(_RATES, min_size=2, max_size=3),
+}
+_LEFT: Final = ("warmup_target", "warmup_steps", "boundaries")
+"""Arguments of schedules that another one decides, or that only go together."""
 
 
-def _schedule(name: str, **fields: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
-    return st.fixed_dictionaries({"schedule": st.just(name), **fields})
+def _schedule(known: Schedule) -> st.SearchStrategy[dict[str, Any]]:
+    """Return a strategy for a schedule of a case: every argument that its page has."""
+    fields = {
+        name: _DRAWN.get(name) or (st.sampled_from(usual) if usual else _OF_SCHEDULES[domain])
+        for name, domain, _ in known.parameters
+        if name not in _LEFT
+        for usual in (OF_SCHEDULES[name].usual,)
+    }
+    drawn = st.fixed_dictionaries({"schedule": st.just(known.name), **fields})
+    if "boundaries" not in {parameter.name for parameter in known.parameters}:
+        return drawn
+    return drawn.map(
+        lambda given: {"schedule": known.name, "boundaries": list(range(len(given["values"]) - 1)), **given}
+    )
 
 
-_SCHEDULES: Final = st.one_of(
-    _schedule("LearningRateSchedule", values=st.lists(_RATES, min_size=1, max_size=3)),
-    _schedule(
-        "ExponentialDecay",
-        initial_learning_rate=_RATES,
-        decay_steps=_STEPS,
-        decay_rate=_FRACTIONS,
-        staircase=st.booleans(),
-    ),
-    _schedule(
-        "InverseTimeDecay",
-        initial_learning_rate=_RATES,
-        decay_steps=_STEPS,
-        decay_rate=_FRACTIONS,
-        staircase=st.booleans(),
-    ),
-    _schedule(
-        "PolynomialDecay",
-        initial_learning_rate=_RATES,
-        decay_steps=_STEPS,
-        end_learning_rate=_FRACTIONS,
-        power=st.sampled_from([1.0, 2.0, 0.5, 0.0]),
-        cycle=st.booleans(),
-    ),
-    st.builds(
-        lambda values: {
-            "schedule": "PiecewiseConstantDecay",
-            "boundaries": list(range(len(values) - 1)),
-            "values": values,
-        },
-        st.lists(_RATES, min_size=2, max_size=3),
-    ),
-    _schedule("CosineDecay", initial_learning_rate=_RATES, decay_steps=_STEPS, alpha=_FRACTIONS),
-    _schedule(
-        "CosineDecayRestarts",
-        initial_learning_rate=_RATES,
-        first_decay_steps=_STEPS,
-        t_mul=st.sampled_from([2.0, 1.0, 1.5]),
-        m_mul=_FRACTIONS,
-        alpha=_FRACTIONS,
-    ),
-)
+_SCHEDULES: Final = st.one_of(*map(_schedule, schedules().values()))
 
 _DOMAINS: Final[dict[str, st.SearchStrategy[Any]]] = {
     "rate": st.one_of(_RATES, _SCHEDULES),

@@ -11,12 +11,12 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from msgspec import structs
 
-from parity.case.spec import Cell, Hyperparameters, PiecewiseConstantDecay
-from parity.case.spec import LearningRateSchedule as Table
+from parity.case.spec import Cell, Hyperparameters
 from parity.errors import UnsupportedError
 from parity.problem.problems import MlpProblem, Problem, QuadraticProblem, Slices
 from parity.subjects.adapter import Own, Taken, Tensors
 from parity.subjects.binding.arguments import bind
+from parity.subjects.schedules import learning_rate
 
 Mode = Literal["eager", "graph", "xla"]
 
@@ -232,12 +232,14 @@ def optimizer_of(cell: Cell, own: Own | None) -> Any:
     """
     if own is None:
         return build_optimizer(cell.rule, cell.hyperparameters)
+    import keras
+
     given = structs.replace(cell.hyperparameters, exclude_from_weight_decay=[])
     values = bind(own.kind, given).values
     values.pop("exclude_from_weight_decay", None)
     for name, value in values.items():
         if callable(value):
-            values[name] = _learning_rate(given.learning_rate)
+            values[name] = learning_rate(keras.optimizers.schedules, given.learning_rate)
     optimizer = own.kind(**values)
     if cell.hyperparameters.exclude_from_weight_decay:
         optimizer.exclude_from_weight_decay(var_names=list(cell.hyperparameters.exclude_from_weight_decay))
@@ -256,39 +258,11 @@ def build_optimizer(rule: str, given: Hyperparameters) -> Any:
     row = row_of(rule)
     arguments = {name: getattr(given, name) for name in given.__struct_fields__}
     excluded = arguments.pop("exclude_from_weight_decay")
-    arguments["learning_rate"] = _learning_rate(given.learning_rate)
+    arguments["learning_rate"] = learning_rate(keras.optimizers.schedules, given.learning_rate)
     optimizer = getattr(keras.optimizers, row.kind)(**arguments)
     if excluded:
         optimizer.exclude_from_weight_decay(var_names=list(excluded))
     return optimizer
-
-
-def _learning_rate(given: Any) -> Any:
-    import keras
-
-    if isinstance(given, float | int):
-        return float(given)
-    fields = {name: getattr(given, name) for name in given.__struct_fields__}
-    if isinstance(given, Table):
-        return _table(fields["values"])
-    if isinstance(given, PiecewiseConstantDecay):
-        fields = {name: list(value) for name, value in fields.items()}
-    return getattr(keras.optimizers.schedules, type(given).__name__)(**fields)
-
-
-def _table(values: list[float]) -> Any:
-    """Return a subclass of Keras' abstract schedule that looks its value up, the last one holding on."""
-    import keras
-    import tensorflow as tf
-
-    class Lookup(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]  # Keras is untyped
-        def __call__(self, step: Any) -> Any:
-            return tf.gather(tf.constant(values, tf.float32), tf.minimum(tf.cast(step, tf.int32), len(values) - 1))
-
-        def get_config(self) -> dict[str, Any]:
-            return {"values": list(values)}
-
-    return Lookup()
 
 
 class Shown:

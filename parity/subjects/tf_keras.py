@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 
 from parity.bounds.numerics import Array
-from parity.case.spec import LearningRateSchedule as Table
 from parity.problem.problems import Problem
 from parity.subjects.adapter import Tensors
 from parity.subjects.library import PLAIN, LibrarySubject
+from parity.subjects.schedules import learning_rate
 
 _SLOTS = {
     "_velocities": "second_moment",
@@ -58,7 +58,7 @@ class TfKerasSubject(LibrarySubject):
     def _created(self, tf_keras: Any) -> Any:
         arguments = {name: getattr(self._given, name) for name in self.supported}
         excluded = arguments.pop("exclude_from_weight_decay")
-        arguments["learning_rate"] = _learning_rate(tf_keras, arguments["learning_rate"])
+        arguments["learning_rate"] = learning_rate(tf_keras.optimizers.schedules, arguments["learning_rate"])
         optimizer = tf_keras.optimizers.RMSprop(**arguments)
         optimizer.build(list(self._variables.values()))
         if excluded:
@@ -87,7 +87,7 @@ class TfKerasLegacySubject(TfKerasSubject):
 
     def _created(self, tf_keras: Any) -> Any:
         arguments = {name: getattr(self._given, name) for name in PLAIN}
-        arguments["learning_rate"] = _learning_rate(tf_keras, arguments["learning_rate"])
+        arguments["learning_rate"] = learning_rate(tf_keras.optimizers.schedules, arguments["learning_rate"])
         clips = {name: getattr(self._given, name) for name in sorted(_CLIPS) if getattr(self._given, name) is not None}
         optimizer = tf_keras.optimizers.legacy.RMSprop(**arguments, **clips)
         optimizer._create_slots(list(self._variables.values()))
@@ -103,27 +103,3 @@ class TfKerasLegacySubject(TfKerasSubject):
                 pairs = self._variables.items()
                 found[slot] = {n: np.array(self._optimizer.get_slot(v, name).numpy()) for n, v in pairs}
         return found
-
-
-def _learning_rate(tf_keras: Any, given: Any) -> Any:
-    if isinstance(given, float | int):
-        return float(given)
-    fields = {name: getattr(given, name) for name in given.__struct_fields__}
-    if isinstance(given, Table):
-        return _table(tf_keras, fields["values"])
-    fields = {name: list(value) if isinstance(value, tuple) else value for name, value in fields.items()}
-    return getattr(tf_keras.optimizers.schedules, type(given).__name__)(**fields)
-
-
-def _table(tf_keras: Any, values: list[float]) -> Any:
-    """Return a subclass of the abstract schedule that looks its value up, the last one holding on."""
-    import tensorflow as tf
-
-    class Lookup(tf_keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]  # tf_keras is untyped
-        def __call__(self, step: Any) -> Any:
-            return tf.gather(tf.constant(values, tf.float32), tf.minimum(tf.cast(step, tf.int32), len(values) - 1))
-
-        def get_config(self) -> dict[str, Any]:
-            return {"values": list(values)}
-
-    return Lookup()

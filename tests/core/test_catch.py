@@ -6,7 +6,7 @@ import pytest
 from driving import cell, judged, optimizer
 
 from parity.bounds.compiled import forms
-from parity.case.spec import ExponentialDecay, Mlp, Replayed, Weights
+from parity.case.spec import SCHEDULES, Mlp, Replayed, Weights
 from parity.circumstances import wire
 from parity.judge import bounding
 from parity.judge.catch import PLACES, STEPS, count, sample, total
@@ -19,6 +19,7 @@ from parity.trajectory.layout import layout_of
 from parity.verdicts.results import Catch
 from parity.verdicts.verdict import Verdict
 
+DECAY = SCHEDULES["ExponentialDecay"]
 SIZES = {"large": np.zeros((300, 700)), "empty": np.zeros((0, 3)), "scalar": np.zeros(()), "bias": np.zeros(7)}
 
 
@@ -160,7 +161,11 @@ KINDS = {
         {"parameter", "second_moment", "accumulated_gradient"},
     ),
     "average": (cell(use_ema=True), "reference", {"parameter", "second_moment", "average"}),
-    "schedule": (cell(learning_rate=ExponentialDecay(0.5, 10, 0.5)), "reference", {"parameter", "second_moment"}),
+    "schedule": (
+        cell(learning_rate=SCHEDULES["ExponentialDecay"](0.5, 10, 0.5)),
+        "reference",
+        {"parameter", "second_moment"},
+    ),
     "hidden": (cell(momentum=0.9), optimizer("right_styles", "HidesEverything"), {"parameter"}),
     "centred": (
         cell(centered=True, momentum=0.9),

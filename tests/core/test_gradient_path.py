@@ -6,9 +6,10 @@ import pytest
 from driving import cell, optimizer
 from gradient_path import ROOT, path, small
 
-from parity.case.spec import PiecewiseConstantDecay
+from parity.case.spec import SCHEDULES
 from parity.trajectory.layout import Layout
 
+CHANGING = SCHEDULES["PiecewiseConstantDecay"]([3], [0.01, 0.001])
 MOST = 12
 
 
@@ -28,7 +29,7 @@ def test_the_path_of_a_gradient_is_the_one_that_is_described_and_it_is_short():
     ("subject", "given"),
     [
         (optimizer("right_reordered"), {"momentum": 0.9, "centered": True}),
-        (optimizer("right_styles", "RateLast"), {"learning_rate": PiecewiseConstantDecay([3], [0.01, 0.001])}),
+        (optimizer("right_styles", "RateLast"), {"learning_rate": CHANGING}),
     ],
 )
 def test_other_arguments_and_larger_cases_take_the_same_path(subject, given):

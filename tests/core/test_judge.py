@@ -2,9 +2,9 @@ import msgspec
 import pytest
 from driving import cell, committed, judged, optimizer
 
-from parity.case.spec import PiecewiseConstantDecay
+from parity.case.spec import SCHEDULES
 
-CHANGING = PiecewiseConstantDecay([3], [0.0078125, 0.001953125])
+CHANGING = SCHEDULES["PiecewiseConstantDecay"]([3], [0.0078125, 0.001953125])
 MOMENTUM = {"momentum": 0.9, "learning_rate": CHANGING}
 DECAY = {"weight_decay": 0.5}
 

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from driving import cell
 
-from parity.case.spec import PiecewiseConstantDecay
+from parity.case.spec import SCHEDULES
 from parity.runner.loop import run_pair
 from parity.subjects.numpy_class import NumpySubject
 
-CHANGING = PiecewiseConstantDecay([3], [0.0078125, 0.001953125])
+CHANGING = SCHEDULES["PiecewiseConstantDecay"]([3], [0.0078125, 0.001953125])
 HELD: dict[str, Callable[[float], Any]] = {"float": float, "float32": np.float32, "float64": np.float64}
 
 
