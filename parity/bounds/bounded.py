@@ -101,6 +101,20 @@ class Bounded(NDArrayOperatorsMixin):
         """The shape of the values."""
         return self.value.shape
 
+    @property
+    def ndim(self) -> int:
+        """How many dimensions the values have."""
+        return self.value.ndim
+
+    @property
+    def size(self) -> int:
+        """How many values there are."""
+        return self.value.size
+
+    def __getitem__(self, index: Any) -> "Bounded":
+        """Return some of the values, or all of them in more dimensions, each with its bound."""
+        return self._each(lambda array: array[index])
+
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         """Apply one operation to values and bounds; unknown operations are refused, never approximated."""
         rule = _RULES.get(ufunc)
@@ -113,13 +127,24 @@ class Bounded(NDArrayOperatorsMixin):
         return result
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        """Support what the page needs beside ufuncs: the sum of a whole array, and zeros."""
+        """Support what pages need beside ufuncs: zeros, sums and means, and the same values in another shape."""
         if function is np.zeros_like:
             return Bounded(np.zeros_like(self.value), np.zeros_like(self.error), self.format)
-        if function is np.sum and not kwargs and len(args) == 1:
+        reduction = _REDUCTIONS.get(function)
+        if reduction is not None and len(args) <= 2 and kwargs.keys() <= {"axis", "keepdims"}:
             with np.errstate(all="ignore"):
-                return _sum(self)
+                return reduction(*args, **kwargs)
+        if function in _ARRANGEMENTS and args and args[0] is self:
+            return self._each(lambda array: function(array, *args[1:], **kwargs))
         return NotImplemented
+
+    def _each(self, arrange: Callable[[Array], Array]) -> "Bounded":
+        """Return what moves values to other places, done to values, bounds and floors alike."""
+        shape = self.value.shape
+        floor = None if self.floor is None else arrange(np.broadcast_to(np.asarray(self.floor), shape))
+        moved = Bounded(arrange(self.value), arrange(np.broadcast_to(self.error, shape)), self.format, floor)
+        moved.constant = self.constant
+        return moved
 
 
 def exact(array: Array, error: Array | float = 0.0, floor: float | None = None) -> Bounded:
@@ -290,14 +315,31 @@ def _stepped(function: Callable[[Array], Array], x: Bounded) -> Bounded:
     return Bounded(function(x.value), np.where(same, 0.0, np.inf), x.format)
 
 
-def _sum(x: Bounded) -> Bounded:
+def _sum(x: Bounded, axis: Any = None, keepdims: bool = False) -> Bounded:
     """Sum in any order: each of the n - 1 additions rounds a partial sum of at most the sum of magnitudes."""
-    roundings = max(x.value.size - 1, 1) * x.format.unit
+
+    def total(array: Array) -> Array:
+        return np.asarray(np.sum(np.broadcast_to(array, x.value.shape), axis=axis, keepdims=keepdims))
+
+    value = total(x.value)
+    count = x.value.size // max(value.size, 1)
+    roundings = max(count - 1, 1) * x.format.unit
     if roundings >= 1:
-        return Bounded(np.sum(x.value), np.asarray(np.inf, dtype=x.format.wide), x.format)
-    magnitude = np.sum(np.abs(x.value) + x.error)
-    error = np.sum(x.error) + roundings / (1 - roundings) * magnitude + x.value.size * x.format.underflow
-    return Bounded(np.sum(x.value), np.asarray(error), x.format)
+        return Bounded(value, np.full_like(value, np.inf), x.format)
+    magnitude = total(np.abs(x.value) + x.error)
+    error = total(x.error) + roundings / (1 - roundings) * magnitude + count * x.format.underflow
+    return Bounded(value, error, x.format)
+
+
+def _mean(x: Bounded, axis: Any = None, keepdims: bool = False) -> Bounded:
+    """Sum, and divide by how many there are, or multiply by the reciprocal of that."""
+    summed = _sum(x, axis, keepdims)
+    return _divide(summed, x.dtype.type(x.value.size // max(summed.value.size, 1)))
+
+
+_REDUCTIONS: dict[Any, Callable[..., Bounded]] = {np.sum: _sum, np.mean: _mean}
+_ARRANGEMENTS = frozenset({np.expand_dims, np.squeeze, np.reshape, np.transpose, np.broadcast_to})
+"""What moves values to other places and computes nothing."""
 
 
 _RULES: dict[np.ufunc, Callable[..., Bounded]] = {

@@ -88,7 +88,7 @@ def _page(member: Member, seen: Observation) -> Page:
     """Return the member on the flat rows of a probe."""
     rule, layout = rule_for(member, seen.probe, Family), seen.probe.layout
     layout = replace(layout, by_name=layout.by_name or rule.mixes_elements)
-    return Page(rule, find(DEFAULT), layout, rule.step)
+    return Page(rule, find(DEFAULT), layout, rule.step, tuple(rule.slots(rule.init({}))))
 
 
 def _start(page: Page, seen: Observation) -> dict[str, Array]:

@@ -67,7 +67,7 @@ def _columns(rows: list[SlotRows], layout: Layout) -> dict[str, Array]:
     return {
         f"{slot}/{name}": np.ascontiguousarray(column)
         for slot in (rows[0] if rows else ())
-        for name, column in layout.split(np.stack([row[slot] for row in rows])).items()
+        for name, column in layout.of(slot).split(np.stack([row[slot] for row in rows])).items()
     }
 
 

@@ -96,9 +96,10 @@ def _bounds(problem: Problem, start: Columns, step: int) -> Columns:
     held = reference(problem)
     slots = ("parameter", *held.page.slots)
     if any(slot not in start for slot in slots):
-        unknown = {name: np.full(w.shape, np.inf) for name, w in problem.params.items()}
-        return dict.fromkeys(start, unknown)
+        return {slot: {n: np.full(a.shape, np.inf) for n, a in tensors.items()} for slot, tensors in start.items()}
     before = {slot: start[slot] for slot in slots} | {"gradient": problem.gradients(step)}
-    rows = {slot: held.layout.join(tensors) for slot, tensors in before.items()}
+    rows = {slot: held.layout.of(slot).join(tensors) for slot, tensors in before.items()}
     errors = {slot: 2 * error for slot, (_, error) in held.bounded.enclose(rows, {}, step).items()}
-    return {slot: held.layout.split(np.where(np.isnan(error), np.inf, error)) for slot, error in errors.items()}
+    return {
+        slot: held.layout.of(slot).split(np.where(np.isnan(error), np.inf, error)) for slot, error in errors.items()
+    }

@@ -29,8 +29,12 @@ class Steps:
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """Elements of one slot that differ: their places among the elements that are bounded, and both narrow values."""
+    """Elements of one slot that differ: where they are in its rows taken as one, and among those that are bounded.
 
+    Both values are narrow.
+    """
+
+    at: Indices
     place: Indices
     obtained: Array
     expected: Array
@@ -40,13 +44,13 @@ class Pairs:
 class Selection:
     """The elements of some steps that are to be bounded.
 
-    ``at`` are their positions in the rows ``[steps, size]`` taken as one, ``row`` the block's row of the first step.
+    ``count`` says how many, where a slot has no shapes of its own; ``row`` is the block's row of the first step.
     ``start`` holds what these elements start from, ``pairs`` the differing ones by slot, ``draw`` those that are in the
     sample. ``gradient`` encloses the gradients, where the reference computes its own.
     """
 
     row: int
-    at: Indices
+    count: int
     start: Start
     pairs: Mapping[str, Pairs]
     draw: Draw
@@ -61,8 +65,8 @@ class Batch:
     enclosures: Enclosures
 
     def _offsets(self) -> list[tuple[Selection, int]]:
-        ends = np.cumsum([len(each.at) for each in self.selections])
-        return [(each, int(end) - len(each.at)) for each, end in zip(self.selections, ends, strict=True)]
+        ends = np.cumsum([each.count for each in self.selections])
+        return [(each, int(end) - each.count) for each, end in zip(self.selections, ends, strict=True)]
 
     @property
     def slots(self) -> set[str]:
@@ -79,7 +83,7 @@ class Batch:
         rows, columns = [], []
         for each in (each for each in self.selections if slot in each.pairs):
             pairs = each.pairs[slot]
-            row, position = np.divmod(each.at[pairs.place], max(size, 1))
+            row, position = np.divmod(pairs.at, max(size, 1))
             rows.append(row + each.row)
             columns.append((position, pairs.obtained, pairs.expected))
         position, obtained, expected = (np.concatenate(parts) for parts in zip(*columns, strict=True))
@@ -102,7 +106,7 @@ class Batch:
         """Count, for each slot, what the bounds on sampled elements would catch."""
         counts: dict[str, Catch] = {}
         for each, offset in self._offsets():
-            if len(each.draw.place):
+            if any(map(len, each.draw.place.values())):
                 counts = total(counts, catch(each.draw, self.enclosures, offset))
         return counts
 
@@ -124,13 +128,13 @@ class Backlog:
     @property
     def size(self) -> int:
         """How many elements wait."""
-        return sum(len(each.at) for each in self._selections)
+        return sum(each.count for each in self._selections)
 
     def add(
         self,
         steps: Steps,
         unequal: Mapping[str, Indices],
-        places: Indices,
+        places: Mapping[str, Indices],
         whole: bool,
         gradients: GradientBounds | None,
     ) -> None:
@@ -139,25 +143,33 @@ class Backlog:
         Args:
             steps: what was obtained and expected.
             unequal: positions of differing elements in the rows taken as one, by slot; only slots that differ.
-            places: positions of the sample.
+            places: positions of the sample in them, by slot, of all slots that are compared.
             whole: whether everything is to be bounded, whatever differs.
             gradients: bounds on those of the one step, where the reference computes its own.
         """
         layout, start = self._reference.layout, steps.start
-        size = start.rows["parameter"].size
-        positions = [*unequal.values(), *([places] if len(places) else [])]
-        at = np.arange(size) if whole or layout.by_name else _union(positions, size)
+        size, everything = start.rows["parameter"].size, whole or layout.by_name
+        sampled = places["parameter"]
+        positions = [*unequal.values(), *([sampled] if len(sampled) else [])]
+        at = np.arange(size) if everything else _union(positions, size)
         place = np.empty(size, dtype=np.int64)
         place[at] = np.arange(len(at))
+
+        def among(positions: Indices) -> Indices:
+            return positions if everything else place[positions]
+
         pairs = {
-            slot: Pairs(place[where], *(rows[slot].reshape(-1)[where] for rows in (steps.obtained, steps.expected)))
+            slot: Pairs(
+                where, among(where), *(rows[slot].reshape(-1)[where] for rows in (steps.obtained, steps.expected))
+            )
             for slot, where in unequal.items()
         }
         before = {slot: start.rows[slot] for slot in steps.obtained if slot != "gradient"}
-        sample = draw(places, place[places], before, {slot: steps.expected[slot] for slot in before})
+        sample = draw(places, {slot: among(places[slot]) for slot in before}, before, steps.expected)
         own = None if gradients is None else gradient_enclosure(gradients, layout, at)
-        elements = Start({slot: rows.reshape(-1)[at] for slot, rows in start.rows.items()}, start.iterations)
-        self._selections.append(Selection(steps.row, at, elements, pairs, sample, own))
+        flat = {slot: rows.reshape(-1) for slot, rows in start.rows.items()}
+        elements = Start(flat if everything else {slot: row[at] for slot, row in flat.items()}, start.iterations)
+        self._selections.append(Selection(steps.row, len(at), elements, pairs, sample, own))
 
     def take(self, errors: SlotRows) -> Batch | None:
         """Bound all that waits and return it, None if nothing does.

@@ -7,8 +7,8 @@ of the kind: what its bound allows has grown over all the steps before, so that 
 """
 
 from bisect import bisect_left
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from math import sqrt
 
 import numpy as np
@@ -38,11 +38,16 @@ _GOLDEN = (sqrt(5) - 1) / 2
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """The places of a sample: zero-based ``steps`` in order, and in each of them ``quotas`` elements of each tensor."""
+    """The places of a sample: zero-based ``steps`` in order, and in each of them a ``share`` of every tensor."""
 
     layout: Layout
     steps: tuple[int, ...]
-    quotas: Indices
+    share: float
+
+    def places(self, slots: Iterable[str], start: int, count: int) -> dict[str, Indices]:
+        """Return the places in some steps by slot, as ``within`` does; slots that lie alike have the same ones."""
+        alike, own = self.within(start, count), self.layout.own
+        return {s: replace(self, layout=own[s]).within(start, count) if s in own else alike for s in slots}
 
     def within(self, start: int, count: int) -> Indices:
         """Return the places in ``count`` steps from ``start`` on, in order, in rows ``[count, size]`` taken as one."""
@@ -52,10 +57,10 @@ class Sample:
 
     def _elements(self, number: int) -> Indices:
         """Return positions in a flat row: one of each of a tensor's equal stretches, each step elsewhere in them."""
-        phase = number * _GOLDEN % 1
+        phase, quotas = number * _GOLDEN % 1, np.ceil(self.layout.sizes * self.share).astype(np.int64)
         parts = [
             start + ((np.arange(quota) + phase) * (size / max(quota, 1))).astype(np.int64)
-            for start, size, quota in zip(self.layout.starts, self.layout.sizes, self.quotas, strict=True)
+            for start, size, quota in zip(self.layout.starts, self.layout.sizes, quotas, strict=True)
         ]
         return np.concatenate([_NOWHERE, *parts])
 
@@ -69,32 +74,33 @@ def sample(layout: Layout, steps: int, whole: bool) -> Sample:
     most = max(2, WHOLE // size, steps // PER_WHOLE) if whole else STEPS
     at = np.unique(np.linspace(0, steps - 1, min(STEPS, steps, most)).round().astype(np.int64))
     share = min(1.0, PLACES / max(len(at), 1) / size)
-    return Sample(layout, tuple(at.tolist()), np.ceil(layout.sizes * share).astype(np.int64))
+    return Sample(layout, tuple(at.tolist()), share)
 
 
 @dataclass(frozen=True, slots=True)
 class Draw:
-    """Sampled values of one or more steps: ``place`` among the elements that are bounded, and two columns a slot.
+    """Sampled values of one or more steps, three columns a slot.
 
-    ``before`` is what each value was when its step started, ``expected`` what the reference made of it, both narrow.
+    ``place`` is where each value stands among the elements that are bounded, ``before`` what it was when its step
+    started, ``expected`` what the reference made of it, both narrow.
     """
 
-    place: Indices
+    place: dict[str, Indices]
     before: dict[str, Array]
     expected: dict[str, Array]
 
 
-def draw(positions: Indices, place: Indices, before: SlotRows, after: SlotRows) -> Draw:
-    """Return the sampled values of the slots in ``before``: ``positions`` are in rows, ``place`` in bounds."""
-    columns = ({slot: rows[slot].reshape(-1)[positions] for slot in before} for rows in (before, after))
-    return Draw(place, *columns)
+def draw(positions: Mapping[str, Indices], place: Mapping[str, Indices], before: SlotRows, after: SlotRows) -> Draw:
+    """Return the sampled values of the slots in ``before``: ``positions`` are in rows, ``place`` in bounds, by slot."""
+    columns = ({slot: rows[slot].reshape(-1)[positions[slot]] for slot in before} for rows in (before, after))
+    return Draw(dict(place), *columns)
 
 
 def catch(draw: Draw, enclosures: Enclosures, offset: int) -> dict[str, Catch]:
     """Count, for each slot, what the bounds would catch; the enclosures of ``draw`` begin at ``offset``."""
     counts = {}
     for slot, before in draw.before.items():
-        value, error = (part[offset + draw.place] for part in enclosures[slot])
+        value, error = (part[offset + draw.place[slot]] for part in enclosures[slot])
         with np.errstate(invalid="ignore", over="ignore"):
             step = value - before.astype(value.dtype)
             counts[slot] = count(step, bound_around(draw.expected[slot], value, error))

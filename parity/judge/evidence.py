@@ -99,13 +99,13 @@ class Account:
         self._table.thin()
         self._start = start
         self._parts = {slot: self._table.open(start, count, slot) for slot in slots}
-        self._compared += count * self._layout.size * sum(slot != "gradient" for slot in slots)
+        self._compared += count * sum(self._layout.of(slot).size for slot in slots if slot != "gradient")
 
     def begin(self, expected: SlotRows, obtained: SlotRows, unequal: Callable[[Array, Array], Indices | None]) -> None:
         """Judge the state before the first step, rows ``[size]``: who starts elsewhere diverges at step 0."""
         for slot in (slot for slot in expected if slot in obtained):
             self._parts = {slot: self._table.open(-1, 1, slot)}
-            self._compared += self._layout.size
+            self._compared += self._layout.of(slot).size
             at = unequal(obtained[slot], expected[slot])
             if at is not None:
                 none = np.zeros(len(at), dtype=self._wide)
@@ -146,7 +146,7 @@ class Account:
         self._worst = self._place(gaps, 0, "NaN", shown(in_steps))
 
     def _place(self, gaps: Gaps, at: int, ratio: float | str, in_steps: float | str | None) -> Worst:
-        name, index = self._layout.index(int(gaps.position[at]))
+        name, index = self._layout.of(gaps.slot).index(int(gaps.position[at]))
         obtained, expected = (self._narrow(values[at]) for values in (gaps.obtained, gaps.expected))
         distances = shown(gaps.bound[at]), shown(gaps.signed[at]), ratio, shown(gaps.ulp[at]), in_steps
         return Worst(self._start + int(gaps.row[at]), gaps.slot, name, index, obtained, expected, *distances)
@@ -167,7 +167,7 @@ class Account:
 
     def _first_tensor(self, gaps: Gaps, outside: Array) -> Gaps:
         """Return the elements of the first tensor that has one outside its bound."""
-        tensor = self._layout.tensor_of(gaps.position)
+        tensor = self._layout.of(gaps.slot).tensor_of(gaps.position)
         return gaps.among(tensor == tensor[np.argmax(outside)])
 
     def diverge(self, gaps: Gaps, stage: str, note: str) -> None:
@@ -177,7 +177,7 @@ class Account:
         """
         ratio, broken = gaps.ratio, gaps.broken(self._declared)
         at = int(np.argmax(np.where(broken, np.inf, np.where(np.isnan(ratio), -1.0, ratio))))
-        name, index = self._layout.index(int(gaps.position[at]))
+        name, index = self._layout.of(gaps.slot).index(int(gaps.position[at]))
         obtained, expected = (self._narrow(values[at]) for values in (gaps.obtained, gaps.expected))
         exact = None if gaps.exact is None else shown(gaps.exact[at])
         bound = shown(gaps.bound[at])
@@ -214,7 +214,7 @@ class Account:
             return
         slot = min((slot for slot, place in places.items() if place[0] == row), key=self._order.index)
         position = places[slot][1]
-        name, index = self._layout.index(position)
+        name, index = self._layout.of(slot).index(position)
         value = shown(states[slot][row, position])
         said = f"{note}both sides are {value}; a case that means it says non_finite = true"
         stage = stage_of(row, slot, name, index)
@@ -232,7 +232,7 @@ class Account:
                     continue
                 values = obtained[slot][place[1]], expected[slot][place[1]]
                 if np.isfinite(values[0]) != np.isfinite(values[1]):
-                    name, index = self._layout.index(place[1])
+                    name, index = self._layout.of(slot).index(place[1])
                     one, two = (shown(value) for value in values)
                     self._non_finite = Divergence(self._start + row, slot, name, index, one, two, "Infinity", slot)
                     return

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from parity.bounds.numerics import Array, Indices
 from parity.bounds.rule import Enclosures, SlotRows, bound_around
@@ -19,6 +20,8 @@ from parity.problem.problems import Problem
 from parity.trajectory.blocks import Block
 from parity.verdicts.results import Divergence
 from parity.verdicts.verdict import Verdict
+
+_NOWHERE = np.zeros(0, dtype=np.int64)
 
 
 class Free:
@@ -123,7 +126,7 @@ class Reach:
     def __init__(self, reference: Reference) -> None:
         self._reference = reference
         self.errors: dict[str, Array] = {}
-        """By slot a wide row ``[size]``; empty as long as every bit agrees."""
+        """By slot a wide row ``[size]`` of its own; empty as long as every bit agrees."""
 
     def advance(self, start: Start, after: SlotRows, unequal: Mapping[str, Indices], hides: bool) -> None:
         """Carry the bound on |obtained - expected| through one step of the page, for elements where it is not zero.
@@ -134,34 +137,42 @@ class Reach:
             return
         layout = self._reference.layout
         if not self.errors:
-            self.errors = {slot: np.zeros(layout.size, dtype=self._reference.format.wide) for slot in after}
-        moving = [errors != 0 for errors in self.errors.values()]
-        differing = np.zeros(layout.size, dtype=bool)
-        for at in unequal.values():
-            differing[at] = True
-        everything = hides or layout.by_name
-        active = np.arange(layout.size) if everything else np.flatnonzero(np.any([differing, *moving], axis=0))
-        if not len(active):
+            self.errors = {slot: np.zeros(own.size, dtype=self._reference.format.wide) for slot, own in after.items()}
+        alike = [[slot for slot in after if slot not in layout.own], *([slot] for slot in layout.own)]
+        apart = [self._apart(slots, unequal) for slots in alike]
+        active: Any = slice(None)
+        if not hides and not layout.by_name:
+            active = np.flatnonzero(np.any([*apart, *(errors != 0 for errors in self.errors.values())], axis=0))
+        if not any(own[active].size for own in after.values()):
             return
         enclosures = self._enclosures(start, active)
         for slot, own in after.items():
             self.errors[slot][active] = bound_around(own[active], *enclosures[slot])
-        if not hides:
-            equal = active[~differing[active]]
-            for errors in self.errors.values():
-                errors[equal] = 0
+        for slots, differing in zip(alike, apart, strict=True) if not hides else ():
+            equal = np.flatnonzero(~differing) if isinstance(active, slice) else active[~differing[active]]
+            for slot in slots:
+                self.errors[slot][equal] = 0
 
-    def _enclosures(self, start: Start, active: Indices) -> Enclosures:
-        """Make the step on the chosen elements, each with the bound it has reached."""
+    def _apart(self, slots: Sequence[str], unequal: Mapping[str, Indices]) -> NDArray[np.bool_]:
+        """Return where any of some slots that lie alike differs."""
+        differing = np.zeros(self.errors[slots[0]].size, dtype=np.bool_)
+        for slot in slots:
+            differing[unequal.get(slot, _NOWHERE)] = True
+        return differing
+
+    def _enclosures(self, start: Start, active: Any) -> Enclosures:
+        """Make the step on the chosen elements, each with the bound it has reached; a slice is of any slot."""
+        everything = isinstance(active, slice)
 
         def enclose(piece: slice) -> Enclosures:
-            at = active[piece]
+            at = piece if everything else active[piece]
             rows = {slot: row[at] for slot, row in start.rows.items()}
             reached = {slot: errors[at] for slot, errors in self.errors.items()}
             enclosures = self._reference.bounded.enclose(rows, reached, start.iterations)
             return {slot: enclosures[slot] for slot in reached}
 
-        return self._reference.bounded.in_pieces(enclose, len(active))
+        count = self._reference.layout.size if everything else len(active)
+        return self._reference.bounded.in_pieces(enclose, count)
 
 
 def _with_stage(divergence: Divergence | None, local: Evidence) -> Divergence | None:

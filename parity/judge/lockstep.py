@@ -101,8 +101,9 @@ class Lockstep:
             self._account.add_losses("expected", [loss])
         apart = {slot: self._reference.forms.unequal(rows, expected[slot]) for slot, rows in obtained.items()}
         unequal = {slot: at for slot, at in apart.items() if at is not None}
-        places = self._sample.within(block.start + first, last - first)
-        if unequal or self._hidden or len(places):
+        compared = (slot for slot in obtained if slot != "gradient")
+        places = self._sample.places(compared, block.start + first, last - first)
+        if unequal or self._hidden or any(map(len, places.values())):
             gradients = self._gradient_bounds(start, obtained.get("gradient")) if self._computes else None
             steps = Steps(first, start, obtained, expected)
             self._backlog.add(steps, unequal, places, bool(self._hidden), gradients)
@@ -153,7 +154,7 @@ class Lockstep:
 
     def _gaps(self, batch: Batch, slot: str) -> Gaps:
         """Return what differs in one slot, once it was looked at for causes."""
-        gaps = batch.gaps(slot, self._reference.layout.size)
+        gaps = batch.gaps(slot, self._reference.layout.of(slot).size)
         if not self._computes:
             rule = self._reference.page.rule
             keep, power = rule.means.get(slot, ("", 0))
@@ -168,9 +169,9 @@ class Lockstep:
         slot = stage.earliest([each.slot for each in outside], self._problem.cell)
         gaps = next(each for each in outside if each.slot == slot)
         row, layout = int(gaps.row[0]), self._reference.layout
-        name, _ = layout.index(int(gaps.position[0]))
+        name, _ = layout.of(gaps.slot).index(int(gaps.position[0]))
         before, updates = self._stages(block, row)
-        after = {slot: layout.split(rows[row + 1]) for slot, rows in block.rows.items()}
+        after = {slot: layout.of(slot).split(rows[row + 1]) for slot, rows in block.rows.items()}
         update = updates[name] if updates else None
         arguments = self._problem.cell.hyperparameters
         where, note = stage.locate(slot, name, before, after, update, arguments)
@@ -179,7 +180,7 @@ class Lockstep:
     def _stages(self, block: Block, row: int) -> tuple[dict[str, Any], dict[str, Any] | None]:
         """Return the state before a step, by slot and tensor, and the stages that the page makes of it, by tensor."""
         start, _ = self._start(block, row, row + 1)
-        before = {slot: self._reference.layout.split(rows[0]) for slot, rows in start.rows.items()}
+        before = {slot: self._reference.layout.of(slot).split(rows[0]) for slot, rows in start.rows.items()}
         grads = before.pop("gradient")
         slots = {slot: tensors for slot, tensors in before.items() if slot != "parameter"}
         state = {"iterations": start.iterations, **slots}
@@ -188,4 +189,4 @@ class Lockstep:
     def _stage_of(self, block: Block, row: int, slot: str, tensor: str, index: list[int]) -> str:
         """Return the stage that a value enters at which both sides have and which is not finite."""
         _, updates = self._stages(block, row)
-        return stage.first_not_finite(updates[tensor], tuple(index)) or slot if updates else slot
+        return stage.first_not_finite(updates[tensor], slot, tuple(index)) or slot if updates else slot

@@ -22,14 +22,14 @@ from parity.bounds.rule import (
 from parity.case.rule import Rule, find, stages
 from parity.problem.problems import Problem
 from parity.reference.optimizer import Optimizer
-from parity.trajectory.layout import Layout, layout_of
+from parity.trajectory.layout import Layout, layout_of_problem
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
     """What one or more steps start from: narrow rows by slot, the gradients that go in among them, and a step count.
 
-    Rows are ``[steps, size]``, or ``[size]`` for one step, and all of one shape.
+    Rows are ``[steps, size]``, or ``[size]`` for one step, of one size but for slots with shapes of their own.
     """
 
     rows: SlotRows
@@ -38,42 +38,43 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A rule that takes flat rows; ``known`` is what its page says of itself, ``make`` its step, in whichever form."""
+    """A rule that takes flat rows.
+
+    ``known`` is what its page says of itself, ``make`` its step, in whichever form, and ``slots`` those that it keeps.
+    """
 
     rule: Optimizer
     known: Rule
     layout: Layout
     make: Step
+    slots: tuple[str, ...]
 
     def start(self, params: ByTensor) -> dict[str, Array]:
         """Return the state before the first step, flat rows ``[size]`` of the parameters and of every slot."""
         state = self.rule.slots(self.rule.init(params))
-        return {slot: self.layout.join(tensors) for slot, tensors in {"parameter": params, **state}.items()}
+        return {slot: self.layout.of(slot).join(tensors) for slot, tensors in {"parameter": params, **state}.items()}
 
     @property
     def stages(self) -> tuple[str, ...]:
         """Everything that may part in a step, in the order of computation."""
         return stages(self.known)
 
-    @property
-    def slots(self) -> list[str]:
-        """The slots that the rule keeps."""
-        return list(self.rule.slots(self.rule.init({})))
-
     def step(self, start: Start) -> dict[str, Array]:
-        """Return what the page makes of a start: the new parameters and slots, rows of the shape of the old ones."""
-        named: dict[str, Any] = {slot: self.layout.unravel(row) for slot, row in start.rows.items()}
+        """Return what the page makes of a start: the new parameters and slots, rows of the shapes of the old ones."""
+        named: dict[str, Any] = {slot: self.layout.of(slot).unravel(row) for slot, row in start.rows.items()}
         params, grads = named.pop("parameter"), named.pop("gradient")
         params, state = self.make(params, grads, {"iterations": start.iterations, **named})
-        after, shape = {"parameter": params, **self.rule.slots(state)}, start.rows["parameter"].shape
-        return {slot: self.layout.ravel(tensors).reshape(shape) for slot, tensors in after.items()}
+        after = {"parameter": params, **self.rule.slots(state)}
+        return {
+            slot: self.layout.of(slot).ravel(tensors).reshape(start.rows[slot].shape) for slot, tensors in after.items()
+        }
 
     def gradient(self, start: Start) -> Array | None:
         """Return the gradients that enter the moments, after clipping and the like; None if a step only adds them up.
 
         Rows are flat and of the shape of the gradients that come in.
         """
-        named: dict[str, Any] = {slot: self.layout.unravel(row) for slot, row in start.rows.items()}
+        named: dict[str, Any] = {slot: self.layout.of(slot).unravel(row) for slot, row in start.rows.items()}
         params, grads = named.pop("parameter"), named.pop("gradient")
         updates = self.rule.stages(params, grads, {"iterations": start.iterations, **named})
         return None if updates is None else self.layout.ravel({name: each.gradient for name, each in updates.items()})
@@ -100,12 +101,12 @@ class BoundedPage:
         """
         bounded = self.step(rows, errors, iterations)
         pairs = {slot: {name: enclosure(b) for name, b in tensors.items()} for slot, tensors in bounded.items()}
-        return {slot: (self._part(tensors, 0), self._part(tensors, 1)) for slot, tensors in pairs.items()}
+        return {slot: (self._part(slot, tensors, 0), self._part(slot, tensors, 1)) for slot, tensors in pairs.items()}
 
     def step(self, rows: SlotRows, errors: SlotRows, iterations: int = 0) -> dict[str, ByTensor]:
         """Return what ``enclose`` is read from: bounded tensors by slot, as the layout has them."""
-        start: dict[str, Any] = {slot: self.layout.unravel(row) for slot, row in rows.items()}
-        off = {slot: self.layout.unravel(row) for slot, row in errors.items()}
+        start: dict[str, Any] = {slot: self.layout.of(slot).unravel(row) for slot, row in rows.items()}
+        off = {slot: self.layout.of(slot).unravel(row) for slot, row in errors.items()}
         if "gradient" in off:
             own = off.pop("gradient")
             start["gradient"] = {n: Bounded(value, own[n], self.format) for n, value in start["gradient"].items()}
@@ -115,8 +116,8 @@ class BoundedPage:
         """Return what ``enclose`` makes of ``count`` elements, some at a time where the layout allows it."""
         return enclose(slice(None)) if self.layout.by_name else in_pieces(enclose, count)
 
-    def _part(self, pairs: ByTensor, number: int) -> Array:
-        return self.layout.ravel({name: pair[number] for name, pair in pairs.items()})
+    def _part(self, slot: str, pairs: ByTensor, number: int) -> Array:
+        return self.layout.of(slot).ravel({name: pair[number] for name, pair in pairs.items()})
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,9 +139,10 @@ def reference(problem: Problem) -> Reference:
     """Return the reference of a case, with its hyperparameters, in the layout that its rule takes."""
     rule = reference_rule(problem.cell)
     mixes, format = rule.mixes_elements, format_of(problem.dtype)
-    layout = layout_of(problem.params, by_name=mixes or bool(rule.exclude_from_weight_decay))
-    form = forms(rule, problem)
-    page = Page(rule, find(problem.cell.rule, problem.cell.folder), layout, form.step)
+    layout = layout_of_problem(problem, by_name=mixes or bool(rule.exclude_from_weight_decay))
+    form = forms(rule, problem, by_elements=not layout.own)
+    slots = tuple(rule.slots(rule.init(problem.params)))
+    page = Page(rule, find(problem.cell.rule, problem.cell.folder), layout, form.step, slots)
     return Reference(
         page,
         BoundedPage(bounded_rule(problem.cell), layout, format),

@@ -22,10 +22,17 @@ def earliest(slots: Iterable[str], cell: Cell) -> str:
     return min(slots, key=stages(find(cell.rule, cell.folder)).index)
 
 
-def first_not_finite(update: Any, index: tuple[int, ...]) -> str | None:
-    """Return the first stage of an update that is infinite or not a number at an index, or None."""
-    for name, value in zip(update._fields, update, strict=True):
-        if value is not None and not np.isfinite(np.asarray(value)[index]):
+def first_not_finite(update: Any, slot: str, index: tuple[int, ...]) -> str | None:
+    """Return the first stage of an update that is infinite or not a number at an index into a slot, or None.
+
+    A stage of another shape than the slot's counts where any of it is: all of it may have entered.
+    """
+    shape = np.shape(getattr(update, slot, update.parameter))
+    for name, stage in zip(update._fields, update, strict=True):
+        if stage is None:
+            continue
+        value = np.asarray(stage)
+        if not np.isfinite(value[index] if value.shape == shape else value).all():
             return str(name)
     return None
 

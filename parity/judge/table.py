@@ -110,18 +110,19 @@ class Table:
 
     def open(self, start: int, count: int, slot: str) -> Part:
         """Add a row without a difference for each step and tensor, and return them to be written over."""
-        tensors = len(self.layout.names)
+        layout = self.layout.of(slot)
+        tensors = len(layout.names)
         rows = count * tensors
         part: dict[str, Any] = {name: np.zeros(rows, dtype=np.float64) for name in TABLE_COLUMNS if name not in _TEXT}
-        part |= {"slot": [slot] * rows, "tensor": list(self.layout.names) * count}
+        part |= {"slot": [slot] * rows, "tensor": list(layout.names) * count}
         part["step"] = np.repeat(np.arange(start, start + count, dtype=np.int64), tensors)
-        part["size"] = np.tile(self.layout.sizes, count)
+        part["size"] = np.tile(layout.sizes, count)
         part["differing"] = np.zeros(rows, dtype=np.int64)
         part["index"] = np.full(rows, -1, dtype=np.int64)
         for name in ("bound", "obtained", "expected", *(() if slot == "parameter" else ("in_steps",))):
             part[name] += np.nan
         self._parts.append(part)
-        return Part(part, self.layout)
+        return Part(part, layout)
 
     def rows(self) -> StepTable:
         """Return all rows ordered by step; within a step in the order in which they were added."""

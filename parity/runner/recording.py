@@ -23,6 +23,7 @@ from parity.runner.steps import blocks
 from parity.subjects.adapter import Adapter
 from parity.trajectory.blocks import Block, NotComparable
 from parity.trajectory.golden import place, sheet, store, tie, values
+from parity.trajectory.layout import layout_of_problem
 from parity.verdicts.results import Comparison, Pair
 from parity.verdicts.verdict import Verdict
 
@@ -67,7 +68,7 @@ def _record(made: Problem, adapter: Adapter, name: str, folder: Path, most: floa
     try:
         adapter.open(made)
         slots = list(adapter.read())
-        require_room(made, len(slots) - 1, most)
+        require_room(made, slots, most)
         _write(made, adapter, name, part, slots)
     finally:
         with suppress(OSError):
@@ -97,8 +98,8 @@ def _driven(made: Problem, adapter: Adapter) -> Iterator[Block]:
         raise MisbehavedError(f"raised {one_line(error)}") from error
 
 
-def require_room(made: Problem, slots: int | None, most: float) -> None:
-    """Refuse a recording that is larger than ``most`` megabytes; unless ``slots`` is known, the reference's count.
+def require_room(made: Problem, slots: list[str] | None, most: float) -> None:
+    """Refuse a recording that is larger than ``most`` megabytes; unless ``slots`` are known, the reference's.
 
     Raises:
         DataError: with the size it would have, and the steps that fit.
@@ -106,7 +107,7 @@ def require_room(made: Problem, slots: int | None, most: float) -> None:
     own = made.cell.gradients != "replayed"
     if slots is None:
         rule = reference_rule(made.cell)
-        slots = len(rule.slots(rule.init({})))
+        slots = ["parameter", *rule.slots(rule.init(made.params))]
     needed = store.megabytes(made, slots, own)
     if needed > most:
         fits = int(made.cell.steps * most / needed)
@@ -143,11 +144,11 @@ def _fold(made: Problem, adapter: Adapter, part: Path, slots: list[str]) -> _Kep
 
 
 def _shapes(made: Problem, slots: list[str], loss: bool) -> values.Shapes:
-    steps = made.cell.steps
+    steps, layout = made.cell.steps, layout_of_problem(made)
     shapes: dict[str, tuple[Any, tuple[int, ...]]] = {
-        f"{slot}/{name}": (array.dtype, (steps + (slot != "gradient"), *array.shape))
+        f"{slot}/{name}": (made.dtype, (steps + (slot != "gradient"), *shape))
         for slot in slots
-        for name, array in made.params.items()
+        for name, shape in layout.of(slot).tensors.items()
     }
     return {**shapes, "loss": (np.dtype(np.float64), (steps,))} if loss else shapes
 

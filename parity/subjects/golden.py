@@ -9,6 +9,7 @@ from typing import Any
 from parity.problem.problems import Problem
 from parity.subjects.adapter import Taken, Tensors
 from parity.trajectory.golden import place, store
+from parity.trajectory.layout import layout_of_problem
 
 
 class GoldenSubject:
@@ -22,7 +23,7 @@ class GoldenSubject:
     def open(self, problem: Problem) -> None:
         """Check the recording of the case and stand before its first step."""
         self._sheet, self._reader = store.open_recording(self._folder, problem)
-        self._names = list(problem.params)
+        self._layout = layout_of_problem(problem)
         self._index = 0
         self.resolved = f"{self._sheet.resolved}, recorded {self._sheet.recorded}"
         self.circumstances = {**self._sheet.circumstances, "recorded": self._sheet.recorded}
@@ -43,4 +44,4 @@ class GoldenSubject:
         """Nothing to release."""
 
     def _row(self, slot: str, index: int) -> Tensors:
-        return {name: self._reader.row(f"{slot}/{name}", index) for name in self._names}
+        return {name: self._reader.row(f"{slot}/{name}", index) for name in self._layout.of(slot).names}

@@ -12,7 +12,7 @@ from parity.bounds.numerics import Array
 from parity.case.rule import Rule, find
 from parity.errors import did_you_mean
 from parity.problem.problems import Problem
-from parity.trajectory.layout import Layout, layout_of
+from parity.trajectory.layout import Layout, layout_of_problem
 
 BLOCK_BYTES = 64_000_000
 """What the states of a block hold at most, unless one step holds more; a block costs some milliseconds of its own."""
@@ -29,7 +29,7 @@ class NotComparable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """``count`` consecutive steps from ``start`` on; all tensors of a slot lie in one flat row, as ``layout`` says.
+    """``count`` consecutive steps from ``start`` on; a slot lies in one flat row, as ``layout.of(slot)`` says.
 
     ``rows[slot]`` is ``[count + 1, size]``: row i is the state before step ``start + i``, the last row the state after
     the block. ``gradient_rows`` ``[count, size]`` and ``losses`` ``[count]`` are None where the subject keeps them to
@@ -58,7 +58,7 @@ class Block:
     @property
     def columns(self) -> Columns:
         """The states as views ``[count + 1, *shape]`` for each slot and tensor."""
-        return {slot: self.layout.split(rows) for slot, rows in self.rows.items()}
+        return {slot: self.layout.of(slot).split(rows) for slot, rows in self.rows.items()}
 
     @property
     def gradients(self) -> dict[str, Array] | None:
@@ -81,8 +81,8 @@ class Plan:
         return sum(map(math.prod, self._shapes())) * self.dtype.itemsize
 
     def _shapes(self) -> list[tuple[int, int]]:
-        size = self.layout.size
-        return [*((self.capacity + 1, size) for _ in self.slots), (self.capacity, size)]
+        states = [(self.capacity + 1, self.layout.of(slot).size) for slot in self.slots]
+        return [*states, (self.capacity, self.layout.size)]
 
     def block(self, place: Array, start: int, count: int, gradients: bool, losses: NDArray[np.float64] | None) -> Block:
         """Return the first ``count`` steps of what was written to ``place``, bytes ``[nbytes]``."""
@@ -117,8 +117,8 @@ class Recorder:
         self._problem = problem
         self._rule = find(problem.cell.rule, problem.cell.folder)
         _require_slots(first, ["parameter"], self._rule, 0)
-        layout, slots = layout_of(problem.params), tuple(first)
-        row_bytes = len(slots) * layout.size * problem.dtype.itemsize
+        layout, slots = layout_of_problem(problem), tuple(first)
+        row_bytes = sum(layout.of(slot).size for slot in slots) * problem.dtype.itemsize
         capacity = max(1, min(256, problem.cell.steps, BLOCK_BYTES // max(row_bytes, 1)))
         self._plan = Plan(slots, capacity, layout, problem.dtype)
         self._places = hold(self._plan)
@@ -174,25 +174,28 @@ class Recorder:
         """Take up the first place."""
         self._rows, self._gradients = self._plan.rows(self._places[0])
         rows = {**self._rows, "gradient": self._gradients}
-        self._columns = {slot: self._plan.layout.split(each) for slot, each in rows.items()}
+        self._columns = {slot: self._plan.layout.of(slot).split(each) for slot, each in rows.items()}
 
     def _copy(self, slot: str, tensors: Mapping[str, Any], step: int, index: int) -> None:
         """Write what a subject shows of a slot into a row, if its names, shapes and dtypes are the case's."""
-        unknown = [str(name) for name in tensors if name not in self._problem.params]
+        columns, is_own = self._columns[slot], slot in self._plan.layout.own
+        unknown = [str(name) for name in tensors if name not in columns]
         if unknown:
-            message = f"{slot} has a tensor {unknown[0]!r}; the case has {', '.join(map(repr, self._problem.params))}."
+            whose = "the rule's" if is_own else "the case"
+            message = f"{slot} has a tensor {unknown[0]!r}; {whose} has {', '.join(map(repr, columns))}."
             raise NotComparable(step, slot, unknown[0], message)
-        for name, param in self._problem.params.items():
+        for name, column in columns.items():
             if name not in tensors:
                 message = f"{slot} has no tensor {name!r}; it has {', '.join(map(repr, tensors)) or 'none'}."
                 raise NotComparable(step, slot, name, message)
             array = np.asarray(tensors[name])
-            if array.shape != param.shape:
-                message = f"{slot} of {name} has shape {array.shape}; the parameter has {param.shape}."
+            if array.shape != column.shape[1:]:
+                whose = "the rule's" if is_own else "the parameter"
+                message = f"{slot} of {name} has shape {array.shape}; {whose} has {column.shape[1:]}."
                 raise NotComparable(step, slot, name, message)
-            if array.dtype != param.dtype:
-                raise NotComparable(step, slot, name, _wrong_dtype(slot, name, array, param))
-            self._columns[slot][name][index] = array
+            if array.dtype != column.dtype:
+                raise NotComparable(step, slot, name, _wrong_dtype(slot, name, array, column))
+            column[index] = array
 
 
 def _require_slots(shown: Mapping[str, Any], needed: Iterable[str], rule: Rule, step: int) -> None:

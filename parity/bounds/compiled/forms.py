@@ -62,12 +62,16 @@ class Forms(NamedTuple):
     bounds: Callable[[BoundedStep, SlotRows, SlotRows], BoundedLoop | None]
 
 
-def forms(rule: "Optimizer", problem: Sized) -> Forms:
-    """Return the forms that are fastest for a case; a rule that mixes elements keeps the step of the page."""
+def forms(rule: "Optimizer", problem: Sized, by_elements: bool = True) -> Forms:
+    """Return the forms that are fastest for a case; a rule that mixes elements keeps the step of the page.
+
+    So does one whose slots have shapes of their own: it is not ``by_elements``.
+    """
     if not worth(problem):
         return Forms(rule.step, unequal, drift, lambda step, rows, errors: None)
     from parity.bounds.compiled.bounds import compiled_bounds
     from parity.bounds.compiled.kernels import compiled_drift, compiled_unequal
     from parity.bounds.compiled.rule import compiled_step
 
-    return Forms(compiled_step(rule) or rule.step, compiled_unequal, compiled_drift, compiled_bounds)
+    step = compiled_step(rule) if by_elements else None
+    return Forms(step or rule.step, compiled_unequal, compiled_drift, compiled_bounds)

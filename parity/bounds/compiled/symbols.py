@@ -122,6 +122,9 @@ class Symbol(NDArrayOperatorsMixin):
             raise NotElementwiseError
         return self.tape.constant(np.float64(value))
 
+    def __getitem__(self, index: Any) -> "Symbol":
+        raise NotElementwiseError
+
     def __bool__(self) -> bool:
         raise NotElementwiseError
 

@@ -14,7 +14,7 @@ from parity.judge.beside import Judges
 from parity.judge.beside.beside import places
 from parity.problem import problems
 from parity.trajectory.blocks import Plan
-from parity.trajectory.layout import layout_of
+from parity.trajectory.layout import layout_of_problem
 
 
 def main() -> None:
@@ -42,7 +42,7 @@ def _answers(message: Callable[[], dict[str, Any]], memory: int) -> Iterator[dic
     problem = problems.make(cell_of(message()["cell"]))
     judges = Judges(problem)
     shape = message()
-    plan = Plan(tuple(shape["slots"]), shape["capacity"], layout_of(problem.params), problem.dtype)
+    plan = Plan(tuple(shape["slots"]), shape["capacity"], layout_of_problem(problem), problem.dtype)
     memories = places(memory, plan.nbytes)
     while "finish" not in (task := message()):
         losses = wire.restored(task["losses"])

@@ -1,7 +1,7 @@
 """Recordings in a folder: found and checked before they are used, put away so that a killed writer loses nothing."""
 
-import math
 import shlex
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from parity.problem.problems import Problem
 from parity.trajectory.golden import place, sheet, tie
 from parity.trajectory.golden.sheet import Sheet
 from parity.trajectory.golden.values import CODES, Reader, digest_of
+from parity.trajectory.layout import layout_of_problem
 
 
 def find(folder: Path, cell: Cell) -> tuple[Path, Sheet]:
@@ -58,11 +59,11 @@ def open_recording(folder: Path, problem: Problem) -> tuple[Sheet, Reader]:
 
 
 def _check(path: Path, entry: Sheet, problem: Problem, reader: Reader) -> None:
-    code = CODES[problem.cell.dtype]
+    code, layout = CODES[problem.cell.dtype], layout_of_problem(problem)
     expected = {
-        f"{slot}/{name}": ((entry.steps + (slot != "gradient"), *array.shape), code)
+        f"{slot}/{name}": ((entry.steps + (slot != "gradient"), *shape), code)
         for slot in entry.slots
-        for name, array in problem.params.items()
+        for name, shape in layout.of(slot).tensors.items()
     }
     if entry.loss:
         expected["loss"] = ((entry.steps,), "F64")
@@ -115,8 +116,8 @@ def keep(folder: Path, new: Sheet, part: Path) -> Path:
     return values
 
 
-def megabytes(problem: Problem, slots: int, gradients: bool) -> float:
-    """Return the size of a recording of a cell with so many slots beside the parameters."""
-    row = sum(math.prod(array.shape) * array.dtype.itemsize for array in problem.params.values())
-    steps = problem.cell.steps
-    return ((steps + 1) * row * (1 + slots) + (steps * row if gradients else 0)) / 1e6
+def megabytes(problem: Problem, slots: Iterable[str], gradients: bool) -> float:
+    """Return the size of a recording of a cell with these slots, the parameters among them."""
+    steps, layout = problem.cell.steps, layout_of_problem(problem)
+    values = (steps + 1) * sum(layout.of(slot).size for slot in slots) + (steps * layout.size if gradients else 0)
+    return values * problem.dtype.itemsize / 1e6
