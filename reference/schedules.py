@@ -36,7 +36,18 @@ class Float32:
 
 
 class Schedule:
-    """A formula over an arithmetic `a`, which is float32 for values and a bounded one for error bounds."""
+    """A formula over an arithmetic `a`, which is float32 for values and a bounded one for error bounds.
+
+    Raises ValueError unless `initial_learning_rate` is a float and `decay_steps`, or `first_decay_steps`, above 0.
+    """
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            # Keras accepts an int and computes in its dtype, int32, in which a decay rate of 0.5 is 0 and pi is 3.
+            if name == "initial_learning_rate" and not isinstance(value, float):
+                raise ValueError(_not_a_float(name, value))
+            if name in ("decay_steps", "first_decay_steps") and value <= 0:
+                raise ValueError(f"Argument `{name}` must be > 0. Received: {name}={value!r}")
 
     def __call__(self, step: int) -> float:
         """Return the learning rate of the zero-based `step`, as Keras computes it in float32."""
@@ -47,22 +58,21 @@ class Schedule:
         raise NotImplementedError(f"{type(self).__name__} must define rate(a, step)")
 
 
-def _require_float(name: str, value: object) -> None:
-    # Keras accepts an int and computes in its dtype, int32, in which a decay rate of 0.5 is 0 and pi is 3.
-    if not isinstance(value, float):
-        raise ValueError(f"Argument `{name}` must be a float. Received: {name}={value!r}")
+def _not_a_float(name: str, value: object) -> str:
+    return f"Argument `{name}` must be a float. Received: {name}={value!r}"
 
 
-def _require_positive(name: str, value: float) -> None:
-    if value <= 0:
-        raise ValueError(f"Argument `{name}` must be > 0. Received: {name}={value!r}")
+def _periods(a: Any, step: int, decay_steps: float, staircase: bool) -> Any:
+    """Return how often `decay_steps` fit into the steps so far, rounded down if `staircase`."""
+    p = a.number(step) / a.number(decay_steps)
+    return np.floor(p) if staircase else p
 
 
 @dataclass(frozen=True)
 class ExponentialDecay(Schedule):
     """``initial_learning_rate * decay_rate ** (step / decay_steps)``; source: keras.optimizers.schedules.
 
-    The exponent is rounded down if `staircase`. Raises ValueError unless decay_steps > 0.
+    The exponent is rounded down if `staircase`.
     """
 
     initial_learning_rate: float
@@ -70,14 +80,9 @@ class ExponentialDecay(Schedule):
     decay_rate: float
     staircase: bool = False
 
-    def __post_init__(self) -> None:
-        _require_float("initial_learning_rate", self.initial_learning_rate)
-        _require_positive("decay_steps", self.decay_steps)
-
     def rate(self, a: Any, step: int) -> Any:
         """Return the learning rate of the zero-based `step` in the arithmetic `a`."""
-        p = a.number(step) / a.number(self.decay_steps)
-        p = np.floor(p) if self.staircase else p
+        p = _periods(a, step, self.decay_steps, self.staircase)
         return a.number(self.initial_learning_rate) * a.power(a.number(self.decay_rate), p)
 
 
@@ -98,7 +103,8 @@ class PiecewiseConstantDecay(Schedule):
                 f"Received: boundaries={self.boundaries!r}, values={self.values!r}"
             )
         for value in self.values:
-            _require_float("values", value)
+            if not isinstance(value, float):
+                raise ValueError(_not_a_float("values", value))
 
     def rate(self, a: Any, step: int) -> Any:
         """Return the learning rate of the zero-based `step` in the arithmetic `a`."""
@@ -112,8 +118,7 @@ class PolynomialDecay(Schedule):
     """From the initial to the end learning rate along a power of the step.
 
     (initial - end) * (1 - step / decay_steps) ** power + end, held at the end, or started anew if `cycle`. A new cycle
-    is longer: its length is the smallest multiple of decay_steps that the step has not passed. Raises ValueError unless
-    decay_steps > 0.
+    is longer: its length is the smallest multiple of decay_steps that the step has not passed.
     """
 
     initial_learning_rate: float
@@ -121,10 +126,6 @@ class PolynomialDecay(Schedule):
     end_learning_rate: float = 0.0001
     power: float = 1.0
     cycle: bool = False
-
-    def __post_init__(self) -> None:
-        _require_float("initial_learning_rate", self.initial_learning_rate)
-        _require_positive("decay_steps", self.decay_steps)
 
     def rate(self, a: Any, step: int) -> Any:
         """Return the learning rate of the zero-based `step` in the arithmetic `a`."""
@@ -142,7 +143,7 @@ class PolynomialDecay(Schedule):
 class InverseTimeDecay(Schedule):
     """``initial_learning_rate / (1 + decay_rate * step / decay_steps)``.
 
-    The quotient is rounded down if `staircase`. Raises ValueError unless decay_steps > 0.
+    The quotient is rounded down if `staircase`.
     """
 
     initial_learning_rate: float
@@ -150,14 +151,9 @@ class InverseTimeDecay(Schedule):
     decay_rate: float
     staircase: bool = False
 
-    def __post_init__(self) -> None:
-        _require_float("initial_learning_rate", self.initial_learning_rate)
-        _require_positive("decay_steps", self.decay_steps)
-
     def rate(self, a: Any, step: int) -> Any:
         """Return the learning rate of the zero-based `step` in the arithmetic `a`."""
-        p = a.number(step) / a.number(self.decay_steps)
-        p = np.floor(p) if self.staircase else p
+        p = _periods(a, step, self.decay_steps, self.staircase)
         return a.number(self.initial_learning_rate) / (a.number(1) + a.number(self.decay_rate) * p)
 
 
@@ -166,7 +162,7 @@ class CosineDecay(Schedule):
     """Half a cosine, with an optional linear warm-up before it.
 
     From initial to alpha * initial, after the warm-up to `warmup_target` if there is one. Source: Loshchilov and
-    Hutter, https://arxiv.org/abs/1608.03983. Raises ValueError unless decay_steps > 0.
+    Hutter, https://arxiv.org/abs/1608.03983.
     """
 
     initial_learning_rate: float
@@ -174,10 +170,6 @@ class CosineDecay(Schedule):
     alpha: float = 0.0
     warmup_target: float | None = None
     warmup_steps: float = 0
-
-    def __post_init__(self) -> None:
-        _require_float("initial_learning_rate", self.initial_learning_rate)
-        _require_positive("decay_steps", self.decay_steps)
 
     def rate(self, a: Any, step: int) -> Any:
         """Return the learning rate of the zero-based `step` in the arithmetic `a`."""
@@ -200,7 +192,7 @@ class CosineDecay(Schedule):
 class CosineDecayRestarts(Schedule):
     """Cosine periods that start again, each ``t_mul`` as long and ``m_mul`` as high as the one before.
 
-    Source: Loshchilov and Hutter, https://arxiv.org/abs/1608.03983. Raises ValueError unless first_decay_steps > 0.
+    Source: Loshchilov and Hutter, https://arxiv.org/abs/1608.03983.
     """
 
     initial_learning_rate: float
@@ -208,10 +200,6 @@ class CosineDecayRestarts(Schedule):
     t_mul: float = 2.0
     m_mul: float = 1.0
     alpha: float = 0.0
-
-    def __post_init__(self) -> None:
-        _require_float("initial_learning_rate", self.initial_learning_rate)
-        _require_positive("first_decay_steps", self.first_decay_steps)
 
     def rate(self, a: Any, step: int) -> Any:
         """Return the learning rate of the zero-based `step` in the arithmetic `a`."""

@@ -4,7 +4,7 @@ from argparse import ArgumentParser, Namespace
 
 from parity import subjects
 from parity.case.error import printable
-from parity.commands.work import _seconds
+from parity.commands.work import above_zero
 
 EXAMPLES = """\
   parity diagnose my_optimizer.py:RMSprop          why it is not tf.keras' RMSprop
@@ -18,7 +18,7 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument("subject", metavar="SUBJECT", help="a registered name, FILE.py:CLASS or MODULE:CLASS")
     parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
     limit = "seconds that the subject may take; unless given 120"
-    parser.add_argument("--time-limit", type=_seconds, default=120.0, metavar="S", help=limit)
+    parser.add_argument("--time-limit", type=above_zero("seconds"), default=120.0, metavar="S", help=limit)
 
 
 def main(arguments: Namespace) -> int:

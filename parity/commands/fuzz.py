@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from parity import subjects
 from parity.case.error import printable
-from parity.commands.work import _positive, add_jobs_argument
+from parity.commands.work import _positive, above_zero, add_jobs_argument
 from parity.errors import NotInstalledError
 from parity.fuzz.words import RELATIONS
 
@@ -34,7 +34,10 @@ def configure(parser: ArgumentParser) -> None:
     """Declare the command's arguments."""
     until = parser.add_mutually_exclusive_group()
     until.add_argument(
-        "--minutes", type=_minutes, metavar="M", help=f"generate for M minutes; unless given {MINUTES:g}"
+        "--minutes",
+        type=above_zero("minutes", 1e5),
+        metavar="M",
+        help=f"generate for M minutes; unless given {MINUTES:g}",
     )
     until.add_argument("--runs", type=_positive, metavar="N", help="generate N runs")
     until.add_argument("--case", metavar="FILE", help="generate nothing: ask relations of one case, such as a finding")
@@ -117,16 +120,6 @@ def _print_json(document: object) -> None:
     import msgspec
 
     print(msgspec.json.format(msgspec.json.encode(document), indent=2).decode())
-
-
-def _minutes(text: str) -> float:
-    try:
-        minutes = float(text)
-    except ValueError:
-        minutes = 0.0
-    if not 0 < minutes <= 1e5:
-        raise ArgumentTypeError(f"received {text!r}; allowed: a number of minutes above 0")
-    return minutes
 
 
 def _seed(text: str) -> int:

@@ -1,6 +1,6 @@
 """``parity record``: what a library did, written down exactly, so that it can be replayed without the library."""
 
-from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,7 +8,7 @@ from parity import subjects
 from parity.case.error import printable
 from parity.case.spec import Cell
 from parity.commands.cli import complain
-from parity.commands.work import add_work_arguments, gather, progress
+from parity.commands.work import above_zero, add_work_arguments, gather, progress
 from parity.errors import DataError, ParityError, UnsupportedError
 from parity.trajectory.golden.place import folder_name
 from parity.verdicts.verdict import Verdict
@@ -32,7 +32,7 @@ def configure(parser: ArgumentParser) -> None:
     text = "where a folder for each subject is written; unless given golden"
     parser.add_argument("--output", type=Path, default=Path("golden"), metavar="DIR", help=text)
     text = f"refuse a recording that is larger; unless given {MEGABYTES:g}"
-    parser.add_argument("--max-megabytes", type=_megabytes, default=MEGABYTES, metavar="MB", help=text)
+    parser.add_argument("--max-megabytes", type=above_zero("megabytes"), default=MEGABYTES, metavar="MB", help=text)
     parser.add_argument("--missing", action="store_true", help="record only what has no valid recording yet")
 
 
@@ -106,13 +106,3 @@ def _with_room(cells: list[Cell], most: float) -> tuple[list[Cell], list[ParityE
             errors.append(error)
             complain(error)
     return fitting, errors
-
-
-def _megabytes(text: str) -> float:
-    try:
-        size = float(text)
-    except ValueError:
-        size = 0.0
-    if not 0 < size <= 1e9:
-        raise ArgumentTypeError(f"received {text!r}; allowed: a number of megabytes above 0")
-    return size

@@ -48,7 +48,7 @@ def add_work_arguments(parser: ArgumentParser, steps: bool = True, cluster: bool
         text = "a Dask scheduler, tcp://HOST:PORT, whose workers do the work; connect only to a cluster that you trust"
         where.add_argument("--scheduler", metavar="ADDRESS", help=text)
     limit = "seconds that one pair of case and subject may take; unless given 600"
-    parser.add_argument("--time-limit", type=_seconds, default=600.0, metavar="S", help=limit)
+    parser.add_argument("--time-limit", type=above_zero("seconds"), default=600.0, metavar="S", help=limit)
 
 
 def add_jobs_argument(parser: "ArgumentParser | _MutuallyExclusiveGroup") -> None:
@@ -149,14 +149,19 @@ def _positive(text: str) -> int:
     return int(text)
 
 
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds <= 1e9:
-        raise ArgumentTypeError(f"received {text!r}; allowed: a number of seconds above 0")
-    return seconds
+def above_zero(unit: str, most: float = 1e9) -> Callable[[str], float]:
+    """Return what reads a number of a unit above zero from the command line; ``most`` is what is taken at most."""
+
+    def read(text: str) -> float:
+        try:
+            number = float(text)
+        except ValueError:
+            number = 0.0
+        if not 0 < number <= most:
+            raise ArgumentTypeError(f"received {text!r}; allowed: a number of {unit} above 0")
+        return number
+
+    return read
 
 
 class _Bar:

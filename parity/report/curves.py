@@ -61,21 +61,25 @@ def _per_step(steps: npt.NDArray[np.int64], values: Floats) -> tuple[npt.NDArray
     return moments, np.fmax.reduceat(values[order], starts)
 
 
+def _both(sides: dict[str, list[float]], one: str, other: str) -> tuple[Floats, Floats]:
+    """Return two series as far as both go; empty where one is not there."""
+    count = min(len(sides.get(one, [])), len(sides.get(other, [])))
+    first, second = (np.asarray(sides.get(key, [])[:count], dtype=np.float64) for key in (one, other))
+    return first, second
+
+
 def _envelope(sides: dict[str, list[float]], points: int) -> dict[str, Any]:
-    drift, limit = (np.asarray(sides.get(key, []), dtype=np.float64) for key in ("drift", "envelope"))
-    count = min(len(drift), len(limit))
-    if not count:
+    drift, limit = _both(sides, "drift", "envelope")
+    if not len(drift):
         return {}
-    drift, limit = drift[:count], limit[:count]
-    return _line(np.arange(count), {"y": drift, "limit": limit}, drift > limit, points)
+    return _line(np.arange(len(drift)), {"y": drift, "limit": limit}, drift > limit, points)
 
 
 def _losses(sides: dict[str, list[float]], points: int) -> dict[str, Any]:
-    obtained, expected = (np.asarray(sides.get(key, []), dtype=np.float64) for key in ("obtained", "expected"))
-    count = min(len(obtained), len(expected))
+    obtained, expected = _both(sides, "obtained", "expected")
+    count = len(obtained)
     if not count:
         return {}
-    obtained, expected = obtained[:count], expected[:count]
     equal = bool(np.array_equal(obtained, expected, equal_nan=True))
     stretch = -(-count // points)
     values = {"y": obtained} if equal else {"y": obtained, "limit": expected}

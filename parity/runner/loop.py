@@ -13,6 +13,7 @@ from parity.errors import MisbehavedError, NotInstalledError, ParityError, Unsup
 from parity.judge.beside import Judging, judging
 from parity.problem import problems
 from parity.problem.problems import Problem
+from parity.runner.refusal import refusal
 from parity.runner.repeat import require_repeatable
 from parity.runner.steps import blocks
 from parity.subjects.adapter import Adapter
@@ -46,10 +47,8 @@ def run_pair(cell: Cell, name: str, adapter: Adapter | None = None, beside: bool
         with np.errstate(all="ignore"):
             comparisons = _compare(problem, adapter, name, beside)
             comparisons = _explained(problem, adapter, comparisons)
-    except NotInstalledError as error:
-        comparisons = _without(cell, name, Verdict.NOT_INSTALLED, str(error))
-    except MisbehavedError as error:
-        comparisons = _without(cell, name, Verdict.FAILED, str(error))
+    except (NotInstalledError, MisbehavedError) as error:
+        comparisons = _without(cell, name, *refusal(error))
     resolved = getattr(adapter, "resolved", "") or name
     circumstances = dict(getattr(adapter, "circumstances", {}))
     return Pair(cell.id, cell.summary, name, resolved, comparisons, circumstances, time.perf_counter() - began)
@@ -68,10 +67,8 @@ def _driven(problem: Problem, adapter: Adapter, name: str, judges: Judging) -> l
         for block in blocks(problem, adapter, judges.hold):
             judges.feed(block)
             step = block.start + block.count
-    except UnsupportedError as error:
-        return _without(cell, name, Verdict.UNSUPPORTED, str(error))
-    except NotComparable as error:
-        return _without(cell, name, Verdict.NOT_COMPARABLE, f"at step {error.step}: {error}")
+    except (UnsupportedError, NotComparable) as error:
+        return _without(cell, name, *refusal(error))
     except ParityError as error:
         if not isinstance(error, MisbehavedError):
             raise
@@ -83,7 +80,7 @@ def _driven(problem: Problem, adapter: Adapter, name: str, judges: Judging) -> l
     try:
         return judges.finish(name)
     except MisbehavedError as error:
-        return _without(cell, name, Verdict.FAILED, str(error))
+        return _without(cell, name, *refusal(error))
 
 
 def _without(cell: Cell, name: str, verdict: Verdict, reason: str) -> list[Comparison]:

@@ -15,17 +15,17 @@ from parity import subjects
 from parity.bounds.rule import reference_rule
 from parity.case.spec import Cell
 from parity.circumstances import doctor
-from parity.errors import DataError, MisbehavedError, NotInstalledError, UnsupportedError, UsageError, one_line
+from parity.errors import DataError, MisbehavedError, UsageError, one_line
 from parity.problem import problems
 from parity.problem.problems import Problem
+from parity.runner.refusal import REFUSALS, refusal
 from parity.runner.repeat import require_repeatable
 from parity.runner.steps import blocks
 from parity.subjects.adapter import Adapter
-from parity.trajectory.blocks import Block, NotComparable
+from parity.trajectory.blocks import Block
 from parity.trajectory.golden import place, sheet, store, tie, values
 from parity.trajectory.layout import layout_of_problem
 from parity.verdicts.results import Comparison, Pair
-from parity.verdicts.verdict import Verdict
 
 _LASTING = ("parity", "commit", "python", "system", "cpu", "environment")
 _PACKAGES = ("numpy", "ml_dtypes")
@@ -50,14 +50,9 @@ def record_pair(cell: Cell, name: str, folder: str, most: float) -> Pair:
             require_repeatable(name, adapter, loaded=True)
         with np.errstate(all="ignore"):
             _record(made, adapter, name, Path(folder), most)
-    except NotInstalledError as error:
-        refused = [_refused(cell, name, Verdict.NOT_INSTALLED, str(error))]
-    except UnsupportedError as error:
-        refused = [_refused(cell, name, Verdict.UNSUPPORTED, str(error))]
-    except NotComparable as error:
-        refused = [_refused(cell, name, Verdict.NOT_COMPARABLE, f"at step {error.step}: {error}")]
-    except MisbehavedError as error:
-        refused = [_refused(cell, name, Verdict.FAILED, str(error))]
+    except REFUSALS as error:
+        verdict, reason = refusal(error)
+        refused = [Comparison(cell.id, name, cell.gradients, "record", verdict.name, reason)]
     resolved = getattr(adapter, "resolved", "") or name
     circumstances = dict(getattr(adapter, "circumstances", {}))
     return Pair(cell.id, cell.summary, name, resolved, refused, circumstances, time.perf_counter() - began)
@@ -206,7 +201,3 @@ def _lives(process: int) -> bool:
     except PermissionError:
         return True
     return True
-
-
-def _refused(cell: Cell, name: str, verdict: Verdict, reason: str) -> Comparison:
-    return Comparison(cell.id, name, cell.gradients, "record", verdict.name, reason)

@@ -33,8 +33,8 @@ TABLE_COLUMNS: dict[str, str] = {
 }
 
 
-class Divergence(Struct, frozen=True):
-    """The first place where a difference exceeds its bound, or where values cannot be compared."""
+class _Difference(Struct, frozen=True):
+    """A place in a trajectory, what is obtained and expected there, and how far a right value may be from that."""
 
     step: int
     slot: str
@@ -43,21 +43,22 @@ class Divergence(Struct, frozen=True):
     obtained: float | str
     expected: float | str
     bound: float | str
+
+
+class Divergence(_Difference, frozen=True):
+    """The first place where a difference exceeds its bound, or where values cannot be compared.
+
+    ``index`` is into what the slot holds for the tensor: empty for a single number.
+    """
+
     stage: str
     exact: float | str | None = None
     note: str = ""
 
 
-class Worst(Struct, frozen=True):
+class Worst(_Difference, frozen=True):
     """The difference that comes closest to, or goes farthest beyond, its bound in a whole comparison."""
 
-    step: int
-    slot: str
-    tensor: str
-    index: list[int]
-    obtained: float | str
-    expected: float | str
-    bound: float | str
     difference: float | str
     ratio: float | str
     ulp: float | str
