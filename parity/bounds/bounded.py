@@ -316,25 +316,30 @@ def _stepped(function: Callable[[Array], Array], x: Bounded) -> Bounded:
 
 
 def _sum(x: Bounded, axis: Any = None, keepdims: bool = False) -> Bounded:
-    """Sum in any order: each of the n - 1 additions rounds a partial sum of at most the sum of magnitudes."""
+    """Sum in any order: each of the n - 1 additions rounds a partial sum of at most the sum of magnitudes.
+
+    Where none of them is negative, no order makes a negative sum.
+    """
 
     def total(array: Array) -> Array:
         return np.asarray(np.sum(np.broadcast_to(array, x.value.shape), axis=axis, keepdims=keepdims))
 
-    value = total(x.value)
+    value, floor = total(x.value), None if x.floor is None else 0.0
     count = x.value.size // max(value.size, 1)
     roundings = max(count - 1, 1) * x.format.unit
     if roundings >= 1:
-        return Bounded(value, np.full_like(value, np.inf), x.format)
+        return Bounded(value, np.full_like(value, np.inf), x.format, floor)
     magnitude = total(np.abs(x.value) + x.error)
     error = total(x.error) + roundings / (1 - roundings) * magnitude + count * x.format.underflow
-    return Bounded(value, error, x.format)
+    return Bounded(value, error, x.format, floor)
 
 
 def _mean(x: Bounded, axis: Any = None, keepdims: bool = False) -> Bounded:
     """Sum, and divide by how many there are, or multiply by the reciprocal of that."""
     summed = _sum(x, axis, keepdims)
-    return _divide(summed, x.dtype.type(x.value.size // max(summed.value.size, 1)))
+    mean = _divide(summed, x.dtype.type(x.value.size // max(summed.value.size, 1)))
+    mean.floor = summed.floor
+    return mean
 
 
 _REDUCTIONS: dict[Any, Callable[..., Bounded]] = {np.sum: _sum, np.mean: _mean}

@@ -165,7 +165,8 @@ class Backlog:
             for slot, where in unequal.items()
         }
         before = {slot: start.rows[slot] for slot in steps.obtained if slot != "gradient"}
-        sample = draw(places, {slot: among(places[slot]) for slot in before}, before, steps.expected)
+        after = {slot: steps.expected[slot] for slot in before}
+        sample = draw(places, {slot: among(places[slot]) for slot in before}, before, after)
         own = None if gradients is None else gradient_enclosure(gradients, layout, at)
         flat = {slot: rows.reshape(-1) for slot, rows in start.rows.items()}
         elements = Start(flat if everything else {slot: row[at] for slot, row in flat.items()}, start.iterations)

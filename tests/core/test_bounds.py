@@ -237,6 +237,60 @@ def test_a_sum_in_any_order_is_within_the_bound(dtype, seed, size):
     assert abs(float(np.sum(values)) - float(bound.value)) <= float(bound.error)
 
 
+@pytest.mark.parametrize("dtype", [dtype_of(name) for name in NAMES], ids=NAMES)
+@given(seed=st.integers(0, 10_000), axis=st.sampled_from([0, -1, (0, 2), None]), keepdims=st.booleans())
+@quick
+def test_sums_and_means_along_an_axis_are_within_the_bound_and_have_its_shape(dtype, seed, axis, keepdims):
+    rng = np.random.default_rng(seed)
+    values = (rng.normal(size=(3, 4, 5)) * 10 ** rng.uniform(-2, 2, (3, 4, 5))).astype(dtype)
+    along = (0, 1, 2) if axis is None else axis
+    for function in (np.sum, np.mean):
+        bound, kept = function(exact(values), axis=axis, keepdims=keepdims), np.sum(values, axis=axis).shape
+        assert bound.shape == np.sum(values, axis=axis, keepdims=keepdims).shape
+        parts = np.moveaxis(values, along, range(np.size(along))).reshape(-1, *kept)
+        total = np.zeros(kept, dtype)
+        for part in rng.permutation(parts, axis=0):
+            total = (total + part).astype(dtype)
+        if function is np.mean:
+            total = (total / dtype.type(len(parts))).astype(dtype)
+        for own in (total.reshape(bound.shape), function(values, axis=axis, keepdims=keepdims)):
+            assert np.all(np.abs(np.asarray(own).astype(bound.value.dtype) - bound.value) <= bound.error)
+
+
+def test_a_mean_of_squares_is_never_negative_however_small_it_is():
+    squares = np.square(exact(np.array([[1e-30, 0.0], [1e-3, 2e-3]], np.float32)))
+    mean = np.mean(squares, axis=-1)
+    assert (mean.low >= 0).all()
+    assert np.isfinite(np.sqrt(mean + exact(np.float32(1e-7)[None])[0]).error).all()
+
+
+@pytest.mark.parametrize(
+    "arrange",
+    [
+        lambda a: a[..., None],
+        lambda a: a[1],
+        lambda a: np.expand_dims(a, -1),
+        lambda a: np.reshape(a, (3, 2)),
+        lambda a: np.transpose(a),
+        lambda a: np.broadcast_to(a, (4, 2, 3)),
+        lambda a: np.squeeze(a[:, None]),
+    ],
+)
+def test_what_moves_values_moves_their_bounds_and_floors(arrange):
+    values = np.arange(6, dtype=np.float32).reshape(2, 3)
+    x = exact(values, values / 8, 0.0)
+    moved = arrange(x)
+    assert np.array_equal(moved.value, arrange(values.astype(np.float64)))
+    assert np.array_equal(moved.error, arrange(x.error))
+    assert moved.floor.shape == moved.shape
+    assert (moved.low >= 0).all()
+
+
+def test_an_arrangement_that_is_not_known_is_refused():
+    with pytest.raises(TypeError):
+        np.roll(exact(np.ones(3, np.float32)), 1)
+
+
 def test_the_root_of_what_may_be_negative_has_no_bound():
     x = exact(np.array([1.0], np.float32), 2.0)
     assert np.isinf(np.sqrt(x).error).all()
