@@ -43,7 +43,7 @@ def run_pair(cell: Cell, name: str, adapter: Adapter | None = None, beside: bool
         loaded = adapter is None
         adapter = adapter or subjects.create(name)
         if subjects.is_users(name):
-            require_repeatable(name, adapter, loaded)
+            require_repeatable(name, adapter, loaded, cell.rule, cell.folder)
         with np.errstate(all="ignore"):
             comparisons = _compare(problem, adapter, name, beside)
             comparisons = _explained(problem, adapter, comparisons)

@@ -108,11 +108,12 @@ def _objections(
     """
     found: list[tuple[Task, str]] = []
     for number, home in enumerate(dict.fromkeys(task.home for task in tasks if task.home)):
-        worker = crew.hire(next(task for task in tasks if task.home == home))
+        first = next(task for task in tasks if task.home == home)
+        worker = crew.hire(first)
         keep = False
         try:
             worker.load(time_limit)
-            said = worker.objection(min(time_limit, REPEAT_SECONDS))
+            said = worker.objection(first.cell, min(time_limit, REPEAT_SECONDS))
             keep = worker.alive and not said and number < jobs
         finally:
             crew.release(worker, keep)
@@ -202,10 +203,14 @@ class _Worker(ChildWorker):
             raise SubjectError(str(answer["error"]))
         self.loaded = True
 
-    def objection(self, time_limit: float) -> str:
-        """Return what is said against a class that does not repeat itself, "" if there is no answer."""
+    def objection(self, cell: Cell, time_limit: float) -> str:
+        """Return what is said against a class that does not repeat itself, "" if there is no answer.
+
+        It is asked under the rule of the cell.
+        """
         try:
-            return str(self._child.ask({"repeat": self.home}, time_limit)["said"])
+            asked = {"repeat": self.home, "rule": cell.rule, "folder": cell.folder}
+            return str(self._child.ask(asked, time_limit)["said"])
         except NoAnswerError:
             return ""
 

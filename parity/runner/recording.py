@@ -47,7 +47,7 @@ def record_pair(cell: Cell, name: str, folder: str, most: float) -> Pair:
     try:
         adapter = subjects.create(name)
         if subjects.is_users(name):
-            require_repeatable(name, adapter, loaded=True)
+            require_repeatable(name, adapter, True, cell.rule, cell.folder)
         with np.errstate(all="ignore"):
             _record(made, adapter, name, Path(folder), most)
     except REFUSALS as error:

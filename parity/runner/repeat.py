@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from parity.bounds.numerics import Array, differs
-from parity.case.rule import DEFAULT, find, stages
+from parity.case.rule import DEFAULT, Rule, find, stages
 from parity.case.spec import Cell, Replayed, Weights, hyperparameters
 from parity.errors import MisbehavedError
 from parity.problem.data import Tensors
@@ -20,7 +20,7 @@ from parity.problem.problems import Problem, ReplayedProblem
 from parity.runner.steps import blocks
 from parity.subjects.adapter import Adapter
 from parity.subjects.generators import seeded
-from parity.trajectory.layout import Layout, layout_of
+from parity.trajectory.layout import Layout, layout_of_problem
 
 Columns = Mapping[str, Array]
 """Slot to its values ``[steps + 1, size]``, row 0 before the first step."""
@@ -38,7 +38,9 @@ class Parting(NamedTuple):
     outside: bool
 
 
-def parting(observe: Observe, kind: Any, layout: Layout, first: Columns | None = None) -> Parting | None:
+def parting(
+    observe: Observe, kind: Any, layout: Layout, first: Columns | None = None, rule: Rule | None = None
+) -> Parting | None:
     """Return where runs of one subject part, or None if every bit of three of them is equal.
 
     Args:
@@ -46,22 +48,23 @@ def parting(observe: Observe, kind: Any, layout: Layout, first: Columns | None =
         kind: the class behind it, None where there is none to look at.
         layout: how the tensors lie in a row of the columns.
         first: a run with seed 0, if there is one already.
+        rule: the rule of the case, whose stages have an order; the default one unless given.
     """
     first = observe(0) if first is None else first
     before = _outside(kind)
     again = observe(0)
     after = _outside(kind)
     changed = [name for name in after if after[name] != before.get(name)]
-    where = first_difference(first, again, layout)
+    where = first_difference(first, again, layout, rule)
     if where and changed:
         return Parting(f"{changed[0]} changed during a run, and the next instance differs {where}", True)
     if where:
         return Parting(f"two runs with the same inputs differ {where}", False)
-    where = first_difference(first, observe(1), layout)
+    where = first_difference(first, observe(1), layout, rule)
     return Parting(f"another seed of the global random generator changes the result {where}", True) if where else None
 
 
-def first_difference(one: Columns, other: Columns, layout: Layout) -> str | None:
+def first_difference(one: Columns, other: Columns, layout: Layout, rule: Rule | None = None) -> str | None:
     """Return where two runs part, in words with both values, or None if every bit is equal."""
     hidden = set(one) ^ set(other)
     if hidden:
@@ -71,24 +74,26 @@ def first_difference(one: Columns, other: Columns, layout: Layout) -> str | None
     if not parted:
         return None
     row = min(parted.values())
-    slot = min((slot for slot in parted if parted[slot] == row), key=stages(find(DEFAULT)).index)
+    slot = min((slot for slot in parted if parted[slot] == row), key=stages(rule or find(DEFAULT)).index)
     position = int(np.flatnonzero(differs(one[slot][row], other[slot][row]))[0])
-    name, index = layout.index(position)
+    name, index = layout.of(slot).index(position)
     when = f"at step {row - 1}" if row else "before the first step"
     return f"{when}, {slot} of {name} at {index}: {one[slot][row, position]!s} and {other[slot][row, position]!s}"
 
 
-_SAID: dict[str, tuple[Any, str]] = {}
-"""Name of a subject to its class and to what was said of it: a process asks once."""
+_SAID: dict[tuple[str, str, str], tuple[Any, str]] = {}
+"""Name of a subject, rule and its folder to the class and to what was said of it: a process asks once."""
 
 
-def require_repeatable(name: str, adapter: Adapter, loaded: bool) -> None:
+def require_repeatable(name: str, adapter: Adapter, loaded: bool, rule: str = DEFAULT, folder: str = "") -> None:
     """Refuse a subject, not opened yet, that gives other results for the same inputs; what cannot run is left alone.
 
     Args:
         name: the subject's name.
         adapter: the subject; one that the caller made, and has no class to show, is left alone.
         loaded: whether it was loaded by its name, so that what was found of that name holds.
+        rule: the rule of the case that it is to run, whose slots it may show.
+        folder: where the case is, for a rule whose page lies beside it.
 
     Raises:
         MisbehavedError: with the first difference, both values, and what usually causes it.
@@ -96,17 +101,19 @@ def require_repeatable(name: str, adapter: Adapter, loaded: bool) -> None:
     kind = getattr(adapter, "kind", None)
     if kind is None and not loaded:
         return
-    known = _SAID.get(name)
+    key = name, rule, folder if rule.endswith(".py") else ""
+    known = _SAID.get(key)
     if known is None or not (loaded or known[0] is kind):
-        known = _SAID[name] = (kind, _said(adapter, kind))
+        known = _SAID[key] = (kind, _said(adapter, kind, *key[1:]))
     if known[1]:
         raise MisbehavedError(known[1])
 
 
-def _said(adapter: Adapter, kind: Any) -> str:
-    problem = _short()
+def _said(adapter: Adapter, kind: Any, rule: str = DEFAULT, folder: str = "") -> str:
+    problem = _short(rule, folder)
     try:
-        found = parting(lambda seed: _observed(adapter, problem, seed), kind, layout_of(problem.params))
+        layout, known = layout_of_problem(problem), find(rule, folder)
+        found = parting(lambda seed: _observed(adapter, problem, seed), kind, layout, rule=known)
     except Exception:  # the pair runs into the same, and says it
         return ""
     return f"is not repeatable: {found.says}. What usually causes this: {CAUSES}." if found else ""
@@ -134,7 +141,7 @@ def _quiet() -> Iterator[None]:
 
 
 @cache
-def _short() -> Problem:
+def _short(rule: str, folder: str) -> Problem:
     """Return a few steps of small tensors, in one block, with Keras' defaults."""
     spec = Replayed(generator="log_spaced", tensors={"kernel": [8, 8], "bias": [8], "scale": []}, low=1e-3)
     cell = Cell(
@@ -146,10 +153,12 @@ def _short() -> Problem:
         weights=Weights(),
         steps=6,
         dtype="float32",
-        hyperparameters=hyperparameters()(),
+        hyperparameters=hyperparameters(rule, folder)(),
         gradients="replayed",
         comparisons=["lockstep"],
         seed=0,
+        rule=rule,
+        folder=folder,
     )
     return _Drawn(cell)
 

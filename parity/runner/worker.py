@@ -48,7 +48,7 @@ def _answer(task: dict[str, Any], capture: BinaryIO) -> dict[str, Any]:
     if "load" in task:
         return _loaded(str(task["load"]))
     if "repeat" in task:
-        return _repeated(str(task["repeat"]))
+        return _repeated(str(task["repeat"]), str(task["rule"]), str(task["folder"]))
     from parity.runner.loop import run_pair
 
     cell = cell_of(task["cell"])
@@ -90,13 +90,13 @@ def _loaded(name: str) -> dict[str, Any]:
     return {}
 
 
-def _repeated(name: str) -> dict[str, Any]:
-    """Return what is said against a user's class that does not repeat itself."""
+def _repeated(name: str, rule: str, folder: str) -> dict[str, Any]:
+    """Return what is said against a user's class that does not repeat itself under a rule."""
     from parity import subjects
     from parity.runner.repeat import require_repeatable
 
     try:
-        require_repeatable(name, subjects.create(name), loaded=True)
+        require_repeatable(name, subjects.create(name), True, rule, folder)
     except MisbehavedError as error:
         return {"said": str(error)}
     except BaseException:  # a class that exits or raises does so again in its pairs, which say so

@@ -107,6 +107,13 @@ def test_a_row_that_is_not_finite_on_one_side_is_found() -> None:
         assert (item.verdict, at.step, at.slot, at.tensor, at.index) == ("NON_FINITE", 0, "row_moment", "kernel", [2])
 
 
+def test_who_does_not_repeat_himself_is_told_so_with_the_row() -> None:
+    where = "two runs with the same inputs differ at step 0, row_moment of kernel at ["
+    for pair in [*run_all(PLAIN[:1], [subject("Noisy")]).pairs, run_pair(PLAIN[0], subject("Noisy"))]:
+        assert {item.verdict for item in pair.comparisons} == {"FAILED"}
+        assert pair.comparisons[0].reason.startswith(f"is not repeatable: {where}")
+
+
 def test_compiled_forms_and_judges_beside_the_subject_say_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     plain = run_pair(PLAIN[0], subject("OneRow"))
     for module in (forms, beside):
