@@ -117,17 +117,10 @@ def _effects(found: Explanation) -> str:
         f"epochs to {found.target:g}",
         "seeds there",
     ]
-    rows = [
-        [
-            one.program,
-            f"{one.loss:.3g}",
-            f"{one.lowest:.3g} … {one.highest:.3g}",
-            f"{one.last:.3g}",
-            f"> {found.epochs}" if one.epochs_to_target is None else f"{one.epochs_to_target:g}",
-            f"{one.seeds_at_target} of {one.seeds}",
-        ]
-        for one in found.effects
-    ]
+    rows = []
+    for one in found.effects:
+        *first, _, when = text.reached(one, found.epochs)
+        rows.append([*first, when, f"{one.seeds_at_target} of {one.seeds}"])
     return _table(head, rows)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from parity.explain.debugging import FeatureRow, SimplerRow, SourceRow, StepRow
 from parity.explain.explanation import Explanation, Row
 from parity.explain.ladder import Rung
+from parity.explain.verdicts import Effect
 
 WIDTH = 118
 
@@ -128,20 +129,21 @@ def supposed(found: Explanation) -> str:
     return "\n".join(lines)
 
 
+def reached(one: Effect, epochs: int) -> tuple[str, str, str, str, str, str]:
+    """Return what one program of ``epochs`` reaches: its name, loss, range, last loss, accuracy, and when."""
+    return (
+        one.program,
+        f"{one.loss:.3g}",
+        f"{one.lowest:.3g} … {one.highest:.3g}",
+        f"{one.last:.3g}",
+        f"{one.accuracy:.3f}",
+        f"> {epochs}" if one.epochs_to_target is None else f"{one.epochs_to_target:g}",
+    )
+
+
 def effects(found: Explanation) -> str:
     """Return what each program reaches."""
-    rows = [
-        (
-            one.program,
-            f"{one.loss:.3g}",
-            f"{one.lowest:.3g} … {one.highest:.3g}",
-            f"{one.last:.3g}",
-            f"{one.accuracy:.3f}",
-            f"> {found.epochs}" if one.epochs_to_target is None else f"{one.epochs_to_target:g}",
-            f"{one.seeds_at_target}/{one.seeds}",
-        )
-        for one in found.effects
-    ]
+    rows = [(*reached(one, found.epochs), f"{one.seeds_at_target}/{one.seeds}") for one in found.effects]
     head = [
         "program",
         "loss reached",
