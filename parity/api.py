@@ -1,7 +1,7 @@
 """The Python API: run one case for a notebook, or many cells against many subjects for a report."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,6 +16,7 @@ from parity.case.cells import pattern_of, select
 from parity.case.rule import DEFAULT, find
 from parity.case.spec import Cell
 from parity.errors import UnsupportedError, UsageError
+from parity.subjects.naming import given, with_bound
 from parity.trajectory.golden.place import folder_of, is_golden
 from parity.verdicts.notebook import Picture, html
 from parity.verdicts.results import Comparison, Pair, Run
@@ -91,7 +92,11 @@ class Results:
 
 
 def run(
-    case: str | Path | Cell | Iterable[Cell], subject: Any, time_limit: float = TIME_LIMIT, name: str = ""
+    case: str | Path | Cell | Iterable[Cell],
+    subject: Any,
+    time_limit: float = TIME_LIMIT,
+    name: str = "",
+    bind: Mapping[str, str] | None = None,
 ) -> Results:
     """Run cases against one subject and return their results.
 
@@ -101,21 +106,24 @@ def run(
             object runs in this one.
         time_limit: seconds that one pair may take, where it runs in a process of its own.
         name: what a class object is called in the results; unless given its module and name.
+        bind: Keras' names of arguments to the class's own, such as ``{"rho": "alpha"}``, where those are ambiguous; the
+            subject's name in the results holds it.
 
     Raises:
-        ParityError: the case or the subject means nothing, or the case's data cannot be read.
+        ParityError: the case, the subject or what is bound means nothing, or the case's data cannot be read.
     """
     cells = _cells(case)
     if not cells:
         raise UsageError("nothing to run: no case was given.")
     if isinstance(subject, str):
-        return Results(run_all(cells, [subject], time_limit=time_limit).pairs)
+        return Results(run_all(cells, [with_bound(subject, given(bind))], time_limit=time_limit).pairs)
     if not callable(subject):
         raise UsageError(f"subject must be a name or a class. Received: {type(subject).__name__}.")
     from parity.runner.loop import run_pair
     from parity.subjects.numpy_class import NumpySubject, require_shape
 
     name = name or f"{subject.__module__}:{getattr(subject, '__qualname__', type(subject).__name__)}"
+    name = with_bound(name, given(bind))
     if isinstance(subject, type):
         require_shape(NumpySubject(subject, name))
     entries = known.load()

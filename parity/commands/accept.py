@@ -6,6 +6,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from parity.commands.work import add_bind_argument, spelled
 from parity.errors import UsageError
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument("cases", nargs="*", metavar="CASE", help="a case id, a cell id, or a glob with '*'; else all")
     text = "whose outcomes; may be given again; unless given all that wait"
     parser.add_argument("--subject", action="append", metavar="NAME", help=text)
+    add_bind_argument(parser)
     folder = "reports/baseline"
     parser.add_argument("--baseline", type=Path, default=Path(folder), metavar="DIR", help=f"unless given {folder}")
     parser.add_argument("--prune", action="store_true", help="remove entries that no case asks for any more")
@@ -38,7 +40,7 @@ def main(arguments: Namespace) -> int:
     if not os.path.lexists(arguments.baseline):
         raise _nothing(arguments.baseline)
     cells = _all_cells() if arguments.prune else None
-    done = accept(arguments.baseline, arguments.cases, arguments.subject or (), cells)
+    done = accept(arguments.baseline, arguments.cases, spelled(arguments.subject or (), arguments.bind), cells)
     if done.empty:
         raise _nothing(arguments.baseline)
     if arguments.json:

@@ -2,12 +2,12 @@
 
 from argparse import ArgumentParser, Namespace
 
-from parity import subjects
 from parity.case.error import printable
-from parity.commands.work import above_zero
+from parity.commands.work import _seconds, above_zero, add_bind_argument, named
 
 EXAMPLES = """\
   parity diagnose my_optimizer.py:RMSprop          why it is not tf.keras' RMSprop
+  parity diagnose mine.py:Mine --bind rho=alpha    its alpha is what Keras calls rho
   parity diagnose torch                            how torch departs
   parity diagnose package.module:Class --json      for programs
 """
@@ -16,6 +16,7 @@ EXAMPLES = """\
 def configure(parser: ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("subject", metavar="SUBJECT", help="a registered name, FILE.py:CLASS or MODULE:CLASS")
+    add_bind_argument(parser)
     parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
     limit = "seconds that the subject may take; unless given 120"
     parser.add_argument("--time-limit", type=above_zero("seconds"), default=120.0, metavar="S", help=limit)
@@ -23,11 +24,11 @@ def configure(parser: ArgumentParser) -> None:
 
 def main(arguments: Namespace) -> int:
     """Diagnose in a process of its own, print, and return 0 if it agrees, 1 if not, 3 if nothing was compared."""
-    subjects.check_name(arguments.subject)
+    (name,) = named([arguments.subject], arguments.bind)
     from parity.diagnosis.child import diagnose_apart
     from parity.diagnosis.findings import Finding
 
-    document = diagnose_apart(arguments.subject, arguments.time_limit)
+    document = diagnose_apart(name, arguments.time_limit)
     if arguments.json:
         import msgspec
 

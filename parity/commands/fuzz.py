@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from parity import subjects
 from parity.case.error import printable
-from parity.commands.work import _positive, above_zero, add_jobs_argument
+from parity.commands.work import _positive, above_zero, add_jobs_argument, add_subject_argument, named
 from parity.errors import NotInstalledError
 from parity.fuzz.words import RELATIONS
 
@@ -44,8 +44,7 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--seed", type=_seed, metavar="S", help="makes the search repeatable: no saved example is tried"
     )
-    text = "a registered name, FILE.py:CLASS or MODULE:CLASS; may be given again; unless given the modes of tf.keras"
-    parser.add_argument("--subject", action="append", metavar="NAME", help=text)
+    add_subject_argument(parser, "the modes of tf.keras")
     relations = "; ".join(f"{name}: {sentence}" for name, sentence in RELATIONS.items())
     text = f"may be given again; unless given all. {relations}"
     parser.add_argument("--relation", action="append", choices=list(RELATIONS), metavar="NAME", help=text)
@@ -57,7 +56,7 @@ def configure(parser: ArgumentParser) -> None:
 def main(arguments: Namespace) -> int:
     """Search, print, and return 0 without a finding, 1 with one, 3 if no run compared anything."""
     relations = list(dict.fromkeys(arguments.relation or RELATIONS))
-    chosen = _subjects(arguments.subject)
+    chosen = _subjects(arguments.subject, arguments.bind)
     if arguments.case is not None:
         return _repeat(arguments, chosen, relations)
     _require_hypothesis()
@@ -93,7 +92,7 @@ def _repeat(arguments: Namespace, chosen: list[str], relations: list[str]) -> in
     return 0 if any(item.outcome.compared for item in found) else 3
 
 
-def _subjects(named: list[str] | None) -> list[str]:
+def _subjects(asked: list[str] | None, bind: list[str] | None) -> list[str]:
     """Return the subjects to search: those named, else the modes of tf.keras.
 
     Raises:
@@ -101,9 +100,8 @@ def _subjects(named: list[str] | None) -> list[str]:
     """
     from parity.fuzz.plan import DEFAULT_SUBJECTS
 
-    chosen = list(dict.fromkeys(named or DEFAULT_SUBJECTS))
+    chosen = named(asked or DEFAULT_SUBJECTS, bind)
     for name in chosen:
-        subjects.check_name(name)
         if not subjects.is_users(name) and not subjects.installed(name):
             needed = subjects.registered()[name].requires[0]
             text = f"{name} needs {needed}: pip install 'optimizer-parity[{needed}]', or name another --subject."

@@ -5,6 +5,8 @@ import sys
 from argparse import ArgumentParser, Namespace
 from typing import Any
 
+from parity.commands.work import add_subject_argument, named
+
 EXAMPLES = """\
   parity matrix                                   every installed subject against every other
   parity matrix --subject torch --subject tf1     some of them
@@ -15,8 +17,7 @@ _SYMBOLS = {"IDENTICAL": "=", "ROUNDING": "≈", "UNSUPPORTED": "–", "UNEXPLAI
 
 def configure(parser: ArgumentParser) -> None:
     """Declare the command's arguments."""
-    text = "a registered name, FILE.py:CLASS or MODULE:CLASS; may be given again; unless given all that are installed"
-    parser.add_argument("--subject", action="append", metavar="NAME", help=text)
+    add_subject_argument(parser, "all that are installed")
     parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
 
 
@@ -25,7 +26,7 @@ def main(arguments: Namespace) -> int:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from parity.diagnosis import matrix
 
-    names = list(dict.fromkeys(arguments.subject or matrix.installed()))
+    names = named(arguments.subject or matrix.installed(), arguments.bind)
     found = matrix.rows(names, lambda name: print(f"{name} …", file=sys.stderr))
     own, pairs = matrix.subject_records(found), matrix.matrix_records(found)
     if arguments.json:

@@ -4,11 +4,10 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from parity import subjects
 from parity.case.error import printable
 from parity.case.spec import Cell
 from parity.commands.cli import complain
-from parity.commands.work import above_zero, add_work_arguments, gather, progress
+from parity.commands.work import above_zero, add_work_arguments, gather, named, progress
 from parity.errors import DataError, ParityError, UnsupportedError
 from parity.trajectory.golden.place import folder_name
 from parity.verdicts.verdict import Verdict
@@ -39,9 +38,7 @@ def configure(parser: ArgumentParser) -> None:
 def main(arguments: Namespace) -> int:
     """Record; return 1 if a subject failed, 2 for what could not be read or is too large, 3 if nothing was recorded."""
     cells, problems = gather(arguments.cases, arguments.steps)
-    names = list(dict.fromkeys(arguments.subject or ["keras-eager"]))
-    for name in names:
-        subjects.check_name(name)
+    names = named(arguments.subject or ["keras-eager"], arguments.bind)
     cells, refused = _with_room(cells, arguments.max_megabytes)
     problems += refused
     tasks = _tasks(cells, names, arguments)

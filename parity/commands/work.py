@@ -3,7 +3,7 @@
 import sys
 import time
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,8 @@ from parity.case.cells import collect
 from parity.case.spec import Cell
 from parity.circumstances import launch
 from parity.commands.cli import complain
-from parity.errors import DataError, ParityError
+from parity.errors import DataError, ParityError, UsageError
+from parity.subjects.naming import FORM, bound_by_hand, with_bound
 
 if TYPE_CHECKING:
     from argparse import _MutuallyExclusiveGroup
@@ -37,9 +38,7 @@ def add_work_arguments(parser: ArgumentParser, steps: bool = True, cluster: bool
     parser.add_argument(
         "cases", nargs="*", metavar="CASE", help="a case id, a glob with '*', or a .toml file; else all"
     )
-    names = ", ".join(DEFAULT_SUBJECTS)
-    text = f"a registered name, FILE.py:CLASS or MODULE:CLASS; may be given again; unless given {names}"
-    parser.add_argument("--subject", action="append", metavar="NAME", help=text)
+    add_subject_argument(parser, ", ".join(DEFAULT_SUBJECTS))
     if steps:
         parser.add_argument("--steps", type=_positive, metavar="N", help="stop each case after N steps")
     where = parser.add_mutually_exclusive_group()
@@ -49,6 +48,43 @@ def add_work_arguments(parser: ArgumentParser, steps: bool = True, cluster: bool
         where.add_argument("--scheduler", metavar="ADDRESS", help=text)
     limit = "seconds that one pair of case and subject may take; unless given 600"
     parser.add_argument("--time-limit", type=above_zero("seconds"), default=600.0, metavar="S", help=limit)
+
+
+def add_subject_argument(parser: ArgumentParser, otherwise: str) -> None:
+    """Declare which subjects, and what is bound in those that are a person's own; ``otherwise`` is unless given."""
+    text = f"a registered name, FILE.py:CLASS or MODULE:CLASS; may be given again; unless given {otherwise}"
+    parser.add_argument("--subject", action="append", metavar="NAME", help=text)
+    add_bind_argument(parser)
+
+
+def add_bind_argument(parser: ArgumentParser) -> None:
+    """Declare what is bound by hand."""
+    text = f"which argument of your own class is which of Keras': {FORM}; may be given again"
+    parser.add_argument("--bind", action="append", metavar="KERAS=ITS", help=text)
+
+
+def spelled(names: Sequence[str], bind: list[str] | None) -> list[str]:
+    """Return names of subjects, each once, a person's own with what ``--bind`` settles.
+
+    Raises:
+        UsageError: that means nothing, or none of the subjects is a person's own.
+    """
+    chosen = bound_by_hand(bind or [])
+    if chosen and not any(map(subjects.is_users, names)):
+        raise UsageError("--bind is for a class of your own: name it as FILE.py:CLASS or MODULE:CLASS.")
+    return list(dict.fromkeys(with_bound(name, chosen) if subjects.is_users(name) else name for name in names))
+
+
+def named(names: Sequence[str], bind: list[str] | None) -> list[str]:
+    """Return names of subjects as ``spelled`` does, each checked.
+
+    Raises:
+        ParityError: one of them is no subject.
+    """
+    found = spelled(names, bind)
+    for name in found:
+        subjects.check_name(name)
+    return found
 
 
 def add_jobs_argument(parser: "ArgumentParser | _MutuallyExclusiveGroup") -> None:
@@ -99,9 +135,7 @@ def _shortened(cell: Cell, steps: int) -> Cell:
 
 def work(cells: list[Cell], arguments: Namespace) -> "Run":
     """Run the cells against the subjects; a bar on standard error shows how far it is, if that is a terminal."""
-    chosen = list(dict.fromkeys(arguments.subject or _installed_defaults()))
-    for name in chosen:
-        subjects.check_name(name)
+    chosen = named(arguments.subject or _installed_defaults(), arguments.bind)
     from parity.api import run_all
 
     with _Bar() as bar:

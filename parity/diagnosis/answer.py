@@ -1,6 +1,6 @@
 """``parity.diagnose``: a class, an instance's maker or a name in, the answer out, for a notebook or a script."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from html import escape
 from typing import Any
 
@@ -11,6 +11,7 @@ from parity.diagnosis.diagnose import diagnose as diagnose_adapter
 from parity.diagnosis.findings import Finding
 from parity.diagnosis.text import render
 from parity.errors import UsageError
+from parity.subjects.naming import given, with_bound
 from parity.subjects.numpy_class import NumpySubject, require_shape
 
 TIME_LIMIT = 120.0
@@ -31,7 +32,12 @@ class Answer(dict[str, Any]):
         return f"<pre>{escape(render(self))}</pre>"
 
 
-def diagnose(subject: str | Callable[..., Any], cases: Iterable[str] = (), name: str = "") -> Answer:
+def diagnose(
+    subject: str | Callable[..., Any],
+    cases: Iterable[str] = (),
+    name: str = "",
+    bind: Mapping[str, str] | None = None,
+) -> Answer:
     """Return what an optimizer is, and by which choices it differs from tf.keras'.
 
     Args:
@@ -39,18 +45,21 @@ def diagnose(subject: str | Callable[..., Any], cases: Iterable[str] = (), name:
             that makes an optimizer, which runs in this one.
         cases: ids or globs of cases on which the answer is checked too.
         name: what a class is called in the answer; unless given its own name.
+        bind: Keras' names of arguments to the class's own, such as ``{"rho": "alpha"}``, where those are ambiguous.
 
     Raises:
-        ParityError: the subject cannot be found, loaded or driven, or a case means nothing.
+        ParityError: the subject cannot be found, loaded or driven, or a case or what is bound means nothing.
     """
     cells: list[Cell] = select(cases) if cases else []
+    chosen = given(bind)
     if isinstance(subject, str):
         from parity.diagnosis.child import diagnose_apart
 
+        subject = with_bound(subject, chosen)
         subjects.check_name(subject)
         return Answer(diagnose_apart(subject, TIME_LIMIT, cells))
     if not callable(subject):
         raise UsageError(f"subject must be a name or a class. Received: {type(subject).__name__}.")
-    title = name or getattr(subject, "__qualname__", type(subject).__name__)
+    title = with_bound(name or getattr(subject, "__qualname__", type(subject).__name__), chosen)
     require_shape(NumpySubject(subject, title))
     return Answer(diagnose_adapter(lambda: NumpySubject(subject, title), title, cells).document())

@@ -15,8 +15,7 @@ from parity.reference.optimizer import as_float32
 from parity.reference.rmsprop import Update
 from parity.reference.switches import SWITCHES
 from parity.subjects.binding.arguments import bind
-from parity.subjects.binding.recognise import Shape
-from parity.subjects.binding.trials import shape_of
+from parity.subjects.binding.trials import Known, known_of
 from parity.subjects.numpy_class import NumpySubject
 
 Kind = Callable[..., Any]
@@ -366,13 +365,13 @@ class _Planted(NumpySubject):
         super().__init__(kind, "mutant")
         self._of, self._altered = of, altered
 
-    def shape(self) -> Shape:
-        """Return the shape of the class."""
-        return shape_of(self._of, "mutant")
+    def known(self) -> Known:
+        """Return what is known of the class."""
+        return known_of(self._of, "mutant")
 
     def open(self, problem: Problem) -> None:
         """Open with the problem, or with one that evaluates otherwise."""
         super().open(self._altered(problem) if self._altered else problem)  # type: ignore[arg-type]  # it forwards all else
 
-    def _takes_schedules(self, shape: Shape) -> bool:
+    def _takes_schedules(self, known: Known) -> bool:
         return True

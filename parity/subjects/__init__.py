@@ -11,6 +11,7 @@ from importlib.util import find_spec
 
 from parity.errors import NotInstalledError, UsageError, did_you_mean
 from parity.subjects.adapter import Adapter as Adapter
+from parity.subjects.naming import split_bound
 from parity.subjects.source import require_named
 from parity.trajectory.golden.place import folder_of, is_golden
 
@@ -140,15 +141,19 @@ def check_name(name: str) -> None:
     """Refuse a name that is no subject; of a user's file only its text is read.
 
     Raises:
-        UsageError: with the nearest registered name.
+        UsageError: with the nearest registered name, or with what is wrong with what the name binds.
         SubjectError: no such file, or no such class in it.
     """
     known = list(registered())
     if is_golden(name):
         folder_of(name)
+        return
+    plain, chosen = split_bound(name)
+    if chosen and not is_users(plain):
+        raise UsageError(f"{plain}: nothing can be bound; only a class of your own has names of its own for arguments.")
     if is_users(name) and name.rpartition(":")[0].endswith(".py"):
         require_named(name)
-    if is_golden(name) or is_users(name) or name in known:
+    if is_users(name) or name in known:
         return
     raise UsageError(
         f"no subject {name!r}.{did_you_mean(name, known)} Allowed: {', '.join(known)}, golden:NAME, "

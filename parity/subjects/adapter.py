@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from parity.subjects.naming import split_bound
+
 if TYPE_CHECKING:
     from parity.problem.problems import Problem
 
@@ -21,6 +23,11 @@ class Own(NamedTuple):
 
     kind: Any
     name: str
+
+    @property
+    def chosen(self) -> dict[str, str]:
+        """Keras' names to the class's own, as far as they were bound by hand."""
+        return split_bound(self.name)[1]
 
 
 class Adapter(Protocol):

@@ -235,7 +235,7 @@ def optimizer_of(cell: Cell, own: Own | None) -> Any:
     import keras
 
     given = structs.replace(cell.hyperparameters, exclude_from_weight_decay=[])
-    values = bind(own.kind, given).values
+    values = bind(own.kind, given, own.chosen).values
     values.pop("exclude_from_weight_decay", None)
     for name, value in values.items():
         if callable(value):

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from parity.errors import NotInstalledError, SubjectError, UsageError
 from parity.subjects.adapter import Adapter, Own
+from parity.subjects.naming import split_bound
 from parity.subjects.numpy_class import NumpySubject, require_shape
 from parity.subjects.source import missing_class, missing_file, split_mode
 
@@ -24,7 +25,7 @@ def load_class(name: str) -> Adapter:
         SubjectError: no such file, no such class, it cannot be imported, or it follows neither style.
     """
     mode, name = split_mode(name)
-    where, _, attribute = name.rpartition(":")
+    where, _, attribute = split_bound(name)[0].rpartition(":")
     module = _load_file(Path(where)) if where.endswith(".py") else _load_module(where)
     kind = getattr(module, attribute, None)
     classes = [

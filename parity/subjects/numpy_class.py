@@ -17,18 +17,19 @@ from parity.problem.problems import Problem
 from parity.reference import posted
 from parity.subjects.adapter import Taken, Tensors
 from parity.subjects.binding import words
-from parity.subjects.binding.arguments import bind
+from parity.subjects.binding.fitting import fits
 from parity.subjects.binding.rates import Mover, Place, mover
-from parity.subjects.binding.recognise import Shape, fits
-from parity.subjects.binding.shapes import Driver, Pure, Together, Transformation
-from parity.subjects.binding.trials import maker, shape_of, ways_of
+from parity.subjects.binding.shapes import Driver, Pure, Shape, Together, Transformation
+from parity.subjects.binding.trials import Known, known_of, maker, ways_of
+from parity.subjects.naming import split_bound
 
 
 class NumpySubject:
     """Drives somebody's optimizer; params and grads go in as they are, so a wrong dtype or an in-place change shows."""
 
-    def __init__(self, kind: Callable[..., Any], name: str, chosen: Mapping[str, str] | None = None) -> None:
-        self._kind, self._name, self._chosen = kind, name, dict(chosen or {})
+    def __init__(self, kind: Callable[..., Any], name: str) -> None:
+        self._kind, self._name = kind, name
+        self._plain, self._chosen = split_bound(name)
         self.resolved = name
         self.circumstances: dict[str, Any] = {}
         self.written: list[str] = []
@@ -48,18 +49,21 @@ class NumpySubject:
         """
         self._problem = problem
         self._rate = problem.cell.hyperparameters.learning_rate
-        bound, shape = bind(self._kind, problem.cell.hyperparameters, self._chosen), self.shape()
+        known = self.known()
+        bound, shape = known.bind(self._kind, problem.cell.hyperparameters), known.shape
         self._mover: Mover | None = None
         own = bound.spelled.get("learning_rate", "")
         ways: list[Place] | None = None
-        if callable(bound.values.get(own)) and not self._takes_schedules(shape):
-            ways = ways_of(self._kind, shape, self._chosen)
+        if callable(bound.values.get(own)) and not self._takes_schedules(known):
+            ways = ways_of(self._kind, known)
             if ways is None:
                 raise UnsupportedError(self._no_schedule())
             bound.values[own] = self._rate_at(0)
         try:
             with self._numbers_only():
-                self._driver: Driver = shape.drive(maker(self._kind, bound), problem.params, self._rate_at)
+                self._driver: Driver = shape.drive(
+                    maker(self._kind, bound), problem.params, self._rate_at, problem.cell.steps
+                )
         except TypeError as error:
             if "unexpected keyword argument" not in str(error):
                 raise
@@ -67,15 +71,15 @@ class NumpySubject:
         if ways is not None:
             self._mover = mover(self._driver, ways, bound, own)
         shown = ", ".join(f"{name}={value!r}" for name, value in bound.values.items())
-        self.resolved = f"{self._name}({shown})"
-        self.circumstances = dict(words.circumstances(shape.title, bound))
+        self.resolved = f"{self._plain}({shown})"
+        self.circumstances = dict(words.circumstances(shape, bound, self._chosen, known.settled))
         if ways is not None:
             self.circumstances[words.MOVED] = ", ".join(".".join(way) for way in ways) or own
 
-    def _takes_schedules(self, shape: Shape) -> bool:
+    def _takes_schedules(self, known: Known) -> bool:
         """Whether the optimizer takes a callable of the step for its learning rate."""
         scheduled = hyperparameters()(learning_rate=LearningRateSchedule(values=[1e-3]))
-        return fits(shape, maker(self._kind, bind(self._kind, scheduled, self._chosen)))
+        return fits(known.shape, maker(self._kind, known.bind(self._kind, scheduled)))
 
     def _no_schedule(self) -> str:
         kind = type(self._rate).__name__
@@ -87,10 +91,18 @@ class NumpySubject:
         Raises:
             SubjectError: it has none.
         """
-        known = getattr(self, "_shape", None)
-        if known is None:
-            known = self._shape = shape_of(self._kind, self._name, self._chosen)
-        return known
+        return self.known().shape
+
+    def known(self) -> Known:
+        """Return what trying the class found, its shape and what its arguments are.
+
+        Raises:
+            SubjectError: it has no shape that can be driven.
+        """
+        found: Known | None = getattr(self, "_found", None)
+        if found is None:
+            found = self._found = known_of(self._kind, self._name, self._chosen)
+        return found
 
     def _rate_at(self, step: int) -> float:
         rate = plain_argument(self._rate)
@@ -164,7 +176,10 @@ class NumpySubject:
         self._driver.params, self._driver.state = copy.deepcopy(saved)
 
     def close(self) -> None:
-        """Nothing to release."""
+        """End what waits for another step."""
+        driver: Driver | None = getattr(self, "_driver", None)
+        if driver is not None:
+            driver.close()
 
 
 class ReferenceSubject(NumpySubject):

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from parity.errors import SubjectError, did_you_mean
+from parity.subjects.naming import split_bound
 
 _MAKERS: Final = frozenset({"globals", "locals", "vars", "setattr", "exec", "eval", "__getattr__"})
 """Names by which a module may get attributes that no statement of it spells out."""
@@ -29,7 +30,7 @@ def require_named(name: str) -> None:
     Raises:
         SubjectError: with the nearest file or class.
     """
-    where, _, attribute = split_mode(name)[1].rpartition(":")
+    where, _, attribute = split_bound(split_mode(name)[1])[0].rpartition(":")
     path = Path(where)
     if not path.is_file():
         raise missing_file(path)

@@ -97,10 +97,10 @@ class OwnTorchSubject(TorchSubject):
 
     def require(self, problem: Problem) -> None:
         """Refuse what the class lacks."""
-        bind(self._own.kind, problem.cell.hyperparameters)
+        bind(self._own.kind, problem.cell.hyperparameters, self._own.chosen)
 
     def _made(self, params: list[Any]) -> tuple[Any, list[str]]:
-        bound = bind(self._own.kind, self._given)
+        bound = bind(self._own.kind, self._given, self._own.chosen)
         rate = bound.spelled.get("learning_rate", "")
         values = {**bound.values, **({rate: self.rate_at(0)} if rate in bound.values else {})}
         return self._own.kind(params, **values), []

@@ -12,6 +12,7 @@ from parity.case.spec import Cell
 from parity.case.tomlfile import show_path
 from parity.errors import ParityError
 from parity.report.facts import command
+from parity.subjects.naming import split_bound, with_bound
 from parity.verdicts.results import Pair
 
 TIME_LIMIT = 60.0
@@ -27,7 +28,9 @@ def spoken(kind: Callable[..., Any]) -> str:
 def loadable(kind: Callable[..., Any], cell: Cell, pair: Pair, session: Session) -> tuple[str, str]:
     """Return the name by which another process loads this class and gets the same results, else "" and the reason."""
     reason = "it has no name in a module"
-    for name in _names(kind):
+    chosen = split_bound(pair.subject)[1]
+    for plain in _names(kind):
+        name = with_bound(plain, chosen)
         try:
             other = session.run(cell, name, TIME_LIMIT)
         except ParityError as error:

@@ -1,12 +1,13 @@
 """``assert_parity``: an optimizer in; its results out, or a test failure that says where it parts and why."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from parity.api import TIME_LIMIT, Results, run
 from parity.case.spec import Cell
 from parity.errors import ParityError, UsageError
+from parity.subjects.naming import given, with_bound
 from parity.testing.bench import Bench
 from parity.testing.choose import DEFAULT, Cases, choose
 from parity.verdicts.results import Comparison
@@ -64,6 +65,7 @@ def assert_parity(
     allow_unsupported: bool | Iterable[str] = True,
     diagnose: bool = True,
     time_limit: float = TIME_LIMIT,
+    bind: Mapping[str, str] | None = None,
     bench: Bench | None = None,
 ) -> Results:
     """Fail unless an optimizer equals tf.keras' RMSprop, as the NumPy reference has it, in every chosen case.
@@ -80,6 +82,7 @@ def assert_parity(
         allow_unsupported: whether hyperparameters that the subject lacks may leave cases uncompared; or which ones.
         diagnose: name the likeliest cause of a failure, which takes a second or so.
         time_limit: seconds that one cell may take where the subject is a name.
+        bind: Keras' names of arguments to the class's own, such as ``{"rho": "alpha"}``, where those are ambiguous.
         bench: what the tests of a session share; the fixture gives it.
 
     Returns:
@@ -93,9 +96,12 @@ def assert_parity(
     __tracebackhide__ = True
     own = bench or Bench()
     try:
+        chosen = given(bind)
+        if isinstance(subject, str):
+            subject = with_bound(subject, chosen)
         cells = choose(cases, dtypes, gradients, comparisons)
         demand = Demand(exact, _allowance(allow_unsupported, cells))
-        results = _run(subject, cells, time_limit, own)
+        results = _run(subject, cells, time_limit, own, chosen)
         _require(subject, cells, results, demand, own, diagnose)
         return results
     except ParityError as error:
@@ -124,7 +130,7 @@ def _require(
         raise NothingCompared(failure.nothing(results), results)
 
 
-def _run(subject: Subject, cells: list[Cell], time_limit: float, bench: Bench) -> Results:
+def _run(subject: Subject, cells: list[Cell], time_limit: float, bench: Bench, chosen: Mapping[str, str]) -> Results:
     if isinstance(subject, str):
         return Results([bench.session.run(cell, subject, time_limit) for cell in cells])
     if not callable(subject):
@@ -134,7 +140,7 @@ def _run(subject: Subject, cells: list[Cell], time_limit: float, bench: Bench) -
         )
     from parity.testing.again import spoken
 
-    return run(cells, subject, name=spoken(subject))
+    return run(cells, subject, name=spoken(subject), bind=chosen)
 
 
 def _allowance(given: bool | Iterable[str], cells: list[Cell]) -> bool | tuple[str, ...]:

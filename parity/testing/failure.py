@@ -103,14 +103,15 @@ def _cause(subject: str | Callable[..., Any], name: str, shown: Objection, bench
     place = shown.item.first_divergence
     if place is not None and shown.item.outcome is Verdict.NON_FINITE and place.obtained == place.expected:
         return ["likeliest explanation: not sought; both sides agree, so it is the case that leads there"]
-    document = next((found for known, found in bench.diagnoses if known is subject), None)
+    whose = (subject, shown.item.subject)  # of one class, the name says what was bound
+    document = next((found for known, found in bench.diagnoses if known == whose), None)
     if document is None or (document["explanations"] and shown.cell.id not in document["cases"]):
         if name or isinstance(subject, str):
             document = cause.diagnosed(name, shown.cell, document)
         else:
             document = cause.diagnosed_here(subject, shown.item.subject, shown.cell, document)
-        bench.diagnoses = [(known, found) for known, found in bench.diagnoses if known is not subject]
-        bench.diagnoses.append((subject, document))
+        bench.diagnoses = [(known, found) for known, found in bench.diagnoses if known != whose]
+        bench.diagnoses.append((whose, document))
     case = cause.sought(shown.cell, rounding=not shown.item.outcome.fails)
     return [clean(line) for line in cause.lines(document, case)]
 

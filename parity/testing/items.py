@@ -48,7 +48,8 @@ class CaseFile(pytest.File):
             # No brackets: pytest would take what is in them for parameters, and lose the item's name between runs.
             label = cell.id.removeprefix(cell.case).strip("[]").replace(",", ", ")
             for subject in self.names:
-                name = f"{subject} equals the reference{label and ' with ' + label}"
+                spoken = subject.replace("[", " with ").replace("]", "")
+                name = f"{spoken} equals the reference{label and ' with ' + label}"
                 item: CaseItem = CaseItem.from_parent(self, name=name)
                 item.cell, item.subject = cell, subject
                 yield item

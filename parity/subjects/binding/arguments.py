@@ -1,9 +1,11 @@
 """Which hyperparameter a constructor's argument is: by its name, its default, and what else is there."""
 
 import ast
+import contextlib
 import inspect
+import io
 import textwrap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Final
@@ -12,11 +14,13 @@ import numpy as np
 
 from parity.bounds.rule import plain_argument
 from parity.case.spec import Hyperparameters
-from parity.errors import AbsentArgumentError
+from parity.errors import AbsentArgumentError, SubjectError, did_you_mean
 from parity.reference.arguments import ARGUMENTS, BY_NAME
 from parity.subjects.binding.roles import parameters_of, role_of
 
 NONE: Final = inspect.Parameter.empty
+AMBIGUOUS: Final = {"rho": "memory", "momentum": "momentum", "learning_rate": "rate"}
+"""Keras' names that people's own may be taken for by mistake, and what an argument does that is the one."""
 _KEPT: Final = 0.3
 """A default below this is no weight of an old moment: `decay=0.0` is how fast the learning rate decays."""
 
@@ -61,16 +65,24 @@ def _same(own: Any, keras: Any) -> bool:
     return own == keras or (keras in (None, False) and own in (None, False, 0))
 
 
-def bind(kind: Callable[..., Any], given: Hyperparameters, chosen: Mapping[str, str] | None = None) -> Bound:
+def bind(
+    kind: Callable[..., Any],
+    given: Hyperparameters,
+    chosen: Mapping[str, str] | None = None,
+    served: Collection[str] = (),
+) -> Bound:
     """Return the arguments for a constructor: every hyperparameter that it accepts.
 
     Args:
         kind: a class, or a function that makes an optimizer.
         given: the hyperparameters of a case.
-        chosen: Keras' names to the constructor's own, where somebody settled them.
+        chosen: Keras' names to the constructor's own, where a person or a trial settled them; empty for one that none
+            of its own is.
+        served: Keras' names of what a class need not take, since it is handed them with each step.
 
     Raises:
         AbsentArgumentError: the case sets a hyperparameter that the constructor lacks; it is never ignored.
+        SubjectError: the constructor lacks an argument that somebody chose.
     """
     config = config_of(kind)
     if config is not None:
@@ -78,15 +90,17 @@ def bind(kind: Callable[..., Any], given: Hyperparameters, chosen: Mapping[str, 
     signature = _signature(kind)
     named = {name: p.default for name, p in signature.items() if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)}
     open_ended = any(p.kind is p.VAR_KEYWORD for p in signature.values())
-    read = _read_from_kwargs(kind) if open_ended else {}
+    read = _behind_kwargs(kind) if open_ended else {}
     named |= {name: default for name, default in read.items() if name not in named}
-    spelled = {**_spelled(named), **(chosen or {})}
+    title = getattr(kind, "__name__", type(kind).__name__)
+    _require(title, chosen or {}, [name for name in named if role_of(name) not in _STRUCTURE], open_ended and not read)
+    spelled = _spelled(named, chosen or {})
     departures, values = given.departures(), dict[str, Any]()
     for name in given.__struct_fields__:
         own = spelled.get(name) or (name if open_ended and not read and name in departures else "")
         value = plain_argument(getattr(given, name))
         if not own:
-            if name in departures:
+            if name in departures and name not in served:
                 message = f"the constructor has no argument {name!r}, which the case sets to {departures[name]!r}."
                 raise AbsentArgumentError(name, message)
             continue
@@ -102,6 +116,19 @@ def bind(kind: Callable[..., Any], given: Hyperparameters, chosen: Mapping[str, 
     defaults = {name: value for name, value in named.items() if isinstance(value, bool | int | float | None)}
     owner = roles.get("params") or roles.get("layers") or roles.get("model") or ""
     return Bound(values, spelled, defaults, owner, roles.get("grads", "") if owner else "")
+
+
+_STRUCTURE: Final = frozenset({"params", "grads", "pairs", "layer", "layers", "model", "gradient_function", "callback"})
+"""Roles of what is no hyperparameter."""
+
+
+def _require(title: str, chosen: Mapping[str, str], takes: list[str], takes_any: bool) -> None:
+    """Refuse what somebody bound to an argument that a class does not have."""
+    for keras, own in chosen.items():
+        if own and own not in takes and not takes_any:
+            hint = did_you_mean(own, takes)
+            allowed = ", ".join(takes) or "no argument"
+            raise SubjectError(f"bind: {title} has no argument {own!r} to be {keras}.{hint} It takes: {allowed}.")
 
 
 @cache
@@ -125,7 +152,8 @@ def config_of(rule: Any) -> dict[str, Any] | None:
 def _in_config(config: dict[str, Any], given: Hyperparameters, chosen: Mapping[str, str]) -> Bound:
     """Return what a config is filled with."""
     numbers = {name: value for name, value in config.items() if isinstance(value, bool | int | float)}
-    spelled, departures = {**_spelled(numbers), **chosen}, given.departures()
+    _require("its config", chosen, list(numbers), takes_any=False)
+    spelled, departures = _spelled(numbers, chosen), given.departures()
     for name, value in departures.items():
         if name not in spelled:
             raise AbsentArgumentError(name, f"its config has no {name!r}, which the case sets to {value!r}.")
@@ -140,16 +168,19 @@ def _signature(kind: Callable[..., Any]) -> dict[str, inspect.Parameter]:
         return {}
 
 
-def _spelled(named: Mapping[str, Any]) -> dict[str, str]:
-    """Return Keras' names to a constructor's own."""
-    found: dict[str, str] = {name: name for name in BY_NAME if name in named}
+def _spelled(named: Mapping[str, Any], chosen: Mapping[str, str]) -> dict[str, str]:
+    """Return Keras' names to a constructor's own; what was chosen is settled, and so is the argument that it took."""
+    free = {name: default for name, default in named.items() if name not in chosen.values()}
+    found: dict[str, str] = {name: name for name in BY_NAME if name in free and name not in chosen}
     for argument in ARGUMENTS:
-        words = [word for word in argument.aliases if word in named and (argument.name != "rho" or _keeps(named[word]))]
-        _first(found, argument.name, words)
-    if "rho" not in found and named.get("momentum", NONE) is not NONE and _keeps(named["momentum"]):
+        if argument.name not in chosen:
+            words = [word for word in argument.aliases if word in free]
+            _first(found, argument.name, words if argument.name != "rho" else [w for w in words if _keeps(free[w])])
+    momentum = free.get("momentum", NONE) if "momentum" in found else NONE
+    if "rho" not in {*found, *chosen} and momentum is not NONE and _keeps(momentum):
         # Without another weight of the old moment, "momentum" that is on by default is that weight.
         found["rho"] = found.pop("momentum")
-    return found
+    return {**found, **{keras: own for keras, own in chosen.items() if own}}
 
 
 def _first(found: dict[str, str], name: str, words: list[str]) -> None:
@@ -163,17 +194,42 @@ def _keeps(default: Any) -> bool:
     return default is NONE or (isinstance(default, float) and _KEPT <= default < 1)
 
 
-def _read_from_kwargs(kind: Callable[..., Any]) -> dict[str, Any]:
-    """Return what a constructor reads from its ``**kwargs``, with defaults, as far as its text says so."""
+@cache
+def _behind_kwargs(kind: Callable[..., Any]) -> dict[str, Any]:
+    """Return what a constructor takes by way of its ``**kwargs``, with defaults.
+
+    As far as its text says so, or that of a base class to which they are passed on; else what a trial shows that it
+    keeps under the names that it keeps its numbers under.
+    """
+    found: dict[str, Any] = {}
+    makers = [vars(base).get("__init__") for base in kind.__mro__[:-1]] if inspect.isclass(kind) else [kind]
+    for maker in filter(inspect.isfunction, makers):
+        function = _parsed(maker)
+        found = {name: p.default for name, p in _signature(maker).items() if p.kind in _PASSED} | found
+        found.pop("self", None)
+        if function is None or function.args.kwarg is None:
+            break
+        holder = function.args.kwarg.arg
+        found = _read(function, holder) | found
+        if not _passes_on(function, holder):
+            break
+    return found or _kept(kind)
+
+
+_PASSED: Final = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+
+
+def _parsed(function: Callable[..., Any]) -> ast.FunctionDef | None:
     try:
-        source = textwrap.dedent(inspect.getsource(kind.__init__ if inspect.isclass(kind) else kind))
-        tree = ast.parse(source)
+        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
     except (OSError, TypeError, SyntaxError, ValueError):
-        return {}
-    function = next((n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)), None)
-    if function is None or function.args.kwarg is None:
-        return {}
-    holder, found = function.args.kwarg.arg, dict[str, Any]()
+        return None
+    return next((node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)), None)
+
+
+def _read(function: ast.FunctionDef, holder: str) -> dict[str, Any]:
+    """Return what a function reads from a mapping of that name, with defaults."""
+    found = dict[str, Any]()
     for node in ast.walk(function):
         if isinstance(node, ast.Subscript) and _is(node.value, holder) and isinstance(node.slice, ast.Constant):
             found.setdefault(str(node.slice.value), NONE)
@@ -182,6 +238,47 @@ def _read_from_kwargs(kind: Callable[..., Any]) -> dict[str, Any]:
         if node.func.attr in ("get", "pop", "setdefault") and node.args and isinstance(node.args[0], ast.Constant):
             found[str(node.args[0].value)] = _literal(node.args[1]) if len(node.args) > 1 else None
     return found
+
+
+def _passes_on(function: ast.FunctionDef, holder: str) -> bool:
+    """Whether a constructor hands its ``**kwargs`` to that of a base class."""
+    calls = [node for node in ast.walk(function) if isinstance(node, ast.Call) and _is_init(node.func)]
+    return any(word.arg is None and _is(word.value, holder) for call in calls for word in call.keywords)
+
+
+def _is_init(node: ast.expr) -> bool:
+    return isinstance(node, ast.Attribute) and node.attr == "__init__"
+
+
+_PROBE: Final = 0.4321098765432101
+"""A number that nothing else is by chance: what holds it after construction holds what was passed."""
+
+
+def _kept(kind: Callable[..., Any]) -> dict[str, Any]:
+    """Return the known names under which an instance keeps what it is passed under them, with its own defaults."""
+    found = {}
+    for name, default in _numbers(kind, {}).items():
+        if name in _KNOWN and _PROBE in _numbers(kind, {name: _PROBE}).values():
+            found[name] = default
+    return found
+
+
+_KNOWN: Final = frozenset(word for argument in ARGUMENTS for word in (argument.name, *argument.aliases))
+
+
+def _numbers(kind: Callable[..., Any], passed: dict[str, Any]) -> dict[str, Any]:
+    """Return the numbers that an instance holds, itself or in a mapping of its own; none where it cannot be made."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        try:
+            made = kind(**passed)
+            bases = reversed(type(made).__mro__[:-1])
+            held = {name: value for each in (*bases, made) for name, value in vars(each).items()}
+        except Exception:  # what it lacks, or refuses, is told by who makes it for a case
+            return {}
+    mappings = [value for value in held.values() if isinstance(value, dict)]
+    mappings += [vars(value) for value in held.values() if hasattr(value, "__dict__") and not callable(value)]
+    found = {key: value for mapping in (*mappings, held) for key, value in mapping.items() if isinstance(key, str)}
+    return {key.strip("_"): value for key, value in found.items() if isinstance(value, bool | int | float)}
 
 
 def _is(node: ast.expr, name: str) -> bool:

@@ -1,35 +1,33 @@
 """Which shape somebody's optimizer has: by the names in its signatures first, then by a trial on two small tensors."""
 
-import contextlib
 import inspect
-import io
-import warnings
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import numpy as np
 
-from parity.errors import MisbehavedError, SubjectError, one_line
+from parity.errors import SubjectError, one_line
 from parity.subjects.binding.arguments import Bound, config_of
+from parity.subjects.binding.fitting import APART, FITS, RAISES, trial, unheard
+from parity.subjects.binding.loops import GRADIENTS, Argument, Generators, Loops
 from parity.subjects.binding.roles import PLURAL, Parameter, parameters_of, role_of
 from parity.subjects.binding.shapes import (
     STATES,
     Call,
     Configured,
-    Driver,
     Functions,
     Layers,
     Make,
     Objects,
     OfModel,
     Pure,
-    Rate,
+    Shape,
     Shared,
     Singly,
-    Tensors,
     Together,
     Transformation,
 )
+from parity.subjects.binding.wrapper import wrapper
 
 _STEPS: Final = (
     *("step", "update", "apply", "apply_gradients", "apply_grads", "optimize", "update_params", "update_weights"),
@@ -41,18 +39,6 @@ _NO_STEPS: Final = frozenset(
 )
 _ALONE: Final = frozenset({"params", "grads", "pairs"})
 _BESIDE: Final = frozenset({"name", "index", "loss", "rate", "count", "state"})
-
-
-class Shape(NamedTuple):
-    """A shape that an optimizer may have: in words, and what drives it, with what that has to know."""
-
-    title: str
-    driver: Callable[..., Driver]
-    more: dict[str, Any] = {}  # noqa: RUF012  # never written to
-
-    def drive(self, make: Make, params: Tensors, rate: Rate) -> Driver:
-        """Return the optimizer with its first weights."""
-        return self.driver(make, params, rate, **self.more)
 
 
 def recognise(kind: Callable[..., Any], make: Make, bound: Bound, name: str) -> Shape:
@@ -68,36 +54,31 @@ def recognise(kind: Callable[..., Any], make: Make, bound: Bound, name: str) -> 
         SubjectError: it has no shape that is known, with what was found and a wrapper to paste.
     """
     fitting: Shape | None = None
-    raised: list[Exception] = []
+    raised: list[BaseException] = []
     for shape in _candidates(kind, make, bound):
         if shape.driver is Pure:
             return shape  # init and step say it all; whatever a step does, it does in the cases, which tell it
-        outcome = _trial(shape, make, raised)
+        outcome = trial(shape, make, raised)
         if outcome == APART:
             return shape
+        if outcome == FITS:
+            shape = shape._replace(title=f"{shape.title}; what one tensor does depends on another's gradients")
         # Who raises what no wrong shape would make it raise is told so by the cases.
         fitting = fitting or (shape if outcome in (FITS, RAISES) else None)
     if fitting is None:
-        raise SubjectError(_refusal(kind, name, raised))
+        raise SubjectError(_refusal(kind, bound, name, raised))
     return fitting
 
 
-def after_steps(shape: Shape, make: Make, before: Callable[[Driver, int], None] | None = None) -> Any:
-    """Return where a small tensor is after two steps, None where they cannot be made; ``before`` comes before each."""
-    return _moved(shape, make, _FIRST, [], before)
-
-
-def fits(shape: Shape, make: Make) -> bool:
-    """Whether an optimizer made in this way moves two small tensors in a shape."""
-    return _moved(shape, make, _FIRST, []) is not None
-
-
 def is_rule(kind: Callable[..., Any], bound: Bound) -> bool:
-    """Whether a function is an update rule itself, which takes weights and gradients, not a maker of optimizers."""
+    """Whether a function is the optimizer itself, not a maker of optimizers.
+
+    It takes weights and gradients, or what gives gradients; or it takes weights and yields them.
+    """
     if inspect.isclass(kind):
         return False
     roles = {p.role for p in parameters_of(kind) or () if p.name not in bound.spelled.values()}
-    return {"params", "grads"} <= roles
+    return "params" in roles and bool(roles & {"grads", *GRADIENTS} or inspect.isgeneratorfunction(kind))
 
 
 def _candidates(kind: Callable[..., Any], make: Make, bound: Bound) -> Iterator[Shape]:
@@ -113,21 +94,96 @@ def _candidates(kind: Callable[..., Any], make: Make, bound: Bound) -> Iterator[
         return
     if is_rule(kind, bound):
         taken = set(bound.spelled.values())
-        yield from _of_call("__call__", [p for p in parameters_of(kind) or () if p.name not in taken], "")
+        own = [p for p in parameters_of(kind) or () if p.name not in taken]
+        yield from _around("__call__", kind, own, _of_call("__call__", own, "", holder=kind))
         return
     holder: Any = kind
     if not inspect.isclass(kind):
         try:
-            holder = make()
+            with unheard():
+                holder = make()
         except Exception:  # it needs something that no candidate would give it either
             return
-    if isinstance(holder, tuple) and len(holder) == 3 and all(map(callable, holder)):
-        yield Shape("(init, update, get_params), a state for each tensor", Functions)
+    if inspect.isroutine(holder):
+        own = parameters_of(holder) or []
+        yield from _around("__call__", holder, own, _of_call("__call__", own, "", holder=holder))
+        return
+    if isinstance(holder, tuple) and len(holder) in (2, 3) and all(map(callable, holder)):
+        yield from _of_functions(holder)
     yield from _stateful(holder)
     for method in _methods(holder):
-        yield from _of_call(method, _own(holder, method), bound.owns, bound.takes_gradients, holder)
+        own = _own(holder, method)
+        called = _of_call(method, own, bound.owns, bound.takes_gradients, holder)
+        yield from _around(method, getattr(holder, method), own, called)
     if inspect.isclass(kind) and not bound.owns:
         yield from _of_constructed(make)
+
+
+_LOOPS: Final = frozenset({"steps", "callback", "objective", "tolerance", *GRADIENTS})
+"""Roles of what only an optimizer is given that goes from step to step by itself."""
+_OFFERED: Final = frozenset({"steps", "callback", "tolerance"})
+"""Those of them that it is given although it has a default for them."""
+_IN_A_LOOP: Final = {"count": "steps", "loss": "objective"}
+"""What a role means of a parameter of a whole loop."""
+
+
+def _around(method: str, function: Any, parameters: Sequence[Parameter], called: Iterator[Shape]) -> Iterator[Shape]:
+    """Yield the shapes of who owns the loop, and those of who is called once a step: what the names say comes first."""
+    loops = list(_of_loop(method, function, parameters))
+    yields = inspect.isgeneratorfunction(function)
+    first = yields or bool(_LOOPS & {p.role for p in parameters})
+    yield from loops if first else ()
+    yield from () if yields else called
+    yield from () if first else loops
+
+
+def _of_loop(method: str, function: Any, parameters: Sequence[Parameter]) -> Iterator[Shape]:
+    """Yield the shapes of a generator, or of a function that calls for its gradients, by names of its parameters."""
+    arguments: dict[str, Argument] = {}
+    for p in parameters:
+        role = _IN_A_LOOP.get(p.role, p.role)
+        known = role in {"params", "grads", *_LOOPS} and role not in arguments
+        if known and (p.required or role in _OFFERED):
+            arguments[role] = Argument(p.name, role)
+        elif p.required:
+            return
+    yields, asks = inspect.isgeneratorfunction(function), bool(arguments.keys() & {"grads", *GRADIENTS})
+    if "params" not in arguments or not (yields or asks):
+        return
+    names = ", ".join(argument.name for argument in arguments.values())
+    call = f"{getattr(function, '__name__', method)}({names})"
+    what = "a generator that is served gradients" if asks else "a generator that is sent gradients"
+    what = what if yields else "a loop of its own that is served gradients call by call"
+    more: dict[str, Any] = {"method": method, "arguments": tuple(arguments.values())}
+    held = {
+        "array": "one run a tensor",
+        "mapping": "over a mapping of all tensors",
+        "list": "over a list of all tensors",
+    }
+    plural = arguments["params"].name in PLURAL
+    for word in ("mapping", "list", "array") if plural else ("array", "mapping", "list"):
+        yield Shape(f"{call}, {what}, {held[word]}", Generators if yields else Loops, {**more, "held": word})
+
+
+_OF_FUNCTIONS: Final = {"index": "count"}
+
+
+def _of_functions(made: tuple[Any, ...]) -> Iterator[Shape]:
+    """Yield the shapes of two or three functions: one makes a state, one makes a step, one may tell the parameters."""
+    usual = ["count", "grads", "state"] if len(made) == 3 else ["grads", "state", "params"]
+    roles = [_OF_FUNCTIONS.get(p.role, p.role) for p in parameters_of(made[1]) or []]
+    missing = [role for role in usual if role not in roles]
+    if len(missing) == 1 and roles.count("") == 1:
+        roles[roles.index("")] = missing[0]
+    if not set(roles) <= {"grads", "state", "params", "count"} or "grads" not in roles:
+        roles = usual
+    more = {"order": tuple(roles)}
+    if len(made) == 3:
+        yield Shape("(init, update, get_params), a state for each tensor", Functions, more)
+        return
+    for adds, what in ((False, "(params, state)"), (True, "(updates, state)")):
+        title = f"(init, update), update({', '.join(roles)}) -> {what}, a state for each tensor"
+        yield Shape(title, Functions, {**more, "adds": adds})
 
 
 def _of_constructed(make: Callable[[], Any]) -> Iterator[Shape]:
@@ -181,7 +237,9 @@ def _of_call(
     """Yield the shapes that a method may have, by the roles of its parameters."""
     used = [p for p in parameters if p.required or p.role in _ALONE or p.role in ("state", "layer", "layers", "model")]
     for roles in _roles(used, bool(owner)):
-        call, kinds = Call(method, roles), set(roles)
+        by_name = {role: p.name for role, p in zip(roles, used, strict=True) if p.by_name}
+        word = getattr(holder, "__name__", method) if method == "__call__" and inspect.isroutine(holder) else method
+        call, kinds = Call(method, roles, by_name, word), set(roles)
         plural = any(p.name in PLURAL for p in used)
         if kinds & {"layer", "layers"}:
             yield _layers(call, holder, "")
@@ -204,6 +262,8 @@ def _roles(used: Sequence[Parameter], owned: bool) -> Iterator[list[str]]:
     unknown = [number for number, role in enumerate(roles) if not role]
     if not unknown:
         yield roles
+    elif len(unknown) == 1 and {"params", "grads"} <= set(roles):
+        yield [role or "state" for role in roles]
     elif len(unknown) == 1 and ({"params", "grads"} & set(roles) or owned):
         missing = "params" if "grads" in roles else "grads"
         yield [role or missing for role in roles]
@@ -213,18 +273,35 @@ def _roles(used: Sequence[Parameter], owned: bool) -> Iterator[list[str]]:
 
 
 def _of_tensors(call: Call, plural: bool, owner: str) -> Iterator[Shape]:
-    mapping = Shape(f"{call} over a mapping of all tensors", Together, {"call": call, "as_list": False, "owner": owner})
-    listed = Shape(f"{call} over a list of all tensors", Together, {"call": call, "as_list": True, "owner": owner})
-    if owner or "pairs" in call.roles:
-        yield from (listed,) if "pairs" in call.roles else (mapping, listed)
+    states = STATES if "state" in call.roles else (None,)
+    more = {"call": call, "owner": owner}
+    mapping = [
+        Shape(f"{call} over a mapping of all tensors", Together, {**more, "as_list": False, "state": state})
+        for state in states
+    ]
+    listed = [
+        Shape(f"{call} over a list of all tensors", Together, {**more, "as_list": True, "state": state})
+        for state in states
+    ]
+    keys = "a mapping with keys W1, b1, ... and dW1, db1, ..."
+    numbered = [
+        Shape(f"{call} over {keys}", Together, {**more, "as_list": False, "numbered": True, "state": state})
+        for state in states
+    ]
+    if "pairs" in call.roles:
+        yield from listed
+        return
+    if owner:
+        yield from (*mapping, *listed, *numbered)
         return
     told = bool({"name", "index"} & set(call.roles))
     whose = "told which" if told else "an instance for each tensor"
     single = [
         Shape(f"{call}, one array a call, {whose}", Singly, {"call": call, "shared": told, "state": state})
-        for state in (STATES if "state" in call.roles else (None,))
+        for state in states
     ]
-    yield from (mapping, listed, *single) if plural and not told else (*single, mapping, listed)
+    yield from (*mapping, *listed, *single) if plural and not told else (*single, *mapping, *listed)
+    yield from numbered if plural else ()
     if call.name != "__call__" and not told:
         yield Shape(f"{call}, one array a call, one instance for all", Singly, {"call": call, "shared": True})
 
@@ -256,94 +333,31 @@ def _own_required(holder: Any, name: str) -> list[Parameter]:
     return [p for p in _own(holder, name) if p.required] if not name.startswith("_") else []
 
 
-NO, FITS, APART, RAISES = "no", "fits", "apart", "raises"
-_MISFITS: Final = (TypeError, KeyError, AttributeError, IndexError, ValueError, MisbehavedError)
-"""What an optimizer raises that is handed another container, or something else, than it takes."""
-_START: Final = {
-    "parity a": np.array([100.0, 200.0, 300.0], dtype=np.float32),
-    "parity b": np.array([400.0, 500.0, 600.0], dtype=np.float32),
-}
-_FIRST: Final = np.array([1.0, -2.0, 0.5], dtype=np.float32)
-_SECOND: Final = np.array([-3.0, 0.25, 2.0], dtype=np.float32)
-_NEAR: Final = 50.0
-"""Steps of a trial stay below it, and gradients are farther from the weights: what is mixed up shows."""
-
-
-def _trial(shape: Shape, make: Make, raised: list[Exception]) -> str:
-    """Make two steps on two tensors of one shape: whether both move, and neither with the other's gradients.
-
-    What it raises is added to ``raised``.
-    """
-    before = len(raised)
-    once = _moved(shape, make, _FIRST, raised)
-    if once is None:
-        return RAISES if any(not isinstance(error, _MISFITS) for error in raised[before:]) else NO
-    other = _moved(shape, make, 3 * _FIRST, raised)
-    return APART if other is not None and np.array_equal(once, other) else FITS
-
-
-def _moved(
-    shape: Shape,
-    make: Make,
-    gradient: Any,
-    raised: list[Exception],
-    before: Callable[[Driver, int], None] | None = None,
-) -> Any:
-    """Return where the second tensor is after two steps, None where the shape does not fit.
-
-    ``gradient`` is that of the first.
-    """
-    params = {name: array.copy() for name, array in _START.items()}
-    unheard = io.StringIO()
-    with contextlib.redirect_stdout(unheard), np.errstate(all="ignore"), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            driver = shape.drive(make, params, lambda step: 1e-3)
-            for step in range(2):
-                if before is not None:
-                    before(driver, step)
-                driver.step(dict(zip(params, (gradient.copy(), _SECOND.copy()), strict=True)))
-            after = {name: driver.params[name] for name in _START}
-        except Exception as error:  # another shape may fit; the last word is a refusal
-            error.add_note(shape.title)
-            raised.append(error)
-            return None
-    fits = [_near(after[name], before) for name, before in _START.items()]
-    return np.array(after["parity b"]) if all(fits) else None
-
-
-def _near(after: Any, before: Any) -> bool:
-    if not isinstance(after, np.ndarray) or after.shape != before.shape or after.dtype == object:
-        return False
-    distance = np.abs(after.astype(np.float64) - before)
-    return bool(np.all(np.isfinite(distance)) and np.any(distance > 0) and np.all(distance < _NEAR))
-
-
-def _refusal(kind: Callable[..., Any], name: str, raised: list[Exception]) -> str:
+def _refusal(kind: Callable[..., Any], bound: Bound, name: str, raised: list[BaseException]) -> str:
     """Return what was found, what is missing, and a wrapper for it, ready to paste."""
     title = getattr(kind, "__name__", "optimizer")
+    methods = _methods(kind) if inspect.isclass(kind) else []
     if inspect.isclass(kind):
-        calls = [f"{m}{_text(getattr(kind, m))}" for m in _methods(kind) if inspect.isroutine(getattr(kind, m, None))]
-        found = f"{title}{_text(kind, skip=1)} has {', '.join(calls[:6]) or 'no methods'}"
+        calls = [f"{m}{_text(getattr(kind, m))}" for m in methods if inspect.isroutine(getattr(kind, m, None))]
+        found = f"{title}{_text(kind)} has {', '.join(calls[:6]) or 'no methods'}"
     else:
         found = f"{title}{_text(kind)} is a function"
     nothing = "No call of it takes weights and gradients and moves the weights."
-    tried = f"The nearest, {raised[0].__notes__[0]}, raised {one_line(raised[0])}." if raised else nothing
-    wrapper = [
-        "class Wrapped:",
-        "    def __init__(self, learning_rate=0.001, rho=0.9, epsilon=1e-7):",
-        f"        self.inner = {title}(...)  # hand the three over by its own names",
-        "    def update(self, params, grads):",
-        "        for name, g in grads.items():",
-        "            params[name] = ...  # what self.inner makes of params[name] and g",
-    ]
-    return (
-        f"{name} has no shape that can be driven: {found}. {tried} "
-        f"Wrap it, and name the wrapper instead:\n" + "\n".join(f"  {line}" for line in wrapper)
-    )
+    tried = f"The nearest, {raised[0].__notes__[0]}, raised {one_line(raised[0]).rstrip('.')}." if raised else nothing
+    with unheard():
+        paste = wrapper(kind, bound, [*methods, *_private(kind)])
+    how = "This wrapper, which was tried, may say what it means" if paste.works else "Wrap it, and fill in the dots"
+    where = f"{name.rpartition(':')[0]}:Wrapped" if ":" in name else "the wrapper"
+    text = "\n".join(f"  {line}" for line in paste.text.split("\n"))
+    return f"{name} has no shape that can be driven: {found}. {tried} {how}; name {where} instead:\n{text}"
 
 
-def _text(function: Any, skip: int = 0) -> str:
+def _private(kind: Any) -> list[str]:
+    """Return the names of a class's own methods that are not meant to be called from outside."""
+    return [name for name, held in vars(kind).items() if name[:1] == "_" != name[1:2] and inspect.isfunction(held)]
+
+
+def _text(function: Any) -> str:
     try:
         return str(inspect.signature(function))
     except (TypeError, ValueError):

@@ -7,11 +7,13 @@ from typing import Any, Final, NamedTuple
 
 _WORDS: Final[dict[str, str]] = {
     "params": "params parameters param parameter p ps weights weight w ws theta thetas x xs variables variable vars var"
-    " values value tensors tensor trainable_variables trainable_weights model_params network_params point",
+    " values value tensors tensor trainable_variables trainable_weights model_params network_params point x0 w0 p0"
+    " theta0 w_init x_init theta_init init_w init_x init_theta init_params initial_params initial_weights"
+    " initial_w initial_x initial_point initial_guess starting_point start_point x_start w_start",
     "grads": "grads grad gradients gradient g gs dw dws dparams dparam dx dxs dtheta deltas delta d derivatives"
     " derivative updates nabla dp grads_wrt_w wgrad pgrad",
     "pairs": "grads_and_vars grads_and_params params_and_grads params_grads grad_var_pairs",
-    "state": "state states cache caches config opt_state optimizer_state s memory h history velocity velocities",
+    "state": "state states cache caches config opt_state optimizer_state s v memory h history velocity velocities",
     "name": "name key layer_name param_name parameter_name tensor_name var_name",
     "index": "index idx i layer_index layer_idx layer_id param_id param_index k j",
     "layer": "layer dense fc",
@@ -20,24 +22,35 @@ _WORDS: Final[dict[str, str]] = {
     "loss": "loss cur_loss current_loss cost",
     "rate": "lr learning_rate eta rate step_size stepsize l_rate learningrate",
     "count": "t step iteration iterations iter epoch timestep n it count num_updates",
-    "gradient_function": "grad_func gradient_func grad_fn gradient_fn df fprime jac gradf f_grad grad_f compute_grad",
-    "steps": "num_iters n_iter num_iterations n_iterations max_iter maxiter num_steps n_steps epochs n_epochs",
+    "gradient_function": "grad_func gradient_func grad_fn gradient_fn df fprime f_prime jac jacobian gradf f_grad"
+    " grad_f compute_grad compute_gradient compute_gradients grad_function gradient_function grad_fun gradient_fun"
+    " gradfn get_grad get_gradient loss_grad grad_loss grad_cost cost_grad dfdx",
+    "valued_gradient": "value_and_grad loss_and_grad func_and_grad f_and_grad cost_and_grad",
+    "objective": "f fun func fn function objective objective_function cost_function cost_fn loss_function loss_fn",
+    "steps": "num_iters n_iter num_iterations n_iterations max_iter maxiter num_steps n_steps epochs n_epochs steps"
+    " iters niter num_iter n_iters max_iters max_iterations nsteps max_steps num_epochs total_steps",
+    "callback": "callback callback_fn cb on_step",
+    "tolerance": "tol tolerance gtol ftol xtol stop_tol",
 }
 ROLES: Final[dict[str, str]] = {word: role for role, words in _WORDS.items() for word in words.split()}
 PLURAL: Final = frozenset(
     {"params", "parameters", "ps", "weights", "ws", "thetas", "xs", "variables", "vars", "values", "tensors"}
     | {"grads", "gradients", "gs", "dws", "dparams", "dxs", "deltas", "derivatives", "updates"}
-    | {"trainable_variables", "trainable_weights", "model_params", "network_params"}
+    | {"trainable_variables", "trainable_weights", "model_params", "network_params", "init_params", "initial_params"}
 )
 """Names that speak of many tensors: a mapping or a list is tried before one array."""
 
 
 class Parameter(NamedTuple):
-    """A parameter of somebody's function: its name, its role or an empty string, and whether it must be given."""
+    """A parameter of somebody's function: its name, its role or an empty string, and whether it must be given.
+
+    ``by_name`` is whether it can be given by its name alone.
+    """
 
     name: str
     role: str
     required: bool
+    by_name: bool = False
 
 
 def role_of(name: str) -> str:
@@ -53,7 +66,7 @@ def role_of(name: str) -> str:
 
 
 def parameters_of(function: Callable[..., Any]) -> list[Parameter] | None:
-    """Return the parameters that a call fills by position, None where Python cannot tell."""
+    """Return the parameters that a call fills by position or must name, None where Python cannot tell."""
     try:
         found = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):
@@ -61,7 +74,7 @@ def parameters_of(function: Callable[..., Any]) -> list[Parameter] | None:
     if any(p.kind is p.VAR_POSITIONAL for p in found):
         return None
     return [
-        Parameter(p.name, role_of(p.name), p.default is p.empty)
+        Parameter(p.name, role_of(p.name), p.default is p.empty, p.kind is p.KEYWORD_ONLY)
         for p in found
-        if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+        if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) or (p.kind is p.KEYWORD_ONLY and p.default is p.empty)
     ]

@@ -1,7 +1,7 @@
 """The shapes that people's optimizers have, each with how it is driven: weights go in once, gradients step by step."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 import numpy as np
 
@@ -25,24 +25,68 @@ class Driver(Protocol):
     def step(self, gradients: Tensors) -> None:
         """Make a step; gradients are arrays of the driver's own."""
 
+    def close(self) -> None:
+        """Release what waits for another step."""
+
+
+class Shape(NamedTuple):
+    """A shape that an optimizer may have: in words, and what drives it, with what that has to know."""
+
+    title: str
+    driver: Callable[..., Driver]
+    more: dict[str, Any] = {}  # noqa: RUF012  # never written to
+
+    @property
+    def owns_loop(self) -> bool:
+        """Whether the optimizer goes from step to step by itself, so that a function's numbers hold for all of them."""
+        return bool(getattr(self.driver, "owns_loop", False))
+
+    @property
+    def hands(self) -> set[str]:
+        """Own names of the arguments that a loop is handed beside its hyperparameters."""
+        return {argument.name for argument in self.more.get("arguments", ())}
+
+    @property
+    def serves_rate(self) -> bool:
+        """Whether the learning rate goes along with each step, whatever the constructor takes."""
+        return "rate" in getattr(self.more.get("call"), "roles", ())
+
+    def drive(self, make: Make, params: Tensors, rate: Rate, steps: int) -> Driver:
+        """Return the optimizer with its first weights, before that many steps."""
+        known = {"steps": steps} if self.owns_loop else {}
+        return self.driver(make, params, rate, **self.more, **known)
+
 
 class Call:
-    """A call of a method by the roles of its parameters, in their order."""
+    """A call by the roles of its parameters, in their order; ``by_name`` maps those that go by keyword to their names.
 
-    def __init__(self, name: str, roles: Sequence[str]) -> None:
-        self.name, self.roles = name, tuple(roles)
+    ``word`` is what it is called in words, unless by its name.
+    """
+
+    def __init__(
+        self, name: str, roles: Sequence[str], by_name: Mapping[str, str] | None = None, word: str = ""
+    ) -> None:
+        self.name, self.roles, self._by_name, self._word = name, tuple(roles), dict(by_name or {}), word
 
     def __repr__(self) -> str:
         words = {"params": "params", "grads": "grads", "pairs": "pairs of gradient and parameter"}
-        return f"{self.name}({', '.join(words.get(role, role) for role in self.roles)})"
+        return f"{self._word or self.name}({', '.join(words.get(role, role) for role in self.roles)})"
 
     def on(self, holder: Any, **given: Any) -> Any:
         """Call it on an instance with what each role stands for."""
         function = holder if self.name == "__call__" else getattr(holder, self.name)
-        return function(*(given[role] for role in self.roles))
+        named = {name: given[role] for role, name in self._by_name.items()}
+        return function(*(given[role] for role in self.roles if role not in self._by_name), **named)
 
 
-class _Stateful:
+class Called:
+    """Whatever is called once a step, and waits for nothing between."""
+
+    def close(self) -> None:
+        """Nothing to release."""
+
+
+class _Stateful(Called):
     """``init(params)`` makes a state that goes in and out of each step; what goes in must stay as it is."""
 
     def __init__(self, make: Make, params: Tensors, rate: Rate, method: str) -> None:
@@ -78,16 +122,31 @@ class Transformation(_Stateful):
         self.params = {name: w + updates[name] for name, w in self.params.items()}
 
 
-class Together:
-    """All tensors in one call, in a mapping or a list; what it returns are the new ones, else they changed in place."""
+class Together(Called):
+    """All tensors in one call, in a mapping or a list; what it returns are the new ones, else they changed in place.
 
-    def __init__(self, make: Make, params: Tensors, rate: Rate, call: Call, as_list: bool, owner: str = "") -> None:
-        self._names, self._call, self._as_list, self._rate = list(params), call, as_list, rate
+    A mapping has the tensors' names; where it is ``numbered``, W1, b1, W2, b2, ... and dW1, db1, ... for the gradients.
+    """
+
+    def __init__(
+        self,
+        make: Make,
+        params: Tensors,
+        rate: Rate,
+        call: Call,
+        as_list: bool,
+        owner: str = "",
+        numbered: bool = False,
+        state: Callable[[Any], Any] | None = None,
+    ) -> None:
+        self._call, self._as_list, self._rate = call, as_list, rate
         self.params = _copied(params)
+        self._numbered = {name: f"{'Wb'[i % 2]}{i // 2 + 1}" for i, name in enumerate(params)} if numbered else {}
+        self._names = list(params)
         self._held: Any = self._packed(self.params)
         self.optimizer = make(**({owner: self._held} if owner else {}))
-        self._count, self._state = 0, None
-        self._by_name = "params" in call.roles and not as_list and not owner
+        self._count, self._state = 0, self._first_state(state)
+        self._by_name = "params" in call.roles and not as_list and not owner and not numbered
 
     def renew(self, names: Sequence[str]) -> bool:
         """Take up copies of the parameters in that order, and return whether it can: by name, and not held."""
@@ -95,21 +154,32 @@ class Together:
             self._held = _renewed(self._held, names)
         return self._by_name
 
-    def _packed(self, tensors: Tensors) -> Any:
-        return [tensors[name] for name in self._names] if self._as_list else dict(tensors)
+    def _packed(self, tensors: Tensors, before: str = "") -> Any:
+        if self._as_list:
+            return [tensors[name] for name in self._names]
+        if not self._numbered:
+            return dict(tensors)
+        lone = {f"{before}b{len(tensors) // 2 + 1}": np.zeros(1)} if len(tensors) % 2 else {}
+        return {before + self._numbered[name]: tensors[name] for name in self._names} | lone
+
+    def _first_state(self, state: Callable[[Any], Any] | None) -> Any:
+        if state is None or state is empty:
+            return None if state is None else {}
+        return self._packed({name: state(array) for name, array in self.params.items()}, "d")
 
     def step(self, gradients: Tensors) -> None:
         """Make a step with all gradients."""
         self._count += 1
-        grads = self._packed(gradients)
+        grads = self._packed(gradients, "d")
         if self._as_list:
             pairs: Any = list(zip(grads, self._held, strict=True))
         else:
-            pairs = [(grads[name], self._held[name]) for name in self._names]
+            pairs = [(grads[name], self._held[name]) for name in self._names] if "pairs" in self._call.roles else []
         given = {"params": self._held, "grads": grads, "pairs": pairs, "loss": 0.0, "count": self._count}
         given |= {"rate": self._rate(self._count - 1), "state": self._state}
         returned = self._call.on(self.optimizer, **given)
         if isinstance(returned, tuple) and returned and self._fits(returned[0]):
+            self._state = returned[1] if len(returned) > 1 else self._state
             returned = returned[0]
         if self._fits(returned):
             self._held = returned
@@ -124,10 +194,12 @@ class Together:
         return isinstance(returned, Mapping)
 
     def _unpacked(self, held: Any) -> dict[str, Any]:
+        if self._numbered:
+            return {name: held[key] for name, key in self._numbered.items()}
         return dict(zip(self._names, held, strict=True)) if self._as_list else dict(held)
 
 
-class Singly:
+class Singly(Called):
     """One tensor a call: an instance for each, or one for all that is told which tensor it is."""
 
     def __init__(
@@ -159,7 +231,7 @@ class Singly:
             self.params[name] = w if returned is None else returned
 
 
-class Objects:
+class Objects(Called):
     """Parameters with ``.data`` and ``.grad`` go into the constructor, and a method without arguments makes a step."""
 
     def __init__(self, make: Make, params: Tensors, rate: Rate, method: str, owner: str, by_name: bool = False) -> None:
@@ -179,7 +251,7 @@ class Objects:
         getattr(self.optimizer, self._method)()
 
 
-class Shared:
+class Shared(Called):
     """Lists of parameters and of gradients go into the constructor, and are filled in place before each step."""
 
     def __init__(self, make: Make, params: Tensors, rate: Rate, method: str, owner: str, taker: str) -> None:
@@ -195,7 +267,7 @@ class Shared:
         getattr(self.optimizer, self._method)()
 
 
-class Layers:
+class Layers(Called):
     """Layers that own weights, biases and their gradients: two tensors of the case each, a call for each or for all."""
 
     def __init__(
@@ -230,7 +302,7 @@ class Layers:
             getattr(self.optimizer, self._after)()
 
 
-class OfModel:
+class OfModel(Called):
     """One object with ``params`` and ``grads`` by name is handed in, or given to the constructor."""
 
     def __init__(self, make: Make, params: Tensors, rate: Rate, call: Call, owner: str = "") -> None:
@@ -248,28 +320,34 @@ class OfModel:
         self._call.on(self.optimizer, model=self._model, grads=self._model.grads)
 
 
-class Functions:
-    """``(init, update, get_params)``: ``update(count, grads, state) -> state``, one state a tensor."""
+class Functions(Called):
+    """``(init, update, get_params)``, ``update(count, grads, state) -> state``, or without the last, which tells them.
 
-    def __init__(self, make: Make, params: Tensors, rate: Rate) -> None:
+    Without it ``update`` returns the new parameters and the state, or what the caller adds to them. One state a tensor.
+    """
+
+    def __init__(self, make: Make, params: Tensors, rate: Rate, order: Sequence[str], adds: bool = False) -> None:
         self.optimizer = make()
-        begin, self._update, self._get = self.optimizer
-        self._states = {name: begin(array.copy()) for name, array in params.items()}
-        self._count = 0
-
-    @property
-    def params(self) -> dict[str, Any]:
-        """Parameters as ``get_params`` tells them."""
-        return {name: self._get(state) for name, state in self._states.items()}
+        begin, self._update, *self._get = self.optimizer
+        self.params: dict[str, Any] = _copied(params)
+        self._states = {name: begin(array) for name, array in self.params.items()}
+        self._order, self._adds, self._count = order, adds, 0
 
     def step(self, gradients: Tensors) -> None:
         """Make a step, tensor by tensor."""
-        for name, state in self._states.items():
-            self._states[name] = self._update(self._count, gradients[name], state)
+        for name, w in self.params.items():
+            given = {"count": self._count, "grads": gradients[name], "state": self._states[name], "params": w}
+            returned = self._update(*(given[role] for role in self._order))
+            if self._get:
+                self._states[name] = returned
+                self.params[name] = self._get[0](returned)
+            else:
+                new, self._states[name] = returned
+                self.params[name] = w + new if self._adds else new
         self._count += 1
 
 
-class Configured:
+class Configured(Called):
     """``f(w, dw, config) -> (w, config)``: a config for each tensor holds hyperparameters beside the state."""
 
     def __init__(self, make: Make, params: Tensors, rate: Rate, first: Callable[[Any], dict[str, Any]]) -> None:

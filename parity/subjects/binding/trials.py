@@ -1,17 +1,36 @@
-"""What trying a class finds, once a process: the shape that it is driven in, and where its learning rate can be set."""
+"""What trying a class finds, once a process: the shape that it is driven in, what an argument of an ambiguous name is,
+and where its learning rate can be set."""
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from parity.case.spec import hyperparameters
-from parity.subjects.binding.arguments import Bound, bind, config_of
+from parity.case.spec import Hyperparameters, hyperparameters
+from parity.reference.arguments import BY_NAME
+from parity.subjects.binding.arguments import AMBIGUOUS, Bound, bind, config_of
+from parity.subjects.binding.evidence import acts_as
+from parity.subjects.binding.fitting import after_steps
 from parity.subjects.binding.rates import TOLD, Place, move, places
-from parity.subjects.binding.recognise import Shape, after_steps, is_rule, recognise
-from parity.subjects.binding.shapes import Driver, Make
+from parity.subjects.binding.recognise import is_rule, recognise
+from parity.subjects.binding.shapes import Driver, Make, Shape
 from parity.subjects.generators import seeded
+
+
+class Known(NamedTuple):
+    """What is known of a class: its shape, and Keras' names of arguments to its own, by hand or by a trial.
+
+    A name is empty where a trial showed that none of its own is that argument.
+    """
+
+    shape: Shape
+    settled: dict[str, str]
+
+    def bind(self, kind: Callable[..., Any], given: Hyperparameters) -> Bound:
+        """Return what the class is passed; see ``arguments.bind``."""
+        return bind(kind, given, self.settled, ("learning_rate",) if self.shape.serves_rate else ())
 
 
 def maker(kind: Callable[..., Any], bound: Bound) -> Make:
@@ -19,32 +38,32 @@ def maker(kind: Callable[..., Any], bound: Bound) -> Make:
     if config_of(kind) is not None:
         return lambda: (kind, bound.values)
     if is_rule(kind, bound):
-        return lambda: lambda *given: kind(*given, **bound.values)
+        return lambda: lambda *given, **named: kind(*given, **named, **bound.values)
     return lambda **more: kind(**bound.values, **more)
 
 
-_WAYS: dict[int, tuple[Any, list[Place] | None]] = {}
-"""Identity of a class to the class, and where its learning rate can be set: a process looks once."""
+_WAYS: dict[int, tuple[Any, dict[str, str], list[Place] | None]] = {}
+"""Identity of a class to the class, what was settled, and where its learning rate can be set: a process looks once."""
 
 
-def ways_of(kind: Callable[..., Any], shape: Shape, chosen: Mapping[str, str] | None = None) -> list[Place] | None:
+def ways_of(kind: Callable[..., Any], known: Known) -> list[Place] | None:
     """Return where a class that takes a number holds its learning rate, None if setting it there changes no step.
 
     An update rule, which is passed its numbers at every call, holds it nowhere.
     """
-    known = _WAYS.get(id(kind))
-    if known is None or known[0] is not kind:
-        known = kind, _ways(kind, shape, chosen)
+    found = _WAYS.get(id(kind))
+    if found is None or found[0] is not kind or found[1] != known.settled:
+        found = kind, known.settled, _ways(kind, known)
         if inspect.isclass(kind):
-            _WAYS[id(kind)] = known
-    return known[1]
+            _WAYS[id(kind)] = found
+    return found[2]
 
 
-def _ways(kind: Callable[..., Any], shape: Shape, chosen: Mapping[str, str] | None) -> list[Place] | None:
-    bound = bind(kind, hyperparameters()(learning_rate=TOLD), chosen)
+def _ways(kind: Callable[..., Any], known: Known) -> list[Place] | None:
+    bound = known.bind(kind, hyperparameters()(learning_rate=TOLD))
     own = bound.spelled.get("learning_rate", "")
     if config_of(kind) is None and is_rule(kind, bound):
-        return [] if own in bound.values else None
+        return [] if own in bound.values and not known.shape.owns_loop else None
     found: list[Place] = []
 
     def moved(driver: Driver, step: int) -> None:
@@ -52,28 +71,58 @@ def _ways(kind: Callable[..., Any], shape: Shape, chosen: Mapping[str, str] | No
         move(driver, found, TOLD if step == 0 else 8 * TOLD)
 
     with seeded(0):
-        plain = after_steps(shape, maker(kind, bound))
+        plain = after_steps(known.shape, maker(kind, bound))
     with seeded(0):
-        other = after_steps(shape, maker(kind, bound), moved)
+        other = after_steps(known.shape, maker(kind, bound), moved)
     follows = plain is not None and other is not None and found and not np.array_equal(plain, other)
     return found if follows else None
 
 
-_SHAPES: dict[int, tuple[Any, dict[str, str], Shape]] = {}
-"""Identity of a class to the class, what was settled by hand, and its shape: a process looks once."""
+_KNOWN: dict[int, tuple[Any, dict[str, str], Known]] = {}
+"""Identity of a class to the class, what was bound by hand, and what is known of it: a process looks once."""
 
 
-def shape_of(kind: Callable[..., Any], name: str, chosen: Mapping[str, str] | None = None) -> Shape:
-    """Return the shape that a class is driven in, found with Keras' hyperparameters.
+def known_of(kind: Callable[..., Any], name: str, chosen: Mapping[str, str] | None = None) -> Known:
+    """Return what is known of a class, found with Keras' hyperparameters; ``chosen`` is what was bound by hand.
 
     Raises:
-        SubjectError: it has none.
+        SubjectError: it has no shape that can be driven, or lacks an argument that was bound.
     """
-    known = _SHAPES.get(id(kind))
-    if known is None or known[0] is not kind or known[1] != dict(chosen or {}):
-        bound = bind(kind, hyperparameters()(), chosen)
+    by_hand = dict(chosen or {})
+    found = _KNOWN.get(id(kind))
+    if found is None or found[0] is not kind or found[1] != by_hand:
         with seeded(0):  # a trial draws nothing from the generators that a run finds
-            known = kind, dict(chosen or {}), recognise(kind, maker(kind, bound), bound, name)
+            found = kind, by_hand, _known(kind, name, by_hand)
         if inspect.isclass(kind):  # a function that makes optimizers may be made for one case alone
-            _SHAPES[id(kind)] = known
-    return known[2]
+            _KNOWN[id(kind)] = found
+    return found[2]
+
+
+def _known(kind: Callable[..., Any], name: str, chosen: dict[str, str]) -> Known:
+    bound = bind(kind, hyperparameters()(), chosen)
+    shape = recognise(kind, maker(kind, bound), bound, name)
+    settled = dict(chosen)
+    # Each trial takes a meaning away from an argument, so that this ends.
+    while (keras := _misnamed(kind, shape, bound, settled)) is not None:
+        settled |= keras
+        bound = bind(kind, hyperparameters()(), settled)
+    return Known(shape, settled)
+
+
+def _misnamed(
+    kind: Callable[..., Any], shape: Shape, bound: Bound, settled: Mapping[str, str]
+) -> dict[str, str] | None:
+    """Return what an argument is whose name let it be taken for another, None where every name holds."""
+
+    def acts(own: str) -> str | None:
+        return acts_as(shape, lambda value: maker(kind, replace(bound, values={**bound.values, own: value})))
+
+    for keras, meant in AMBIGUOUS.items():
+        own = bound.spelled.get(keras, "")
+        if own in ("", keras) or keras in settled or (found := acts(own)) in (None, "nothing", meant):
+            continue
+        words = [word for word in BY_NAME[keras].aliases if word in bound.defaults and word not in bound.values]
+        better = next((word for word in words if acts(word) == meant), "")
+        other = next((name for name, act in AMBIGUOUS.items() if act == found and name not in bound.spelled), "")
+        return {keras: better, **({other: own} if other and other not in settled else {})}
+    return None

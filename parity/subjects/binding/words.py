@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from parity.subjects.binding.arguments import Bound
+from parity.subjects.binding.shapes import Shape
 
 DRIVEN: Final = "driven as"
 PASSED: Final = "passed as"
@@ -12,13 +13,25 @@ MOVED: Final = "a rate that changes is set as"
 DEFAULTS: Final = "its defaults (Keras')"
 
 
-def circumstances(title: str, bound: Bound) -> dict[str, str]:
-    """Return the shape, what was passed under another name, what was not passed, and defaults that are not Keras'."""
-    renamed = [f"{name} as {own}" for name, own in bound.spelled.items() if own != name and own in bound.values]
-    left = [f"{name}={value!r}" for name, value in bound.left.items()]
+def circumstances(shape: Shape, bound: Bound, by_hand: Mapping[str, str], settled: Mapping[str, str]) -> dict[str, str]:
+    """Return the shape, what was passed under another name, what was not passed, and defaults that are not Keras'.
+
+    Args:
+        shape: how it is driven.
+        bound: what was passed.
+        by_hand: Keras' names to the class's own, as far as a person bound them.
+        settled: the same, as far as a person or a trial did.
+    """
+    how = {**dict.fromkeys(settled, " (by a trial)"), **dict.fromkeys(by_hand, " (as bound)")}
+    renamed = [
+        f"{name} as {own}{how.get(name, '')}"
+        for name, own in bound.spelled.items()
+        if own != name and own in bound.values
+    ]
+    left = [f"{name}={value!r}" for name, value in bound.left.items() if name not in shape.hands]
     others = [f"{name} {own!r} ({keras!r})" for name, (own, keras) in bound.departures.items()]
     texts = {PASSED: renamed, LEFT: left, DEFAULTS: others}
-    return {DRIVEN: title, **{key: ", ".join(parts) for key, parts in texts.items() if parts}}
+    return {DRIVEN: shape.title, **{key: ", ".join(parts) for key, parts in texts.items() if parts}}
 
 
 def lines(known: Mapping[str, Any]) -> list[str]:

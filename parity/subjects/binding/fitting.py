@@ -1,0 +1,98 @@
+"""Whether a shape fits: two steps on two small tensors move both, and neither with the other's gradients."""
+
+import contextlib
+import io
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import numpy as np
+
+from parity.errors import MisbehavedError, UnsupportedError
+from parity.subjects.binding.shapes import Driver, Make, Shape
+
+
+def after_steps(shape: Shape, make: Make, before: Callable[[Driver, int], None] | None = None) -> Any:
+    """Return where a small tensor is after two steps, None where they cannot be made; ``before`` comes before each."""
+    return _moved(shape, make, _FIRST, [], before)
+
+
+def fits(shape: Shape, make: Make) -> bool:
+    """Whether an optimizer made in this way moves two small tensors in a shape."""
+    return _moved(shape, make, _FIRST, []) is not None
+
+
+@contextmanager
+def unheard() -> Iterator[None]:
+    """Let what a trial prints or warns of go nowhere: a shape that does not fit says nothing of its optimizer."""
+    with contextlib.redirect_stdout(io.StringIO()), np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+NO, FITS, APART, RAISES = "no", "fits", "apart", "raises"
+_MISFITS: Final = (TypeError, KeyError, AttributeError, IndexError, ValueError, MisbehavedError, UnsupportedError)
+"""What an optimizer raises that is handed another container, or something else, than it takes."""
+_START: Final = {
+    "parity a": np.array([100.0, 200.0, 300.0], dtype=np.float32),
+    "parity b": np.array([400.0, 500.0, 600.0], dtype=np.float32),
+}
+_FIRST: Final = np.array([1.0, -2.0, 0.5], dtype=np.float32)
+_SECOND: Final = np.array([-3.0, 0.25, 2.0], dtype=np.float32)
+_NEAR: Final = 50.0
+"""Steps of a trial stay below it, and gradients are farther from the weights: what is mixed up shows."""
+_STEPS: Final = 2
+
+
+def trial(shape: Shape, make: Make, raised: list[BaseException]) -> str:
+    """Make two steps on two tensors of one shape: whether both move, and neither with the other's gradients.
+
+    What it raises is added to ``raised``.
+    """
+    before = len(raised)
+    once = _moved(shape, make, _FIRST, raised)
+    if once is None:
+        return RAISES if any(not isinstance(error, _MISFITS) for error in raised[before:]) else NO
+    other = _moved(shape, make, 3 * _FIRST, raised)
+    return APART if other is not None and np.array_equal(once, other) else FITS
+
+
+def _moved(
+    shape: Shape,
+    make: Make,
+    gradient: Any,
+    raised: list[BaseException],
+    before: Callable[[Driver, int], None] | None = None,
+) -> Any:
+    """Return where the second tensor is after two steps, None where the shape does not fit.
+
+    ``gradient`` is that of the first.
+    """
+    params = {name: array.copy() for name, array in _START.items()}
+    try:
+        with unheard(), contextlib.closing(shape.drive(make, params, lambda step: 1e-3, _STEPS)) as driver:
+            for step in range(_STEPS):
+                if before is not None:
+                    before(driver, step)
+                driver.step(dict(zip(params, (gradient.copy(), _SECOND.copy()), strict=True)))
+                if shape.owns_loop and not _all_moved(driver):
+                    raise MisbehavedError("yields the weights before a gradient is used: yield what comes out of it.")
+            after = {name: driver.params[name] for name in _START}
+    except (Exception, SystemExit) as error:  # another shape may fit; the last word is a refusal
+        error.add_note(shape.title)
+        raised.append(error)
+        return None
+    fits = [_near(after[name], before) for name, before in _START.items()]
+    return np.array(after["parity b"]) if all(fits) else None
+
+
+def _all_moved(driver: Driver) -> bool:
+    return not any(np.array_equal(driver.params[name], array) for name, array in _START.items())
+
+
+def _near(after: Any, before: Any) -> bool:
+    if not isinstance(after, np.ndarray) or after.shape != before.shape or after.dtype == object:
+        return False
+    distance = np.abs(after.astype(np.float64) - before)
+    return bool(np.all(np.isfinite(distance)) and np.any(distance > 0) and np.all(distance < _NEAR))

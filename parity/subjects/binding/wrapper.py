@@ -1,0 +1,164 @@
+"""The wrapper that a refusal hands out: written for a signature, and tried before it is shown."""
+
+import inspect
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice, pairwise, product
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+
+from parity.bounds.numerics import Array
+from parity.subjects.binding.arguments import Bound
+from parity.subjects.binding.roles import Parameter, parameters_of
+
+_KERAS: Final = {"learning_rate": 0.001, "rho": 0.9, "epsilon": 1e-7}
+_MOST: Final = 1000
+"""Wrappers that are tried before the likeliest is handed out as it is."""
+_KNOWN: Final = {
+    **{"params": "w", "grads": "g", "count": "self.t", "index": "0", "name": '"w"', "loss": "0.0", "state": "self.s"},
+    "rate": "self.learning_rate",
+}
+_GUESSES: Final = ("np.zeros_like(w)", "1", "None", "{}", "w.shape")
+"""What an argument may be whose name says nothing, the likeliest first."""
+_COUNTS: Final = ("1", "np.zeros_like(w)", "None", "{}", "w.shape")
+"""What it may be where its name speaks of a number of examples, or of anything."""
+_SHAPES: Final = ("w.shape", "w.size", "[w.shape]", '{"w": w.shape}', "[w.size]")
+"""What a constructor may take that its arguments' names do not tell."""
+_HOLDERS: Final = (("{}", ""), ('{{"w": {}}}', '["w"]'), ("[{}]", "[0]"))
+"""How weights and their gradient go into a call, and how what comes out is taken from there."""
+_AT_FIRST: Final = {"params": ("[w]", '{"w": w}', "w"), "grads": ("[w]", '{"w": w}'), "count": ("1",), "index": ("0",)}
+"""What a constructor may take beside its hyperparameters."""
+_START: Final = np.array([100.0, 200.0, 300.0], dtype=np.float32)
+_GRADIENTS: Final = tuple(np.array(values, dtype=np.float32) for values in ([1.0, -2.0, 0.5], [2.0, 1.0, -3.0]))
+_NEAR: Final = 50.0
+
+
+class Wrapper(NamedTuple):
+    """A wrapper's text, and whether it was tried and moved weights down their gradient."""
+
+    text: str
+    works: bool
+
+
+def wrapper(kind: Callable[..., Any], bound: Bound, methods: Sequence[str]) -> Wrapper:
+    """Return a wrapper for an optimizer that has no shape that can be driven, ready to paste below it.
+
+    Args:
+        kind: the class, or the function.
+        bound: what it would be passed.
+        methods: names of its methods, those that usually make a step first.
+    """
+    texts = _of_class(kind, bound, methods) if inspect.isclass(kind) else _of_function(kind, bound)
+    tried = list(islice(texts, _MOST))
+    works = next((text for text in tried if _descends(text, kind)), None)
+    if works is not None:
+        return Wrapper(works, True)
+    made = f"{_title(kind)}({', '.join(_keywords(bound, ''))})"
+    return Wrapper(
+        _written({"inner": made}, [f"return ...  # what {_title(kind)} makes of w and its gradient g"]), False
+    )
+
+
+def _of_class(kind: Any, bound: Bound, methods: Sequence[str]) -> Iterator[str]:
+    needed = [p for p in parameters_of(kind) or [] if p.required and p.name not in bound.spelled.values()]
+    for given in product(*(_AT_FIRST.get(p.role, _SHAPES) for p in needed)):
+        made = f"{_title(kind)}({', '.join([*given, *_keywords(bound, '')])})"
+        for method in methods:
+            own = (parameters_of(getattr(kind, method)) or [])[1:]
+            callee = "self.inner" if method == "__call__" else f"self.inner.{method}"
+            for (into, out), call in product(_HOLDERS, _calls(own)):
+                words = [into.format(word) if word in ("w", "g") else word for word in call]
+                for lines in _bodies(f"{callee}({', '.join(words)})", out):
+                    if needed:
+                        first = "self.inner = self.make(w) if self.inner is None else self.inner"
+                        yield _written({"make": f"lambda w: {made}", "inner": "None"}, [first, *lines])
+                    else:
+                        yield _written({"inner": made}, lines)
+
+
+def _of_function(kind: Callable[..., Any], bound: Bound) -> Iterator[str]:
+    held = {keras: keras for keras in _KERAS if keras in bound.spelled}
+    own = [p for p in parameters_of(kind) or [] if p.name not in bound.spelled.values()]
+    for call in _calls(own):
+        for lines in _bodies(f"{_title(kind)}({', '.join([*call, *_keywords(bound, 'self.')])})", ""):
+            yield _written(held, lines)
+
+
+def _calls(own: Sequence[Parameter]) -> Iterator[list[str]]:
+    """Yield what a call is given: weights and their gradient where they seem to belong, guesses for all else."""
+    used = [p for p in own if p.required]
+    has = {p.role for p in used}
+    offers = [word for role, word in (("params", "w"), ("grads", "g")) if role not in has]
+    blank = [p for p in used if p.role not in _KNOWN]
+    for words in product(*((*offers, "self.s", *_guesses(p.name)) for p in blank)):
+        filled = iter(words)
+        given = [_KNOWN[p.role] if p.role in _KNOWN else next(filled) for p in used]
+        if given.count("g") == 1 and given.count("w") <= 1 and given.count("self.s") <= 1:
+            yield given
+
+
+def _guesses(name: str) -> Sequence[str]:
+    counts = any(word in name.lower() for word in ("batch", "size", "num", "count")) or name in ("m", "n", "N")
+    return _COUNTS if counts else _GUESSES
+
+
+def _bodies(call: str, out: str) -> Iterator[list[str]]:
+    """Yield what may be made of a call: new weights, a step to take, or weights that changed in place."""
+    if "self.s" in call:
+        yield [f"w, self.s = {call}", "return w"]
+        yield [f"self.s, w = {call}", "return w"]
+        yield [f"step, self.s = {call}", "return w - step"]
+        yield [f"self.s, step = {call}", "return w - step"]
+        return
+    call += out
+    yield [f"return w - {call}"]
+    yield [f"return w + {call}"]
+    yield [f"return {call}"]
+    yield [call, "return w"]
+    for place in range(2):
+        yield [f"return {call}[{place}]"]
+        yield [f"return w - {call}[{place}]"]
+
+
+def _written(held: dict[str, str], lines: list[str]) -> str:
+    """Return the text of a wrapper, of which each tensor has an instance; ``held`` is what its constructor keeps."""
+    text = "\n".join(lines)
+    if "self.s" in text:
+        held, lines = {**held, "s": "None"}, ["self.s = np.zeros_like(w) if self.s is None else self.s", *lines]
+    if "self.t" in text:
+        held, lines = {**held, "t": "0"}, ["self.t += 1", *lines]
+    if "self.learning_rate" in text:
+        held = {**held, "learning_rate": "learning_rate"}
+    kept = f"{', '.join(f'self.{name}' for name in held)} = {', '.join(held.values())}" if held else "pass"
+    arguments = ", ".join(f"{name}={value!r}" for name, value in _KERAS.items())
+    body = [f"    def __init__(self, {arguments}):", f"        {kept}"]
+    body += ["    def update(self, w, g):", *(f"        {line}" for line in lines)]
+    return "\n".join(["class Wrapped:", *body])
+
+
+def _keywords(bound: Bound, holder: str) -> list[str]:
+    return [f"{bound.spelled[keras]}={holder}{keras}" for keras in _KERAS if keras in bound.spelled]
+
+
+def _title(kind: Any) -> str:
+    return str(getattr(kind, "__name__", "optimizer"))
+
+
+def _descends(text: str, kind: Callable[..., Any]) -> bool:
+    """Whether the wrapper, pasted below what it wraps, makes two steps, each down its own gradient."""
+    space: dict[str, Any] = {_title(kind): kind, "np": np}
+    places = [_START]
+    try:
+        exec(text, space)
+        tried = space["Wrapped"]()
+        for gradient in _GRADIENTS:
+            places.append(np.array(tried.update(places[-1].copy(), gradient.copy())))
+    except (Exception, SystemExit):
+        return False
+    if any(place.shape != _START.shape or place.dtype == object for place in places):
+        return False
+    return all(_opposes(b - a, g) for (a, b), g in zip(pairwise(places), _GRADIENTS, strict=True))
+
+
+def _opposes(step: Array, gradient: Array) -> bool:
+    return bool(np.all(step * gradient < 0) and np.all(np.abs(step) < _NEAR))
