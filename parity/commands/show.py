@@ -23,6 +23,7 @@ from parity.verdicts.results import Comparison, Pair, Run
 from parity.verdicts.verdict import Verdict
 
 _STYLES = {Verdict.IDENTICAL: "green", Verdict.ROUNDING: "green", Verdict.UNDECIDED: "yellow"}
+_PARTING = (Verdict.DIVERGED, Verdict.NON_FINITE)
 _LOG = ("step", "slot", "tensor", "differing", "max_abs", "max_ulp", "ratio")
 
 
@@ -47,7 +48,9 @@ def show(run: Run, cells: list[Cell], arguments: Namespace) -> None:
         if not item.outcome.fails and not item.outcome.compared and not _is_plain_absence(item):
             print(f"\ncase {clean(item.case)}, subject {clean(item.subject)}: {item.verdict}: {clean(item.reason)}")
     for subject, (first, *more) in causes(facts, cells).items():
-        print("\n".join([f"\nwhy {clean(subject)} diverges: {first}", *more]))
+        diverges = any(item.outcome in _PARTING for item in facts.comparisons if item.subject == subject)
+        word = "diverges" if diverges else "cannot be compared"
+        print("\n".join([f"\nwhy {clean(subject)} {word}: {first}", *more]))
     print(f"\n{headline(facts)}")
 
 

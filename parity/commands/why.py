@@ -23,12 +23,12 @@ def causes(facts: Facts, cells: Sequence[Cell]) -> dict[str, list[str]]:
     found = {}
     known = {cell.id: cell for cell in cells}
     for subject in facts.subjects:
-        failing = [
-            pair.case
-            for pair in facts.pairs
-            if pair.subject == subject and outcome(pair) in (Verdict.DIVERGED, Verdict.NON_FINITE)
-        ]
-        sought = [known[case] for case in failing if case in known and known[case].rule == DEFAULT]
+        own = [pair for pair in facts.pairs if pair.subject == subject and pair.case in known]
+        failing = [known[pair.case] for pair in own if outcome(pair) in (Verdict.DIVERGED, Verdict.NON_FINITE)]
+        # Of other dtypes than float32 the reason says all that there is: NumPy has no way to keep them.
+        others = [known[pair.case] for pair in own if outcome(pair) is Verdict.NOT_COMPARABLE]
+        failing += [cell for cell in others if cell.dtype == "float32"]
+        sought = [cell for cell in failing if cell.rule == DEFAULT]
         if is_users(subject) and sought:
             found[subject] = list(_cause(subject, sought))
     return found
@@ -45,6 +45,22 @@ def _cause(subject: str, failing: list[Cell]) -> Iterator[str]:
     yield from map(clean, explained(document, len(failing)))
 
 
+def _in_another_dtype(document: dict[str, Any]) -> Iterator[str]:
+    """Yield what is said of values of another dtype than their weights, and of the rule where both are float64."""
+    from parity.diagnosis.findings import Finding
+    from parity.diagnosis.text import formulas
+    from parity.diagnosis.words import cause
+
+    first, *more = document["evidence"]
+    yield f"it {Finding.MIXED_DTYPES.value}: {first}"
+    yield from (f"  {line}" for line in more if not line.endswith(first.rpartition(" is ")[2]))
+    for found in document["explanations"][:1]:
+        switches = {n: value for n, value in found["switches"].items() if not BY_NAME[n].rounds}
+        if switches or found["hyperparameters"]:
+            yield cause(switches, found["hyperparameters"])
+            yield from formulas(switches)
+
+
 def explained(document: dict[str, Any], failing: int) -> Iterator[str]:
     """Yield the lines on one subject from the JSON form of its diagnosis, which was checked on its failing cases."""
     from parity.diagnosis.findings import Finding
@@ -52,6 +68,9 @@ def explained(document: dict[str, Any], failing: int) -> Iterator[str]:
     from parity.diagnosis.words import cause
 
     finding, found = Finding[document["verdict"]], document["explanations"]
+    if finding is Finding.MIXED_DTYPES:
+        yield from _in_another_dtype(document)
+        return
     named = [each for each in found if each["confirmed"] and (each["switches"] or each["numbers"])]
     if not named or finding is Finding.UNEXPLAINED:
         evidence = f" ({'; '.join(document['evidence'])})" if document["evidence"] else ""

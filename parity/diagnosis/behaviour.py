@@ -52,22 +52,34 @@ def misbehaviour(make: Watched, probe: Probe, first: Observation) -> tuple[Findi
 
 
 def made_in_float64(kind: Any) -> str:
-    """Return the line of a class that makes arrays without the dtype of the weights, empty if none is seen."""
+    """Return the line of a class or function that makes arrays of float64, empty if none is seen."""
     try:
         lines, first = inspect.getsourcelines(kind)
         tree = ast.parse(textwrap.dedent("".join(lines)))
     except (OSError, TypeError, SyntaxError):
         return ""
     for node in ast.walk(tree):
-        name = node.func.attr if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) else ""
-        if name in _WIDE and isinstance(node, ast.Call) and not any(word.arg == "dtype" for word in node.keywords):
-            if len(node.args) > _WIDE[name]:
-                continue
-            said = f"np.{name} without a dtype makes float64, whatever the weights are; np.{name}_like keeps theirs"
-            return f"line {first + node.lineno - 1}: {said}"
+        said = _widens(node) if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) else ""
+        if said:
+            return f"line {first + getattr(node, 'lineno', 1) - 1}: {said}"
     return ""
 
 
+def _widens(call: ast.Call) -> str:
+    """Return by what a call makes float64 whatever it is given, empty if it does not."""
+    assert isinstance(call.func, ast.Attribute)
+    name, position = call.func.attr, _WIDE.get(call.func.attr, 1)
+    given = [word.value for word in call.keywords if word.arg == "dtype"] + call.args[position : position + 1]
+    if name in _WIDE and not given:
+        return f"np.{name} without a dtype makes float64, whatever the weights are; np.{name}_like keeps theirs"
+    if name == "astype":
+        given = call.args[:1] or given
+    if any(ast.unparse(each).strip("'\"").rpartition(".")[2] in _DOUBLE for each in given):
+        return f"{ast.unparse(call)[:60]} is float64, whatever the weights are; their own dtype is w.dtype"
+    return ""
+
+
+_DOUBLE: Final = frozenset({"float", "float64", "double", "d", "f8"})
 _WIDE: Final = {"zeros": 1, "ones": 1, "empty": 1, "full": 2}
 """What makes an array without a dtype, and how many arguments come before that."""
 

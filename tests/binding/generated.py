@@ -1,6 +1,7 @@
-"""Some two hundred optimizers as people write them: every shape, under several names, right or with epsilon outside."""
+"""Hundreds of optimizers as people write them: every shape, under several names, right or with epsilon outside."""
 
 import textwrap
+from collections.abc import Iterator
 from itertools import cycle, product
 from typing import Any, NamedTuple
 
@@ -114,6 +115,239 @@ TEMPLATES = {
 OWNS = {"objects in the constructor", "arrays in the constructor"}
 
 
+FUNCTIONS = {
+    "generator that is sent gradients": """
+        def Mine({w}, {signature}):
+            v = np.zeros_like({w})
+            while True:
+                {d} = yield {w}
+                v = {keep} * v + (1 - {keep}) * {d} * {d}
+                {w} = {w} - {rate} * {d} / {root}
+    """,
+    "generator in place over a mapping": """
+        def Mine({p}, {signature}):
+            state = {{}}
+            while True:
+                {g} = yield
+                for k, d in {g}.items():
+                    v = state[k] = {keep} * state.get(k, 0 * d) + (1 - {keep}) * d * d
+                    {p}[k] -= {rate} * d / {root}
+    """,
+    "generator that draws gradients": """
+        def Mine({w}, {g}, {signature}):
+            v = np.zeros_like({w})
+            for d in {g}:
+                v = {keep} * v + (1 - {keep}) * d * d
+                {w} = {w} - {rate} * d / {root}
+                yield {w}
+    """,
+    "generator that asks for gradients": """
+        def Mine(grad_fn, {w}, {signature}):
+            v = np.zeros_like({w})
+            yield {w}
+            while True:
+                d = grad_fn({w})
+                v = {keep} * v + (1 - {keep}) * d * d
+                {w} = {w} - {rate} * d / {root}
+                yield {w}
+    """,
+    "loop that returns": """
+        def Mine(grad, {w}0, {signature}, num_iters=100):
+            {w}, v = {w}0.copy(), np.zeros_like({w}0)
+            for i in range(num_iters):
+                d = grad({w})
+                v = {keep} * v + (1 - {keep}) * d * d
+                {w} = {w} - {rate} * d / {root}
+            return {w}
+    """,
+    "loop in place with a history": """
+        def Mine(f, df, {w}, {signature}, max_iter=50, tol=1e-3):
+            v, history = np.zeros_like({w}), []
+            for _ in range(max_iter):
+                d = df({w})
+                if np.linalg.norm(d) < tol:
+                    break
+                v = {keep} * v + (1 - {keep}) * d * d
+                {w} -= {rate} * d / {root}
+                history.append({w}.copy())
+            return {w}, history
+    """,
+    "loop over a mapping with a callback": """
+        def Mine(gradient_function, {p}, {signature}, callback=None, n_steps=10):
+            state = {{}}
+            for t in range(n_steps):
+                for k, d in gradient_function({p}, t).items():
+                    v = state[k] = {keep} * state.get(k, 0 * d) + (1 - {keep}) * d * d
+                    {p} = {{**{p}, k: {p}[k] - {rate} * d / {root}}}
+                if callback:
+                    callback({p}, t)
+            return {p}
+    """,
+    "three functions": """
+        def Mine({signature}):
+            def init({w}):
+                return {w}, np.zeros_like({w})
+
+            def update(i, {d}, state):
+                {w}, v = state
+                v = {keep} * v + (1 - {keep}) * {d} * {d}
+                return {w} - {rate} * {d} / {root}, v
+
+            return init, update, lambda state: state[0]
+    """,
+    "two functions": """
+        def Mine({signature}):
+            def init({w}):
+                return np.zeros_like({w})
+
+            def update({first}, {second}, v):
+                v = {keep} * v + (1 - {keep}) * {d} * {d}
+                return {w} - {rate} * {d} / {root}, v
+
+            return init, update
+    """,
+    "function that a function makes": """
+        def Mine({signature}):
+            state = {{}}
+
+            def step({p}, {g}):
+                for k, d in {g}.items():
+                    v = state[k] = {keep} * state.get(k, 0 * d) + (1 - {keep}) * d * d
+                    {p}[k] -= {rate} * d / {root}
+
+            return step
+    """,
+    "function with its state": """
+        def Mine({first}, {second}, cache, {signature}):
+            v = cache = {keep} * cache + (1 - {keep}) * {d} * {d}
+            return {w} - {rate} * {d} / {root}, cache
+    """,
+    "numbered mapping": """
+        def Mine({p}, {g}, s, {signature}):
+            for l in range(1, len({p}) // 2 + 1):
+                for k in ("W%d" % l, "b%d" % l):
+                    d = {g}["d" + k]
+                    v = s["d" + k] = {keep} * s["d" + k] + (1 - {keep}) * d * d
+                    {p}[k] = {p}[k] - {rate} * d / {root}
+            return {p}, s
+    """,
+    "loop as a method": """
+        class Mine:
+            def __init__(self, {signature}):
+                self.rate, self.keep, self.eps = {names}
+
+            def minimize(self, grad_fn, {w}, iterations=100):
+                v = np.zeros_like({w})
+                for t in range(iterations):
+                    d = grad_fn({w})
+                    v = self.keep * v + (1 - self.keep) * d * d
+                    {w} = {w} - self.rate * d / {root_self}
+                return {w}
+    """,
+    "rate with each step": """
+        class Mine:
+            def __init__(self, {signature}):
+                self.keep, self.eps, self.v = {keep}, {eps}, 0
+
+            def update(self, {w}, {d}, lr):
+                self.v = self.keep * self.v + (1 - self.keep) * {d} * {d}
+                return {w} - lr * {d} / {root_inside}
+    """,
+    "arguments that must be named": """
+        class Mine:
+            def __init__(self, *, {signature}):
+                self.rate, self.keep, self.eps, self.v = {names}, 0
+
+            def step(self, *, {p}, {g}):
+                self.v = self.v or {{k: 0 for k in {p}}}
+                for k, d in {g}.items():
+                    v = self.v[k] = self.keep * self.v[k] + (1 - self.keep) * d * d
+                    {p}[k] = {p}[k] - self.rate * d / {root_self}
+                return {p}
+    """,
+}
+"""Shapes that are no class with a method for each step, written out."""
+REFUSED = {
+    "step returned": """
+        class Mine:
+            def __init__(self, {signature}):
+                self.rate, self.keep, self.eps, self.v = {names}, 0
+
+            def get_step(self, {d}):
+                self.v = self.keep * self.v + (1 - self.keep) * {d} * {d}
+                return self.rate * {d} / {root_inside}
+    """,
+    "step to add in a mapping": """
+        class Mine:
+            def __init__(self, {signature}):
+                self.rate, self.keep, self.eps, self.v = {names}, {{}}
+
+            def compute_updates(self, {g}):
+                found = {{}}
+                for k, d in {g}.items():
+                    v = self.v[k] = self.keep * self.v.get(k, 0 * d) + (1 - self.keep) * d * d
+                    found[k] = -self.rate * d / {root_self}
+                return found
+    """,
+    "shape in the constructor": """
+        class Mine:
+            def __init__(self, shape, {signature}):
+                self.rate, self.keep, self.eps = {names}
+                self.v = None if shape is None else np.zeros(shape, dtype=np.float32)
+
+            def update(self, {w}, {d}):
+                self.v = self.keep * self.v + (1 - self.keep) * {d} * {d}
+                return {w} - self.rate * {d} / {root_inside}
+    """,
+    "two tensors a call": """
+        class Mine:
+            def __init__(self, {signature}):
+                self.rate, self.keep, self.eps, self.v, self.u = {names}, 0, 0
+
+            def update(self, weight, other, dw, other_gradient):
+                self.v = self.keep * self.v + (1 - self.keep) * dw * dw
+                self.u = self.keep * self.u + (1 - self.keep) * other_gradient * other_gradient
+                b = other - self.rate * other_gradient / (np.sqrt(self.u) + self.eps)
+                return weight - self.rate * dw / {root_inside}, b
+    """,
+    "number of examples": """
+        class Mine:
+            def __init__(self, {signature}):
+                self.rate, self.keep, self.eps, self.v = {names}, 0
+
+            def update(self, {w}, {d}, batch_size):
+                {d} = {d} / batch_size
+                self.v = self.keep * self.v + (1 - self.keep) * {d} * {d}
+                return {w} - self.rate * {d} / {root_inside}
+    """,
+    "method that is not for others": """
+        class Mine:
+            def __init__(self, {signature}):
+                self.rate, self.keep, self.eps, self.v = {names}, 0
+
+            def _apply(self, {first}, {second}):
+                self.v = self.keep * self.v + (1 - self.keep) * {d} * {d}
+                return {w} - self.rate * {d} / {root_inside}
+    """,
+    "state before weights": """
+        def Mine({first}, {second}, cache, {signature}):
+            v = cache = {keep} * cache + (1 - {keep}) * {d} * {d}
+            return cache, {w} - {rate} * {d} / {root}
+    """,
+    "three that say nothing": """
+        class Mine:
+            def __init__(self, {signature}):
+                self.rate, self.keep, self.eps = {names}
+
+            def go(self, a, b, c):
+                c = self.keep * c + (1 - self.keep) * b * b
+                v = c
+                return a - self.rate * b / {root_self}, c
+    """,
+}
+"""What no signature settles: refused, with a wrapper that a person may paste."""
+
+
 class Generated(NamedTuple):
     """One class: which shape it has, whether it is right, and its text."""
 
@@ -126,6 +360,12 @@ class Generated(NamedTuple):
         space: dict[str, Any] = {"__name__": "generated"}
         exec("import numpy as np\n" + self.source, space)  # our own text
         return space["Mine"]
+
+    def wrapped(self, text: str) -> Any:
+        """Return the wrapper that was pasted below it."""
+        space: dict[str, Any] = {"__name__": "generated"}
+        exec("import numpy as np\n" + self.source + "\n" + text, space)  # ours, both
+        return space["Wrapped"]
 
 
 def generated() -> list[Generated]:
@@ -150,3 +390,28 @@ def generated() -> list[Generated]:
         method = textwrap.dedent(body).format(step=next(steps), p=p, g=g, w=w, d=d, **words)
         found.append(Generated(shape, fault, textwrap.dedent(head) + textwrap.indent(method, "    ")))
     return found
+
+
+def written() -> list[Generated]:
+    """Return the shapes that are written out, under five sets of names, in both orders, right and wrong."""
+    return [*_written(FUNCTIONS)]
+
+
+def refused() -> list[Generated]:
+    """Return what is refused, right and wrong, under two sets of names."""
+    return [*_written(REFUSED, sets=2)]
+
+
+def _written(bodies: dict[str, str], sets: int = len(CONSTRUCTORS)) -> Iterator[Generated]:
+    for (shape, body), number, fault in product(bodies.items(), range(sets), ROOTS):
+        signature, names = CONSTRUCTORS[number]
+        rate, keep, eps = names.split(", ")
+        root, words = ROOTS[fault], {"rate": rate, "keep": keep, "eps": eps, "names": names, "signature": signature}
+        if "lr)" in body:  # the rate comes with each step
+            words["signature"] = signature.partition(", ")[2]
+        words |= {"root": root.format(v="v").replace("self.eps", eps), "root_self": root.format(v="v")}
+        words["root_inside"] = root.format(v="self.v")
+        (w, d), (p, g) = SINGLE[number], MANY[number % len(MANY)]
+        first, second = (w, d) if number % 2 == 0 else (d, w)
+        text = textwrap.dedent(body).format(w=w, d=d, p=p, g=g, first=first, second=second, **words)
+        yield Generated(shape, fault, text)

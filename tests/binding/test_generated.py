@@ -1,16 +1,18 @@
 """Classes in every shape that people write are driven rightly, judged rightly, and passed what they mean."""
 
+import textwrap
 from collections import Counter
 
 import numpy as np
 import pytest
-from generated import TEMPLATES, Generated, generated
+from generated import FUNCTIONS, REFUSED, TEMPLATES, Generated, generated, refused, written
 
 from parity.case.cells import select
+from parity.errors import SubjectError
 from parity.runner.loop import run_pair
 from parity.subjects.numpy_class import NumpySubject
 
-ALL = generated()
+ALL = [*generated(), *written()]
 (CELL,) = select(["rmsprop/defaults"])
 WORDS = {
     "mapping in place": "over a mapping",
@@ -27,6 +29,21 @@ WORDS = {
     "arrays in the constructor": "over a mapping",
     "layers": "layers that own weights",
     "state handed on": "init(params), step(params, grads, state)",
+    "generator that is sent gradients": "a generator that is sent gradients, one run a tensor",
+    "generator in place over a mapping": "a generator that is sent gradients, over a mapping of all",
+    "generator that draws gradients": "a generator that is served gradients, one run a tensor",
+    "generator that asks for gradients": "a generator that is served gradients, one run a tensor",
+    "loop that returns": "a loop of its own that is served gradients call by call, one run a tensor",
+    "loop in place with a history": "a loop of its own that is served gradients call by call, one run a tensor",
+    "loop over a mapping with a callback": "served gradients call by call, over a mapping of all",
+    "three functions": "(init, update, get_params), a state for each tensor",
+    "two functions": "-> (params, state), a state for each tensor",
+    "function that a function makes": "step(params, grads) over a mapping",
+    "function with its state": "one array a call, an instance for each tensor",
+    "numbered mapping": "a mapping with keys W1, b1, ... and dW1, db1, ...",
+    "loop as a method": "minimize(grad_fn,",
+    "rate with each step": "update(params, grads, rate), one array a call",
+    "arguments that must be named": "step(params, grads) over a mapping",
 }
 
 
@@ -43,13 +60,28 @@ def test_a_generated_class_is_driven_in_its_shape_and_judged(one: Generated) -> 
     assert verdicts == {"DIVERGED"} if one.fault == "outside" else verdicts <= {"IDENTICAL", "ROUNDING"}
     # What it is passed is Keras', whatever its own defaults are.
     passed = {float(word.rpartition("=")[2]) for word in pair.resolved.partition("(")[2].rstrip(")").split(", ")}
-    assert passed == {0.001, 0.9, 1e-7}
+    assert passed == {0.001, 0.9, 1e-7} - ({0.001} if one.shape == "rate with each step" else set())
 
 
-def test_there_are_two_hundred_of_them_of_every_shape() -> None:
+@pytest.mark.parametrize("one", refused(), ids=ids)
+def test_what_no_signature_settles_is_refused_with_a_wrapper_that_works_when_pasted(one: Generated) -> None:
+    with pytest.raises(SubjectError, match="has no shape that can be driven") as caught:
+        NumpySubject(one.kind, "generated").shape()
+    head, _, text = str(caught.value).partition("\n")
+    assert "This wrapper, which was tried, may say what it means" in head
+    wrapper = textwrap.dedent(text)
+    assert len(wrapper.splitlines()) <= 10
+    pair = run_pair(CELL, "wrapped", NumpySubject(one.wrapped(wrapper), "wrapped"))
+    verdicts = {item.verdict for item in pair.comparisons}
+    assert verdicts == {"DIVERGED"} if one.fault == "outside" else verdicts <= {"IDENTICAL", "ROUNDING"}
+
+
+def test_there_are_hundreds_of_them_of_every_shape() -> None:
     counts = Counter(one.shape for one in ALL)
-    assert set(counts) == set(TEMPLATES) == set(WORDS)
-    assert len(ALL) >= 196
+    assert set(counts) == {*TEMPLATES, *FUNCTIONS} == set(WORDS)
+    assert len(ALL) == 196 + 10 * len(FUNCTIONS)
+    assert len({one.source for one in ALL}) > 300
+    assert len(REFUSED) >= 5
 
 
 def test_a_state_that_tensors_share_is_seen_where_each_has_an_instance_of_its_own() -> None:

@@ -260,6 +260,8 @@ def _roles(used: Sequence[Parameter], owned: bool) -> Iterator[list[str]]:
     """Yield what the parameters may be for; two whose names say nothing may be weights and gradients."""
     roles = [p.role for p in used]
     unknown = [number for number, role in enumerate(roles) if not role]
+    if any(roles.count(role) > 1 for role in ("params", "grads")):
+        return  # several tensors in a call: which belongs to which is not told
     if not unknown:
         yield roles
     elif len(unknown) == 1 and {"params", "grads"} <= set(roles):

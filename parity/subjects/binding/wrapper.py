@@ -87,12 +87,14 @@ def _of_function(kind: Callable[..., Any], bound: Bound) -> Iterator[str]:
 def _calls(own: Sequence[Parameter]) -> Iterator[list[str]]:
     """Yield what a call is given: weights and their gradient where they seem to belong, guesses for all else."""
     used = [p for p in own if p.required]
-    has = {p.role for p in used}
-    offers = [word for role, word in (("params", "w"), ("grads", "g")) if role not in has]
-    blank = [p for p in used if p.role not in _KNOWN]
+    roles = [p.role for p in used]
+    # Of several weights, or gradients, the first are meant; the others are guessed as all else is.
+    known = [_KNOWN.get(role, "") if roles.index(role) == place else "" for place, role in enumerate(roles)]
+    offers = [word for word in ("w", "g") if word not in known]
+    blank = [p for p, word in zip(used, known, strict=True) if not word]
     for words in product(*((*offers, "self.s", *_guesses(p.name)) for p in blank)):
         filled = iter(words)
-        given = [_KNOWN[p.role] if p.role in _KNOWN else next(filled) for p in used]
+        given = [word or next(filled) for word in known]
         if given.count("g") == 1 and given.count("w") <= 1 and given.count("self.s") <= 1:
             yield given
 
