@@ -62,7 +62,7 @@ def _increments(shape: Shape, make: Make) -> list[Array] | None:
                 for gradients in _GRADIENTS:
                     driver.step({name: array.copy() for name, array in gradients.items()})
                     places.append(np.concatenate([np.array(driver.params[name], dtype=np.float64) for name in params]))
-        except Exception:  # the name of the argument is all that there is to go by
+        except (Exception, SystemExit):  # the name of the argument is all that there is to go by
             return None
     found = list(np.diff(places, axis=0))
     return found if np.all(np.isfinite(found)) and np.all(found[0]) else None

@@ -261,7 +261,7 @@ class _Run:
 
     def _returned(self, returned: Any) -> Any:
         """Return the weights in what a loop returned: themselves, one of several, or the last of a history."""
-        several = returned if isinstance(returned, tuple | list) else ()
+        several = returned if isinstance(returned, tuple) else ()
         last = [each[-1] for each in (returned, *several) if isinstance(each, list | np.ndarray) and np.ndim(each) > 0]
         return self._among((returned, *several, *last))
 

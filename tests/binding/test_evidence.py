@@ -1,0 +1,226 @@
+"""What an argument is whose name says it badly: told by its default, by what is read, and by a trial."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from parity.case.cells import select
+from parity.diagnosis.behaviour import made_in_float64
+from parity.runner.loop import run_pair
+from parity.subjects.binding.arguments import bind
+from parity.subjects.binding.evidence import acts_as
+from parity.subjects.binding.trials import known_of, maker
+from parity.subjects.numpy_class import NumpySubject
+
+(CELL,) = select(["rmsprop/defaults"])
+
+
+class Rule:
+    """The rule with numbers that a subclass names."""
+
+    rate, keep, eps, fades, mu, ahead = 0.001, 0.9, 1e-7, 0.0, 0.0, False
+
+    def begin(self, **numbers):
+        self.v = self.b = self.t = 0
+        vars(self).update(numbers)
+
+    def update(self, w, g):
+        self.v = self.keep * self.v + (1 - self.keep) * g * g
+        step = self.rate / (1 + self.fades * self.t) * g / np.sqrt(self.v + self.eps)
+        self.t += 1
+        self.b = self.mu * self.b + step
+        return w - (self.mu * self.b + step if self.ahead else self.b)
+
+
+class DecayOfTheRate(Rule):
+    def __init__(self, lr=0.001, decay=0.9, eps=1e-7):
+        self.begin(rate=lr, fades=decay, eps=eps)
+
+
+class DecayIsRho(Rule):
+    def __init__(self, lr=0.001, decay=0.9, eps=1e-7):
+        self.begin(rate=lr, keep=decay, eps=eps)
+
+
+class TwoDecays(Rule):
+    def __init__(self, lr=0.001, decay_rate=0.5, decay=0.9):
+        self.begin(rate=lr, fades=decay_rate, keep=decay)
+
+
+class MomentumIsMomentum(Rule):
+    def __init__(self, lr=0.001, momentum=0.9):
+        self.begin(rate=lr, mu=momentum)
+
+
+class NesterovsMomentum(Rule):
+    def __init__(self, lr=0.001, momentum=0.9):
+        self.begin(rate=lr, mu=momentum, ahead=True)
+
+
+class MomentumIsRho(Rule):
+    def __init__(self, lr=0.001, momentum=0.9):
+        self.begin(rate=lr, keep=momentum)
+
+
+class AlphaAloneIsRho(Rule):
+    def __init__(self, alpha=0.99, eps=1e-8):
+        self.begin(keep=alpha, eps=eps)
+
+
+class AlphaAloneIsTheRate(Rule):
+    def __init__(self, alpha=0.01, eps=1e-8):
+        self.begin(rate=alpha, eps=eps)
+
+
+class GammaAndBeta(Rule):
+    def __init__(self, alpha=0.001, beta=0.9, gamma=0.0):
+        self.begin(rate=alpha, keep=beta, fades=gamma)
+
+
+class Ignored(Rule):
+    def __init__(self, lr=0.001, decay=0.9):
+        self.begin(rate=lr)
+
+
+SPELLED: dict[type, dict[str, str]] = {
+    DecayOfTheRate: {"learning_rate": "lr", "epsilon": "eps"},
+    DecayIsRho: {"learning_rate": "lr", "rho": "decay", "epsilon": "eps"},
+    TwoDecays: {"learning_rate": "lr", "rho": "decay"},
+    MomentumIsMomentum: {"learning_rate": "lr", "momentum": "momentum"},
+    NesterovsMomentum: {"learning_rate": "lr", "momentum": "momentum"},
+    MomentumIsRho: {"learning_rate": "lr", "rho": "momentum"},
+    AlphaAloneIsRho: {"rho": "alpha", "epsilon": "eps"},
+    AlphaAloneIsTheRate: {"learning_rate": "alpha", "epsilon": "eps"},
+    GammaAndBeta: {"learning_rate": "alpha", "rho": "beta"},
+    Ignored: {"learning_rate": "lr", "rho": "decay"},
+}
+
+
+@pytest.mark.parametrize("kind", SPELLED, ids=lambda kind: kind.__name__)
+def test_an_argument_is_what_it_does_whatever_its_name(kind: type) -> None:
+    assert known_of(kind, "tried").bind(kind, CELL.hyperparameters).spelled == SPELLED[kind]
+
+
+@pytest.mark.parametrize(
+    ("fault", "update"),
+    [
+        ("starts at one", "v = self.v = self.keep * (self.v or 1) + (1 - self.keep) * g * g"),
+        (
+            "bias is corrected",
+            "self.v = self.keep * self.v + (1 - self.keep) * g * g; v = self.v / (1 - self.keep**self.t)",
+        ),
+        ("the previous moment", "v = self.v; self.v = self.keep * self.v + (1 - self.keep) * g * g"),
+        ("state is lost", "v = (1 - self.keep) * g * g"),
+        ("one moment for a tensor", "v = self.v = self.keep * self.v + (1 - self.keep) * np.sum(g * g)"),
+        ("rho is swapped", "v = self.v = (1 - self.keep) * self.v + self.keep * g * g"),
+        ("the moment grows", "self.v = self.v + self.keep * self.v + (1 - self.keep) * g * g; v = self.v"),
+    ],
+)
+def test_a_faulty_rho_is_still_rho(fault: str, update: str) -> None:
+    lines = [line.strip() for line in update.replace("(self.v or 1)", "self.start()").split(";")]
+    body = "\n        ".join(lines)
+    text = f"""
+class Mine:
+    def __init__(self, lr=0.001, decay=0.9, eps=1e-7):
+        self.lr, self.keep, self.eps, self.v, self.t = lr, decay, eps, 0, 0
+    def start(self):
+        return 1 if np.ndim(self.v) == 0 else self.v
+    def update(self, w, g):
+        self.t += 1
+        {body}
+        return w - self.lr * g / np.sqrt(v + self.eps)
+"""
+    space: dict[str, Any] = {"np": np}
+    exec(text, space)  # our own text
+    kind = space["Mine"]
+    assert known_of(kind, fault).bind(kind, CELL.hyperparameters).spelled["rho"] == "decay"
+
+
+def test_what_cannot_be_tried_is_told_by_its_name() -> None:
+    known = known_of(DecayIsRho, "tried")
+    assert acts_as(known.shape, lambda value: maker(lambda: 1 / 0, bind(DecayIsRho, CELL.hyperparameters))) is None
+
+
+class Reads(Rule):
+    def __init__(self, **kwargs):
+        self.begin(rate=kwargs.get("lr", 0.01), keep=kwargs.pop("beta", 0.99), eps=kwargs.setdefault("eps", 1e-8))
+
+
+class Updates(Rule):
+    def __init__(self, **options):
+        self.config = {"lr": 0.01, "decay": 0.99, "eps": 1e-8}
+        self.config.update(options)
+        self.begin(rate=self.config["lr"], keep=self.config["decay"], eps=self.config["eps"])
+
+
+class Sets(Rule):
+    lr, gamma, epsilon = 0.01, 0.99, 1e-8
+
+    def __init__(self, **kw):
+        for name, value in kw.items():
+            setattr(self, name, value)
+        self.begin(rate=self.lr, keep=self.gamma, eps=self.epsilon)
+
+
+class HasRate(Rule):
+    def __init__(self, lr=0.01, eps=1e-8):
+        self.begin(rate=lr, eps=eps)
+
+
+class PassesOn(HasRate):
+    def __init__(self, decay_rate=0.99, **kwargs):
+        super().__init__(**kwargs)
+        self.keep = decay_rate
+
+
+@pytest.mark.parametrize("kind", [Reads, Updates, Sets, PassesOn], ids=lambda kind: kind.__name__)
+def test_what_goes_through_kwargs_is_bound_by_what_is_read(kind: type) -> None:
+    subject = NumpySubject(kind, "tried")
+    pair = run_pair(CELL, "tried", subject)
+    assert pair.verdict.name in ("IDENTICAL", "ROUNDING")
+    defaults = pair.circumstances["its defaults (Keras')"]
+    assert defaults == "learning_rate 0.01 (0.001), rho 0.99 (0.9), epsilon 1e-08 (1e-07)" or set(
+        defaults.split(", ")
+    ) == {"learning_rate 0.01 (0.001)", "rho 0.99 (0.9)", "epsilon 1e-08 (1e-07)"}
+
+
+class Zeros:
+    def start(self, w):
+        return np.zeros(w.shape)
+
+
+class Typed:
+    def start(self, w):
+        return np.zeros(w.shape, dtype=np.float64)
+
+
+class Cast:
+    def start(self, w):
+        return w.astype("float64")
+
+
+class Double:
+    def start(self, w):
+        return np.asarray(w, dtype=float)
+
+
+class Kept:
+    def start(self, w):
+        return np.zeros(w.shape, w.dtype) + np.zeros_like(w) + np.asarray(w, dtype=w.dtype)
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        (Zeros, "np.zeros without a dtype makes float64"),
+        (Typed, "np.zeros(w.shape, dtype=np.float64) is float64"),
+        (Cast, "w.astype('float64') is float64"),
+        (Double, "np.asarray(w, dtype=float) is float64"),
+        (Kept, ""),
+    ],
+)
+def test_the_line_that_makes_float64_is_named(kind: type, said: str) -> None:
+    found = made_in_float64(kind)
+    assert said in found
+    assert bool(found) == bool(said)
