@@ -3,7 +3,7 @@
 from argparse import ArgumentParser, Namespace
 
 from parity.case.error import printable
-from parity.commands.work import _seconds, above_zero, add_bind_argument, named
+from parity.commands.work import above_zero, add_bind_argument, named
 
 EXAMPLES = """\
   parity diagnose my_optimizer.py:RMSprop          why it is not tf.keras' RMSprop

@@ -198,8 +198,7 @@ def _keeps(default: Any) -> bool:
 def _behind_kwargs(kind: Callable[..., Any]) -> dict[str, Any]:
     """Return what a constructor takes by way of its ``**kwargs``, with defaults.
 
-    As far as its text says so, or that of a base class to which they are passed on; else what a trial shows that it
-    keeps under the names that it keeps its numbers under.
+    As far as its text says so, or that of a base class to which they are passed on; else what a trial shows.
     """
     found: dict[str, Any] = {}
     makers = [vars(base).get("__init__") for base in kind.__mro__[:-1]] if inspect.isclass(kind) else [kind]
@@ -255,15 +254,17 @@ _PROBE: Final = 0.4321098765432101
 
 
 def _kept(kind: Callable[..., Any]) -> dict[str, Any]:
-    """Return the known names under which an instance keeps what it is passed under them, with its own defaults."""
-    found = {}
-    for name, default in _numbers(kind, {}).items():
-        if name in _KNOWN and _PROBE in _numbers(kind, {name: _PROBE}).values():
-            found[name] = default
+    """Return the known names under which an instance takes a number to where it otherwise has its own default."""
+    plain, found = _numbers(kind, {}), {}
+    for name in _KNOWN if plain else ():
+        # Who keeps whatever comes has no number of its own at the place that a strange name leads to.
+        places = [key for key, value in _numbers(kind, {name: _PROBE}).items() if value == _PROBE and key in plain]
+        if places:
+            found[name] = plain[places[0]]
     return found
 
 
-_KNOWN: Final = frozenset(word for argument in ARGUMENTS for word in (argument.name, *argument.aliases))
+_KNOWN: Final = tuple(dict.fromkeys(word for argument in ARGUMENTS for word in (argument.name, *argument.aliases)))
 
 
 def _numbers(kind: Callable[..., Any], passed: dict[str, Any]) -> dict[str, Any]:
