@@ -9,6 +9,7 @@ EXAMPLES = """\
   parity run rmsprop/epsilon --verbose                  one case, each step, slot and tensor
   parity run 'rmsprop/plain[float32]' --subject keras-graph
   parity run 'numerics/*' --subject my_optimizer.py:RMSprop --steps 10
+  parity run 'rmsprop/*' --subject mine.py:Mine --bind rho=alpha
   parity run my_case.toml --json > results.json
 """
 
