@@ -49,6 +49,30 @@ class NumpySubject:
         """The class, or the function that makes an optimizer."""
         return self._kind
 
+    def bound(self, given: Hyperparameters) -> Bound:
+        """Return what the constructor is passed of a case's hyperparameters.
+
+        Raises:
+            AbsentArgumentError: it lacks an argument that the case sets.
+        """
+        return bind(self._kind, given, self._chosen)
+
+    def moved(self, given: Hyperparameters) -> list[Place] | None:
+        """Return where the learning rate is set before each step, None where it is not: it is a number, or taken.
+
+        An empty list is an update rule, which is passed another number.
+
+        Raises:
+            UnsupportedError: the case has a schedule, and setting the number changes no step.
+        """
+        bound, shape = self.bound(given), self.shape()
+        if not callable(bound.values.get(bound.spelled.get("learning_rate", ""))) or self._takes_schedules(shape):
+            return None
+        ways = ways_of(self._kind, shape, self._chosen)
+        if ways is None:
+            raise UnsupportedError(self._no_schedule(given))
+        return ways
+
     def open(self, problem: Problem) -> None:
         """Construct the optimizer with the case's hyperparameters and take the initial weights.
 
@@ -58,14 +82,12 @@ class NumpySubject:
         """
         self._problem = problem
         self._rate = problem.cell.hyperparameters.learning_rate
-        bound, shape = bind(self._kind, problem.cell.hyperparameters, self._chosen), self.shape()
+        given = problem.cell.hyperparameters
+        bound, shape = self.bound(given), self.shape()
         self._mover: Mover | None = None
         own = bound.spelled.get("learning_rate", "")
-        ways: list[Place] | None = None
-        if callable(bound.values.get(own)) and not self._takes_schedules(shape):
-            ways = ways_of(self._kind, shape, self._chosen)
-            if ways is None:
-                raise UnsupportedError(self._no_schedule())
+        ways = self.moved(given)
+        if ways is not None:
             bound.values[own] = self._rate_at(0)
         try:
             with self._numbers_only():
@@ -87,8 +109,8 @@ class NumpySubject:
         scheduled = hyperparameters()(learning_rate=LearningRateSchedule(values=[1e-3]))
         return fits(shape, maker(self._kind, bind(self._kind, scheduled, self._chosen)))
 
-    def _no_schedule(self) -> str:
-        kind = type(self._rate).__name__
+    def _no_schedule(self, given: Hyperparameters) -> str:
+        kind = type(given.learning_rate).__name__
         return f"the class takes a number for its learning rate, not a callable of the step: the case sets {kind}."
 
     def shape(self) -> Shape:
@@ -148,7 +170,7 @@ class NumpySubject:
             # An empty array times a callable is no error, but an array of objects.
             if isinstance(self._rate, float | int) or not {f"'{kind}'", "dtype('O')"} & _quoted(str(error)):
                 raise
-            raise UnsupportedError(self._no_schedule()) from error
+            raise UnsupportedError(self._no_schedule(self._problem.cell.hyperparameters)) from error
 
     def read(self) -> dict[str, Tensors]:
         """Return copies of the parameters and, where the class shows them, of its slots."""
