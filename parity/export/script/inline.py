@@ -24,10 +24,10 @@ class NotAloneError(Exception):
     """A class needs more than its own file and libraries; the text says what."""
 
 
-def inlined(path: Path, name: str, bare: bool = False) -> Inlined:
+def inlined(path: Path, name: str, bare: bool = False, unused: frozenset[str] = frozenset()) -> Inlined:
     """Return what a class or function at the top of a file needs.
 
-    ``bare`` leaves out comments, docstrings and annotations.
+    ``bare`` leaves out comments, docstrings, annotations, and methods that are known to be ``unused``.
 
     Raises:
         NotAloneError: it needs another file that lies beside it, or a name that the script has for itself.
@@ -35,7 +35,7 @@ def inlined(path: Path, name: str, bare: bool = False) -> Inlined:
     text = path.read_text(encoding="utf-8")
     tree = ast.parse(text)
     if bare:
-        tree = ast.fix_missing_locations(_Bare().visit(tree))
+        tree = ast.fix_missing_locations(_Bare(unused).visit(tree))
     needed, used = _needed(tree, name)
     imports: list[str] = []
     source: list[str] = []
@@ -44,7 +44,8 @@ def inlined(path: Path, name: str, bare: bool = False) -> Inlined:
             imports += _imports(statement, used, path)
         else:
             _require_own_names(statement)
-            source += _segment(statement, text, bare)
+            apart = source and not bare and isinstance(statement, ast.ClassDef | ast.FunctionDef)
+            source += [*[""] * bool(apart), *_segment(statement, text, bare)]
     return Inlined(tuple(imports), tuple(source))
 
 
@@ -113,7 +114,10 @@ def _segment(statement: ast.stmt, text: str, bare: bool) -> list[str]:
 
 
 class _Bare(ast.NodeTransformer):
-    """Takes docstrings and annotations away, where nothing reads them."""
+    """Takes docstrings and annotations away, where nothing reads them, and methods that nobody calls."""
+
+    def __init__(self, unused: frozenset[str]) -> None:
+        self._unused = unused
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
         """Leave a function its statements."""
@@ -127,6 +131,7 @@ class _Bare(ast.NodeTransformer):
     def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
         """Leave a class its statements; a decorator may read its annotations."""
         self._strip(node)
+        node.body = [each for each in node.body if getattr(each, "name", "") not in self._unused] or [ast.Pass()]
         return self.generic_visit(node)
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:

@@ -18,8 +18,9 @@ def number(value: Any, dtype: np.dtype[Any]) -> str:
         return {"nan": "np.nan", "inf": "np.inf", "-inf": "-np.inf"}[str(wide)]
     for digits in range(1, 18):
         text = repr(float(f"{wide:.{digits}g}"))
-        if _same(dtype.type(float(text)), dtype.type(value)):
-            return text
+        with np.errstate(over="ignore"):  # few digits may round a large number beyond the dtype's largest
+            if _same(dtype.type(float(text)), dtype.type(value)):
+                return text
     return repr(wide)
 
 

@@ -266,7 +266,8 @@ class _Reproduction:
         if kind is None:
             yield keras_side(adapter, problem, wish) if _is_keras(adapter) else library_side(adapter, problem, wish)
             return
-        for each in _definitions(kind):
+        unused = frozenset({"slots"} if wish.slot == "parameter" else ())
+        for each in _definitions(kind, unused):
             if _is_keras(adapter):
                 side = keras_side(adapter, problem, wish, kind.__name__)
             else:
@@ -290,12 +291,12 @@ def _title_of(name: str) -> str:
     return f"{Path(where).name}:{attribute}" if where.endswith(".py") else name
 
 
-def _definitions(kind: Any) -> Iterator[Inlined]:
+def _definitions(kind: Any, unused: frozenset[str]) -> Iterator[Inlined]:
     """Yield what defines a class in a script: its text as it stands, without comments, and an import of its file."""
     path = Path(inspect.getfile(kind))
     for bare in (False, True):
         try:
-            yield inlined(path, kind.__name__, bare)
+            yield inlined(path, kind.__name__, bare, unused)
         except NotAloneError:
             continue
     yield imported(path, kind.__name__)

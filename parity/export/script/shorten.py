@@ -193,5 +193,6 @@ def _with_weights(sample: Sample, value: float) -> Sample:
 
 def _rounded(array: Array, digits: int) -> Array:
     """Return an array with each number to so many decimal digits, in its dtype."""
-    flat: list[Any] = [array.dtype.type(float(f"{float(value):.{digits}g}")) for value in array.reshape(-1)]
+    with np.errstate(over="ignore"):
+        flat: list[Any] = [array.dtype.type(float(f"{float(value):.{digits}g}")) for value in array.reshape(-1)]
     return np.array(flat, dtype=array.dtype).reshape(array.shape)

@@ -23,8 +23,7 @@ e, o = expected(), obtained()
 difference = abs(float(o) - float(e))
 print("obtained  ", o, float(o).hex())
 print("expected  ", e, float(e).hex())
-print("difference", difference)
-print("bound     ", bound)
+print("difference", difference, "bound", bound)
 sys.exit(0 if difference <= bound else 1)
 """
 _RAISES = """
