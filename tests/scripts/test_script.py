@@ -1,6 +1,7 @@
 """A script shows by itself what a run shows: of every shape of optimizer, in at most sixty lines."""
 
 import ast
+import re
 import subprocess
 import sys
 from functools import cache
@@ -239,6 +240,16 @@ def test_an_adapter_that_nobody_wrote_down_is_refused_in_words() -> None:
     subject: Any = Other(type("Mine", (), {}), "other")
     with pytest.raises(UnsupportedError, match=r"how .* is written in a script is not known"):
         library_side(subject, problems.make(cell), Wish("parameter", "kernel", False))
+
+
+def test_what_the_readme_shows_of_a_script_is_what_it_prints(tmp_path: Path) -> None:
+    readme = (HERE.parents[1] / "README.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```[a-z]*\n(.*?)^```$", readme, re.MULTILINE | re.DOTALL)
+    (mine,) = (text for text in blocks if text.startswith("# mine.py\n"))
+    (printed,) = (text for text in blocks if text.startswith("obtained "))
+    (tmp_path / "mine.py").write_text(mine, encoding="utf-8")
+    found = reproduce(f"{tmp_path}/mine.py:RMSprop", select(["rmsprop/plain[float32]"]), 20.0, lambda text: None)
+    assert shown(found.script, tmp_path).stdout == printed
 
 
 def test_the_command_writes_a_file_or_prints_and_says_how_far_it_got(

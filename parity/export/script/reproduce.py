@@ -225,6 +225,7 @@ class _Reproduction:
         for side in self._sides(problem, wish):
             script = Script(
                 title=self._title(side, wish, sample, failure),
+                rule=formula_of(problem.cell.rule, problem.cell.folder),
                 notes=self._notes(),
                 bound=_bound(problem, wish, failure, steps),
                 place=index,

@@ -46,6 +46,7 @@ class Script:
 
     Attributes:
         title: its first sentence, without a full stop.
+        rule: what the formula is the formula of.
         notes: further sentences.
         bound: how far rounding may lead from what is expected.
         place: what follows an array to show one element of it, or nothing.
@@ -55,6 +56,7 @@ class Script:
     """
 
     title: str
+    rule: str
     notes: tuple[str, ...]
     bound: float
     place: str
@@ -70,8 +72,11 @@ def written(script: Script, problem: Problem, side: Side, formula: Sequence[str]
         [*_imports(side, problem), *['np.seterr(all="ignore")'] * script.warns],
         _data(script, problem),
         side.source,
-        ["def obtained():", *_indented(_obtained(script, side))],
-        ["def expected():", *_indented([line for text in formula for line in _wrapped(text)])],
+        [f"def obtained():  # {side.title.rstrip(',')}", *_indented(_obtained(script, side))],
+        [
+            f"def expected():  # what {script.rule} is defined to do, as the case has it",
+            *_indented([line for text in formula for line in _wrapped(text)]),
+        ],
         (_RAISES if script.raises else _VALUES).strip().splitlines(),
     ]
     return "\n\n".join("\n".join(part) for part in parts if part) + "\n"
