@@ -32,9 +32,9 @@ def configure(parser: ArgumentParser) -> None:
 def main(arguments: Namespace) -> int:
     """Write a script that was run by itself; return 0, or 1 if none shows the divergence.
 
-    Without a divergence it is 2, and 3 if nothing was compared.
+    Without a divergence, or where a case cannot be read, it is 2, and 3 if nothing was compared.
     """
-    cells, _ = gather(arguments.cases, None)
+    cells, problems = gather(arguments.cases, None)
     subjects.check_name(arguments.subject)
     from parity.export.script.child import reproduce_apart
 
@@ -51,4 +51,4 @@ def main(arguments: Namespace) -> int:
         write_file(arguments.output, outcome.script.encode())
     for note in outcome.notes:
         print(printable(f"parity: {note}"), file=sys.stderr)
-    return outcome.status
+    return 2 if problems else outcome.status

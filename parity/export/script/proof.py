@@ -53,7 +53,8 @@ def run(text: str, python: str = sys.executable, seconds: float = SECONDS) -> Sh
 
 def _libraries() -> list[str]:
     """Return where libraries are installed: without the links to other trees that a ``.pth`` file makes."""
-    return [place for place in sys.path if Path(place).name in ("site-packages", "dist-packages")]
+    installed = [place for place in sys.path if Path(place).name in ("site-packages", "dist-packages")]
+    return list(dict.fromkeys([*installed, str(Path(np.__file__).parents[1])]))
 
 
 def objection(shown: Shown, failure: Failure, dtype: np.dtype[Any]) -> str:

@@ -14,7 +14,7 @@ from msgspec import Struct
 from parity import subjects
 from parity.case import known
 from parity.case.spec import Cell
-from parity.errors import MisbehavedError, NotInstalledError, UnsupportedError
+from parity.errors import MisbehavedError, NotInstalledError, UnsupportedError, one_line
 from parity.export.expected import expected
 from parity.export.script import proof
 from parity.export.script.calls import Calls
@@ -121,9 +121,11 @@ def _without(name: str, items: Sequence[Comparison]) -> Outcome:
         return Outcome(NOT_SHOWN, reason=f"{where}: {worst.verdict}: {worst.reason}; no script shows that.")
     if not any(item.outcome.compared for item in items):
         return Outcome(NOT_COMPARED, reason=f"{where}: {worst.verdict}: {worst.reason}")
-    best = max((item for item in items if item.outcome.compared), key=lambda item: item.outcome.severity)
-    reason = f"nothing to reproduce: {name} in {best.selector}: {best.verdict}: {best.outcome.value}."
-    return Outcome(NOTHING, reason=reason)
+    agreed = [item for item in items if item.outcome.compared]
+    best = max(agreed, key=lambda item: item.outcome.severity)
+    count = len({item.case for item in agreed})
+    where = best.selector if count == 1 else f"none of {count} cells diverges, {best.selector}"
+    return Outcome(NOTHING, reason=f"nothing to reproduce: {name}: {where}: {best.verdict}: {best.outcome.value}.")
 
 
 class _Reproduction:
@@ -220,8 +222,7 @@ class _Reproduction:
         wish = Wish(place.slot if place is not None else "parameter", tensor, failure.at_start)
         index = "" if place is None else f"[{', '.join(map(str, place.index)) or '()'}]"
         steps = 0 if failure.at_start else sample.steps
-        with np.errstate(all="ignore"):
-            lines = Formula(problem, steps).lines(wish.slot, tensor, index)
+        lines = _formula(problem, wish, steps, index)
         for side in self._sides(problem, wish):
             script = Script(
                 title=self._title(side, wish, sample, failure),
@@ -275,6 +276,19 @@ class _Reproduction:
                 side = Calls(adapter, problem, kind.__name__).written(wish)
             imports, source = (*each.imports, *side.imports), (*each.source, *side.source)
             yield replace(side, title=_title_of(self._name), imports=imports, source=source)
+
+
+def _formula(problem: Problem, wish: Wish, steps: int, place: str) -> list[str]:
+    """Return the formula's lines.
+
+    Raises:
+        UnsupportedError: the page does something that cannot be written down.
+    """
+    try:
+        with np.errstate(all="ignore"):
+            return Formula(problem, steps).lines(wish.slot, wish.tensor, place)
+    except Exception as error:  # a page beside a case may ask anything of what it takes for arrays
+        raise UnsupportedError(f"the page of {problem.cell.rule} cannot be written down: {one_line(error)}.") from error
 
 
 def _is_keras(adapter: Any) -> bool:
