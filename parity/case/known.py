@@ -69,7 +69,7 @@ def apply(entries: list[Known], pair: Pair, shortened: bool = False) -> Pair:
 
 
 def _judged(entries: list[Known], item: Comparison, shortened: bool) -> Comparison:
-    entry = next((entry for entry in entries if _covers(entry, item)), None)
+    entry = entry_of(entries, item)
     if entry is None or item.outcome in (Verdict.NOT_INSTALLED, Verdict.UNSUPPORTED):
         return item
     if item.verdict == entry.verdict:
@@ -85,6 +85,11 @@ def _judged(entries: list[Known], item: Comparison, shortened: bool) -> Comparis
         return msgspec.structs.replace(item, notes=[note, *item.notes])
     reason = f"{Verdict.FIXED.value}; it was listed as {entry.verdict}: {entry.reason}"
     return msgspec.structs.replace(item, verdict=Verdict.FIXED.name, reason=reason)
+
+
+def entry_of(entries: list[Known], item: Comparison) -> Known | None:
+    """Return the first entry that is about a comparison, None if none is."""
+    return next((entry for entry in entries if _covers(entry, item)), None)
 
 
 def _covers(entry: Known, item: Comparison) -> bool:

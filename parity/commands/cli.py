@@ -29,6 +29,7 @@ COMMANDS: Final[dict[str, Command]] = {
     "diagnose": Command("parity.commands.diagnose", "names the choices by which a subject differs from tf.keras"),
     "fuzz": Command("parity.commands.fuzz", "searches for a divergence, shrinks it and writes it as a case"),
     "matrix": Command("parity.commands.matrix", "every installed subject against every other, mode by mode"),
+    "reproduce": Command("parity.commands.reproduce", "writes one script that shows a divergence without this package"),
     "record": Command("parity.commands.record", "writes down what a library did, to be replayed without it"),
     "export": Command("parity.commands.export", "writes test vectors with bounds, for optimizers in other languages"),
     "doctor": Command("parity.commands.doctor", "what is installed, versions, devices, modes that change numbers"),

@@ -1,8 +1,6 @@
 """``parity fuzz``: generated cases in, and for each distinct fault the smallest case that shows it."""
 
 import os
-import sys
-import time
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from importlib.util import find_spec
 from pathlib import Path
@@ -10,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from parity import subjects
 from parity.case.error import printable
-from parity.commands.work import _positive, above_zero, add_jobs_argument, add_subject_argument, named
+from parity.commands.work import StatusLine, _positive, above_zero, add_jobs_argument, add_subject_argument, named
 from parity.errors import NotInstalledError
 from parity.fuzz.words import RELATIONS
 
@@ -67,8 +65,8 @@ def main(arguments: Namespace) -> int:
     seed = int.from_bytes(os.urandom(4)) if arguments.seed is None else arguments.seed
     database = DATABASE if arguments.seed is None else None
     wish = Wish(chosen, relations, seed, arguments.runs, seconds, arguments.jobs, arguments.output, database)
-    with _Line() as line:
-        search = Search(wish, line.say).run()
+    with StatusLine(SECONDS_BETWEEN_LINES) as line:
+        search = Search(wish, lambda search: line.say(_status(search))).run()
     if arguments.json:
         _print_json(document(search))
     else:
@@ -126,29 +124,8 @@ def _seed(text: str) -> int:
     return int(text)
 
 
-class _Line:
-    """One line on standard error that is written anew; where that is no terminal, a line now and then."""
-
-    def __enter__(self) -> "_Line":
-        self._terminal, self._said = sys.stderr.isatty(), time.monotonic()
-        return self
-
-    def say(self, search: "Search") -> None:
-        """Show how far a search has come, unless that was shown just now."""
-        now = time.monotonic()
-        if now - self._said < (0.2 if self._terminal else SECONDS_BETWEEN_LINES):
-            return
-        self._said = now
-        rate = search.runs / search.elapsed if search.phase == "searching" else search.runs / search.seconds
-        failures = len(search.failures.found)
-        text = f"parity: {search.phase}: {search.runs} runs, {rate:.1f} a second, {failures} kinds of failing runs"
-        print(
-            f"\r{text}\033[K" if self._terminal else text,
-            end="" if self._terminal else "\n",
-            file=sys.stderr,
-            flush=True,
-        )
-
-    def __exit__(self, *error: object) -> None:
-        if self._terminal:
-            print("\r\033[K", end="", file=sys.stderr, flush=True)
+def _status(search: "Search") -> str:
+    """Return how far a search has come, in a line."""
+    rate = search.runs / search.elapsed if search.phase == "searching" else search.runs / search.seconds
+    failures = len(search.failures.found)
+    return f"{search.phase}: {search.runs} runs, {rate:.1f} a second, {failures} kinds of failing runs"

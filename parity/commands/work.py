@@ -11,6 +11,7 @@ import msgspec
 
 from parity import subjects
 from parity.case.cells import collect
+from parity.case.error import printable
 from parity.case.spec import Cell
 from parity.circumstances import launch
 from parity.commands.cli import complain
@@ -196,6 +197,35 @@ def above_zero(unit: str, most: float = 1e9) -> Callable[[str], float]:
         return number
 
     return read
+
+
+class StatusLine:
+    """One line on standard error that is written anew; where that is no terminal, a line now and then.
+
+    Args:
+        seconds: how long no other line is printed where it is no terminal.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+
+    def __enter__(self) -> "StatusLine":
+        self._terminal, self._said = sys.stderr.isatty(), time.monotonic()
+        return self
+
+    def say(self, text: str) -> None:
+        """Show a line, unless one was shown just now."""
+        now = time.monotonic()
+        if now - self._said < (0.2 if self._terminal else self._seconds):
+            return
+        self._said = now
+        shown = printable(f"parity: {text}")
+        end = "" if self._terminal else "\n"
+        print(f"\r{shown}\033[K" if self._terminal else shown, end=end, file=sys.stderr, flush=True)
+
+    def __exit__(self, *error: object) -> None:
+        if self._terminal:
+            print("\r\033[K", end="", file=sys.stderr, flush=True)
 
 
 class _Bar:

@@ -9,9 +9,10 @@ import numpy as np
 
 from parity.bounds.numerics import Array
 from parity.errors import UnsupportedError
-from parity.fuzz.variant import Variant, advance, mapped, shown, states
+from parity.fuzz.variant import advance, mapped, shown, states
 from parity.problem.data import Tensors
 from parity.problem.problems import Problem
+from parity.problem.variant import Variant
 from parity.subjects.adapter import Adapter
 from parity.trajectory.blocks import Columns
 

@@ -45,7 +45,7 @@ def run_pair(cell: Cell, name: str, adapter: Adapter | None = None, beside: bool
         if subjects.is_users(name):
             require_repeatable(name, adapter, loaded, cell.rule, cell.folder)
         with np.errstate(all="ignore"):
-            comparisons = _compare(problem, adapter, name, beside)
+            comparisons = compare(problem, adapter, name, beside)
             comparisons = _explained(problem, adapter, comparisons)
     except (NotInstalledError, MisbehavedError) as error:
         comparisons = _without(cell, name, *refusal(error))
@@ -54,7 +54,8 @@ def run_pair(cell: Cell, name: str, adapter: Adapter | None = None, beside: bool
     return Pair(cell.id, cell.summary, name, resolved, comparisons, circumstances, time.perf_counter() - began)
 
 
-def _compare(problem: Problem, adapter: Adapter, name: str, beside: bool = False) -> list[Comparison]:
+def compare(problem: Problem, adapter: Adapter, name: str, beside: bool = False) -> list[Comparison]:
+    """Run a problem that is there already against a subject; see ``run_pair``, which makes it from a cell."""
     with closing(judging(problem, beside)) as judges:
         return _driven(problem, adapter, name, judges)
 
@@ -110,7 +111,7 @@ def _explained(problem: Problem, adapter: Adapter, comparisons: list[Comparison]
     short = problems.make(cell)
     notes = []
     for reason, make in ablations.items():
-        (item,) = _compare(short, make(), "")
+        (item,) = compare(short, make(), "")
         if item.outcome is Verdict.IDENTICAL:
             notes.append(f"Cause: {reason}. With it turned off, every bit is equal ({item.compared} element-steps).")
         else:

@@ -75,6 +75,16 @@ class KerasSubject:
         self.circumstances: dict[str, Any] = {}
 
     @property
+    def mode(self) -> Mode:
+        """How its steps run."""
+        return self._mode
+
+    @property
+    def own(self) -> Own | None:
+        """Somebody's class, None where it is Keras' own."""
+        return self._own
+
+    @property
     def ablations(self) -> dict[str, Callable[[], "KerasSubject"]]:
         """Return what may be turned off to explain a difference: the reason, and the subject without it."""
         return {GRAPPLER: lambda: KerasSubject("graph", False, self._own)} if self._mode == "graph" else {}

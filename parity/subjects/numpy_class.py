@@ -11,12 +11,13 @@ import numpy as np
 from parity.bounds.numerics import Array, differs
 from parity.bounds.rule import page, plain_argument
 from parity.case.rule import DEFAULT
-from parity.case.spec import LearningRateSchedule, hyperparameters
+from parity.case.spec import Hyperparameters, LearningRateSchedule, hyperparameters
 from parity.errors import MisbehavedError, UnsupportedError
 from parity.problem.problems import Problem
 from parity.reference import posted
 from parity.subjects.adapter import Taken, Tensors
 from parity.subjects.binding import words
+from parity.subjects.binding.arguments import Bound
 from parity.subjects.binding.fitting import fits
 from parity.subjects.binding.rates import Mover, Place, mover
 from parity.subjects.binding.shapes import Driver, Pure, Shape, Together, Transformation
@@ -40,6 +41,30 @@ class NumpySubject:
         """The class, or the function that makes an optimizer."""
         return self._kind
 
+    def bound(self, given: Hyperparameters) -> Bound:
+        """Return what the constructor is passed of a case's hyperparameters.
+
+        Raises:
+            AbsentArgumentError: it lacks an argument that the case sets.
+        """
+        return self.known().bind(self._kind, given)
+
+    def moved(self, given: Hyperparameters) -> list[Place] | None:
+        """Return where the learning rate is set before each step, None where it is not: it is a number, or taken.
+
+        An empty list is an update rule, which is passed another number.
+
+        Raises:
+            UnsupportedError: the case has a schedule, and setting the number changes no step.
+        """
+        bound, known = self.bound(given), self.known()
+        if not callable(bound.values.get(bound.spelled.get("learning_rate", ""))) or self._takes_schedules(known):
+            return None
+        ways = ways_of(self._kind, known)
+        if ways is None:
+            raise UnsupportedError(self._no_schedule(given))
+        return ways
+
     def open(self, problem: Problem) -> None:
         """Construct the optimizer with the case's hyperparameters and take the initial weights.
 
@@ -49,15 +74,12 @@ class NumpySubject:
         """
         self._problem = problem
         self._rate = problem.cell.hyperparameters.learning_rate
-        known = self.known()
-        bound, shape = known.bind(self._kind, problem.cell.hyperparameters), known.shape
+        given, known = problem.cell.hyperparameters, self.known()
+        bound, shape = self.bound(given), known.shape
         self._mover: Mover | None = None
         own = bound.spelled.get("learning_rate", "")
-        ways: list[Place] | None = None
-        if callable(bound.values.get(own)) and not self._takes_schedules(known):
-            ways = ways_of(self._kind, known)
-            if ways is None:
-                raise UnsupportedError(self._no_schedule())
+        ways = self.moved(given)
+        if ways is not None:
             bound.values[own] = self._rate_at(0)
         try:
             with self._numbers_only():
@@ -81,8 +103,8 @@ class NumpySubject:
         scheduled = hyperparameters()(learning_rate=LearningRateSchedule(values=[1e-3]))
         return fits(known.shape, maker(self._kind, known.bind(self._kind, scheduled)))
 
-    def _no_schedule(self) -> str:
-        kind = type(self._rate).__name__
+    def _no_schedule(self, given: Hyperparameters) -> str:
+        kind = type(given.learning_rate).__name__
         return f"the class takes a number for its learning rate, not a callable of the step: the case sets {kind}."
 
     def shape(self) -> Shape:
@@ -150,7 +172,7 @@ class NumpySubject:
             # An empty array times a callable is no error, but an array of objects.
             if isinstance(self._rate, float | int) or not {f"'{kind}'", "dtype('O')"} & _quoted(str(error)):
                 raise
-            raise UnsupportedError(self._no_schedule()) from error
+            raise UnsupportedError(self._no_schedule(self._problem.cell.hyperparameters)) from error
 
     def read(self) -> dict[str, Tensors]:
         """Return copies of the parameters and, where the class shows them, of its slots."""

@@ -38,7 +38,7 @@ def require_named(name: str) -> None:
         tree = ast.parse(path.read_bytes())
     except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
         return
-    named = set(_bound(tree.body))
+    named = set(names_bound(tree.body))
     open_ended = "*" in named or any(isinstance(node, ast.Name) and node.id in _MAKERS for node in ast.walk(tree))
     if attribute not in named and not open_ended and not named & _MAKERS:
         raise missing_class(where, attribute, [node.name for node in tree.body if isinstance(node, ast.ClassDef)])
@@ -60,7 +60,7 @@ def missing_class(where: str, attribute: str, classes: list[str]) -> SubjectErro
     return SubjectError(f"{where} has no class {attribute!r}.{hint} It defines: {', '.join(classes) or 'no class'}.")
 
 
-def _bound(statements: Iterable[ast.stmt]) -> Iterator[str]:
+def names_bound(statements: Iterable[ast.stmt]) -> Iterator[str]:
     """Yield every name that statements of a module bind, also under a condition."""
     for statement in statements:
         if isinstance(statement, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
@@ -72,4 +72,4 @@ def _bound(statements: Iterable[ast.stmt]) -> Iterator[str]:
             if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
                 yield node.id
             elif isinstance(node, ast.stmt) and node is not statement:
-                yield from _bound([node])
+                yield from names_bound([node])

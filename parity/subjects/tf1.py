@@ -16,7 +16,7 @@ from parity.problem.problems import Problem
 from parity.subjects.adapter import Tensors
 from parity.subjects.library import LibrarySubject
 
-_SLOTS = {"second_moment": "rms", "first_moment": "mg", "momentum_buffer": "momentum"}
+SLOTS = {"second_moment": "rms", "first_moment": "mg", "momentum_buffer": "momentum"}
 
 
 class Tf1Subject(LibrarySubject):
@@ -59,7 +59,7 @@ class Tf1Subject(LibrarySubject):
         """Return parameters and slots."""
         found: dict[str, Tensors] = {"parameter": {n: np.array(v.numpy()) for n, v in self._variables.items()}}
         for slot in self._used:
-            found[slot] = {n: self._slot(v, _SLOTS[slot]) for n, v in self._variables.items()}
+            found[slot] = {n: self._slot(v, SLOTS[slot]) for n, v in self._variables.items()}
         return found
 
     def _slot(self, variable: Any, name: str) -> Array:

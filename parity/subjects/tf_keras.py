@@ -20,13 +20,13 @@ from parity.subjects.adapter import Tensors
 from parity.subjects.library import PLAIN, LibrarySubject
 from parity.subjects.schedules import learning_rate
 
-_SLOTS = {
+SLOTS = {
     "_velocities": "second_moment",
     "_average_gradients": "first_moment",
     "_momentums": "momentum_buffer",
     "_model_variables_moving_average": "average",
 }
-_LEGACY_SLOTS = {"second_moment": "rms", "first_moment": "mg", "momentum_buffer": "momentum"}
+LEGACY_SLOTS = {"second_moment": "rms", "first_moment": "mg", "momentum_buffer": "momentum"}
 _CLIPS = {"clipnorm", "clipvalue", "global_clipnorm"}
 
 
@@ -72,7 +72,7 @@ class TfKerasSubject(LibrarySubject):
     def read(self) -> dict[str, Tensors]:
         """Return parameters and the slots that are in use."""
         found: dict[str, Tensors] = {"parameter": {n: np.array(v.numpy()) for n, v in self._variables.items()}}
-        for attribute, slot in _SLOTS.items():
+        for attribute, slot in SLOTS.items():
             slots = getattr(self._optimizer, attribute, None)
             if slots:
                 found[slot] = {n: np.array(s.numpy()) for n, s in zip(self._variables, slots, strict=True)}
@@ -98,7 +98,7 @@ class TfKerasLegacySubject(TfKerasSubject):
         given = self._given
         used = {"second_moment": True, "first_moment": given.centered, "momentum_buffer": given.momentum > 0}
         found: dict[str, Tensors] = {"parameter": {n: np.array(v.numpy()) for n, v in self._variables.items()}}
-        for slot, name in _LEGACY_SLOTS.items():
+        for slot, name in LEGACY_SLOTS.items():
             if used[slot]:
                 pairs = self._variables.items()
                 found[slot] = {n: np.array(self._optimizer.get_slot(v, name).numpy()) for n, v in pairs}

@@ -18,7 +18,7 @@ from parity.subjects.adapter import Own, Tensors
 from parity.subjects.binding.arguments import bind
 from parity.subjects.library import PLAIN, LibrarySubject
 
-_SLOTS = {"square_avg": "second_moment", "grad_avg": "first_moment", "momentum_buffer": "momentum_buffer"}
+SLOTS = {"square_avg": "second_moment", "grad_avg": "first_moment", "momentum_buffer": "momentum_buffer"}
 
 
 class TorchSubject(LibrarySubject):
@@ -67,7 +67,7 @@ class TorchSubject(LibrarySubject):
         """Return parameters and slots; torch creates its slots, zeros all, at the first step."""
         found: dict[str, Tensors] = {"parameter": {n: self._array(p.detach()) for n, p in self._params.items()}}
         for key in self._used:
-            found[_SLOTS[key]] = {name: self._slot(parameter, key) for name, parameter in self._params.items()}
+            found[SLOTS[key]] = {name: self._slot(parameter, key) for name, parameter in self._params.items()}
         return found
 
     def _slot(self, parameter: Any, key: str) -> Array:

@@ -66,7 +66,7 @@ class Call:
     def __init__(
         self, name: str, roles: Sequence[str], by_name: Mapping[str, str] | None = None, word: str = ""
     ) -> None:
-        self.name, self.roles, self._by_name, self._word = name, tuple(roles), dict(by_name or {}), word
+        self.name, self.roles, self.by_name, self._word = name, tuple(roles), dict(by_name or {}), word
 
     def __repr__(self) -> str:
         words = {"params": "params", "grads": "grads", "pairs": "pairs of gradient and parameter"}
@@ -75,8 +75,8 @@ class Call:
     def on(self, holder: Any, **given: Any) -> Any:
         """Call it on an instance with what each role stands for."""
         function = holder if self.name == "__call__" else getattr(holder, self.name)
-        named = {name: given[role] for role, name in self._by_name.items()}
-        return function(*(given[role] for role in self.roles if role not in self._by_name), **named)
+        named = {name: given[role] for role, name in self.by_name.items()}
+        return function(*(given[role] for role in self.roles if role not in self.by_name), **named)
 
 
 class Called:

@@ -1,0 +1,305 @@
+"""A person's optimizer, called in a script as it is driven here: a few lines for each shape that it may have."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from parity.bounds.rule import plain_argument
+from parity.export.script.literals import number
+from parity.export.script.side import Side, Wish
+from parity.problem.problems import Problem
+from parity.subjects.binding import shapes
+from parity.subjects.binding.arguments import Bound, config_of
+from parity.subjects.binding.rates import Place
+from parity.subjects.binding.recognise import is_rule
+from parity.subjects.binding.shapes import Call, Shape
+from parity.subjects.binding.trials import maker
+from parity.subjects.numpy_class import NumpySubject
+
+_COPIES: Final = "params = {n: w.copy() for n, w in start.items()}"
+_RENEWED: Final = "params = {n: params[n].copy() for n in grads}  # new arrays, in the order of this step"
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """What is done once, what at each step, and what is shown of the parameters after the last."""
+
+    before: tuple[str, ...]
+    each: tuple[str, ...]
+    parameter: str
+    state: str = ""
+    """How the state is called that ``slots`` is asked about."""
+
+
+class _Heard(Call):
+    """A call that keeps what it returned last."""
+
+    returned: Any = None
+
+    def on(self, holder: Any, **given: Any) -> Any:
+        """Call it on an instance with what each role stands for."""
+        self.returned = super().on(holder, **given)
+        return self.returned
+
+
+class Calls:
+    """Writes the calls of one person's optimizer on a problem.
+
+    Args:
+        subject: the optimizer, whose shape is known.
+        problem: what it is shown.
+        name: what its class is called in the script.
+    """
+
+    def __init__(self, subject: NumpySubject, problem: Problem, name: str) -> None:
+        self._subject, self._problem, self._name = subject, problem, name
+        given = problem.cell.hyperparameters
+        self._bound, self._shape, self._ways = subject.bound(given), subject.shape(), subject.moved(given)
+        rate = plain_argument(given.learning_rate)
+        self._rate_at = rate if callable(rate) else lambda step: rate
+        self._rule = config_of(subject.kind) is None and is_rule(subject.kind, self._bound)
+
+    def written(self, wish: Wish) -> Side:
+        """Return the optimizer as text, without its definition."""
+        called = _WRITERS[self._shape.driver](self)
+        before, each = called.before, (*self._moves(), *called.each)
+        if any("rates[" in line for line in (*before, *each)):
+            before = (f"rates = {self._rates()}", *before)
+        if wish.slot == "parameter":
+            value = called.parameter.format(name=f'"{wish.tensor}"', at=self._at(wish.tensor))
+        else:
+            value = f'optimizer.slots({called.state})["{wish.slot}"]["{wish.tensor}"]'
+        return Side(self._name, before=before, each=each, value=value)
+
+    def _at(self, tensor: str) -> int:
+        return list(self._problem.params).index(tensor)
+
+    def _rates(self) -> str:
+        texts = [number(np.float64(self._rate_at(t)), np.dtype(np.float64)) for t in range(self._problem.cell.steps)]
+        return f"[{', '.join(texts)}]"
+
+    def arguments(self, more: str = "") -> str:
+        """Return the arguments of the constructor, or of the rule itself, that are not its own defaults of nothing."""
+        texts = [more] if more else []
+        own = self._bound.spelled.get("learning_rate", "")
+        for word, value in self._bound.values.items():
+            default = self._bound.defaults.get(word, value)
+            if value in (None, False, []) and default == value:
+                continue
+            texts.append(f"{word}={self._value(value, word == own)}")
+        return ", ".join(texts)
+
+    def _value(self, value: Any, is_rate: bool) -> str:
+        if not callable(value):
+            return repr(value)
+        if self._ways is None:
+            return "lambda step: rates[step]"
+        return "rates[t]" if self._rule and is_rate else "rates[0]"
+
+    def constructor(self, more: str = "") -> str:
+        """Return the expression that makes an optimizer."""
+        return f"{self._name}({self.arguments(more)})"
+
+    def _moves(self) -> tuple[str, ...]:
+        """Return the lines that set the learning rate before a step, for who takes a number."""
+        if not self._ways:
+            return ()
+        if self._shape.driver is shapes.Configured:
+            return ("for config in configs.values():", f'    config["{self._ways[0][0]}"] = rates[t]')
+        if self._shape.driver is shapes.Singly and not self._shape.more["shared"]:
+            return (
+                "for each in optimizers.values():",
+                *(f"    {_place('each', way)} = rates[t]" for way in self._ways),
+            )
+        return tuple(f"{_place('optimizer', way)} = rates[t]" for way in self._ways)
+
+    def call(self, holder: str, roles: Mapping[str, str]) -> str:
+        """Return the call of a method by the roles of its parameters."""
+        call: Call = self._shape.more["call"]
+        texts = [roles[role] for role in call.roles if role not in call.by_name]
+        texts += [f"{name}={roles[role]}" for role, name in call.by_name.items()]
+        if self._rule:
+            return f"{self._name}({', '.join(texts)}, {self.arguments()})"
+        return (
+            f"{holder}({', '.join(texts)})" if call.name == "__call__" else f"{holder}.{call.name}({', '.join(texts)})"
+        )
+
+    def returned(self) -> Any:
+        """Return what the optimizer returns of its first step."""
+        heard = _Heard(self._shape.more["call"].name, self._shape.more["call"].roles)
+        shape = Shape(self._shape.title, self._shape.driver, {**self._shape.more, "call": heard})
+        bound = self._bound
+        own = bound.spelled.get("learning_rate", "")
+        values = {**bound.values, **({own: float(self._rate_at(0))} if self._ways is not None else {})}
+        make = maker(
+            self._subject.kind, Bound(values, bound.spelled, bound.defaults, bound.owns, bound.takes_gradients)
+        )
+        with np.errstate(all="ignore"):
+            driver = shape.drive(make, self._problem.params, lambda step: float(self._rate_at(step)), 1)
+            driver.step({name: np.array(g) for name, g in self._problem.gradients(0).items()})
+        return heard.returned
+
+    @property
+    def renewed(self) -> tuple[str, ...]:
+        """The line that hands out the parameters in the order of a step, where the case asks for it."""
+        return (_RENEWED,) if self._problem.rotates else ()
+
+    @property
+    def more(self) -> dict[str, Any]:
+        """What the driver of the shape has to know."""
+        return self._shape.more
+
+    @property
+    def size(self) -> int:
+        """How many tensors there are."""
+        return len(self._problem.params)
+
+    def config(self) -> str:
+        """Return the config that a function starts from, an expression over the weights ``w``."""
+        names, values = config_of(self._subject.kind) or {}, self._bound.values
+        parts = [f'"{key}": {values.get(key, value)!r}' if np.shape(value) == () else f'"{key}": np.zeros_like(w)'
+                 for key, value in names.items()]  # fmt: skip
+        return f"{{{', '.join(parts)}}}"
+
+
+def _place(holder: str, way: Place) -> str:
+    return f"{holder}.{way[0]}" + "".join(f'["{key}"]' for key in way[1:])
+
+
+def _pure(calls: Calls) -> Called:
+    before = (f"optimizer, params = {calls.constructor()}, dict(start)", "state = optimizer.init(params)")
+    each = (*calls.renewed, f"params, state = optimizer.{calls.more['method']}(params, grads, state)")
+    return Called(before, each, "params[{name}]", "state")
+
+
+def _transformation(calls: Calls) -> Called:
+    before = (f"optimizer, params = {calls.constructor()}, dict(start)", "state = optimizer.init(params)")
+    each = (f"updates, state = optimizer.{calls.more['method']}(grads, state, params)",
+            "params = {n: w + updates[n] for n, w in params.items()}")  # fmt: skip
+    return Called(before, (*calls.renewed, *each), "params[{name}]", "state")
+
+
+def _beside() -> dict[str, str]:
+    return {"loss": "0.0", "count": "t + 1", "rate": "rates[t]", "state": "None"}
+
+
+def _together(calls: Calls) -> Called:
+    as_list, owner, call = calls.more["as_list"], calls.more.get("owner", ""), calls.more["call"]
+    grads = "[grads[n] for n in start]" if as_list else "grads"
+    pairs = "list(zip([grads[n] for n in start], params))" if as_list else "[(grads[n], params[n]) for n in start]"
+    text = calls.call("optimizer", {**_beside(), "params": "params", "grads": grads, "pairs": pairs})
+    copies = "params = [w.copy() for w in start.values()]" if as_list else _COPIES
+    before = (copies, f"optimizer = {calls.constructor(f'{owner}=params' if owner else '')}")
+    returned = calls.returned()
+    first = isinstance(returned, tuple) and bool(returned) and _holds(returned[0], as_list, calls.size)
+    each = f"params = {text}[0]" if first else f"params = {text}" if _holds(returned, as_list, calls.size) else text
+    renewed = calls.renewed if "params" in call.roles and not as_list and not owner else ()
+    return Called(before, (*renewed, each), "params[{at}]" if as_list else "params[{name}]")
+
+
+def _holds(returned: Any, as_list: bool, count: int) -> bool:
+    """Whether what a step returned are all tensors, as its driver sees it."""
+    return isinstance(returned, list | tuple) and len(returned) == count if as_list else isinstance(returned, Mapping)
+
+
+def _singly(calls: Calls) -> Called:
+    shared, state = calls.more["shared"], calls.more.get("state")
+    holder = "optimizer" if shared else "optimizers[n]"
+    roles = {**_beside(), "params": "w", "grads": "grads[n]", "name": "n", "index": "list(params).index(n)"}
+    before = [_COPIES]
+    if not calls.call("", roles).startswith(f"{calls._name}("):
+        made = calls.constructor()
+        before.append(f"optimizer = {made}" if shared else f"optimizers = {{n: {made} for n in start}}")
+    if state is not None or "state" in calls.more["call"].roles:
+        first = "np.zeros_like(w)" if state is shapes.zeros else "{}" if state is shapes.empty else "None"
+        before.append(f"states = {{n: {first} for n, w in start.items()}}")
+        roles["state"] = "states[n]"
+    text, returned = calls.call(holder, roles), calls.returned()
+    if isinstance(returned, tuple) and len(returned) > 1 and "state" in calls.more["call"].roles:
+        rest = ", *_" if len(returned) > 2 else ""
+        line = f"params[n], states[n]{rest} = {text}"
+    elif isinstance(returned, tuple):
+        line = f"params[n] = {text}[0]"
+    else:
+        line = text if returned is None else f"params[n] = {text}"
+    return Called(tuple(before), ("for n, w in params.items():", f"    {line}"), "params[{name}]")
+
+
+def _objects(calls: Calls) -> Called:
+    held = f"{calls.more['owner']}={'params' if calls.more.get('by_name') else 'list(params.values())'}"
+    before = ("params = {n: SimpleNamespace(data=w.copy(), grad=np.zeros_like(w), name=n) for n, w in start.items()}",
+              f"optimizer = {calls.constructor(held)}")  # fmt: skip
+    each = ("for n, p in params.items():", "    p.grad = grads[n]", f"optimizer.{calls.more['method']}()")
+    return Called(before, each, "params[{name}].data")
+
+
+def _shared(calls: Calls) -> Called:
+    own = f"{calls.more['owner']}=list(params.values()), {calls.more['taker']}=list(held.values())"
+    before = (_COPIES, "held = {n: np.zeros_like(w) for n, w in start.items()}",
+              f"optimizer = {calls.constructor(own)}")  # fmt: skip
+    each = ("for n, g in grads.items():", "    held[n][...] = g", f"optimizer.{calls.more['method']}()")
+    return Called(before, each, "params[{name}]")
+
+
+def _layers(calls: Calls) -> Called:
+    owner, call = calls.more.get("owner", ""), calls.more["call"]
+    before = ["arrays = [w.copy() for w in start.values()]"]
+    if calls.size % 2:
+        before.append("arrays.append(np.zeros(1, f))  # a bias, which a layer is to have")
+    before += [
+        "layers = [SimpleNamespace(weights=w, biases=b, dweights=0 * w, dbiases=0 * b)",
+        "          for w, b in zip(arrays[::2], arrays[1::2])]",
+    ]
+    model = "SimpleNamespace(params={}, layers=layers)"
+    held = model if owner == "model" else "layers"
+    before.append(f"optimizer = {calls.constructor(f'{owner}={held}' if owner else '')}")
+    each = ["for i, n in enumerate(start):",
+            '    setattr(layers[i // 2], ("dweights", "dbiases")[i % 2], grads[n])']  # fmt: skip
+    each += [f"optimizer.{calls.more['before']}()"] if calls.more["before"] else []
+    roles = {"layer": "layer", "index": "i", "name": 'f"layer_{i}"', "layers": "layers", "model": model}
+    text = calls.call("optimizer", {**_beside(), **roles})
+    if "layer" in call.roles:
+        head = "for i, layer in enumerate(layers):" if {"index", "name"} & set(call.roles) else "for layer in layers:"
+        each += [head, f"    {text}"]
+    else:
+        each.append(text)
+    each += [f"optimizer.{calls.more['after']}()"] if calls.more["after"] else []
+    return Called(tuple(before), tuple(each), "[a for y in layers for a in (y.weights, y.biases)][{at}]")
+
+
+def _of_model(calls: Calls) -> Called:
+    owner = calls.more.get("owner", "")
+    before = ("model = SimpleNamespace(params={n: w.copy() for n, w in start.items()}, grads={}, layers=[])",
+              f"optimizer = {calls.constructor(f'{owner}=model' if owner else '')}")  # fmt: skip
+    text = calls.call("optimizer", {**_beside(), "model": "model", "grads": "model.grads"})
+    return Called(before, ("model.grads = dict(grads)", text), "model.params[{name}]")
+
+
+def _functions(calls: Calls) -> Called:
+    before = (f"init, update, get_params = {calls.constructor()}",
+              "states = {n: init(w.copy()) for n, w in start.items()}")  # fmt: skip
+    each = ("for n, state in states.items():", "    states[n] = update(t, grads[n], state)")
+    return Called(before, each, "get_params(states[{name}])")
+
+
+def _configured(calls: Calls) -> Called:
+    before = (_COPIES, f"configs = {{n: {calls.config()} for n, w in start.items()}}")
+    each = ("for n, w in params.items():", f"    params[n], configs[n] = {calls._name}(w, grads[n], configs[n])")
+    return Called(before, each, "params[{name}]")
+
+
+_WRITERS: Final[dict[Any, Callable[[Calls], Called]]] = {
+    shapes.Pure: _pure,
+    shapes.Transformation: _transformation,
+    shapes.Together: _together,
+    shapes.Singly: _singly,
+    shapes.Objects: _objects,
+    shapes.Shared: _shared,
+    shapes.Layers: _layers,
+    shapes.OfModel: _of_model,
+    shapes.Functions: _functions,
+    shapes.Configured: _configured,
+}
+"""By the driver of a shape, what writes its calls down."""

@@ -1,0 +1,217 @@
+"""A library's optimizer, written as one who has the library alone would write it."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from parity.case.rule import find
+from parity.case.spec import Hyperparameters
+from parity.case.spec import LearningRateSchedule as Table
+from parity.errors import UnsupportedError
+from parity.export.script.side import Side, Wish
+from parity.problem.problems import Problem
+from parity.subjects import keras, tf1, tf_keras, torch
+from parity.subjects.adapter import Adapter
+from parity.subjects.binding.arguments import bind
+
+Written = tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...], str]
+"""Definitions, what is done once, what at each step, and what is shown then."""
+_SLOTS: Final = {"second_moment": "nu", "first_moment": "mu"}
+
+
+def departures(given: Hyperparameters, left_out: frozenset[str] = frozenset()) -> dict[str, Any]:
+    """Return the arguments that a case sets, and the learning rate."""
+    own = {"learning_rate": given.learning_rate, **given.departures()}
+    return {name: value for name, value in own.items() if name not in left_out}
+
+
+def schedule(value: Any, module: str) -> tuple[tuple[str, ...], str]:
+    """Return definitions and the expression of a learning rate, a number or a schedule of ``module``."""
+    if isinstance(value, float | int):
+        return (), repr(float(value))
+    fields = {name: getattr(value, name) for name in value.__struct_fields__}
+    if not isinstance(value, Table):
+        words = ", ".join(f"{n}={list(v) if isinstance(v, tuple | list) else v!r}" for n, v in fields.items())
+        return (), f"{module}.{type(value).__name__}({words})"
+    lines = (
+        f"class Lookup({module}.LearningRateSchedule):",
+        "    def __call__(self, step):",
+        f"        values = tf.constant({list(value.values)!r}, tf.float32)",
+        "        return tf.gather(values, tf.minimum(tf.cast(step, tf.int32), len(values) - 1))",
+    )
+    return lines, "Lookup()"
+
+
+def _words(arguments: Mapping[str, str]) -> str:
+    return ", ".join(f"{name}={text}" for name, text in arguments.items())
+
+
+_COMPILED: Final = {"graph": "tf.function({})", "xla": "tf.function({}, jit_compile=True)"}
+_WHERE: Final = {"eager": "eagerly", "graph": "in a tf.function", "xla": "compiled by XLA"}
+
+
+def keras_side(adapter: keras.KerasSubject, problem: Problem, wish: Wish, name: str = "") -> Side:
+    """Return a class of Keras, in a mode; ``name`` is that of somebody's own, which extends Keras' optimizer."""
+    cell, own = problem.cell, adapter.own
+    given = cell.hyperparameters
+    values = departures(given) if own is None else bind(own.kind, given).values
+    values.pop("exclude_from_weight_decay", None)
+    source: tuple[str, ...] = ()
+    texts = {word: repr(value) for word, value in values.items() if value is not None}
+    for word, value in values.items():
+        if callable(value) or hasattr(value, "__struct_fields__"):
+            source, texts[word] = schedule(given.learning_rate, "keras.optimizers.schedules")
+    kind = f"keras.optimizers.{keras.row_of(cell.rule).kind}" if own is None else name
+    word = 'n.replace("/", "_")' if any("/" in tensor for tensor in problem.params) else "n"
+    before = [
+        f"optimizer = {kind}({_words(texts)})",
+        f"variables = [keras.Variable(w, dtype=w.dtype.name, name={word}) for n, w in start.items()]",
+    ]
+    if given.exclude_from_weight_decay:
+        before.append(f"optimizer.exclude_from_weight_decay(var_names={list(given.exclude_from_weight_decay)!r})")
+    before.append("optimizer.build(variables)")
+    call = "optimizer.apply(now, variables)"
+    if adapter.mode in _COMPILED:
+        before.append(f"apply = {_COMPILED[adapter.mode].format('lambda now: optimizer.apply(now, variables)')}")
+        call = "apply(now)"
+    each = (f"now = [{_tensors(problem)}]", call)
+    value = _shown(keras.slots_of(cell, own), wish, list(problem.params))
+    imports = ("import keras", "import tensorflow as tf")
+    return Side(f"{kind}, {_WHERE[adapter.mode]},", imports, source, tuple(before), each, value)
+
+
+def _tensors(problem: Problem) -> str:
+    """Return the gradients of a step as TensorFlow takes them, in the order of the variables."""
+    sparse = problem.slices(0)
+    if not sparse:
+        return "tf.constant(grads[n]) for n in start"
+    texts = []
+    for name, shape in problem.shapes.items():
+        own = f'tf.constant(grads["{name}"])'
+        if name in sparse:
+            own = f'tf.IndexedSlices(*map(tf.constant, (*grads["{name}"][::-1], {shape})))'
+        texts.append(own)
+    return ", ".join(texts)
+
+
+def _shown(slots: Mapping[str, str], wish: Wish, names: list[str]) -> str:
+    at = names.index(wish.tensor)
+    if wish.slot == "parameter":
+        return f"variables[{at}].numpy()"
+    attribute = next(attribute for attribute, slot in slots.items() if slot == wish.slot)
+    return f"optimizer.{attribute}[{at}].numpy()"
+
+
+def _torch(adapter: Any, problem: Problem, wish: Wish) -> Written:
+    given, steps = problem.cell.hyperparameters, problem.cell.steps
+    rates = [adapter.rate_at(step) for step in range(steps)]
+    values = {"lr": repr(rates[0]), "alpha": repr(given.rho), "eps": repr(given.epsilon)}
+    values |= {"momentum": repr(given.momentum)} if given.momentum else {}
+    values |= {"centered": "True"} if given.centered else {}
+    values |= {"weight_decay": repr(given.weight_decay)} if given.weight_decay else {}
+    before = ["params = {n: torch.from_numpy(w.copy()).requires_grad_() for n, w in start.items()}",
+              f"optimizer = torch.optim.RMSprop(list(params.values()), {_words(values)}, foreach=False)"]  # fmt: skip
+    each = ["for n, p in params.items():", "    p.grad = torch.from_numpy(grads[n].copy())", "optimizer.step()"]
+    if len(set(rates)) > 1:
+        before.append(f"rates = {rates!r}")
+        each.insert(0, 'optimizer.param_groups[0]["lr"] = rates[t]')
+    if wish.slot == "parameter":
+        return (), tuple(before), tuple(each), f'params["{wish.tensor}"].detach().numpy()'
+    key = next((own for own, slot in torch.SLOTS.items() if slot == wish.slot), "")
+    return (), tuple(before), tuple(each), f'optimizer.state[params["{wish.tensor}"]]["{key}"].numpy()'
+
+
+def _optax(adapter: Any, problem: Problem, wish: Wish) -> Written:
+    given = problem.cell.hyperparameters
+    rate = repr(given.learning_rate)
+    before = []
+    if not isinstance(given.learning_rate, float | int):
+        before.append(f"rates = {[adapter.rate_at(step) for step in range(problem.cell.steps)]!r}")
+        rate = "lambda count: rates[int(count)]"
+    values = {"decay": repr(given.rho), "eps": repr(given.epsilon), "momentum": repr(given.momentum or None)}
+    values |= {"centered": "True"} if given.centered else {}
+    before += ['jax.config.update("jax_enable_x64", True)'] if problem.cell.dtype == "float64" else []
+    before += [f"transform = optax.rmsprop({rate}, {_words(values)})",
+               "params = {n: jax.numpy.asarray(w) for n, w in start.items()}",
+               "state = transform.init(params)"]  # fmt: skip
+    each = ["now = {n: jax.numpy.asarray(grads[n]) for n in params}",
+            "updates, state = transform.update(now, state, params)",
+            "params = optax.apply_updates(params, updates)"]  # fmt: skip
+    shown = {"parameter": f'np.array(params["{wish.tensor}"])',
+             "momentum_buffer": f'-np.array(state[2].trace["{wish.tensor}"])'}  # fmt: skip
+    moment = f'np.array(state[0].{_SLOTS.get(wish.slot, "")}["{wish.tensor}"])'
+    return (), tuple(before), tuple(each), shown.get(wish.slot, moment)
+
+
+_VARIABLES: Final = "variables = [tf.Variable(w, name=n.replace('/', '_')) for n, w in start.items()]"
+_APPLIED: Final = "optimizer.apply_gradients([(tf.constant(grads[n]), v) for n, v in zip(start, variables)])"
+
+
+def _tf_keras(adapter: Any, problem: Problem, wish: Wish) -> Written:
+    given = problem.cell.hyperparameters
+    values = departures(given, frozenset({"exclude_from_weight_decay"}))
+    source, rate = schedule(values.pop("learning_rate"), "tf_keras.optimizers.schedules")
+    texts = {"learning_rate": rate, **{name: repr(value) for name, value in values.items()}}
+    before = [_VARIABLES, f"optimizer = {adapter.name}({_words(texts)})"]
+    at = list(problem.params).index(wish.tensor)
+    if "legacy" in adapter.name:
+        before.append("optimizer._create_slots(variables)")
+        slot = tf_keras.LEGACY_SLOTS.get(wish.slot, "")
+        shown = f'optimizer.get_slot(variables[{at}], "{slot}").numpy()'
+    else:
+        before.append("optimizer.build(variables)")
+        excluded = list(given.exclude_from_weight_decay or [])
+        before += [f"optimizer.exclude_from_weight_decay(var_names={excluded!r})"] if excluded else []
+        attribute = next((a for a, slot in tf_keras.SLOTS.items() if slot == wish.slot), "")
+        shown = f"optimizer.{attribute}[{at}].numpy()"
+    return source, tuple(before), (_APPLIED,), f"variables[{at}].numpy()" if wish.slot == "parameter" else shown
+
+
+def _tf1(adapter: Any, problem: Problem, wish: Wish) -> Written:
+    given = problem.cell.hyperparameters
+    before = [_VARIABLES]
+    rates = [adapter.rate_at(step) for step in range(problem.cell.steps)]
+    rate = repr(rates[0])
+    if len(set(rates)) > 1:
+        before += [f"rates = iter({rates!r})"]
+        rate = "lambda: next(rates)"
+    words = {"decay": repr(given.rho), "momentum": repr(given.momentum), "epsilon": repr(given.epsilon)}
+    words |= {"centered": "True"} if given.centered else {}
+    before += [f"optimizer = {adapter.name}({rate}, {_words(words)})", "optimizer._create_slots(variables)"]
+    at = list(problem.params).index(wish.tensor)
+    slot = tf1.SLOTS.get(wish.slot, "")
+    shown = f'optimizer.get_slot(variables[{at}], "{slot}").numpy()'
+    return (), tuple(before), (_APPLIED,), f"variables[{at}].numpy()" if wish.slot == "parameter" else shown
+
+
+_WRITERS: Final[dict[str, tuple[tuple[str, ...], Callable[[Any, Problem, Wish], Written]]]] = {
+    "TorchSubject": (("import torch",), _torch),
+    "OptaxSubject": (("import jax", "import optax"), _optax),
+    "TfKerasSubject": (("import tensorflow as tf", "import tf_keras"), _tf_keras),
+    "TfKerasLegacySubject": (("import tensorflow as tf", "import tf_keras"), _tf_keras),
+    "Tf1Subject": (("import tensorflow as tf",), _tf1),
+}
+"""By the adapter of a library, what it imports and what writes it down."""
+
+
+def library_side(adapter: Adapter, problem: Problem, wish: Wish) -> Side:
+    """Return the optimizer of a library.
+
+    Raises:
+        UnsupportedError: nobody has said how it is written.
+    """
+    kind = type(adapter).__name__
+    if kind not in _WRITERS:
+        raise UnsupportedError(f"how {getattr(adapter, 'resolved', kind) or kind} is written in a script is not known.")
+    if kind == "TorchSubject" and problem.cell.dtype == "bfloat16":
+        raise UnsupportedError("torch has no bfloat16 that comes from NumPy; reproduce a cell of another dtype.")
+    imports, writer = _WRITERS[kind]
+    source, before, each, value = writer(adapter, problem, wish)
+    title: Any = getattr(adapter, "name", "")
+    return Side(f"{title}", imports, source, before, each, value)
+
+
+def formula_of(rule: str, folder: str) -> str:
+    """Return what the expected side is called: Keras' class of the rule, or the page."""
+    if rule in keras.ROWS:
+        return f"keras.optimizers.{keras.ROWS[rule].kind}"
+    return find(rule, folder).kind

@@ -1,0 +1,152 @@
+"""RMSprop with epsilon after the root, in every shape that is driven: a script calls it as it is called here."""
+
+import numpy as np
+
+
+def moved(w, g, v, rate, rho, eps):
+    """Return weights and moment after a step."""
+    v = rho * v + (1 - rho) * g * g
+    return w - rate * g / (np.sqrt(v) + eps), v
+
+
+class Base:
+    def __init__(self, learning_rate=0.001, rho=0.9, epsilon=1e-7):
+        self.rate, self.rho, self.eps, self.v = learning_rate, rho, epsilon, {}
+
+    def one(self, key, w, g):
+        new, self.v[key] = moved(w, g, self.v.get(key, np.zeros_like(g)), self.rate, self.rho, self.eps)
+        return new
+
+
+class StateHandedOn(Base):
+    def init(self, params):
+        return {n: np.zeros_like(w) for n, w in params.items()}
+
+    def step(self, params, grads, state):
+        pairs = {n: moved(w, grads[n], state[n], self.rate, self.rho, self.eps) for n, w in params.items()}
+        return {n: pair[0] for n, pair in pairs.items()}, {n: pair[1] for n, pair in pairs.items()}
+
+
+class Transforms(Base):
+    def init(self, params):
+        return {n: np.zeros_like(w) for n, w in params.items()}
+
+    def update(self, grads, state, params):
+        pairs = {n: moved(w, grads[n], state[n], self.rate, self.rho, self.eps) for n, w in params.items()}
+        return {n: pairs[n][0] - w for n, w in params.items()}, {n: pair[1] for n, pair in pairs.items()}
+
+
+class MappingInPlace(Base):
+    def update(self, params, grads):
+        for n, g in grads.items():
+            params[n][...] = self.one(n, params[n], g)
+
+
+class MappingReturned(Base):
+    def update(self, params, grads):
+        return {n: self.one(n, w, grads[n]) for n, w in params.items()}
+
+
+class MappingFirst(Base):
+    def update(self, grads, params):
+        return {n: self.one(n, w, grads[n]) for n, w in params.items()}, "and more"
+
+
+class ListReturned(Base):
+    def update(self, params, grads):
+        if not isinstance(params, list):
+            raise TypeError("lists only")
+        return [self.one(k, w, g) for k, (w, g) in enumerate(zip(params, grads, strict=True))]
+
+
+class Pairs(Base):
+    def apply_gradients(self, grads_and_vars):
+        for k, (g, w) in enumerate(grads_and_vars):
+            w[...] = self.one(k, w, g)
+
+
+class Called(Base):
+    def __call__(self, params, grads):
+        for n, g in grads.items():
+            params[n][...] = self.one(n, params[n], g)
+
+
+class OneArray(Base):
+    def update(self, w, grad):
+        return self.one(0, w, grad)
+
+
+class OneArrayByName(Base):
+    def update(self, w, grad, name):
+        return self.one(name, w, grad)
+
+
+class OneArrayWithState(Base):
+    def update(self, w, grad, state):
+        return moved(w, grad, 0.0 if state is None else state, self.rate, self.rho, self.eps)
+
+
+class Owns(Base):
+    def __init__(self, params, lr=0.001, rho=0.9, eps=1e-7):
+        super().__init__(lr, rho, eps)
+        self.params = params
+
+    def update(self, grads):
+        for n, g in grads.items():
+            self.params[n][...] = self.one(n, self.params[n], g)
+
+
+class Objects(Base):
+    def __init__(self, params, lr=0.001, rho=0.9, eps=1e-7):
+        super().__init__(lr, rho, eps)
+        self.params = list(params)
+
+    def step(self):
+        for k, p in enumerate(self.params):
+            p.data = self.one(k, p.data, p.grad)
+
+
+class SharedArrays(Base):
+    def __init__(self, params, grads, lr=0.001, rho=0.9, eps=1e-7):
+        super().__init__(lr, rho, eps)
+        self.params, self.grads = params, grads
+
+    def step(self):
+        for k, (w, g) in enumerate(zip(self.params, self.grads, strict=True)):
+            w[...] = self.one(k, w, g)
+
+
+class OfLayers(Base):
+    def update_params(self, layer):
+        layer.weights = self.one((id(layer), "w"), layer.weights, layer.dweights)
+        layer.biases = self.one((id(layer), "b"), layer.biases, layer.dbiases)
+
+
+class OfModel(Base):
+    def update(self, model):
+        for n in model.params:
+            model.params[n] = self.one(n, model.params[n], model.grads[n])
+
+
+def rule(w, g, state, learning_rate=0.001, rho=0.9, epsilon=1e-7):
+    return moved(w, g, 0.0 if state is None else state, learning_rate, rho, epsilon)
+
+
+def configured(w, dw, config=None):
+    config = config or {"learning_rate": 0.01, "decay_rate": 0.99, "epsilon": 1e-8, "cache": np.zeros_like(w)}
+    numbers = config["learning_rate"], config["decay_rate"], config["epsilon"]
+    w, config["cache"] = moved(w, dw, config["cache"], *numbers)
+    return w, config
+
+
+def functions(step_size=0.001, gamma=0.9, eps=1e-7):
+    def init(w):
+        return w, np.zeros_like(w)
+
+    def update(i, g, state):
+        return moved(state[0], g, state[1], step_size, gamma, eps)
+
+    def get_params(state):
+        return state[0]
+
+    return init, update, get_params

@@ -1,0 +1,86 @@
+"""Scripts about libraries: what Keras, a class that extends it, and TensorFlow 1 are written as shows the same bits."""
+
+import re
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from parity.case.cells import select
+from parity.export.script.reproduce import NOT_SHOWN, WRITTEN, Outcome, reproduce
+from parity.export.script.text import LINES
+
+pytestmark = [pytest.mark.tensorflow, pytest.mark.xdist_group("tensorflow")]
+
+OWN = '''
+import keras
+from keras import ops
+
+
+class Mine(keras.optimizers.Optimizer):
+    """Epsilon after the root."""
+
+    def __init__(self, learning_rate=0.001, rho=0.9, epsilon=1e-7, **kwargs):
+        super().__init__(learning_rate=learning_rate, **kwargs)
+        self.rho, self.epsilon = rho, epsilon
+
+    def build(self, variables):
+        if self.built:
+            return
+        super().build(variables)
+        self._v = self.add_optimizer_variables(variables, "velocity")
+
+    def update_step(self, gradient, variable, learning_rate):
+        v = self._v[self._get_variable_index(variable)]
+        self.assign(v, self.rho * v + (1 - self.rho) * ops.square(gradient))
+        self.assign_sub(variable, learning_rate * gradient / (ops.sqrt(v) + self.epsilon))
+'''
+
+
+@pytest.fixture(scope="module", autouse=True)
+def tf():
+    return pytest.importorskip("tensorflow")
+
+
+@cache
+def outcome(subject: str, case: str) -> Outcome:
+    return reproduce(subject, select([case]), 20.0, lambda text: None)
+
+
+@pytest.mark.parametrize(
+    ("subject", "case", "words"),
+    [
+        ("keras-xla", "found/loss_scale_float16", ["jit_compile=True", "loss_scale_factor=4096.0", "_velocities[0]"]),
+        ("keras-eager", "found/sparse_repeated_rows", ["tf.IndexedSlices(", "np.add.at(gradient, *grads"]),
+        ("keras-graph", "found/sparse_loss_scale", ["tf.function(lambda now", "except Exception as error:"]),
+        ("tf1", "rmsprop/plain[float32]", ["tf.compat.v1.train.RMSPropOptimizer(", "before the first step"]),
+    ],
+)
+def test_a_librarys_fault_is_shown_in_its_own_words(subject: str, case: str, words: list[str]) -> None:
+    found = outcome(subject, case)
+    assert (found.status, found.reason) == (WRITTEN, "")
+    assert found.script.count("\n") <= LINES
+    assert not re.search(r"^(import|from) parity", found.script, re.MULTILINE)
+    for word in words:
+        assert word in found.script
+
+
+def test_a_known_fault_is_told_with_its_reason_and_the_versions() -> None:
+    head = " ".join(outcome("keras-xla", "found/loss_scale_float16").script.partition('"""\n\nimport')[0].split())
+    assert "keras.optimizers.RMSprop, compiled by XLA, parts from its own formula" in head
+    assert "that constant is zero in float16 for scales above 1750" in head
+    assert re.search(r"Seen with keras 3\.\d+\.\d+, tensorflow 2\.\d+\.\d+, numpy", head)
+
+
+def test_a_class_that_extends_keras_optimizer_is_shown_in_its_mode(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(OWN, encoding="utf-8")
+    found = outcome(f"keras-graph:{tmp_path}/mine.py:Mine", "rmsprop/defaults")
+    assert (found.status, found.reason) == (WRITTEN, "")
+    assert "class Mine(keras.optimizers.Optimizer):" in found.script
+    assert "apply = tf.function(lambda now: optimizer.apply(now, variables))" in found.script
+
+
+def test_a_loop_that_is_keras_own_is_no_update_rule() -> None:
+    found = outcome("keras-fit", "rmsprop/weight_decay_anchored")
+    assert found.status == NOT_SHOWN
+    assert "a script shows an update rule alone" in found.reason
