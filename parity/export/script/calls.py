@@ -7,6 +7,7 @@ from typing import Any, Final
 import numpy as np
 
 from parity.bounds.rule import plain_argument
+from parity.errors import UnsupportedError
 from parity.export.script.literals import number
 from parity.export.script.side import Side, Wish
 from parity.problem.problems import Problem
@@ -62,8 +63,15 @@ class Calls:
         self._rule = config_of(subject.kind) is None and is_rule(subject.kind, self._bound)
 
     def written(self, wish: Wish) -> Side:
-        """Return the optimizer as text, without its definition."""
-        called = _WRITERS[self._shape.driver](self)
+        """Return the optimizer as text, without its definition.
+
+        Raises:
+            UnsupportedError: nobody has said how its shape is written.
+        """
+        writer = _WRITERS.get(self._shape.driver)
+        if writer is None:
+            raise UnsupportedError(f"how a script calls {self._shape.title} is not known.")
+        called = writer(self)
         before, each = called.before, (*self._moves(), *called.each)
         if any("rates[" in line for line in (*before, *each)):
             before = (f"rates = {self._rates()}", *before)
