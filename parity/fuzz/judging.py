@@ -116,18 +116,17 @@ def accepted(subject: str) -> list[str]:
     Raises:
         ParityError: the subject cannot be loaded.
     """
+    from parity.subjects.numpy_class import NumpySubject
+
     names = list(hyperparameters().__struct_fields__)
     adapter = subjects.create(subject)
-    kind = getattr(adapter, "kind", None)
-    if kind is None:
+    if not isinstance(adapter, NumpySubject):
         supported = getattr(adapter, "supported", None)
         return [*(names if supported is None else [n for n in names if n in supported]), "schedules"]
-    from parity.subjects.binding.arguments import bind
-
     found = []
     for name, value in _SET.items():
         try:
-            bind(kind, hyperparameters()(**{name: value}))
+            adapter.known().bind(adapter.kind, hyperparameters()(**{name: value}))
             found.append(name)
         except UnsupportedError:
             continue

@@ -172,3 +172,10 @@ def test_an_argument_that_was_bound_is_taken_for_nothing_else() -> None:
     (cell,) = select([CASE])
     pair = parity.run([cell], Both, bind={"rho": "alpha", "learning_rate": "beta"}).pairs[0]
     assert pair.verdict.name in ("IDENTICAL", "ROUNDING")
+
+
+def test_a_search_draws_what_is_bound(folder) -> None:
+    from parity.fuzz.judging import accepted
+
+    assert "rho" in accepted("mine.py:Odd[rho=forget]")
+    assert "rho" not in accepted("mine.py:Odd")

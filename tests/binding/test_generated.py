@@ -110,3 +110,16 @@ def test_a_transformation_whose_method_is_called_step_is_driven_by_it() -> None:
 
     pair = run_pair(CELL, "mine", NumpySubject(Transforms, "mine"))
     assert pair.verdict.name in ("IDENTICAL", "ROUNDING")
+
+
+def test_tensors_that_are_not_kept_apart_are_said_to_be_so() -> None:
+    class OfAll:
+        def __init__(self, learning_rate=0.001, rho=0.9, epsilon=1e-7):
+            self.rate, self.keep, self.eps, self.v = learning_rate, rho, epsilon, 0
+
+        def update(self, params, grads):
+            self.v = self.keep * self.v + (1 - self.keep) * sum(np.sum(g * g) for g in grads.values())
+            for name, g in grads.items():
+                params[name] -= self.rate * g / np.sqrt(self.v + self.eps)
+
+    assert NumpySubject(OfAll, "OfAll").shape().title.endswith("what one tensor does depends on another's gradients")
