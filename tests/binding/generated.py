@@ -320,6 +320,15 @@ REFUSED = {
                 self.v = self.keep * self.v + (1 - self.keep) * {d} * {d}
                 return {w} - self.rate * {d} / {root_inside}
     """,
+    "numbers with each step": """
+        class Mine:
+            def __init__(self):
+                self.v = 0
+
+            def update(self, {w}, {d}, {rate}, {keep}, {eps}):
+                self.v = {keep} * self.v + (1 - {keep}) * {d} * {d}
+                return {w} - {rate} * {d} / {root_v}
+    """,
     "method that is not for others": """
         class Mine:
             def __init__(self, {signature}):
@@ -410,7 +419,7 @@ def _written(bodies: dict[str, str], sets: int = len(CONSTRUCTORS)) -> Iterator[
         if "lr)" in body:  # the rate comes with each step
             words["signature"] = signature.partition(", ")[2]
         words |= {"root": root.format(v="v").replace("self.eps", eps), "root_self": root.format(v="v")}
-        words["root_inside"] = root.format(v="self.v")
+        words |= {"root_inside": root.format(v="self.v"), "root_v": root.format(v="self.v").replace("self.eps", eps)}
         (w, d), (p, g) = SINGLE[number], MANY[number % len(MANY)]
         first, second = (w, d) if number % 2 == 0 else (d, w)
         text = textwrap.dedent(body).format(w=w, d=d, p=p, g=g, first=first, second=second, **words)

@@ -123,3 +123,17 @@ def test_tensors_that_are_not_kept_apart_are_said_to_be_so() -> None:
                 params[name] -= self.rate * g / np.sqrt(self.v + self.eps)
 
     assert NumpySubject(OfAll, "OfAll").shape().title.endswith("what one tensor does depends on another's gradients")
+
+
+def test_a_number_that_is_no_state_is_not_taken_for_one() -> None:
+    class Decays:
+        def __init__(self, learning_rate=0.001, rho=0.9, epsilon=1e-7):
+            self.rate, self.keep, self.eps, self.v = learning_rate, rho, epsilon, 0
+
+        def update(self, w, g, strength):
+            g = g + strength * w
+            self.v = self.keep * self.v + (1 - self.keep) * g * g
+            return w - self.rate * g / np.sqrt(self.v + self.eps)
+
+    with pytest.raises(SubjectError, match="has no shape that can be driven"):
+        NumpySubject(Decays, "Decays").shape()

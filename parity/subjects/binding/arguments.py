@@ -25,6 +25,12 @@ _KEPT: Final = 0.3
 """A default below this is no weight of an old moment: `decay=0.0` is how fast the learning rate decays."""
 
 
+HYPERPARAMETERS: Final = tuple(
+    dict.fromkeys(word for argument in ARGUMENTS for word in (argument.name, *argument.aliases))
+)
+"""Every name that people give to an argument of Keras'."""
+
+
 @dataclass(frozen=True, slots=True)
 class Bound:
     """What a constructor is passed.
@@ -256,15 +262,12 @@ _PROBE: Final = 0.4321098765432101
 def _kept(kind: Callable[..., Any]) -> dict[str, Any]:
     """Return the known names under which an instance takes a number to where it otherwise has its own default."""
     plain, found = _numbers(kind, {}), {}
-    for name in _KNOWN if plain else ():
+    for name in HYPERPARAMETERS if plain else ():
         # Who keeps whatever comes has no number of its own at the place that a strange name leads to.
         places = [key for key, value in _numbers(kind, {name: _PROBE}).items() if value == _PROBE and key in plain]
         if places:
             found[name] = plain[places[0]]
     return found
-
-
-_KNOWN: Final = tuple(dict.fromkeys(word for argument in ARGUMENTS for word in (argument.name, *argument.aliases)))
 
 
 def _numbers(kind: Callable[..., Any], passed: dict[str, Any]) -> dict[str, Any]:

@@ -7,11 +7,12 @@ from typing import Any, Final
 import numpy as np
 
 from parity.errors import SubjectError, one_line
-from parity.subjects.binding.arguments import Bound, config_of
+from parity.subjects.binding.arguments import HYPERPARAMETERS, Bound, config_of
 from parity.subjects.binding.fitting import APART, FITS, RAISES, trial, unheard
 from parity.subjects.binding.loops import GRADIENTS, Argument, Generators, Loops
 from parity.subjects.binding.roles import PLURAL, Parameter, parameters_of, role_of
 from parity.subjects.binding.shapes import (
+    GUESSED,
     STATES,
     Call,
     Configured,
@@ -176,6 +177,8 @@ def _of_functions(made: tuple[Any, ...]) -> Iterator[Shape]:
     if len(missing) == 1 and roles.count("") == 1:
         roles[roles.index("")] = missing[0]
     if not set(roles) <= {"grads", "state", "params", "count"} or "grads" not in roles:
+        if len(made) == 2:
+            return
         roles = usual
     more = {"order": tuple(roles)}
     if len(made) == 3:
@@ -262,10 +265,12 @@ def _roles(used: Sequence[Parameter], owned: bool) -> Iterator[list[str]]:
     unknown = [number for number, role in enumerate(roles) if not role]
     if any(roles.count(role) > 1 for role in ("params", "grads")):
         return  # several tensors in a call: which belongs to which is not told
+    if any(used[number].name in HYPERPARAMETERS for number in unknown):
+        return  # a number that only the caller of each step knows
     if not unknown:
         yield roles
     elif len(unknown) == 1 and {"params", "grads"} <= set(roles):
-        yield [role or "state" for role in roles]
+        yield [role or GUESSED for role in roles]
     elif len(unknown) == 1 and ({"params", "grads"} & set(roles) or owned):
         missing = "params" if "grads" in roles else "grads"
         yield [role or missing for role in roles]
@@ -275,7 +280,7 @@ def _roles(used: Sequence[Parameter], owned: bool) -> Iterator[list[str]]:
 
 
 def _of_tensors(call: Call, plural: bool, owner: str) -> Iterator[Shape]:
-    states = STATES if "state" in call.roles else (None,)
+    states = STATES if {"state", GUESSED} & set(call.roles) else (None,)
     more = {"call": call, "owner": owner}
     mapping = [
         Shape(f"{call} over a mapping of all tensors", Together, {**more, "as_list": False, "state": state})

@@ -15,6 +15,10 @@ Make = Callable[..., Any]
 Rate = Callable[[int], float]
 
 
+GUESSED: Final = "state?"
+"""The role of a parameter that may be a state although its name does not say so."""
+
+
 class Driver(Protocol):
     """One optimizer on its way: what it holds of the parameters, and a step with their gradients."""
 
@@ -69,7 +73,7 @@ class Call:
         self.name, self.roles, self.by_name, self._word = name, tuple(roles), dict(by_name or {}), word
 
     def __repr__(self) -> str:
-        words = {"params": "params", "grads": "grads", "pairs": "pairs of gradient and parameter"}
+        words = {"pairs": "pairs of gradient and parameter", GUESSED: "state"}
         return f"{self._word or self.name}({', '.join(words.get(role, role) for role in self.roles)})"
 
     def on(self, holder: Any, **given: Any) -> Any:
@@ -77,6 +81,11 @@ class Call:
         function = holder if self.name == "__call__" else getattr(holder, self.name)
         named = {name: given[role] for role, name in self.by_name.items()}
         return function(*(given[role] for role in self.roles if role not in self.by_name), **named)
+
+    def require_state(self, returned: Any) -> None:
+        """Refuse who returns no state beside the weights, where only that would tell that a parameter is one."""
+        if GUESSED in self.roles and not (isinstance(returned, tuple) and len(returned) == 2):
+            raise MisbehavedError(f"{self!r} returns no state beside the weights.")
 
 
 class Called:
@@ -176,8 +185,9 @@ class Together(Called):
         else:
             pairs = [(grads[name], self._held[name]) for name in self._names] if "pairs" in self._call.roles else []
         given = {"params": self._held, "grads": grads, "pairs": pairs, "loss": 0.0, "count": self._count}
-        given |= {"rate": self._rate(self._count - 1), "state": self._state}
+        given |= {"rate": self._rate(self._count - 1), "state": self._state, GUESSED: self._state}
         returned = self._call.on(self.optimizer, **given)
+        self._call.require_state(returned)
         if isinstance(returned, tuple) and returned and self._fits(returned[0]):
             self._state = returned[1] if len(returned) > 1 else self._state
             returned = returned[0]
@@ -223,8 +233,10 @@ class Singly(Called):
         self._count += 1
         for index, (name, w) in enumerate(self.params.items()):
             given = {"params": w, "grads": gradients[name], "name": name, "index": index, "loss": 0.0}
-            given |= {"count": self._count, "rate": self._rate(self._count - 1), "state": self._states[name]}
+            given |= {"count": self._count, "rate": self._rate(self._count - 1)}
+            given |= dict.fromkeys(("state", GUESSED), self._states[name])
             returned = self._call.on(self.optimizers[name], **given)
+            self._call.require_state(returned)
             if isinstance(returned, tuple):
                 self._states[name] = returned[1] if len(returned) > 1 else self._states[name]
                 returned = returned[0]

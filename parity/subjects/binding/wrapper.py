@@ -8,7 +8,8 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from parity.bounds.numerics import Array
-from parity.subjects.binding.arguments import Bound
+from parity.reference.arguments import BY_NAME
+from parity.subjects.binding.arguments import HYPERPARAMETERS, Bound
 from parity.subjects.binding.roles import Parameter, parameters_of
 
 _KERAS: Final = {"learning_rate": 0.001, "rho": 0.9, "epsilon": 1e-7}
@@ -90,6 +91,7 @@ def _calls(own: Sequence[Parameter]) -> Iterator[list[str]]:
     roles = [p.role for p in used]
     # Of several weights, or gradients, the first are meant; the others are guessed as all else is.
     known = [_KNOWN.get(role, "") if roles.index(role) == place else "" for place, role in enumerate(roles)]
+    known = [word or _held(p.name) for word, p in zip(known, used, strict=True)]
     offers = [word for word in ("w", "g") if word not in known]
     blank = [p for p, word in zip(used, known, strict=True) if not word]
     for words in product(*((*offers, "self.s", *_guesses(p.name)) for p in blank)):
@@ -97,6 +99,14 @@ def _calls(own: Sequence[Parameter]) -> Iterator[list[str]]:
         given = [word or next(filled) for word in known]
         if given.count("g") == 1 and given.count("w") <= 1 and given.count("self.s") <= 1:
             yield given
+
+
+def _held(name: str) -> str:
+    """Return what stands for a hyperparameter of that name, empty for any other."""
+    if name not in HYPERPARAMETERS:
+        return ""
+    meant = next((keras for keras in _KERAS if name == keras or name in BY_NAME[keras].aliases), "")
+    return f"self.{meant}" if meant else "0.0"
 
 
 def _guesses(name: str) -> Sequence[str]:
@@ -129,8 +139,7 @@ def _written(held: dict[str, str], lines: list[str]) -> str:
         held, lines = {**held, "s": "None"}, ["self.s = np.zeros_like(w) if self.s is None else self.s", *lines]
     if "self.t" in text:
         held, lines = {**held, "t": "0"}, ["self.t += 1", *lines]
-    if "self.learning_rate" in text:
-        held = {**held, "learning_rate": "learning_rate"}
+    held = {**held, **{keras: keras for keras in _KERAS if f"self.{keras}" in text}}
     kept = f"{', '.join(f'self.{name}' for name in held)} = {', '.join(held.values())}" if held else "pass"
     arguments = ", ".join(f"{name}={value!r}" for name, value in _KERAS.items())
     body = [f"    def __init__(self, {arguments}):", f"        {kept}"]
