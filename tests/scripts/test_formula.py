@@ -17,7 +17,7 @@ from parity.judge.page import Start, reference
 from parity.problem import problems
 from parity.problem.problems import Problem
 
-STEPS = 4
+STEPS = 3
 BESIDE = str(Path(__file__).parents[1] / "rules" / "heavy_ball.toml")
 GROUPS = ("rmsprop/*", "schedule/*", "numerics/*", "found/*", BESIDE)
 
@@ -70,16 +70,23 @@ def lines_of(case: str, steps: int, slot: str = "parameter") -> list[str]:
 
 def test_what_a_case_does_not_set_is_not_in_the_formula() -> None:
     text = "\n".join(lines_of("rmsprop/defaults", 1))
-    assert "np.sqrt(second_moment_kernel + f(epsilon))" in text
+    assert "np.sqrt(second_moment + f(epsilon))" in text
     for word in ("momentum_buffer", "first_moment", "weight_decay", "clip", "average", "if "):
         assert word not in text
 
 
 def test_what_nothing_needs_is_left_out() -> None:
     moment = "\n".join(lines_of("rmsprop/defaults", 1, "second_moment"))
-    assert "f(rho) * second_moment_kernel + f(1 - rho) * np.square(gradient_kernel)" in moment
+    assert "f(rho) * second_moment + f(1 - rho) * np.square(gradient)" in moment
     assert "learning_rate" not in moment
     assert "denominator" not in moment
+
+
+def test_a_tensor_is_named_where_there_are_others() -> None:
+    text = "\n".join(lines_of("rmsprop/global_clipnorm[float32]", 1, "second_moment"))
+    assert "np.square(gradient_kernel)" in text
+    assert "np.sum(np.square(gradient_bias))" in text
+    assert 'gradient_scale = grads["scale"]' in text
 
 
 def test_steps_that_do_the_same_are_a_loop_and_those_that_do_not_are_apart() -> None:

@@ -60,6 +60,7 @@ class Calls:
         self._bound, self._shape, self._ways = subject.bound(given), subject.shape(), subject.moved(given)
         rate = plain_argument(given.learning_rate)
         self._rate_at = rate if callable(rate) else lambda step: rate
+        self._changes = len({float(self._rate_at(step)) for step in range(problem.cell.steps)}) > 1
         self._rule = config_of(subject.kind) is None and is_rule(subject.kind, self._bound)
 
     def written(self, wish: Wish) -> Side:
@@ -104,6 +105,8 @@ class Calls:
             return repr(value)
         if self._ways is None:
             return "lambda step: rates[step]"
+        if not self._changes:
+            return number(np.float64(self._rate_at(0)), np.dtype(np.float64))
         return "rates[t]" if self._rule and is_rate else "rates[0]"
 
     def constructor(self, more: str = "") -> str:
@@ -112,7 +115,7 @@ class Calls:
 
     def _moves(self) -> tuple[str, ...]:
         """Return the lines that set the learning rate before a step, for who takes a number."""
-        if not self._ways:
+        if not self._ways or not self._changes:
             return ()
         if self._shape.driver is shapes.Configured:
             return ("for config in configs.values():", f'    config["{self._ways[0][0]}"] = rates[t]')

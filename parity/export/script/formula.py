@@ -1,6 +1,7 @@
 """The page of a rule as the few NumPy lines that a case needs of it, its arguments decided."""
 
 import ast
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -67,10 +68,7 @@ class Formula:
 
     def variable(self, slot: str, tensor: str) -> str:
         """Return what a slot of a tensor is called; with one tensor its name goes without saying."""
-        if len(self._names) == 1:
-            return slot
-        word = "".join(c if c.isalnum() else "_" for c in tensor)
-        return f"{slot}_{word}"
+        return slot if len(self._names) == 1 else f"{slot}_{_word(tensor)}"
 
     def lines(self, slot: str, tensor: str, place: str) -> list[str]:
         """Return the body of a function that returns a slot of a tensor, at ``place``, after all steps."""
@@ -88,7 +86,21 @@ class Formula:
             count = len(list(group))
             body += self._loop(statements, varying, steps, done, done + count)
             done += count
-        return [*body, f"return {wanted}{place}"]
+        return self._plainly([*body, f"return {wanted}{place}"])
+
+    def _plainly(self, lines: list[str]) -> list[str]:
+        """Return lines without the name of their tensor, where they are about one alone."""
+        names = {node.id for node in ast.walk(ast.parse(_function(lines))) if isinstance(node, ast.Name)}
+        own = {name: {each for each in names - {*self._known, "learning_rate"} if each.endswith(f"_{_word(name)}")}
+               for name in self._names}  # fmt: skip
+        used = [name for name in self._names if own[name]]
+        if len(self._names) == 1 or len(used) != 1:
+            return lines
+        plain = {each: each.removesuffix(f"_{_word(used[0])}") for each in own[used[0]]}
+        if names & set(plain.values()):
+            return lines
+        pattern = re.compile(rf"\b({'|'.join(map(re.escape, plain))})\b(?!\")")
+        return [pattern.sub(lambda found: plain[found[0]], line) for line in lines]
 
     def _alike(self, step: Step, steps: Sequence[Step]) -> tuple[Statements, tuple[str, ...]]:
         """Return what steps of one loop share: their statements, as they read, and what changes between them."""
@@ -273,6 +285,14 @@ def _settled(statements: Statements, state: set[str]) -> Statements:
     found = [(changed.get(name, name), settle(expression)) for name, expression in statements]
     found += [(name, ast.Name(new)) for name, new in changed.items() if name in state]
     return tuple(found)
+
+
+def _word(tensor: str) -> str:
+    return "".join(c if c.isalnum() else "_" for c in tensor)
+
+
+def _function(lines: Sequence[str]) -> str:
+    return "\n".join(["def f():", *(f"    {line}" for line in lines)])
 
 
 def _needed(statements: Statements, wanted: Iterable[str]) -> tuple[Statements, set[str]]:

@@ -9,7 +9,7 @@ from parity.case.spec import LearningRateSchedule as Table
 from parity.errors import UnsupportedError
 from parity.export.script.side import Side, Wish
 from parity.problem.problems import Problem
-from parity.subjects import keras, tf1, tf_keras, torch
+from parity.subjects import keras, optax, tf1, tf_keras, torch
 from parity.subjects.adapter import Adapter
 from parity.subjects.binding.arguments import bind
 
@@ -183,12 +183,12 @@ def _tf1(adapter: Any, problem: Problem, wish: Wish) -> Written:
     return (), tuple(before), (_APPLIED,), f"variables[{at}].numpy()" if wish.slot == "parameter" else shown
 
 
-_WRITERS: Final[dict[str, tuple[tuple[str, ...], Callable[[Any, Problem, Wish], Written]]]] = {
-    "TorchSubject": (("import torch",), _torch),
-    "OptaxSubject": (("import jax", "import optax"), _optax),
-    "TfKerasSubject": (("import tensorflow as tf", "import tf_keras"), _tf_keras),
-    "TfKerasLegacySubject": (("import tensorflow as tf", "import tf_keras"), _tf_keras),
-    "Tf1Subject": (("import tensorflow as tf",), _tf1),
+_WRITERS: Final[dict[Any, tuple[tuple[str, ...], Callable[[Any, Problem, Wish], Written]]]] = {
+    torch.TorchSubject: (("import torch",), _torch),
+    optax.OptaxSubject: (("import jax", "import optax"), _optax),
+    tf_keras.TfKerasSubject: (("import tensorflow as tf", "import tf_keras"), _tf_keras),
+    tf_keras.TfKerasLegacySubject: (("import tensorflow as tf", "import tf_keras"), _tf_keras),
+    tf1.Tf1Subject: (("import tensorflow as tf",), _tf1),
 }
 """By the adapter of a library, what it imports and what writes it down."""
 
@@ -199,10 +199,12 @@ def library_side(adapter: Adapter, problem: Problem, wish: Wish) -> Side:
     Raises:
         UnsupportedError: nobody has said how it is written.
     """
-    kind = type(adapter).__name__
+    if isinstance(adapter, keras.KerasSubject):
+        return keras_side(adapter, problem, wish)
+    kind = type(adapter)
     if kind not in _WRITERS:
-        raise UnsupportedError(f"how {getattr(adapter, 'resolved', kind) or kind} is written in a script is not known.")
-    if kind == "TorchSubject" and problem.cell.dtype == "bfloat16":
+        raise UnsupportedError(f"how {adapter.resolved or kind.__name__} is written in a script is not known.")
+    if kind is torch.TorchSubject and problem.cell.dtype == "bfloat16":
         raise UnsupportedError("torch has no bfloat16 that comes from NumPy; reproduce a cell of another dtype.")
     imports, writer = _WRITERS[kind]
     source, before, each, value = writer(adapter, problem, wish)

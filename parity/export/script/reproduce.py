@@ -30,6 +30,8 @@ from parity.problem.problems import Problem
 from parity.runner.loop import compare
 from parity.runner.repeat import require_repeatable
 from parity.subjects.adapter import Adapter
+from parity.subjects.numpy_class import NumpySubject
+from parity.subjects.source import split_mode
 from parity.trajectory.golden.place import is_golden
 from parity.verdicts.results import Comparison
 from parity.verdicts.verdict import Verdict
@@ -143,11 +145,10 @@ class _Reproduction:
         place = self._failing.failure.place
         first = self._first()
         if first is None:
+            what = f"with gradients that are handed to it: {self._judge.said}"
+            if place is not None and place.slot in _OF_A_MODEL:
+                what = f"the {place.slot} parts, before any update"
             where = f"{self._name} in {self._failing.item.selector}"
-            parts = (
-                f"the {place.slot} parts, before any update" if place is not None and place.slot in _OF_A_MODEL else ""
-            )
-            what = parts or f"with gradients that are handed to it: {self._judge.said}"
             return Outcome(NOT_SHOWN, reason=f"{where}: {what}; a script shows an update rule alone.")
         sample, failure = first
         shortener = Shortener(self._judge, failure, sample, time.monotonic() + self._seconds, self._tell)
@@ -250,30 +251,24 @@ class _Reproduction:
         entry = known.entry_of(known.load(), self._failing.item)
         reasons = [] if entry is None else [f"{entry.reason[0].upper()}{entry.reason[1:]} ({entry.link})."]
         versions = {"numpy": np.__version__, **self._adapter.circumstances}
-        shown = [
-            f"{name} {versions[name]}"
-            for name in ("keras", "tensorflow", "tf_keras", "torch", "jax", "optax", "numpy")
-            if name in versions
-        ]
-        python = f"python {sys.version_info.major}.{sys.version_info.minor}"
-        return (
-            *reasons,
-            f"Seen with {', '.join([*shown, python])}. Exits with 1 while it shows, with 0 once it is gone.",
-        )
+        shown = [f"{name} {versions[name]}" for name in _LIBRARIES if name in versions]
+        seen = ", ".join([*shown, f"python {sys.version_info.major}.{sys.version_info.minor}"])
+        return (*reasons, f"Seen with {seen}. Exits with 1 while it shows, with 0 once it is gone.")
 
     def _sides(self, problem: Problem, wish: Wish) -> Iterator[Side]:
         """Yield the subject as text: its class with comments, without, and imported from its file."""
         adapter: Any = self._adapter
         kind = _kind_of(adapter)
         if kind is None:
-            yield keras_side(adapter, problem, wish) if _is_keras(adapter) else library_side(adapter, problem, wish)
+            yield library_side(adapter, problem, wish)
             return
+        path, name = _home_of(self._name, kind)
         unused = frozenset({"slots"} if wish.slot == "parameter" else ())
-        for each in _definitions(kind, unused):
-            if _is_keras(adapter):
-                side = keras_side(adapter, problem, wish, kind.__name__)
+        for each in _definitions(path, name, unused):
+            if isinstance(adapter, NumpySubject):
+                side = Calls(adapter, problem, name).written(wish)
             else:
-                side = Calls(adapter, problem, kind.__name__).written(wish)
+                side = keras_side(adapter, problem, wish, name)
             imports, source = (*each.imports, *side.imports), (*each.source, *side.source)
             yield replace(side, title=_title_of(self._name), imports=imports, source=source)
 
@@ -291,10 +286,6 @@ def _formula(problem: Problem, wish: Wish, steps: int, place: str) -> list[str]:
         raise UnsupportedError(f"the page of {problem.cell.rule} cannot be written down: {one_line(error)}.") from error
 
 
-def _is_keras(adapter: Any) -> bool:
-    return type(adapter).__name__ == "KerasSubject"
-
-
 def _kind_of(adapter: Any) -> Any:
     """Return the class or function behind a person's subject, None where it is a library's."""
     own = getattr(adapter, "own", None)
@@ -306,15 +297,22 @@ def _title_of(name: str) -> str:
     return f"{Path(where).name}:{attribute}" if where.endswith(".py") else name
 
 
-def _definitions(kind: Any, unused: frozenset[str]) -> Iterator[Inlined]:
+def _home_of(subject: str, kind: Any) -> tuple[Path, str]:
+    """Return the file that a subject's name points into, and what it is called there."""
+    if not subjects.is_users(subject):
+        return Path(inspect.getfile(kind)), str(kind.__name__)
+    where, _, attribute = split_mode(subject)[1].rpartition(":")
+    return Path(where if where.endswith(".py") else str(sys.modules[where].__file__)), attribute
+
+
+def _definitions(path: Path, name: str, unused: frozenset[str]) -> Iterator[Inlined]:
     """Yield what defines a class in a script: its text as it stands, without comments, and an import of its file."""
-    path = Path(inspect.getfile(kind))
     for bare in (False, True):
         try:
-            yield inlined(path, kind.__name__, bare, unused)
+            yield inlined(path, name, bare, unused)
         except NotAloneError:
             continue
-    yield imported(path, kind.__name__)
+    yield imported(path, name)
 
 
 def _bound(problem: Problem, wish: Wish, failure: Failure, steps: int) -> float:

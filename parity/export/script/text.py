@@ -31,7 +31,8 @@ e = expected()
 try:
     o = obtained()
 except Exception as error:
-    print("obtained  ", type(error).__name__ + ":", (str(error).splitlines() or [""])[0][:150])
+    said = [line.strip()[:150] for line in str(error).splitlines() if line.strip()]
+    print("obtained  ", type(error).__name__ + ":", *said[:1], *said[1:][-1:])
     print("expected  ", e.tolist())
     sys.exit(1)
 difference = abs(o.astype(float) - e.astype(float)).max(initial=0)
