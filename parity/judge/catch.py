@@ -7,8 +7,8 @@ of the kind: what its bound allows has grown over all the steps before, so that 
 """
 
 from bisect import bisect_left
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from math import sqrt
 
 import numpy as np
@@ -43,6 +43,10 @@ class Sample:
     layout: Layout
     steps: tuple[int, ...]
     quotas: Indices
+
+    def of(self, numbers: Sequence[int]) -> "Sample":
+        """Return the sample where the steps, counted from zero until now, have these numbers."""
+        return replace(self, steps=tuple(numbers[step] for step in self.steps))
 
     def within(self, start: int, count: int) -> Indices:
         """Return the places in ``count`` steps from ``start`` on, in order, in rows ``[count, size]`` taken as one."""
