@@ -33,7 +33,7 @@ def configure(parser: ArgumentParser) -> None:
 def main(arguments: Namespace) -> int:
     """Judge, diagnose what diverges, print, and return 0 if it agrees, 1 if not, 3 if no step can be judged."""
     from parity.case.rule import find
-    from parity.diagnosis.log_text import comparison_of, document, render
+    from parity.commands.judged import comparison_of, document, render
     from parity.diagnosis.logged import diagnose_log
     from parity.judge.logged import judge
     from parity.trajectory.log.reading import read_log

@@ -14,7 +14,7 @@ from parity.diagnosis.findings import Diagnosis, Explanation, Finding
 from parity.diagnosis.member import Member, bounded_rule_for, rule_for, step_error
 from parity.diagnosis.observe import Observation
 from parity.diagnosis.probes import MOST_VALUES, Probe, mode_of
-from parity.diagnosis.search import KERAS, Found, nearest, search_alone
+from parity.diagnosis.search import KERAS, Found, nearest, numbered_alone, switched_alone
 from parity.judge.evidence import Evidence
 from parity.judge.logged import Judged, LogProblem, held_against
 from parity.judge.page import BoundedPage, Page, Reference, reference
@@ -104,14 +104,18 @@ def _searches(judged: Judged) -> Iterator[tuple[Found, list[Observation]]]:
     observations = [small, large]
     sampled = large.probe.gradients.shape[1] < judged.problem.log.layout.size
     without = {_OF_BATCH, *(["moment_of"] if sampled else []), *_not_shown(judged)}
-    for start in _bases(judged.problem):
-        found = search_alone(observations, without, start)
-        if found is not None:
+    bases = list(_bases(judged.problem))
+    for base in bases:
+        if (found := switched_alone(observations, without, base)) is not None:
             yield found, observations
     whole = _sample(judged, judged.problem.log.layout.size, 2) if sampled else None
     if whole is not None:
         members = [KERAS.plus(moment_of=value) for value in ("sum", "mean")]
         yield Found(members, exact=False), [whole]
+    # To estimate numbers takes longer than all else.
+    for base in bases:
+        if (found := numbered_alone(observations, base)) is not None:
+            yield found, observations
 
 
 def _not_shown(judged: Judged) -> list[str]:

@@ -69,16 +69,21 @@ def search(observations: list[Observation], joint: bool = True) -> Found | None:
     return _written(observations) or with_numbers(observations)
 
 
-def search_alone(observations: list[Observation], without: Collection[str], base: Member = KERAS) -> Found | None:
-    """Return the members that reproduce observations of one run, or None; all are in one mode, the first is the least.
+def switched_alone(observations: list[Observation], without: Collection[str], base: Member = KERAS) -> Found | None:
+    """Return the members that reproduce observations of one run by their switches, or None.
 
     Args:
-        observations: what to search on, and what has to fit, too.
+        observations: what to search on, the least of them, and what has to fit, too; all are in one mode.
         without: switches that they cannot show.
         base: what every member has.
     """
     names = [name for name in [*ALWAYS, *_later(observations)] if name not in without]
-    return _switched(observations, names, [], base) or _written(observations, base) or with_numbers(observations, base)
+    return _switched(observations, names, [], base)
+
+
+def numbered_alone(observations: list[Observation], base: Member = KERAS) -> Found | None:
+    """Return the members that reproduce observations of one run with numbers of their own, or None."""
+    return _written(observations, base) or with_numbers(observations, base)
 
 
 def _switched(observations: list[Observation], first: list[str], rest: list[str], base: Member = KERAS) -> Found | None:

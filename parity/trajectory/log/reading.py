@@ -242,9 +242,7 @@ def _numbers(given: Array | None, count: int, where: str) -> tuple[int, ...]:
     if len(rows) != count:
         raise DataError(f"{where}: 'steps' has {len(rows)} numbers; the arrays have {count} steps.")
     if (rows != np.floor(rows)).any() or (rows < 0).any() or (np.diff(rows) <= 0).any():
-        raise DataError(
-            f"{where}: 'steps' must be whole numbers, each larger than the one before it; the first step is 0."
-        )
+        raise DataError(f"{where}: 'steps' must be whole numbers from 0 on, each larger than the one before it.")
     return tuple(int(number) for number in rows)
 
 

@@ -9,6 +9,7 @@ from parity.diagnosis.findings import Diagnosis, Finding
 from parity.diagnosis.text import formulas
 from parity.diagnosis.words import CAUSES, cause
 from parity.judge.logged import Judged
+from parity.report.facts import evidence
 from parity.trajectory.log.names import RATE
 from parity.trajectory.log.settle import DEFAULT, FILE, SET, Settled
 from parity.verdicts.results import Comparison
@@ -60,8 +61,6 @@ def document(judged: Judged, settled: Settled, diagnosis: Diagnosis | None) -> d
 
 def render(judged: Judged, settled: Settled, diagnosis: Diagnosis | None) -> str:
     """Return the text."""
-    from parity.report.facts import evidence
-
     log, item = judged.problem.log, comparison_of(judged)
     lines = [f"{log.where}: {item.verdict}", *evidence(item, log.dtype.name).split("\n")[1:]]
     lines[1] = f"  {item.reason[0].upper()}{item.reason[1:]}."
