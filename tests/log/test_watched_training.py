@@ -83,8 +83,10 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("arguments", ARGUMENTS)
-@pytest.mark.parametrize("mode", ["graph", "xla"])
+@pytest.mark.parametrize(
+    ("mode", "arguments"),
+    [*(("graph", name) for name in ARGUMENTS), ("xla", "momentum and centred"), ("xla", "accumulated")],
+)
 def test_so_with_other_arguments_chance_and_a_last_batch_that_is_smaller(
     keras, judge: Judge, mode: str, arguments: str
 ) -> None:
@@ -127,6 +129,8 @@ def test_a_fault_that_is_planted_in_the_training_is_named(keras, judge: Judge, m
     assert "Outside" in document["log"]["source"]
 
 
+# Keras' own callback turns the rate into an array as NumPy 2 no longer likes it.
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 def test_a_rate_that_a_callback_changes_is_logged_step_by_step(keras, judge: Judge) -> None:
     model = network(keras, keras.optimizers.RMSprop(0.01), "graph", units=8)
     x, y = data(6)
