@@ -21,6 +21,7 @@ import numpy as np
 from parity.bounds.numerics import bits
 from parity.case.rule import find
 from parity.errors import UnsupportedError, UsageError
+from parity.problem.archive import MAX_BYTES
 from parity.subjects.keras import ROWS, Shown, names_of
 from parity.trajectory.log.names import RATE
 from parity.trajectory.log.writing import LogWriter
@@ -33,14 +34,16 @@ MOST = 100
 def watch(optimizer: Any, every: int = 100, path: str | Path = "steps.npz", most: int = MOST) -> Any:
     """Return a callback for ``model.fit`` that writes a log of the optimizer's steps, for ``parity judge``.
 
-    The weights after the training are those of a training without it, to the bit. A watched step costs as much as two
-    or three; the others cost nothing. The log is there, whole, once ``fit`` ends, also where it is interrupted.
+    The weights after the training are those of a training without it, to the bit. A watched step takes the time of
+    about two, and of writing it down; the first one of a compiled training also that of a second compilation; the
+    others take none. The log is there, whole, once ``fit`` ends, also where it is interrupted.
 
     Args:
         optimizer: the ``keras.optimizers.RMSprop`` that the model is compiled with, or one of a class that extends it.
         every: a step is watched where its zero-based number is a multiple of it, so the first one is.
         path: where the log goes, an NPZ file; what stands there is replaced.
-        most: steps that are logged at most. Each takes the room of all weights and slots twice, and of the gradients.
+        most: steps that are logged at most. Each takes the room of all weights and slots twice, and of the gradients;
+            a log ends before it is larger than what ``parity judge`` reads, 2 GB.
 
     Raises:
         UsageError: an argument is not allowed.
@@ -123,6 +126,7 @@ class Watch:
         variables = list(self._optimizer._trainable_variables)
         self._names = dict(zip(_names_of(variables), variables, strict=True))
         self._shown = Shown(tf, names_of(self._rule), self._optimizer, self._names)
+        self._room = min(self._most, _steps_that_fit(self._shown.read()))
         self._number = int(self._optimizer._iterations.numpy())
         self._showing, self.steps, self.apart = None, 0, 0
         self._writer = LogWriter(self._path)
@@ -143,7 +147,7 @@ class Watch:
 
     def _step(self, iterator: Any) -> Any:
         """Make one step, as the model's own function does."""
-        watched = self._writer is not None and self._number % self._every == 0 and self.steps < self._most
+        watched = self._writer is not None and self._number % self._every == 0 and self.steps < self._room
         try:
             outputs = self._watched(iterator) if watched else self._plain(iterator)
         except (StopIteration, self._tf.errors.OutOfRangeError):  # the data end: fit goes on with the next epoch
@@ -227,6 +231,19 @@ class Watch:
                 f"that of the training, and the log is of the former"
             )
         return given, source
+
+
+def _steps_that_fit(state: States) -> int:
+    """Return how many steps a log of a state has room for, as far as it is read.
+
+    Raises:
+        UnsupportedError: not even one.
+    """
+    fields = {field: sum(np.asarray(array).nbytes for array in tensors.values()) for field, tensors in state.items()}
+    size = 2 * sum(fields.values()) + fields["parameter"]
+    if size > MAX_BYTES:
+        raise UnsupportedError(f"one step of this training takes {size} bytes; a log is read up to {MAX_BYTES}.")
+    return MAX_BYTES * 99 // 100 // size  # what stands around the values takes room, too
 
 
 def _finish(writer: LogWriter, rule: str, said: tuple[dict[str, Any], str]) -> None:
