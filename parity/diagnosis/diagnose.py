@@ -247,9 +247,15 @@ def _explanation(member: Member, observations: list[Observation], modes: tuple[s
     ratio = max(0.0 if equal_bits(member, seen) else bound_ratio(member, seen) for seen in observations)
     residual = float(np.mean([step_error(member, seen) for seen in observations]))
     fine = [seen for seen in observations if seen.probe.name.startswith("defaults")] or observations
-    likely, before, after = likely_rounding(member, fine)
-    turned = tuple(item for item in likely.switches if item not in member.switches)
-    return Explanation(member, modes, residual, ratio, True, turned, (before, after))
+    return Explanation(member, modes, residual, ratio, True, *likely_rounding_of(member, fine))
+
+
+def likely_rounding_of(
+    member: Member, observations: list[Observation]
+) -> tuple[tuple[tuple[str, Any], ...], tuple[float, float]]:
+    """Return the roundings that a member most likely has, too, and the shares of equal bits without and with them."""
+    likely, before, after = likely_rounding(member, observations)
+    return tuple(item for item in likely.switches if item not in member.switches), (before, after)
 
 
 def _dtype(observations: Sequence[Observation]) -> str:

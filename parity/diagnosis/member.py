@@ -84,6 +84,11 @@ class _Bounded(Family, OnBounds):
         return super().rule(w, g, v, m, b, rate, count)
 
 
+def bounded_rule_for(member: Member, probe: Probe) -> OnBounds:
+    """Return what ``rule_for`` returns, on bounded arrays."""
+    return rule_for(member, probe, _Bounded)
+
+
 def _page(member: Member, seen: Observation) -> Page:
     """Return the member on the flat rows of a probe."""
     rule, layout = rule_for(member, seen.probe, Family), seen.probe.layout
@@ -96,14 +101,36 @@ def _start(page: Page, seen: Observation) -> dict[str, Array]:
 
 
 def _walk(member: Member, seen: Observation, free: bool) -> Iterator[tuple[int, dict[str, Array]]]:
-    """Yield (row, predicted columns), row 0 first: from its own state if free, else from the recorded one."""
+    """Yield (row, predicted columns), row 0 first: from its own state if free, else from the recorded one.
+
+    Steps that were seen apart are never free, and nothing is predicted of a state that is no start.
+    """
     page = _page(member, seen)
     state = _start(page, seen)
-    yield 0, state
-    for step, gradient in enumerate(seen.probe.gradients):
-        state = state if free else {slot: seen.columns[slot][step] for slot in state}
-        state = page.step(Start({**state, "gradient": gradient}, step))
-        yield step + 1, state
+    yield 0, state if seen.number(0) == 0 else {}
+    for at, gradient in enumerate(seen.probe.gradients):
+        if not free or seen.apart is not None:
+            state = {slot: seen.before(slot)[at] for slot in state}
+        state = page.step(Start({**state, "gradient": gradient}, seen.number(at)))
+        yield at + 1, state
+
+
+def _reaches(member: Member, seen: Observation) -> bool:
+    return seen.apart is None or seen.reaches(set(_page(member, seen).slots))
+
+
+def _changes(member: Member, seen: Observation, rows: int | None = None) -> tuple[Array, Array]:
+    """Return how each step changed the parameters, and how the member would, ``[steps, elements]`` in float64."""
+    walk = islice(_walk(member, seen, free=True), None if rows is None else rows + 1)
+    made = [predicted["parameter"].astype(np.float64) for row, predicted in walk if row]
+    starts = seen.before("parameter")[: len(made)].astype(np.float64)
+    shown = seen.columns["parameter"][1 : len(made) + 1].astype(np.float64) - starts
+    own = (
+        starts
+        if seen.apart is not None
+        else np.concatenate([starts[:1], np.reshape(made[:-1], (-1, *starts.shape[1:]))])
+    )
+    return shown, np.stack(made) - own
 
 
 def predict(member: Member, probe: Probe) -> Array:
@@ -114,16 +141,19 @@ def predict(member: Member, probe: Probe) -> Array:
 
 def starts_alike(member: Member, seen: Observation, rows: int = 4) -> bool:
     """Return whether the first changes of the parameters are the member's to within a hundredth: a cheap first look."""
-    shown = seen.columns["parameter"][: rows + 1].astype(np.float64)
-    predicted = np.stack([each["parameter"] for _, each in islice(_walk(member, seen, free=True), rows + 1)])
-    a, b = np.diff(shown, axis=0), np.diff(predicted.astype(np.float64), axis=0)
-    unit = 8 * format_of(seen.columns["parameter"].dtype).unit * np.abs(shown[1:])
+    if not _reaches(member, seen):
+        return False
+    a, b = _changes(member, seen, rows)
+    shown = seen.columns["parameter"][1 : len(a) + 1].astype(np.float64)
+    unit = 8 * format_of(seen.columns["parameter"].dtype).unit * np.abs(shown)
     with np.errstate(all="ignore"):
         return bool(np.all((np.abs(a - b) <= 0.01 * np.abs(b) + unit) | (np.isnan(a) & np.isnan(b))))
 
 
 def equal_bits(member: Member, seen: Observation) -> bool:
     """Return whether every bit of everything shown is equal; stops at the first that is not."""
+    if not _reaches(member, seen):
+        return False
     for row, predicted in _walk(member, seen, free=True):
         for slot, values in predicted.items():
             if slot in seen.columns:
@@ -157,9 +187,9 @@ def step_error(member: Member, seen: Observation) -> float:
 
 def step_errors(member: Member, seen: Observation) -> Array:
     """Return how far each change of a parameter is off ``[steps, elements]``, from 0 (equal) to 1 (unrelated)."""
-    shown = seen.columns["parameter"].astype(np.float64)
-    made = np.stack([values["parameter"] for _, values in _walk(member, seen, free=True)]).astype(np.float64)
-    a, b = np.diff(shown, axis=0), np.diff(made, axis=0)
+    if not _reaches(member, seen):
+        return np.ones(seen.probe.gradients.shape, dtype=np.float64)
+    a, b = _changes(member, seen)
     scale = np.abs(a) + np.abs(b)
     with np.errstate(all="ignore"):
         error = np.where(scale == 0, 0.0, np.abs(a - b) / scale)
@@ -178,18 +208,22 @@ def bound_ratio(
     if any(name == "arithmetic" for name, _ in member.switches):
         return 0.0 if equal_bits(member, seen) else np.inf
     page = _page(member, seen)
+    if not seen.reaches(set(page.slots)):
+        return np.inf
     format = format_of(seen.columns["parameter"].dtype)
-    bounded = BoundedPage(rule_for(member, seen.probe, _Bounded), page.layout, format)
+    bounded = BoundedPage(bounded_rule_for(member, seen.probe), page.layout, format)
     own = _start(page, seen)
-    for slot, row in own.items():
+    for slot, row in own.items() if seen.number(0) == 0 else ():
         if slot in seen.columns and not np.array_equal(seen.columns[slot][0], row):
             return np.inf
     free = not seen.lockstep(set(own))
     worst, undecided, total = 0.0, 0, 0
     errors: dict[str, Array] = {}
     for step, gradient in enumerate(seen.probe.gradients):
-        start = Start({**own, "gradient": gradient}, step)
-        enclosures, own = bounded.enclose(start.rows, errors, step), page.step(start)
+        if not free:
+            own = {slot: seen.before(slot)[step] for slot in own}
+        start = Start({**own, "gradient": gradient}, seen.number(step))
+        enclosures, own = bounded.enclose(start.rows, errors, start.iterations), page.step(start)
         bounds = {slot: bound_around(own[slot], *enclosures[slot]) for slot in own}
         for slot, bound in bounds.items():
             if slot in seen.columns:
@@ -198,8 +232,6 @@ def bound_ratio(
         if worst > limit:
             return worst
         errors = bounds if free else {}
-        if not free:
-            own = {slot: seen.columns[slot][step + 1] for slot in own}
     # A bound that is infinite excuses anything, so it must be the exception.
     return worst if undecided <= most_undecided * total else np.inf
 

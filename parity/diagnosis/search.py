@@ -3,10 +3,10 @@
 Almost every wrong set is refuted by the first step of the first probe, which is what makes trying all of them cheap.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from itertools import combinations, product
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -36,6 +36,8 @@ ALWAYS = [*STRUCTURE, *ROUNDING]
 """Switches that show on a plain probe, those that change the rule first."""
 
 _NUMBERED = [name for name in STRUCTURE if name not in ("rho_role", "gradient_reduction", "moment_of")]
+KERAS: Final = Member()
+"""The member that is tf.keras' own rule."""
 Fits = Callable[[Member, Observation], bool]
 Choice = tuple[str, Any]
 
@@ -61,16 +63,37 @@ def search(observations: list[Observation], joint: bool = True) -> Found | None:
     """
     later = _later(observations)
     first, rest = (ALWAYS, later) if joint else ([*ALWAYS, *later], [])
-    members = _sets(observations, first, rest, equal_bits)
-    if members:
-        return Found(_smallest_first([*members, *_smaller_with_numbers(observations, members)]), exact=True)
-    structure = [name for name in first if not BY_NAME[name].rounds or name in ("one_minus_rho", "moment_form")]
-    bounded = _sets(observations, structure, rest, within)
-    if bounded:
-        return Found(_smallest_first(bounded), exact=False)
-    if not joint:
-        return None
+    found = _switched(observations, first, rest)
+    if found is not None or not joint:
+        return found
     return _written(observations) or with_numbers(observations)
+
+
+def switched_alone(observations: list[Observation], without: Collection[str], base: Member = KERAS) -> Found | None:
+    """Return the members that reproduce observations of one run by their switches, or None.
+
+    Args:
+        observations: what to search on, the least of them, and what has to fit, too; all are in one mode.
+        without: switches that they cannot show.
+        base: what every member has.
+    """
+    names = [name for name in [*ALWAYS, *_later(observations)] if name not in without]
+    return _switched(observations, names, [], base)
+
+
+def numbered_alone(observations: list[Observation], base: Member = KERAS) -> Found | None:
+    """Return the members that reproduce observations of one run with numbers of their own, or None."""
+    return _written(observations, base) or with_numbers(observations, base)
+
+
+def _switched(observations: list[Observation], first: list[str], rest: list[str], base: Member = KERAS) -> Found | None:
+    """Return the members that fit by switches alone: by equality of bits, else by bounds."""
+    members = _sets(observations, first, rest, equal_bits, base)
+    if members:
+        return Found(_smallest_first([*members, *_smaller_with_numbers(observations, members, base)]), exact=True)
+    structure = [name for name in first if not BY_NAME[name].rounds or name in ("one_minus_rho", "moment_form")]
+    bounded = _sets(observations, structure, rest, within, base)
+    return Found(_smallest_first(bounded), exact=False) if bounded else None
 
 
 WRITTEN: tuple[tuple[str, Any], ...] = (
@@ -82,13 +105,13 @@ WRITTEN: tuple[tuple[str, Any], ...] = (
 """Numbers that people write into the code where an argument belongs, or that are on by themselves."""
 
 
-def _written(observations: list[Observation]) -> Found | None:
+def _written(observations: list[Observation], base: Member = KERAS) -> Found | None:
     """Return the members that do, whatever they are given, what an argument is for, and at most one choice beside."""
     exact: list[Member] = []
     bounded: list[Member] = []
     for name, value in WRITTEN:
         for choice in _combinations(alternatives(STRUCTURE), 1):
-            member = Member().plus(**dict(choice)).having(**{name: value})
+            member = base.plus(**dict(choice)).having(**{name: value})
             if not (starts_alike(member, observations[0]) and within(member, observations[0])):
                 continue
             good = extended(_variants(member, observations[0]), observations, equal_bits)
@@ -113,7 +136,7 @@ def nearest(observations: list[Observation]) -> tuple[Member, float, float] | No
     return (member, error, alike) if alike >= 0.5 else None
 
 
-def with_numbers(observations: list[Observation], limit: int = 2) -> Found | None:
+def with_numbers(observations: list[Observation], base: Member = KERAS, limit: int = 2) -> Found | None:
     """Return the members with other numbers than the subject was given, and up to two switches."""
     only = _nominal_but_momentum(observations)
     if only is not None:
@@ -124,7 +147,7 @@ def with_numbers(observations: list[Observation], limit: int = 2) -> Found | Non
         exact: list[Member] = []
         bounded: list[Member] = []
         for choice in _combinations(alternatives(names), limit):
-            for member in _numbered(Member().plus(**dict(choice)), first, free):
+            for member in _numbered(base.plus(**dict(choice)), first, free):
                 good = extended(_variants(member, first), observations, equal_bits)
                 exact += good
                 if not good and not exact and within(member, first):
@@ -136,10 +159,12 @@ def with_numbers(observations: list[Observation], limit: int = 2) -> Found | Non
     return None
 
 
-def _sets(observations: list[Observation], first: list[str], rest: list[str], fits: Fits) -> list[Member]:
+def _sets(
+    observations: list[Observation], first: list[str], rest: list[str], fits: Fits, base: Member = KERAS
+) -> list[Member]:
     members = []
     for choice in _combinations(alternatives(first, _own(observations)), LIMIT):
-        member = Member().plus(**dict(choice))
+        member = base.plus(**dict(choice))
         if fits(member, observations[0]):
             members.append(member)
     return extended(members, observations, fits, rest)
@@ -165,13 +190,8 @@ def extended(
 
 def _pins(observations: list[Observation]) -> list[Choice]:
     """Return the arguments of a mode at the values with which it is plain: taken, and ignored."""
-    modes = {seen.probe.mode for seen in observations}
-    pins: list[tuple[str, Any, set[str]]] = [
-        ("momentum", 0.0, {"momentum", "both"}),
-        ("centered", False, {"centered", "both"}),
-        ("weight_decay", None, {"weight_decay"}),
-    ]
-    return [(name, value) for name, value, shown in pins if modes & shown]
+    pins: list[Choice] = [("momentum", 0.0), ("centered", False), ("weight_decay", None)]
+    return [(name, value) for name, value in pins if _asked(observations, name)]
 
 
 def _turned(member: Member, choice: tuple[Choice, ...], pins: dict[str, Any]) -> Member | None:
@@ -185,10 +205,11 @@ def _turned(member: Member, choice: tuple[Choice, ...], pins: dict[str, Any]) ->
 def _readings(member: Member, observations: list[Observation]) -> list[Member]:
     """A learning rate that differs may replace a schedule, or multiply it."""
     numbers = dict(member.numbers)
-    if "learning_rate" not in numbers or not any(seen.probe.scheduled for seen in observations):
+    rate = _rate(observations[0])
+    if "learning_rate" not in numbers or not rate or not any(seen.probe.scheduled for seen in observations):
         return [member]
     others = {name: value for name, value in numbers.items() if name != "learning_rate"}
-    factor = float(f"{numbers['learning_rate'] / _rate(observations[0]):.12g}")
+    factor = float(f"{numbers['learning_rate'] / rate:.12g}")
     return [member, Member(member.switches).having(**others, learning_rate_factor=factor)]
 
 
@@ -203,7 +224,8 @@ def _numbered(member: Member, first: Observation, free: tuple[str, ...]) -> list
         found = estimate(member, first, tuple(name for name in free if name != "epsilon"))
     if found is None or not found.fits:
         return []
-    given = {"rate": 1.0, "epsilon": 1e-7, "rho": 0.9, "momentum": 0.0}
+    asked = first.probe.hyperparameters
+    given = {"rate": 1.0, "epsilon": asked.epsilon, "rho": asked.rho, "momentum": asked.momentum}
     numbers = rounded(found, given)
     if numbers is None:
         return []
@@ -211,14 +233,16 @@ def _numbered(member: Member, first: Observation, free: tuple[str, ...]) -> list
     return [member.having(**_named(offer, _rate(first))) for offer in offers]
 
 
-def _rate(first: Observation) -> float:
-    """Return the learning rate that the first probe gives."""
-    return float(first.probe.hyperparameters.learning_rate)
+def _rate(first: Observation) -> float | None:
+    """Return the learning rate that the first probe gives, None where it changes."""
+    rate = first.probe.hyperparameters.learning_rate
+    return float(rate) if isinstance(rate, int | float) else None
 
 
-def _named(numbers: dict[str, float], rate: float) -> dict[str, float]:
-    names = {"rate": "learning_rate", "momentum": "momentum_always"}
-    values = {**numbers, **({"rate": float(f"{numbers['rate'] * rate:.12g}")} if "rate" in numbers else {})}
+def _named(numbers: dict[str, float], rate: float | None) -> dict[str, float]:
+    names = {"rate": "learning_rate" if rate is not None else "learning_rate_factor", "momentum": "momentum_always"}
+    whole = 1.0 if rate is None else rate
+    values = {**numbers, **({"rate": float(f"{numbers['rate'] * whole:.12g}")} if "rate" in numbers else {})}
     return {names.get(name, name): value for name, value in values.items()}
 
 
@@ -229,14 +253,14 @@ def _variants(member: Member, first: Observation) -> list[Member]:
     return [variant for variant in variants if equal_bits(variant, first)]
 
 
-def _smaller_with_numbers(observations: list[Observation], members: list[Member]) -> list[Member]:
+def _smaller_with_numbers(observations: list[Observation], members: list[Member], base: Member = KERAS) -> list[Member]:
     """Return members that need fewer choices, or as few, because a number differs instead of a switch."""
     smallest = min(member.size for member in members)
     if smallest == 0:
         return []
     found = []
     for choice in _combinations(alternatives(_NUMBERED), smallest - 1):
-        for member in _numbered(Member().plus(**dict(choice)), observations[0], ("rate", "epsilon", "rho")):
+        for member in _numbered(base.plus(**dict(choice)), observations[0], ("rate", "epsilon", "rho")):
             if member.numbers and member.size <= smallest and equal_bits(member, observations[0]):
                 found += extended([member], observations, equal_bits)
     return found
@@ -253,7 +277,8 @@ def _nominal_but_momentum(observations: list[Observation]) -> Found | None:
         for choice in _combinations(alternatives(_later(observations)), 1):
             candidate = member.plus(**dict(choice))
             found = estimate(candidate, with_momentum[0], ("momentum",))
-            numbers = rounded(found, {"momentum": 0.9}) if found and found.fits else None
+            given = {"momentum": with_momentum[0].probe.hyperparameters.momentum}
+            numbers = rounded(found, given) if found and found.fits else None
             if numbers:
                 exact += extended([member.having(**numbers)], observations, equal_bits)
                 break
@@ -283,13 +308,14 @@ def _unequal(member: Member, observations: list[Observation]) -> int:
 
 def _later(observations: list[Observation]) -> list[str]:
     """Return the switches that these observations can show beyond those of a plain constant run."""
-    modes = {seen.probe.mode for seen in observations}
-    shown = {
-        "momentum": bool(modes & {"momentum", "both"}),
-        "weight_decay": "weight_decay" in modes,
-        "schedule": any(seen.probe.scheduled for seen in observations),
-    }
+    shown = {name: _asked(observations, name) for name in ("momentum", "weight_decay")}
+    shown["schedule"] = any(seen.probe.scheduled for seen in observations)
     return [switch.name for switch in SWITCHES if switch.needs and shown[switch.needs]]
+
+
+def _asked(observations: list[Observation], name: str) -> bool:
+    """Return whether some observation is of an optimizer with this argument."""
+    return any(getattr(seen.probe.hyperparameters, name) for seen in observations)
 
 
 def _own(observations: list[Observation]) -> tuple[Any, ...]:
