@@ -197,6 +197,11 @@ SWITCHES = (
 BY_NAME = {switch.name: switch for switch in SWITCHES}
 
 
+def only_rounds(name: str, value: Any) -> bool:
+    """Return whether a choice changes no more than last bits; arithmetic in 16 bits changes more than those."""
+    return bool(BY_NAME[name].rounds) and value not in ("float16", "bfloat16")
+
+
 def spelled(value: Any) -> str:
     """Return a value of a switch as it is written in TOML."""
     return str(value).lower().removesuffix(".0") if isinstance(value, bool | int | float) else str(value)

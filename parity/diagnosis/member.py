@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -9,13 +10,13 @@ import numpy as np
 
 from parity.bounds.numerics import Array, differs, format_of, ratios
 from parity.bounds.rule import OnBounds, bound_around
-from parity.case.rule import DEFAULT, find
+from parity.case.rule import DEFAULT, Rule, find
 from parity.diagnosis.observe import Observation
 from parity.diagnosis.probes import BATCH_SIZE, Probe
 from parity.judge.page import BoundedPage, Page, Start
 from parity.reference.family import Family
 from parity.reference.rmsprop import Update
-from parity.reference.switches import BY_NAME
+from parity.reference.switches import BY_NAME, only_rounds
 
 MAX_UNDECIDED = 0.2
 Kind = TypeVar("Kind", bound=Family)
@@ -48,8 +49,7 @@ class Member:
     @property
     def rounding(self) -> bool:
         """Whether it differs from tf.keras in no more than the last bits."""
-        narrow = ("float16", "bfloat16")
-        return not self.numbers and all(BY_NAME[n].rounds and v not in narrow for n, v in self.switches)
+        return not self.numbers and all(only_rounds(name, value) for name, value in self.switches)
 
 
 def rule_for(member: Member, probe: Probe, kind: type[Kind]) -> Kind:
@@ -88,7 +88,13 @@ def _page(member: Member, seen: Observation) -> Page:
     """Return the member on the flat rows of a probe."""
     rule, layout = rule_for(member, seen.probe, Family), seen.probe.layout
     layout = replace(layout, by_name=layout.by_name or rule.mixes_elements)
-    return Page(rule, find(DEFAULT), layout, rule.step)
+    return Page(rule, _known(), layout, rule.step)
+
+
+@cache
+def _known() -> Rule:
+    """Return what the page says of itself: a search asks for it ten thousand times."""
+    return find(DEFAULT)
 
 
 def _start(page: Page, seen: Observation) -> dict[str, Array]:
@@ -96,8 +102,11 @@ def _start(page: Page, seen: Observation) -> dict[str, Array]:
 
 
 def _walk(member: Member, seen: Observation, free: bool) -> Iterator[tuple[int, dict[str, Array]]]:
+    return _walked(_page(member, seen), seen, free)
+
+
+def _walked(page: Page, seen: Observation, free: bool) -> Iterator[tuple[int, dict[str, Array]]]:
     """Yield (row, predicted columns), row 0 first: from its own state if free, else from the recorded one."""
-    page = _page(member, seen)
     state = _start(page, seen)
     yield 0, state
     for step, gradient in enumerate(seen.probe.gradients):
@@ -157,8 +166,13 @@ def step_error(member: Member, seen: Observation) -> float:
 
 def step_errors(member: Member, seen: Observation) -> Array:
     """Return how far each change of a parameter is off ``[steps, elements]``, from 0 (equal) to 1 (unrelated)."""
+    return page_errors(_page(member, seen), seen)
+
+
+def page_errors(page: Page, seen: Observation) -> Array:
+    """Return what ``step_errors`` does, for the page of any rule on the rows of a probe."""
     shown = seen.columns["parameter"].astype(np.float64)
-    made = np.stack([values["parameter"] for _, values in _walk(member, seen, free=True)]).astype(np.float64)
+    made = np.stack([values["parameter"] for _, values in _walked(page, seen, free=True)]).astype(np.float64)
     a, b = np.diff(shown, axis=0), np.diff(made, axis=0)
     scale = np.abs(a) + np.abs(b)
     with np.errstate(all="ignore"):
