@@ -151,8 +151,8 @@ SWITCHES = (
         "a moment for each element, or one for the whole tensor",
         (
             Choice("element"),
-            Choice("sum", "one moment for the whole tensor: the sum of its squares"),
-            Choice("mean", "one moment for the whole tensor: the mean of its squares"),
+            Choice("sum", "a tensor has one moment: the sum of its squares"),
+            Choice("mean", "a tensor has one moment: the mean of its squares"),
         ),
     ),
     Switch(
