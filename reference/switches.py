@@ -151,8 +151,8 @@ SWITCHES = (
         "a moment for each element, or one for the whole tensor",
         (
             Choice("element"),
-            Choice("sum", "one moment for the whole tensor: the sum of its squares"),
-            Choice("mean", "one moment for the whole tensor: the mean of its squares"),
+            Choice("sum", "a tensor has one moment: the sum of its squares"),
+            Choice("mean", "a tensor has one moment: the mean of its squares"),
         ),
     ),
     Switch(
@@ -195,6 +195,11 @@ SWITCHES = (
 )
 """Every switch, in the order in which a member of the family names them."""
 BY_NAME = {switch.name: switch for switch in SWITCHES}
+
+
+def only_rounds(name: str, value: Any) -> bool:
+    """Return whether a choice changes no more than last bits; arithmetic in 16 bits changes more than those."""
+    return bool(BY_NAME[name].rounds) and value not in ("float16", "bfloat16")
 
 
 def spelled(value: Any) -> str:

@@ -7,11 +7,12 @@ from msgspec.structs import replace
 from parity.diagnosis.effect import effect
 from parity.diagnosis.findings import Diagnosis, Finding
 from parity.diagnosis.text import formulas
-from parity.diagnosis.words import CAUSES, cause
+from parity.diagnosis.words import CAUSES, cause, telling
 from parity.judge.logged import Judged
 from parity.report.facts import evidence
 from parity.trajectory.log.names import RATE
 from parity.trajectory.log.settle import DEFAULT, FILE, SET, Settled
+from parity.verdicts.cause import pairs
 from parity.verdicts.results import Comparison
 from parity.verdicts.verdict import Verdict
 
@@ -130,7 +131,10 @@ def _cause(diagnosis: Diagnosis, settled: Settled) -> list[str]:
     for number, found in enumerate(diagnosis.explanations):
         switches, numbers = dict(found.member.switches), dict(found.member.numbers)
         head = "Or, just as well" if number else "Cause"
-        lines += [f"{head}: {_sentence(switches, numbers, settled)}", *formulas(switches)]
+        lines += [
+            f"{head}: {_sentence(switches, numbers, settled)}",
+            *pairs(formulas(telling(switches, numbers), numbers)),
+        ]
         likely = [CAUSES[choice] for choice in found.rounding]
         lines += [f"  Most likely, too: {', '.join(likely)}."] if likely else []
         plain = {name: value for name, value in numbers.items() if name not in ("numbers", "learning_rate_factor")}

@@ -1,6 +1,6 @@
 """An answer of the diagnosis held against cases: what they refute is said, and acquits nobody."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -18,15 +18,19 @@ _MOST_CASES = 4
 
 def on_these(found: Diagnosis, outcomes: dict[str, str]) -> Diagnosis:
     """Add what became of cases; what nothing reproduces is said, and acquits nobody."""
+    said, finding = refuted(outcomes), found.finding
+    if finding in (Finding.IDENTICAL, Finding.ROUNDING) and said:
+        finding = Finding.UNEXPLAINED if OTHERWISE in outcomes.values() else Finding.EXPLAINED
+    return replace(found, finding=finding, evidence=(*found.evidence, *said), cases={**found.cases, **outcomes})
+
+
+def refuted(outcomes: Mapping[str, str]) -> list[str]:
+    """Return what cases say against an answer, in words."""
     otherwise, beyond = (
         [case for case, outcome in outcomes.items() if outcome == refuting] for refuting in (OTHERWISE, BEYOND)
     )
     said = [f"no set of choices reproduces it in {_listed(otherwise)}"] if otherwise else []
-    said += [f"what only rounds elsewhere is more than rounding in {_listed(beyond)}"] if beyond else []
-    finding = found.finding
-    if finding in (Finding.IDENTICAL, Finding.ROUNDING) and said:
-        finding = Finding.UNEXPLAINED if otherwise else Finding.EXPLAINED
-    return replace(found, finding=finding, evidence=(*found.evidence, *said), cases={**found.cases, **outcomes})
+    return said + ([f"what only rounds elsewhere is more than rounding in {_listed(beyond)}"] if beyond else [])
 
 
 def _listed(cases: Sequence[str]) -> str:

@@ -15,6 +15,7 @@ from parity.diagnosis.cases import on_cases, on_these
 from parity.diagnosis.findings import Diagnosis, Explanation, Finding
 from parity.diagnosis.member import Member, bound_ratio, equal_bits, step_error
 from parity.diagnosis.observe import Make, Observation
+from parity.diagnosis.outside import another_rule
 from parity.diagnosis.probes import MODES, ProbeProblem, first_probe, probe
 from parity.diagnosis.search import Found, extended, likely_rounding, nearest, search, within
 from parity.errors import AbsentArgumentError, NotInstalledError, UnsupportedError, one_line
@@ -126,6 +127,9 @@ def diagnose_observed(make: Make, name: str, observations: list[Observation], la
             result = bare if result is None or (bare and len(bare.evidence) == 1) else result
         if result is not None:
             return result
+        other = another_rule(_kind(make), [*observations, *held])
+        if other is not None:
+            return replace(base, finding=Finding.OUTSIDE, evidence=(str(other),))
         near = nearest(observations)
         if near is None:
             return base
@@ -157,6 +161,11 @@ def _without_slots(
     wrong = [slot for slot in base.shows if slot != "parameter" and not _follows(member, observations, slot)]
     said = f"the parameters follow this, what slots() shows as {', '.join(wrong) or 'its slots'} does not"
     return replace(result, finding=Finding.EXPLAINED, evidence=(said, *result.evidence))
+
+
+def _kind(make: Make) -> Any:
+    """Return a person's class or function behind a maker of adapters, None where it is no such subject."""
+    return make.kind if isinstance(make, Watched) else None
 
 
 def _bare(seen: Observation) -> Observation:
@@ -198,9 +207,10 @@ def _settled(
     explanations = tuple(_explanation(m, everything, base.modes, exact) for m in chosen)
     ties = tuple(member for member in members if member not in chosen)
     if _never_divides(chosen[0]):
-        said = "its steps are the learning rate times the gradient: plain descent, not RMSprop"
+        other = another_rule(_kind(make), [*observations, *held])
+        said = str(other or "its steps are the learning rate times the gradient: plain descent")
         unnamed = tuple(replace(explanation, confirmed=False) for explanation in explanations)
-        return replace(base, explanations=unnamed, ties=ties, evidence=(said,))
+        return replace(base, finding=Finding.OUTSIDE, explanations=unnamed, ties=ties, evidence=(said,))
     finding = _finding(chosen[0], everything, exact)
     result = replace(base, finding=finding, explanations=explanations, ties=ties, probe=moved.missing)
     return _with_moves(result, [moved])

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -9,13 +10,13 @@ import numpy as np
 
 from parity.bounds.numerics import Array, differs, format_of, ratios
 from parity.bounds.rule import OnBounds, bound_around
-from parity.case.rule import DEFAULT, find
+from parity.case.rule import DEFAULT, Rule, find
 from parity.diagnosis.observe import Observation
 from parity.diagnosis.probes import BATCH_SIZE, Probe
 from parity.judge.page import BoundedPage, Page, Start
 from parity.reference.family import Family
 from parity.reference.rmsprop import Update
-from parity.reference.switches import BY_NAME
+from parity.reference.switches import BY_NAME, only_rounds
 
 MAX_UNDECIDED = 0.2
 Kind = TypeVar("Kind", bound=Family)
@@ -48,8 +49,7 @@ class Member:
     @property
     def rounding(self) -> bool:
         """Whether it differs from tf.keras in no more than the last bits."""
-        narrow = ("float16", "bfloat16")
-        return not self.numbers and all(BY_NAME[n].rounds and v not in narrow for n, v in self.switches)
+        return not self.numbers and all(only_rounds(name, value) for name, value in self.switches)
 
 
 def rule_for(member: Member, probe: Probe, kind: type[Kind]) -> Kind:
@@ -93,7 +93,13 @@ def _page(member: Member, seen: Observation) -> Page:
     """Return the member on the flat rows of a probe."""
     rule, layout = rule_for(member, seen.probe, Family), seen.probe.layout
     layout = replace(layout, by_name=layout.by_name or rule.mixes_elements)
-    return Page(rule, find(DEFAULT), layout, rule.step, tuple(rule.slots(rule.init({}))))
+    return Page(rule, _known(), layout, rule.step, tuple(rule.slots(rule.init({}))))
+
+
+@cache
+def _known() -> Rule:
+    """Return what the page says of itself: a search asks for it ten thousand times."""
+    return find(DEFAULT)
 
 
 def _start(page: Page, seen: Observation) -> dict[str, Array]:
@@ -101,11 +107,14 @@ def _start(page: Page, seen: Observation) -> dict[str, Array]:
 
 
 def _walk(member: Member, seen: Observation, free: bool) -> Iterator[tuple[int, dict[str, Array]]]:
+    return _walked(_page(member, seen), seen, free)
+
+
+def _walked(page: Page, seen: Observation, free: bool) -> Iterator[tuple[int, dict[str, Array]]]:
     """Yield (row, predicted columns), row 0 first: from its own state if free, else from the recorded one.
 
     Steps that were seen apart are never free, and nothing is predicted of a state that is no start.
     """
-    page = _page(member, seen)
     state = _start(page, seen)
     yield 0, state if seen.number(0) == 0 else {}
     for at, gradient in enumerate(seen.probe.gradients):
@@ -119,9 +128,9 @@ def _reaches(member: Member, seen: Observation) -> bool:
     return seen.apart is None or seen.reaches(set(_page(member, seen).slots))
 
 
-def _changes(member: Member, seen: Observation, rows: int | None = None) -> tuple[Array, Array]:
-    """Return how each step changed the parameters, and how the member would, ``[steps, elements]`` in float64."""
-    walk = islice(_walk(member, seen, free=True), None if rows is None else rows + 1)
+def _changes(page: Page, seen: Observation, rows: int | None = None) -> tuple[Array, Array]:
+    """Return how each step changed the parameters, and how the page would, ``[steps, elements]`` in float64."""
+    walk = islice(_walked(page, seen, free=True), None if rows is None else rows + 1)
     made = [predicted["parameter"].astype(np.float64) for row, predicted in walk if row]
     starts = seen.before("parameter")[: len(made)].astype(np.float64)
     shown = seen.columns["parameter"][1 : len(made) + 1].astype(np.float64) - starts
@@ -143,7 +152,7 @@ def starts_alike(member: Member, seen: Observation, rows: int = 4) -> bool:
     """Return whether the first changes of the parameters are the member's to within a hundredth: a cheap first look."""
     if not _reaches(member, seen):
         return False
-    a, b = _changes(member, seen, rows)
+    a, b = _changes(_page(member, seen), seen, rows)
     shown = seen.columns["parameter"][1 : len(a) + 1].astype(np.float64)
     unit = 8 * format_of(seen.columns["parameter"].dtype).unit * np.abs(shown)
     with np.errstate(all="ignore"):
@@ -187,9 +196,14 @@ def step_error(member: Member, seen: Observation) -> float:
 
 def step_errors(member: Member, seen: Observation) -> Array:
     """Return how far each change of a parameter is off ``[steps, elements]``, from 0 (equal) to 1 (unrelated)."""
-    if not _reaches(member, seen):
+    return page_errors(_page(member, seen), seen)
+
+
+def page_errors(page: Page, seen: Observation) -> Array:
+    """Return what ``step_errors`` does, for the page of any rule on the rows of a probe."""
+    if seen.apart is not None and not seen.reaches(set(page.slots)):
         return np.ones(seen.probe.gradients.shape, dtype=np.float64)
-    a, b = _changes(member, seen)
+    a, b = _changes(page, seen)
     scale = np.abs(a) + np.abs(b)
     with np.errstate(all="ignore"):
         error = np.where(scale == 0, 0.0, np.abs(a - b) / scale)

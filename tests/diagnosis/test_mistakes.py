@@ -16,7 +16,7 @@ NAMED = [
     (mistakes.Climbs, "The step is added to the weights instead of subtracted"),
     (mistakes.Doubles, "The old moment is added to itself"),
     (mistakes.Adds, "the square is added whole: Adagrad"),
-    (mistakes.OfTensor, "One moment for the whole tensor: the sum of its squares"),
+    (mistakes.OfTensor, "A tensor has one moment: the sum of its squares"),
     (mistakes.StartsAtSquare, "The second moment starts at the square of the first gradient"),
     (mistakes.Floors, "Epsilon is the least that the root may be"),
     (mistakes.Clips, "Gradients are clipped by value at 2, whatever it is given"),
