@@ -19,6 +19,7 @@ from .optimizer import State, Tensors, as_float32, constant
 from .rmsprop import SLOTS, RMSprop, Update
 from .switches import SWITCHES
 
+_VALUES = {switch.name: switch.values for switch in SWITCHES}
 _DTYPES = {"float16": np.float16, "bfloat16": ml_dtypes.bfloat16, "float32": np.float32, "float64": np.float64}
 
 
@@ -60,11 +61,11 @@ class Family(RMSprop):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for switch in SWITCHES:
-            received = getattr(self, switch.name)
-            free = switch.name == "second_moment_start" and not isinstance(received, str)
-            if not free and received not in switch.values:
-                raise ValueError(f"`{switch.name}` must be one of {switch.values}. Received: {received!r}")
+        for name, values in _VALUES.items():
+            received = getattr(self, name)
+            free = name == "second_moment_start" and not isinstance(received, str)
+            if not free and received not in values:
+                raise ValueError(f"`{name}` must be one of {values}. Received: {received!r}")
         if self.numbers not in ("float32", "double"):
             raise ValueError(f"`numbers` must be 'float32' or 'double'. Received: {self.numbers!r}")
 
@@ -176,6 +177,12 @@ class Family(RMSprop):
     def mixes_elements(self) -> bool:
         """Whether an element's update depends on the other elements of its tensor, or of all of them."""
         return super().mixes_elements or self.moment_of != "element"
+
+    @property
+    def steps_alike(self) -> bool:
+        """Whether a step depends on nothing but the state that it starts from: not on its number."""
+        counts = self.bias_correction or self.rate_decay or self.second_moment_start == "first_square"
+        return super().steps_alike and not counts
 
     def _decayed(self, name: str, w: Any, g: Any, learning_rate: float) -> tuple[Any, Any]:
         if self.weight_decay is None or super()._decayed(name, w, g, learning_rate)[0] is w:

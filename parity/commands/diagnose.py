@@ -1,6 +1,7 @@
 """``parity diagnose``: a subject in, the named cause out, for people or as one JSON document."""
 
 from argparse import ArgumentParser, Namespace
+from importlib import import_module
 
 from parity import subjects
 from parity.case.error import printable
@@ -21,13 +22,18 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument("--time-limit", type=_seconds, default=120.0, metavar="S", help=limit)
 
 
+def _import_what_prints() -> None:
+    import_module("parity.diagnosis.text")
+
+
 def main(arguments: Namespace) -> int:
     """Diagnose in a process of its own, print, and return 0 if it agrees, 1 if not, 3 if nothing was compared."""
     subjects.check_name(arguments.subject)
     from parity.diagnosis.child import diagnose_apart
+
+    document = diagnose_apart(arguments.subject, arguments.time_limit, meanwhile=_import_what_prints)
     from parity.diagnosis.findings import Finding
 
-    document = diagnose_apart(arguments.subject, arguments.time_limit)
     if arguments.json:
         import msgspec
 

@@ -76,7 +76,7 @@ class Probe:
         """
         given = self.hyperparameters
         by_name = given.clipnorm is not None or given.global_clipnorm is not None or given.exclude_from_weight_decay
-        return replace(self.tensors, by_name=bool(by_name))
+        return replace(self.tensors, by_name=True) if by_name else self.tensors
 
 
 @cache

@@ -65,7 +65,7 @@ def search(observations: list[Observation], joint: bool = True) -> Found | None:
     if members:
         return Found(_smallest_first([*members, *_smaller_with_numbers(observations, members)]), exact=True)
     structure = [name for name in first if not BY_NAME[name].rounds or name in ("one_minus_rho", "moment_form")]
-    bounded = _sets(observations, structure, rest, within)
+    bounded = _sets(observations, structure, rest, within, _near if joint else within)
     if bounded:
         return Found(_smallest_first(bounded), exact=False)
     if not joint:
@@ -89,7 +89,7 @@ def _written(observations: list[Observation]) -> Found | None:
     for name, value in WRITTEN:
         for choice in _combinations(alternatives(STRUCTURE), 1):
             member = Member().plus(**dict(choice)).having(**{name: value})
-            if not (starts_alike(member, observations[0]) and within(member, observations[0])):
+            if not _near(member, observations[0]):
                 continue
             good = extended(_variants(member, observations[0]), observations, equal_bits)
             exact += good
@@ -136,13 +136,30 @@ def with_numbers(observations: list[Observation], limit: int = 2) -> Found | Non
     return None
 
 
-def _sets(observations: list[Observation], first: list[str], rest: list[str], fits: Fits) -> list[Member]:
-    members = []
-    for choice in _combinations(alternatives(first, _own(observations)), LIMIT):
-        member = Member().plus(**dict(choice))
-        if fits(member, observations[0]):
-            members.append(member)
-    return extended(members, observations, fits, rest)
+def _sets(
+    observations: list[Observation], first: list[str], rest: list[str], fits: Fits, fits_first: Fits | None = None
+) -> list[Member]:
+    return extended(_of_first(observations[0], tuple(first), fits_first or fits), observations, fits, rest)
+
+
+_known: dict[tuple[Any, ...], list[Member]] = {}
+
+
+def _of_first(seen: Observation, names: tuple[str, ...], fits: Fits) -> list[Member]:
+    """Return every set of choices that fits one observation; asked again, as mode by mode, it is remembered."""
+    key = (seen.probe.name, names, fits, *((slot, rows.tobytes()) for slot, rows in seen.columns.items()))
+    if key not in _known:
+        if len(_known) > 100:
+            _known.clear()
+        choices = _combinations(alternatives(list(names), _own([seen])), LIMIT)
+        members = (Member().plus(**dict(choice)) for choice in choices)
+        _known[key] = [member for member in members if fits(member, seen)]
+    return _known[key]
+
+
+def _near(member: Member, seen: Observation) -> bool:
+    """Return whether a member is within its bound, as far as its first steps are not plainly others."""
+    return starts_alike(member, seen) and within(member, seen)
 
 
 def extended(

@@ -36,9 +36,8 @@ class Lockstep:
     def __init__(self, problem: Problem) -> None:
         self._problem, self._computes = problem, problem.cell.gradients == "computed"
         self._reference = reference(problem)
-        layout, arguments = self._reference.layout, problem.cell.hyperparameters
-        scheduled = callable(self._reference.page.rule.learning_rate)
-        self._alike = not (scheduled or arguments.use_ema or arguments.gradient_accumulation_steps)
+        layout = self._reference.layout
+        self._alike = self._reference.page.rule.steps_alike
         self._account, self._backlog = Account(self._reference), Backlog(self._reference, self._alike)
         self._sample = sample(layout, problem.cell.steps, whole=layout.by_name)
         self._fingerprints = Fingerprints()
