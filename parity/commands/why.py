@@ -53,18 +53,22 @@ def explained(document: dict[str, Any], failing: int) -> Iterator[str]:
 
     finding, found = Finding[document["verdict"]], document["explanations"]
     named = [each for each in found if each["confirmed"] and (each["switches"] or each["numbers"])]
-    if not named or finding is Finding.UNEXPLAINED:
+    outcomes = document["cases"]
+    other = [case for case, what in outcomes.items() if what == "otherwise"]
+    elsewhere = named and outcomes and len(other) == len(outcomes)
+    if not named or finding is Finding.UNEXPLAINED or elsewhere:
         evidence = f" ({'; '.join(document['evidence'])})" if document["evidence"] else ""
-        more = f"`parity diagnose {document['subject']}` says more"
-        yield f"{UNKNOWN}; diagnosed, it {finding.value}{evidence}. {more}"
+        said = f"diagnosed, it {finding.value}{evidence}."
+        if elsewhere:
+            alike = cause(named[0]["switches"], named[0]["hyperparameters"])
+            said = f"what it does elsewhere reproduces no case that diverges{evidence}: {alike}"
+        yield f"{UNKNOWN}; {said} `parity diagnose {document['subject']}` says more"
         return
     # What only rounds otherwise is no cause of a divergence, where something else is found.
     switches = {n: value for n, value in named[0]["switches"].items() if not BY_NAME[n].rounds}
     switches = switches if switches or named[0]["hyperparameters"] else named[0]["switches"]
     yield cause(switches, named[0]["hyperparameters"])
     yield from formulas(switches)
-    outcomes = document["cases"]
-    other = [case for case, what in outcomes.items() if what == "otherwise"]
     agreed = len(outcomes) - len(other)
     line = f"  it reproduces {agreed} of {many(failing, 'case')} that diverge{'s' * (failing == 1)}"
     unchecked = failing - len(outcomes)

@@ -58,7 +58,7 @@ class _Problem:
         self.scale = BATCH_SIZE if rule.gradient_reduction == "sum" else 1.0
         self.centered = bool(rule.centered)
         w = seen.columns["parameter"].astype(np.float64)
-        # Numbers are sought as float32 shows them, enough for their decimals; whether they fit is tried with the numbers.
+        # What float32 shows is enough for a number's decimals; whether they fit is tried with all bits.
         unit = max(format_of(seen.columns["parameter"].dtype).unit, format_of(np.float32).unit)
         with np.errstate(all="ignore"):
             self.change = np.diff(w, axis=0)

@@ -56,14 +56,17 @@ class Member:
 def rule_for(member: Member, probe: Probe, kind: type[Kind]) -> Kind:
     """Return the family member as a subject with the probe's hyperparameters would be.
 
-    A number replaces what was given: ``learning_rate`` also a schedule, ``learning_rate_factor`` and
-    ``epsilon_factor`` multiply it, ``momentum`` counts where momentum was asked for and ``momentum_always`` everywhere.
+    A number replaces what was given: ``learning_rate`` also a schedule. ``learning_rate_factor``, ``epsilon_factor``
+    and ``weight_decay_factor`` multiply it. ``momentum`` counts where momentum was asked for and ``momentum_always``
+    everywhere.
     """
     arguments = {"batch_size": BATCH_SIZE, **probe.arguments, **dict(member.switches)}
     numbers: dict[str, Any] = dict(member.numbers)
     factor, always = numbers.pop("learning_rate_factor", None), numbers.pop("momentum_always", None)
-    if "epsilon_factor" in numbers:
-        arguments["epsilon"] = numbers.pop("epsilon_factor") * arguments["epsilon"]
+    for name in ("epsilon", "weight_decay"):
+        by = numbers.pop(f"{name}_factor", None)
+        if by is not None and arguments[name] is not None:
+            arguments[name] = by * arguments[name]
     if factor is not None:
         rate = arguments["learning_rate"]
         arguments["learning_rate"] = (lambda step: factor * rate(step)) if callable(rate) else factor * rate

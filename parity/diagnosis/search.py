@@ -25,6 +25,9 @@ from parity.diagnosis.observe import Observation
 from parity.reference.switches import BY_NAME, SWITCHES
 
 LIMIT = 3
+_DECAYS = (0.5, 2.0)
+"""Decay as the derivative of a penalty whose half is missing, or is there twice."""
+_STARTS = (1e-12, 1e-10, 1e-9, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.1)
 _LIMITS = (0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 15.0)
 ALIKE = 1e-3
 """How far steps may be off to be called alike: far above rounding, far below any choice that matters."""
@@ -70,11 +73,17 @@ def search(observations: list[Observation], joint: bool = True) -> Found | None:
         return Found(_smallest_first(bounded), exact=False)
     if not joint:
         return None
+    return written_or_numbers(observations)
+
+
+def written_or_numbers(observations: list[Observation]) -> Found | None:
+    """Return the members that compute with numbers of their own, None if there are none."""
     return _written(observations) or with_numbers(observations)
 
 
 WRITTEN: tuple[tuple[str, Any], ...] = (
     ("centered", True),
+    *(("second_moment_start", start) for start in _STARTS),
     *(("clipvalue", limit) for limit in _LIMITS),
     *(("clipnorm", limit) for limit in _LIMITS),
     *(("rate_decay", decay) for decay in (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 5e-5, 5e-4, 1e-6)),
@@ -181,12 +190,13 @@ def extended(
 
 
 def _pins(observations: list[Observation]) -> list[Choice]:
-    """Return the arguments of a mode at the values with which it is plain: taken, and ignored."""
+    """Return the arguments of a mode at the values with which it is plain, taken and ignored, and as multiples."""
     modes = {seen.probe.mode for seen in observations}
     pins: list[tuple[str, Any, set[str]]] = [
         ("momentum", 0.0, {"momentum", "both"}),
         ("centered", False, {"centered", "both"}),
         ("weight_decay", None, {"weight_decay"}),
+        *(("weight_decay_factor", factor, {"weight_decay"}) for factor in _DECAYS),
     ]
     return [(name, value) for name, value, shown in pins if modes & shown]
 
@@ -194,6 +204,8 @@ def _pins(observations: list[Observation]) -> list[Choice]:
 def _turned(member: Member, choice: tuple[Choice, ...], pins: dict[str, Any]) -> Member | None:
     """Return the member with switches turned and arguments pinned; None where a switch needs what is pinned."""
     switches = dict(choice)
+    if {"weight_decay", "weight_decay_factor"} <= set(pins):
+        return None
     if pins and any(BY_NAME[name].needs in pins for name in (*switches, *dict(member.switches))):
         return None
     return member.plus(**switches).having(**pins) if not set(pins) & set(dict(member.numbers)) else None
@@ -283,7 +295,8 @@ def likely_rounding(member: Member, observations: list[Observation]) -> tuple[Me
     Returns the member and the shares of equal bits before and after; such switches are likely, never proved.
     """
     names = [name for name in ROUNDING if name != "arithmetic" and name not in dict(member.switches)]
-    variants = [member.plus(**dict(choice)) for choice in _combinations(alternatives(names), len(names))]
+    choices = alternatives(names, _own(observations))
+    variants = [member.plus(**dict(choice)) for choice in _combinations(choices, len(names))]
     scores = [(_unequal(variant, observations), variant.size, i) for i, variant in enumerate(variants)]
     before, (fewest, _, best) = scores[0][0], min(scores)
     total = sum(share_equal(member, seen)[1] for seen in observations)

@@ -24,6 +24,8 @@ def cause(switches: dict[str, Any], numbers: dict[str, float]) -> str:
     for name, value in numbers.items():
         if name == "centered" and value:
             parts.append("it is always centred")
+        elif name == "second_moment_start":
+            parts.append(f"the second moment starts at {value:g} instead of zero")
         elif name == "rate_decay":
             parts.append(f"the learning rate decays by itself: L / (1 + {value:g}·t)")
         elif name in _CLIPS and value is not None:
@@ -59,6 +61,8 @@ def formula(switches: dict[str, Any], momentum: bool = True) -> dict[str, str]:
         lines["second moment"] = (
             f"v = {old} + g²" if whole else lines["second moment"].replace("v =", f"v = {old} +", 1)
         )
+    if switches.get("epsilon_place") == "kept":
+        lines["second moment"] += " + epsilon"
     lines["step"] = "u = " + _step(switches, outside=momentum and switches.get("learning_rate_place") == "outside")
     lines["weights"] = _weights(switches) if momentum else "w = w - u"
     if switches.get("step_sign") == "add":
