@@ -52,8 +52,8 @@ class Found:
 
 
 def within(member: Member, seen: Observation) -> bool:
-    """Return whether every difference is inside the member's own bound."""
-    return bound_ratio(member, seen, limit=1.0) <= 1.0
+    """Return whether every difference is inside the member's own bound; where no bit differs none is needed."""
+    return equal_bits(member, seen) or bound_ratio(member, seen, limit=1.0) <= 1.0
 
 
 def search(observations: list[Observation], joint: bool = True) -> Found | None:
@@ -175,7 +175,7 @@ def extended(
     members: list[Member], observations: list[Observation], fits: Fits, names: list[str] | None = None
 ) -> list[Member]:
     """Return what fits all observations, with the switches turned that only the later ones can show."""
-    later = alternatives(_later(observations) if names is None else names)
+    later = alternatives(_later(observations) if names is None else names, _own(observations))
     pins = _pins(observations) if names is None or names else []
     ignored = list(_combinations(pins, len(pins)))
     found = []
@@ -279,7 +279,7 @@ def _nominal_but_momentum(observations: list[Observation]) -> Found | None:
     plain = [member for member in _sets(observations[:1], ALWAYS, [], equal_bits) if member.size <= 2][:8]
     exact: list[Member] = []
     for member in plain:
-        for choice in _combinations(alternatives(_later(observations)), 1):
+        for choice in _combinations(alternatives(_later(observations), _own(observations)), 1):
             candidate = member.plus(**dict(choice))
             found = estimate(candidate, with_momentum[0], ("momentum",))
             numbers = rounded(found, {"momentum": 0.9}) if found and found.fits else None
