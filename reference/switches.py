@@ -37,15 +37,23 @@ class Switch(NamedTuple):
         return tuple(choice.value for choice in self.choices)
 
 
+def _held(name: str, subject: str, needs: str = "") -> Switch:
+    """Return the switch of a number that a NumPy float32 holds, which float64 weights do not widen."""
+    cause = f"{subject} rounded to float32, whatever the weights are"
+    choices = (Choice("given"), Choice("float32", cause))
+    return Switch(f"{name}_held", f"{name} as it is given or as a float32 number", choices, "precision", needs)
+
+
 SWITCHES = (
     Switch(
         "epsilon_place",
-        "epsilon under the root, after it, or nowhere",
+        "epsilon under the root, after it, in the moment that is kept, or nowhere",
         (
             Choice("inside"),
             Choice("outside", "epsilon is added after the root instead of under it"),
             Choice("none", "there is no epsilon"),
             Choice("floor", "epsilon is the least that the root may be (max), not added"),
+            Choice("kept", "epsilon is added to the second moment itself, which keeps it (+= where + is meant)"),
         ),
     ),
     Switch(
@@ -93,6 +101,9 @@ SWITCHES = (
         (Choice("double"), Choice("variable_dtype", "1 - rho is formed in the variable's dtype instead of in double")),
         rounds="precision",
     ),
+    _held("rho", "rho and 1 - rho are"),
+    _held("epsilon", "epsilon is"),
+    _held("momentum", "momentum is", needs="momentum"),
     Switch(
         "moment_form",
         "rho*v + (1-rho)*g2, v + (g2-v)*(1-rho), or rho*v + ((1-rho)*g)*g",

@@ -11,7 +11,7 @@ from parity.diagnosis.behaviour import run
 from parity.diagnosis.findings import Diagnosis, Explanation, Finding
 from parity.diagnosis.member import Member, bound_ratio
 from parity.diagnosis.observe import Make
-from parity.diagnosis.probes import of_cell
+from parity.diagnosis.probes import mode_of, of_cell
 
 _MOST_CASES = 4
 
@@ -48,9 +48,10 @@ def on_cases(make: Make, found: Sequence[Explanation], cells: Sequence[Cell]) ->
 
 
 def _on_case(make: Make, found: Sequence[Explanation], cell: Cell) -> str:
-    own = of_cell(cell)
-    members = [e.member for e in found if own and e.confirmed and own.mode in (*e.modes, "weight_decay")]
-    if own is None or not members:
+    mode = mode_of(cell)
+    members = [e.member for e in found if e.confirmed and mode in (*e.modes, "weight_decay")]
+    own = of_cell(cell) if members else None
+    if own is None:
         return ""
     try:
         seen = run(make, own)
@@ -58,7 +59,7 @@ def _on_case(make: Make, found: Sequence[Explanation], cell: Cell) -> str:
         return ""
     if seen.strange:  # the verdict says so: nothing is compared
         return ""
-    fitting, outcome = reproducing([*members, *the_page(members)], seen, 1.0)
+    fitting, outcome = reproducing([*the_page(members), *members], seen, 1.0)
     rounds = fitting and all(member.rounding and member.size for member in fitting)
     if rounds and bound_ratio(Member(), seen, 1.0, 1.0) > 1:
         return BEYOND

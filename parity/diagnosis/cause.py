@@ -38,6 +38,8 @@ def cause_of(document: Mapping[str, Any], failing: Sequence[str]) -> Cause:
     if not named or finding is Finding.UNEXPLAINED:
         return unknown(f"diagnosed, it {finding.value}", failing, said)
     first = named[0]
+    if outcomes and set(outcomes.values()) == {OTHERWISE}:
+        return unknown(f"what it does elsewhere reproduces no case that diverges: {_sentence(first)}", failing, said)
     doubles = [case for case in failing if outcomes.get(case) == DOUBLE]
     also = [f"In {listed(doubles)} {PYTHONS_NUMBERS}."] if doubles else []
     return Cause(

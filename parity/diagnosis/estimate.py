@@ -59,7 +59,8 @@ class _Problem:
         self.scale = BATCH_SIZE if rule.gradient_reduction == "sum" else 1.0
         self.centered = bool(rule.centered)
         before, after = (part.astype(np.float64) for part in (seen.before("parameter"), seen.columns["parameter"][1:]))
-        unit = format_of(seen.columns["parameter"].dtype).unit
+        # What float32 shows is enough for a number's decimals; whether they fit is tried with all bits.
+        unit = max(format_of(seen.columns["parameter"].dtype).unit, format_of(np.float32).unit)
         with np.errstate(all="ignore"):
             self.change = after - before
             noise = unit * (np.abs(after) + np.abs(before)) + 16 * unit * np.abs(self.change)
@@ -180,10 +181,17 @@ def _first_guess(problem: _Problem) -> Vector:
         made = problem.changes(theta)
         ratio = np.abs(problem.change) / np.abs(made)
         ratio = np.where(np.isfinite(ratio) & (ratio > 0), ratio, np.nan)
-        shift = np.nanmedian(np.log(ratio).reshape(len(points), -1), axis=1)
+        shift = _medians(np.log(ratio).reshape(len(points), -1))
         theta[:, problem.free.index("rate")] += np.nan_to_num(np.clip(shift, -15, 15))
     errors = np.mean(np.minimum(problem.residuals(theta, 0.05) ** 2, 400.0), axis=1)
     return np.asarray(theta[int(np.argmin(errors))])
+
+
+def _medians(rows: Vector) -> Vector:
+    """Return the median of the numbers in each row, NaN where there is none."""
+    ordered, count = np.sort(rows, axis=1), np.sum(~np.isnan(rows), axis=1)
+    middle = [np.take_along_axis(ordered, np.maximum(at, 0)[:, None], axis=1) for at in ((count - 1) // 2, count // 2)]
+    return np.asarray((middle[0] + middle[1])[:, 0] / 2)
 
 
 def _descend(problem: _Problem, theta: Vector, softness: float, rounds: int) -> tuple[Vector, Vector, Vector]:

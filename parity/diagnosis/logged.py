@@ -14,7 +14,7 @@ from parity.diagnosis.findings import Diagnosis, Explanation, Finding
 from parity.diagnosis.member import Member, bounded_rule_for, rule_for, step_error
 from parity.diagnosis.observe import Observation
 from parity.diagnosis.probes import MOST_VALUES, Probe, mode_of
-from parity.diagnosis.search import KERAS, Found, nearest, numbered_alone, switched_alone
+from parity.diagnosis.search import KERAS, Found, nearest, switched_alone, written_or_numbers
 from parity.judge.evidence import Evidence
 from parity.judge.logged import Judged, LogProblem, held_against
 from parity.judge.page import BoundedPage, Page, Reference, reference
@@ -114,7 +114,7 @@ def _searches(judged: Judged) -> Iterator[tuple[Found, list[Observation]]]:
         yield Found(members, exact=False), [whole]
     # To estimate numbers takes longer than all else.
     for base in bases:
-        if (found := numbered_alone(observations, base)) is not None:
+        if (found := written_or_numbers(observations, base)) is not None:
             yield found, observations
 
 

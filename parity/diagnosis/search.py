@@ -25,6 +25,9 @@ from parity.diagnosis.observe import Observation
 from parity.reference.switches import BY_NAME, SWITCHES
 
 LIMIT = 3
+_DECAYS = (0.5, 2.0)
+"""Decay as the derivative of a penalty whose half is missing, or is there twice."""
+_STARTS = (1e-12, 1e-10, 1e-9, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.1)
 _LIMITS = (0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 15.0)
 ALIKE = 1e-3
 """How far steps may be off to be called alike: far above rounding, far below any choice that matters."""
@@ -51,8 +54,8 @@ class Found:
 
 
 def within(member: Member, seen: Observation) -> bool:
-    """Return whether every difference is inside the member's own bound."""
-    return bound_ratio(member, seen, limit=1.0) <= 1.0
+    """Return whether every difference is inside the member's own bound; where no bit differs none is needed."""
+    return equal_bits(member, seen) or bound_ratio(member, seen, limit=1.0) <= 1.0
 
 
 def search(observations: list[Observation], joint: bool = True) -> Found | None:
@@ -63,10 +66,13 @@ def search(observations: list[Observation], joint: bool = True) -> Found | None:
     """
     later = _later(observations)
     first, rest = (ALWAYS, later) if joint else ([*ALWAYS, *later], [])
-    found = _switched(observations, first, rest)
-    if found is not None or not joint:
-        return found
-    return _written(observations) or with_numbers(observations)
+    found = _switched(observations, first, rest, near=joint)
+    return found if found is not None or not joint else written_or_numbers(observations)
+
+
+def written_or_numbers(observations: list[Observation], base: Member = KERAS) -> Found | None:
+    """Return the members that compute with numbers of their own, None if there are none."""
+    return _written(observations, base) or with_numbers(observations, base)
 
 
 def switched_alone(observations: list[Observation], without: Collection[str], base: Member = KERAS) -> Found | None:
@@ -81,23 +87,21 @@ def switched_alone(observations: list[Observation], without: Collection[str], ba
     return _switched(observations, names, [], base)
 
 
-def numbered_alone(observations: list[Observation], base: Member = KERAS) -> Found | None:
-    """Return the members that reproduce observations of one run with numbers of their own, or None."""
-    return _written(observations, base) or with_numbers(observations, base)
-
-
-def _switched(observations: list[Observation], first: list[str], rest: list[str], base: Member = KERAS) -> Found | None:
-    """Return the members that fit by switches alone: by equality of bits, else by bounds."""
+def _switched(
+    observations: list[Observation], first: list[str], rest: list[str], base: Member = KERAS, near: bool = False
+) -> Found | None:
+    """Return the members that fit by switches alone: by bits, else by bounds, which ``near`` looks at last."""
     members = _sets(observations, first, rest, equal_bits, base)
     if members:
         return Found(_smallest_first([*members, *_smaller_with_numbers(observations, members, base)]), exact=True)
     structure = [name for name in first if not BY_NAME[name].rounds or name in ("one_minus_rho", "moment_form")]
-    bounded = _sets(observations, structure, rest, within, base)
+    bounded = _sets(observations, structure, rest, within, base, _near if near else within)
     return Found(_smallest_first(bounded), exact=False) if bounded else None
 
 
 WRITTEN: tuple[tuple[str, Any], ...] = (
     ("centered", True),
+    *(("second_moment_start", start) for start in _STARTS),
     *(("clipvalue", limit) for limit in _LIMITS),
     *(("clipnorm", limit) for limit in _LIMITS),
     *(("rate_decay", decay) for decay in (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 5e-5, 5e-4, 1e-6)),
@@ -112,7 +116,7 @@ def _written(observations: list[Observation], base: Member = KERAS) -> Found | N
     for name, value in WRITTEN:
         for choice in _combinations(alternatives(STRUCTURE), 1):
             member = base.plus(**dict(choice)).having(**{name: value})
-            if not (starts_alike(member, observations[0]) and within(member, observations[0])):
+            if not _near(member, observations[0]):
                 continue
             good = extended(_variants(member, observations[0]), observations, equal_bits)
             exact += good
@@ -160,21 +164,42 @@ def with_numbers(observations: list[Observation], base: Member = KERAS, limit: i
 
 
 def _sets(
-    observations: list[Observation], first: list[str], rest: list[str], fits: Fits, base: Member = KERAS
+    observations: list[Observation],
+    first: list[str],
+    rest: list[str],
+    fits: Fits,
+    base: Member = KERAS,
+    fits_first: Fits | None = None,
 ) -> list[Member]:
-    members = []
-    for choice in _combinations(alternatives(first, _own(observations)), LIMIT):
-        member = base.plus(**dict(choice))
-        if fits(member, observations[0]):
-            members.append(member)
-    return extended(members, observations, fits, rest)
+    return extended(_of_first(observations[0], tuple(first), fits_first or fits, base), observations, fits, rest)
+
+
+_known: dict[tuple[Any, ...], list[Member]] = {}
+
+
+def _of_first(seen: Observation, names: tuple[str, ...], fits: Fits, base: Member) -> list[Member]:
+    """Return every set of choices that fits one observation; asked again, as mode by mode, it is remembered."""
+    shown = tuple((slot, rows.tobytes()) for part in (seen.columns, seen.apart or {}) for slot, rows in part.items())
+    key = (repr(seen.probe.arguments), seen.probe.gradients.tobytes(), seen.numbers, names, fits, base, shown)
+    if key not in _known:
+        if len(_known) > 100:
+            _known.clear()
+        choices = _combinations(alternatives(list(names), _own([seen])), LIMIT)
+        members = (base.plus(**dict(choice)) for choice in choices)
+        _known[key] = [member for member in members if fits(member, seen)]
+    return _known[key]
+
+
+def _near(member: Member, seen: Observation) -> bool:
+    """Return whether a member is within its bound, as far as its first steps are not plainly others."""
+    return starts_alike(member, seen) and within(member, seen)
 
 
 def extended(
     members: list[Member], observations: list[Observation], fits: Fits, names: list[str] | None = None
 ) -> list[Member]:
     """Return what fits all observations, with the switches turned that only the later ones can show."""
-    later = alternatives(_later(observations) if names is None else names)
+    later = alternatives(_later(observations) if names is None else names, _own(observations))
     pins = _pins(observations) if names is None or names else []
     ignored = list(_combinations(pins, len(pins)))
     found = []
@@ -189,14 +214,17 @@ def extended(
 
 
 def _pins(observations: list[Observation]) -> list[Choice]:
-    """Return the arguments of a mode at the values with which it is plain: taken, and ignored."""
+    """Return the arguments of a mode at the values with which it is plain, taken and ignored, and as multiples."""
     pins: list[Choice] = [("momentum", 0.0), ("centered", False), ("weight_decay", None)]
-    return [(name, value) for name, value in pins if _asked(observations, name)]
+    pins += [("weight_decay_factor", factor) for factor in _DECAYS]
+    return [(name, value) for name, value in pins if _asked(observations, name.removesuffix("_factor"))]
 
 
 def _turned(member: Member, choice: tuple[Choice, ...], pins: dict[str, Any]) -> Member | None:
     """Return the member with switches turned and arguments pinned; None where a switch needs what is pinned."""
     switches = dict(choice)
+    if {"weight_decay", "weight_decay_factor"} <= set(pins):
+        return None
     if pins and any(BY_NAME[name].needs in pins for name in (*switches, *dict(member.switches))):
         return None
     return member.plus(**switches).having(**pins) if not set(pins) & set(dict(member.numbers)) else None
@@ -274,7 +302,7 @@ def _nominal_but_momentum(observations: list[Observation]) -> Found | None:
     plain = [member for member in _sets(observations[:1], ALWAYS, [], equal_bits) if member.size <= 2][:8]
     exact: list[Member] = []
     for member in plain:
-        for choice in _combinations(alternatives(_later(observations)), 1):
+        for choice in _combinations(alternatives(_later(observations), _own(observations)), 1):
             candidate = member.plus(**dict(choice))
             found = estimate(candidate, with_momentum[0], ("momentum",))
             given = {"momentum": with_momentum[0].probe.hyperparameters.momentum}
@@ -291,7 +319,8 @@ def likely_rounding(member: Member, observations: list[Observation]) -> tuple[Me
     Returns the member and the shares of equal bits before and after; such switches are likely, never proved.
     """
     names = [name for name in ROUNDING if name != "arithmetic" and name not in dict(member.switches)]
-    variants = [member.plus(**dict(choice)) for choice in _combinations(alternatives(names), len(names))]
+    choices = alternatives(names, _own(observations))
+    variants = [member.plus(**dict(choice)) for choice in _combinations(choices, len(names))]
     scores = [(_unequal(variant, observations), variant.size, i) for i, variant in enumerate(variants)]
     before, (fewest, _, best) = scores[0][0], min(scores)
     total = sum(share_equal(member, seen)[1] for seen in observations)

@@ -18,7 +18,7 @@ _SHOWN_TIES = 6
 def render(document: dict[str, Any]) -> str:
     """Return the text of one diagnosis, from its JSON form."""
     finding = Finding[document["verdict"]]
-    lines = [f"{document['subject']}: {finding.name}", f"  It {finding.value}."]
+    lines = [f"{document['subject']}: {finding.name}", f"  It {_sentence(document, finding)}."]
     lines += [f"  Evidence: {line.removesuffix('.')}." for line in document["evidence"]]
     lines += [f"  {line[0].upper()}{line[1:]}." for line in binding.lines(document["binding"])]
     if finding is Finding.UNEXPLAINED and not document["explanations"]:
@@ -28,6 +28,12 @@ def render(document: dict[str, Any]) -> str:
         lines += ["", *_explanation(document, explanation, finding, number)]
     lines += ["", *_open_ends(document)] if _open_ends(document) else []
     return "\n".join(lines)
+
+
+def _sentence(document: dict[str, Any], finding: Finding) -> str:
+    if finding is Finding.UNEXPLAINED and any(found["confirmed"] for found in document["explanations"]):
+        return "computes, in some of what was tried, as no set of choices does"
+    return finding.value
 
 
 def _explanation(document: dict[str, Any], found: dict[str, Any], finding: Finding, number: int) -> list[str]:

@@ -45,6 +45,8 @@ def telling(switches: Mapping[str, Any], numbers: Mapping[str, Any]) -> dict[str
 def _number(name: str, value: Any) -> str:
     if name == "centered" and value:
         return "it is always centred"
+    if name == "second_moment_start":
+        return f"the second moment starts at {value:g} instead of zero"
     if name == "rate_decay":
         return f"the learning rate decays by itself: L / (1 + {value:g}·t)"
     if name in _CLIPS and value is not None:
@@ -82,6 +84,8 @@ def formula(
         lines["second moment"] = (
             f"v = {old} + g²" if whole else lines["second moment"].replace("v =", f"v = {old} +", 1)
         )
+    if switches.get("epsilon_place") == "kept":
+        lines["second moment"] += " + epsilon"
     lines["step"] = "u = " + _step(switches, outside=momentum and switches.get("learning_rate_place") == "outside")
     lines["weights"] = _weights(switches) if momentum else "w = w - u"
     if switches.get("step_sign") == "add":

@@ -37,11 +37,8 @@ class Lockstep:
         """Take up a problem; ``against`` is what it is held against, unless given the page of its rule."""
         self._problem, self._computes = problem, problem.cell.gradients == "computed"
         self._reference = against or reference(problem)
-        layout, arguments = self._reference.layout, problem.cell.hyperparameters
-        scheduled = callable(self._reference.page.rule.learning_rate)
-        counts = scheduled or arguments.use_ema or arguments.gradient_accumulation_steps
-        # What is no page may count its steps in other ways.
-        self._alike = not (counts or against)
+        layout = self._reference.layout
+        self._alike = self._reference.page.rule.steps_alike
         self._account, self._backlog = Account(self._reference), Backlog(self._reference, self._alike)
         self._sample = sample(layout, len(problem.numbers), whole=layout.by_name).of(problem.numbers)
         self._fingerprints = Fingerprints()
