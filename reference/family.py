@@ -30,8 +30,8 @@ class Family(RMSprop):
     `batch_size` is how many examples a gradient is the mean of; `gradient_reduction="sum"` multiplies by it.
     `moment_form="chained"` is ((1-rho)·g)·g, as `(1 - rho) * g * g` reads in Python. `increment_order` says what meets
     first: (L·g)/root, L·(g/root) or (L/root)·g. With `rate_decay` d the rate of step t is L / (1 + d·t).
-    `rho_held`, `epsilon_held` and `momentum_held` are "float32" where `np.float32` was put around the number; 1 - rho
-    is a float32 number then, too.
+    `rho_held`, `epsilon_held` and `momentum_held` are "float32" where `np.float32` stands around the number; so is
+    1 - rho then.
     Without momentum `learning_rate_place` and `nesterov` mean nothing.
     `numbers` is "float32" where a float32 variable holds the learning rate and TensorFlow casts the decay, as in Keras,
     and "double" where both are Python floats, as in a NumPy program: float64 parameters show the difference.

@@ -34,7 +34,7 @@ ALIKE = 1e-3
 MOST_LEFT = 0.5
 """Share of the unequal bits that a likely rounding may leave unequal."""
 STRUCTURE = [switch.name for switch in SWITCHES if not switch.rounds and not switch.needs]
-ROUNDING = [switch.name for switch in SWITCHES if switch.rounds]
+ROUNDING = [switch.name for switch in SWITCHES if switch.rounds and not switch.needs]
 ALWAYS = [*STRUCTURE, *ROUNDING]
 """Switches that show on a plain probe, those that change the rule first."""
 
