@@ -19,6 +19,8 @@ from parity.reference.rmsprop import Update
 from parity.reference.switches import BY_NAME, only_rounds
 
 MAX_UNDECIDED = 0.2
+CLIPS = ("clipnorm", "clipvalue", "global_clipnorm")
+"""Arguments of which one at most is set."""
 Kind = TypeVar("Kind", bound=Family)
 
 
@@ -69,6 +71,9 @@ def rule_for(member: Member, probe: Probe, kind: type[Kind]) -> Kind:
     if factor is not None:
         rate = arguments["learning_rate"]
         arguments["learning_rate"] = (lambda step: factor * rate(step)) if callable(rate) else factor * rate
+    if any(numbers.get(clip) is not None for clip in CLIPS):
+        # Keras refuses two clips; whoever has one in the code knows of no other.
+        arguments |= dict.fromkeys(CLIPS)
     if "momentum" in numbers and not probe.hyperparameters.momentum:
         numbers.pop("momentum")
     if always is not None:

@@ -5,9 +5,12 @@ import planted
 import pytest
 
 from parity.case.cells import select
+from parity.diagnosis.arguments import MOVES, probe_of
 from parity.diagnosis.diagnose import diagnose
 from parity.diagnosis.findings import Finding
+from parity.diagnosis.member import Member, rule_for
 from parity.diagnosis.text import render
+from parity.reference.family import Family
 from parity.subjects.numpy_class import NumpySubject
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
@@ -124,3 +127,10 @@ def test_a_rate_outside_the_buffer_is_seen_although_the_class_takes_a_number():
     text = render(planted.diagnosis_of(RateOutside).document())
     assert "the learning rate multiplies the momentum buffer" in text.lower()
     assert "It shows once the rate changes" in text
+
+
+def test_a_clip_in_the_code_meets_another_one_that_is_given():
+    written = Member().having(clipvalue=2.0)
+    for move in MOVES:
+        rule = rule_for(written, probe_of(move), Family)
+        assert (rule.clipvalue, rule.clipnorm, rule.global_clipnorm) == (2.0, None, None)

@@ -5,7 +5,7 @@ import pytest
 
 pytestmark = [pytest.mark.exhaustive, pytest.mark.filterwarnings("ignore::RuntimeWarning")]
 
-TRIPLES = planted.triples(500)
+TRIPLES = planted.drawn(planted.sets(3), 500)
 AT_A_TIME = 25
 SECONDS = 6.0
 
