@@ -91,7 +91,8 @@ def _whence(path: Path, error: BaseException) -> str:
     hidden = next((each for each in folders if (each / name).is_dir() or (each / f"{name}.py").is_file()), None)
     if place is None or hidden is None or Path(place).is_relative_to(hidden):
         return ""
-    return f" {name} is {place}, which is found before the one in {hidden.as_posix()}: rename that one."
+    how = f"rename that one, or have its folder searched first: PYTHONPATH={hidden}"
+    return f" {name} is {place}, which is found before the one in {hidden}: {how}."
 
 
 def _load_module(name: str) -> Any:

@@ -162,7 +162,7 @@ def test_a_strangers_module_hides_nothing(tmp_path, whose, relative):
 
 def test_what_hides_a_module_of_the_project_is_said(tmp_path):
     written(tmp_path, {"colorsys.py": BASE, "optim/mine.py": body("from colorsys import Base")})
-    with pytest.raises(SubjectError, match=r"found before the one in .*: rename that one\.$"):
+    with pytest.raises(SubjectError, match=r"found before the one in .*: rename that one, or have its folder .*"):
         create(f"{tmp_path}/optim/mine.py:RMSprop")
 
 
