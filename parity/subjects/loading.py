@@ -2,9 +2,14 @@
 
 import inspect
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from threading import Timer
+from typing import Any, Final
 
+from parity.case.error import printable
+from parity.circumstances.child import tell
 from parity.errors import NotInstalledError, SubjectError, UsageError
 from parity.subjects.adapter import Adapter, Own
 from parity.subjects.importing import FRAMEWORKS, folders_above, module_named, module_of
@@ -65,11 +70,40 @@ def _of_framework(kind: Any, name: str, mode: str) -> Adapter | None:
     return None
 
 
+_PATIENCE: Final = 5.0
+"""Seconds after which it is said that an import takes long."""
+
+
+@contextmanager
+def _never_silent(what: str) -> Iterator[None]:
+    """Say after some seconds that it is an import that takes long, and what to do about it."""
+    why = "what stands at the top level of a file, such as training, runs whenever it is imported"
+    how = "Wait, as long as --time-limit says, or put it below: if __name__ == '__main__':"
+    said = printable(f"{what} has been importing for {_PATIENCE:g} s: {why}. {how}")
+    told: list[str] = []
+
+    def say() -> None:
+        told.append(said)
+        tell(said)
+
+    timer = Timer(_PATIENCE, say)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()  # so that nothing is told into an answer
+        if told:
+            tell("")
+
+
 def _load_file(path: Path) -> Any:
     if not path.is_file():
         raise missing_file(path)
     try:
-        return module_of(path)
+        with _never_silent(path.as_posix()):
+            return module_of(path)
     except BaseException as error:  # a user's file may raise anything, SystemExit included
         if isinstance(error, ModuleNotFoundError) and error.name in FRAMEWORKS:
             raise NotInstalledError(f"{path.as_posix()} needs {error.name}: pip install {error.name}.") from error
@@ -97,7 +131,8 @@ def _whence(path: Path, error: BaseException) -> str:
 
 def _load_module(name: str) -> Any:
     try:
-        return module_named(name)
+        with _never_silent(f"module {name}"):
+            return module_named(name)
     except BaseException as error:  # a user's module may raise anything, SystemExit included
         how = "Name a subject as path/to/file.py:Class, or by a module that Python finds from this folder"
         raise SubjectError(f"module {name!r} cannot be imported: {type(error).__name__}: {error}. {how}.") from error

@@ -9,7 +9,7 @@ import pytest
 from parity.api import run_all
 from parity.case.cells import select
 from parity.errors import SubjectError
-from parity.subjects import create
+from parity.subjects import create, loading
 from parity.subjects.importing import folders_above
 
 BODY = """
@@ -210,3 +210,18 @@ def test_a_module_is_found_from_this_folder(tmp_path, monkeypatch):
     written(tmp_path, {"my_project/mine.py": body("from .base import Base"), "my_project/base.py": BASE})
     monkeypatch.chdir(tmp_path)
     assert create("my_project.mine:RMSprop").shape().title.startswith("update(params, grads)")
+
+
+def test_an_import_that_takes_long_is_said_and_that_it_is_over(tmp_path, monkeypatch):
+    told: list[str] = []
+    monkeypatch.setattr(loading, "tell", told.append)
+    monkeypatch.setattr(loading, "_PATIENCE", 0.05)
+    written(tmp_path, {"quick.py": body(BASE), "slow.py": f"import time; time.sleep(0.5)\n{body(BASE)}"})
+    create(f"{tmp_path}/slow.py:RMSprop")
+    assert told[0].startswith(f"{tmp_path}/slow.py has been importing for 0.05 s: what stands at the top level")
+    assert told[0].endswith("put it below: if __name__ == '__main__':")
+    assert told[1:] == [""]
+    told.clear()
+    monkeypatch.setattr(loading, "_PATIENCE", 20.0)
+    create(f"{tmp_path}/quick.py:RMSprop")
+    assert told == []
