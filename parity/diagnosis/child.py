@@ -57,7 +57,8 @@ def _ask(
             raise SubjectError(str(answer["error"]))
         return answer
     except NoAnswerError as ended:
-        late = f"did not finish within {time_limit:g} s and was stopped"
+        what = "its import did not end" if process.news else "did not finish"
+        late = f"{what} within {time_limit:g} s and was stopped"
         return f"its process {ended.how} before it answered" if ended.how else late
     finally:
         process.end()

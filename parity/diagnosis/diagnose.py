@@ -19,7 +19,7 @@ from parity.diagnosis.observe import Make, Observation
 from parity.diagnosis.outside import another_rule
 from parity.diagnosis.probes import MODES, WITH_AXES, ProbeProblem, first_probe, probe
 from parity.diagnosis.search import Found, extended, likely_rounding, nearest, search, within, written_or_numbers
-from parity.errors import AbsentArgumentError, NotInstalledError, UnsupportedError, one_line
+from parity.errors import AbsentArgumentError, NotInstalledError, UnsupportedError, one_line, raised
 from parity.reference.switches import BY_NAME
 from parity.subjects.numpy_class import NumpySubject
 
@@ -67,7 +67,7 @@ def _diagnosed(make: Make, name: str) -> Diagnosis:
         return Diagnosis(name, Finding.UNSUPPORTED, evidence=(str(error),))
     except Exception as error:  # whatever a subject raises is a finding about it
         finding = Finding.MUTATES_INPUTS if wrote_into_inputs(error) else Finding.FAILED
-        return Diagnosis(name, finding, evidence=(f"raised {one_line(error)}",))
+        return Diagnosis(name, finding, evidence=(raised(error),))
     wrong = misbehaviour(watched, first.probe, first)
     if wrong:
         return Diagnosis(name, wrong[0], evidence=(wrong[1],), shows=tuple(first.columns))

@@ -39,7 +39,7 @@ WORDS = {
     "three functions": "(init, update, get_params), a state for each tensor",
     "two functions": "-> (params, state), a state for each tensor",
     "function that a function makes": "step(params, grads) over a mapping",
-    "function with its state": "one array a call, an instance for each tensor",
+    "function with its state": "one array a call, a state for each tensor",
     "numbered mapping": "a mapping with keys W1, b1, ... and dW1, db1, ...",
     "loop as a method": "minimize(grad_fn,",
     "rate with each step": "update(params, grads, rate), one array a call",

@@ -8,6 +8,7 @@ import numpy as np
 
 from parity.errors import SubjectError, one_line
 from parity.subjects.binding.arguments import HYPERPARAMETERS, Bound, config_of
+from parity.subjects.binding.faults import Tried, broken
 from parity.subjects.binding.fitting import APART, FITS, RAISES, trial, unheard
 from parity.subjects.binding.loops import GRADIENTS, Argument, Generators, Loops
 from parity.subjects.binding.roles import PLURAL, Parameter, parameters_of, role_of
@@ -55,19 +56,22 @@ def recognise(kind: Callable[..., Any], make: Make, bound: Bound, name: str) -> 
         SubjectError: it has no shape that is known, with what was found and a wrapper to paste.
     """
     fitting: Shape | None = None
-    raised: list[BaseException] = []
+    tried: list[Tried] = []
     for shape in _candidates(kind, make, bound):
         if shape.driver is Pure:
             return shape  # init and step say it all; whatever a step does, it does in the cases, which tell it
+        raised: list[BaseException] = []
         outcome = trial(shape, make, raised)
+        tried.append(Tried(shape, raised))
         if outcome == APART:
             return shape
         if outcome == FITS:
             shape = shape._replace(title=f"{shape.title}; what one tensor does depends on another's gradients")
         # Who raises what no wrong shape would make it raise is told so by the cases.
         fitting = fitting or (shape if outcome in (FITS, RAISES) else None)
+    fitting = fitting or broken(kind, tried)
     if fitting is None:
-        raise SubjectError(_refusal(kind, bound, name, raised))
+        raise SubjectError(_refusal(kind, bound, name, [error for each in tried for error in each.raised]))
     return fitting
 
 
@@ -96,7 +100,7 @@ def _candidates(kind: Callable[..., Any], make: Make, bound: Bound) -> Iterator[
     if is_rule(kind, bound):
         taken = set(bound.spelled.values())
         own = [p for p in parameters_of(kind) or () if p.name not in taken]
-        yield from _around("__call__", kind, own, _of_call("__call__", own, "", holder=kind))
+        yield from _around("__call__", kind, own, _of_call("__call__", own, "", holder=kind, whose=""))
         return
     holder: Any = kind
     if not inspect.isclass(kind):
@@ -107,7 +111,8 @@ def _candidates(kind: Callable[..., Any], make: Make, bound: Bound) -> Iterator[
             return
     if inspect.isroutine(holder):
         own = parameters_of(holder) or []
-        yield from _around("__call__", holder, own, _of_call("__call__", own, "", holder=holder))
+        called = _of_call("__call__", own, "", holder=holder, whose="one made for each tensor")
+        yield from _around("__call__", holder, own, called)
         return
     if isinstance(holder, tuple) and len(holder) in (2, 3) and all(map(callable, holder)):
         yield from _of_functions(holder)
@@ -234,10 +239,21 @@ def _own(holder: Any, method: str) -> list[Parameter]:
     return found if bound else found[1:]
 
 
+_INSTANCE: Final = "an instance for each tensor"
+
+
 def _of_call(
-    method: str, parameters: Sequence[Parameter], owner: str, taker: str = "", holder: Any = None
+    method: str,
+    parameters: Sequence[Parameter],
+    owner: str,
+    taker: str = "",
+    holder: Any = None,
+    whose: str = _INSTANCE,
 ) -> Iterator[Shape]:
-    """Yield the shapes that a method may have, by the roles of its parameters."""
+    """Yield the shapes that a method may have, by the roles of its parameters.
+
+    ``whose`` says what there is of it for each tensor, empty where it is a function that keeps nothing.
+    """
     used = [p for p in parameters if p.required or p.role in _ALONE or p.role in ("state", "layer", "layers", "model")]
     for roles in _roles(used, bool(owner)):
         by_name = {role: p.name for role, p in zip(roles, used, strict=True) if p.by_name}
@@ -254,7 +270,7 @@ def _of_call(
             yield Shape(f"{call} with a model's params and grads", OfModel, {"call": call})
             yield _layers(call, holder, "")
         elif {"params", "grads"} <= kinds or (owner and kinds and kinds <= {"grads", *_BESIDE}) or "pairs" in kinds:
-            yield from _of_tensors(call, plural, owner)
+            yield from _of_tensors(call, plural, owner, whose)
         elif owner and not kinds and method in _STEPS:
             yield from _of_owner(method, owner, taker, holder)
 
@@ -279,7 +295,7 @@ def _roles(used: Sequence[Parameter], owned: bool) -> Iterator[list[str]]:
             yield [role or pair[unknown.index(number)] for number, role in enumerate(roles)]
 
 
-def _of_tensors(call: Call, plural: bool, owner: str) -> Iterator[Shape]:
+def _of_tensors(call: Call, plural: bool, owner: str, whose: str = _INSTANCE) -> Iterator[Shape]:
     states = STATES if {"state", GUESSED} & set(call.roles) else (None,)
     more = {"call": call, "owner": owner}
     mapping = [
@@ -302,11 +318,10 @@ def _of_tensors(call: Call, plural: bool, owner: str) -> Iterator[Shape]:
         yield from (*mapping, *listed, *numbered)
         return
     told = bool({"name", "index"} & set(call.roles))
-    whose = "told which" if told else "an instance for each tensor"
-    single = [
-        Shape(f"{call}, one array a call, {whose}", Singly, {"call": call, "shared": told, "state": state})
-        for state in states
-    ]
+    state_of = "a state for each tensor" if "state" in call.roles else ""
+    words = [f"{call}, one array a call", "told which" if told else whose or state_of]
+    title = ", ".join(filter(None, words))
+    single = [Shape(title, Singly, {"call": call, "shared": told, "state": state}) for state in states]
     yield from (*mapping, *listed, *single) if plural and not told else (*single, *mapping, *listed)
     yield from numbered if plural else ()
     if call.name != "__call__" and not told:
@@ -340,13 +355,18 @@ def _own_required(holder: Any, name: str) -> list[Parameter]:
     return [p for p in _own(holder, name) if p.required] if not name.startswith("_") else []
 
 
+_MOST: Final = 3
+"""Methods that a refusal quotes, those that usually make a step."""
+
+
 def _refusal(kind: Callable[..., Any], bound: Bound, name: str, raised: list[BaseException]) -> str:
     """Return what was found, what is missing, and a wrapper for it, ready to paste."""
     title = getattr(kind, "__name__", "optimizer")
     methods = _methods(kind) if inspect.isclass(kind) else []
     if inspect.isclass(kind):
         calls = [f"{m}{_text(getattr(kind, m))}" for m in methods if inspect.isroutine(getattr(kind, m, None))]
-        found = f"{title}{_text(kind)} has {', '.join(calls[:6]) or 'no methods'}"
+        more = f" and {len(calls) - _MOST} more" if len(calls) > _MOST else ""
+        found = f"{title}{_text(kind)} has {', '.join(calls[:_MOST]) or 'no methods'}{more}"
     else:
         found = f"{title}{_text(kind)} is a function"
     nothing = "No call of it takes weights and gradients and moves the weights."
@@ -364,8 +384,16 @@ def _private(kind: Any) -> list[str]:
     return [name for name, held in vars(kind).items() if name[:1] == "_" != name[1:2] and inspect.isfunction(held)]
 
 
+_LONG: Final = 80
+"""Characters of a signature that a refusal quotes."""
+
+
 def _text(function: Any) -> str:
+    """Return a signature without types, and without what an instance is handed by itself."""
     try:
-        return str(inspect.signature(function))
+        found = inspect.signature(function)
     except (TypeError, ValueError):
         return "(…)"
+    plain = [p.replace(annotation=p.empty) for p in found.parameters.values() if p.name not in ("self", "cls")]
+    text = str(found.replace(parameters=plain, return_annotation=found.empty))
+    return text if len(text) <= _LONG else f"{text[: _LONG - 3].rpartition(',')[0]}, …)"
