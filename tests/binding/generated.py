@@ -253,6 +253,73 @@ FUNCTIONS = {
                 self.v = self.keep * self.v + (1 - self.keep) * {d} * {d}
                 return {w} - lr * {d} / {root_inside}
     """,
+    "length with each step": """
+        class Mine:
+            def __init__(self, {signature}):
+                self.keep, self.eps, self.v = {keep}, {eps}, 0
+
+            def update(self, step, {first}, {second}):
+                self.v = self.keep * self.v + (1 - self.keep) * {d} * {d}
+                return {w} - step * {d} / {root_inside}
+    """,
+    "change to add, its length with each step": """
+        class Mine:
+            def __init__(self, {signature}):
+                self.keep, self.eps, self.v = {keep}, {eps}, 0
+
+            def calc_update(self, step, {d}):
+                self.v = self.keep * self.v + (1 - self.keep) * {d} * {d}
+                return -step * {d} / {root_inside}
+    """,
+    "change to subtract": """
+        class Mine:
+            def __init__(self, {signature}):
+                self.rate, self.keep, self.eps, self.v = {names}, 0
+
+            def get_step(self, {d}):
+                self.v = self.keep * self.v + (1 - self.keep) * {d} * {d}
+                return self.rate * {d} / {root_inside}
+    """,
+    "change to add in a mapping": """
+        class Mine:
+            def __init__(self, {signature}):
+                self.rate, self.keep, self.eps, self.v = {names}, {{}}
+
+            def compute_updates(self, {g}):
+                found = {{}}
+                for k, d in {g}.items():
+                    v = self.v[k] = self.keep * self.v.get(k, 0 * d) + (1 - self.keep) * d * d
+                    found[k] = -self.rate * d / {root_self}
+                return found
+    """,
+    "change from a function": """
+        def Mine({names}, {d}, s_prev):
+            v = {keep} * s_prev + (1 - {keep}) * {d} * {d}
+            return {rate} * {d} / {root}, v
+    """,
+    "numbers before the weights": """
+        def Mine({names}, {first}, {second}, cache):
+            v = cache = {keep} * cache + (1 - {keep}) * {d} * {d}
+            return {w} - {rate} * {d} / {root}, cache
+    """,
+    "numbers between lists and their state": """
+        def Mine({p}, {g}, {signature}, state=None):
+            state = state or {{"v": [np.zeros_like(w) for w in {p}]}}
+            after = []
+            for k, (w, d) in enumerate(zip({p}, {g})):
+                v = state["v"][k] = {keep} * state["v"][k] + (1 - {keep}) * d * d
+                after.append(w - {rate} * d / {root})
+            return after, state
+    """,
+    "mapping numbered from zero": """
+        def Mine({p}, {g}, s, {names}):
+            for l in range(len({p}) // 2):
+                for k in ("W%d" % l, "b%d" % l):
+                    d = {g}["d" + k]
+                    v = s["d" + k] = {keep} * s["d" + k] + (1 - {keep}) * d * d
+                    {p}[k] = {p}[k] - {rate} * d / {root}
+            return {p}
+    """,
     "arguments that must be named": """
         class Mine:
             def __init__(self, *, {signature}):
@@ -267,28 +334,9 @@ FUNCTIONS = {
     """,
 }
 """Shapes that are no class with a method for each step, written out."""
+SERVED = {"rate with each step", "length with each step", "change to add, its length with each step"}
+"""Those that are handed their learning rate with each step, not before."""
 REFUSED = {
-    "step returned": """
-        class Mine:
-            def __init__(self, {signature}):
-                self.rate, self.keep, self.eps, self.v = {names}, 0
-
-            def get_step(self, {d}):
-                self.v = self.keep * self.v + (1 - self.keep) * {d} * {d}
-                return self.rate * {d} / {root_inside}
-    """,
-    "step to add in a mapping": """
-        class Mine:
-            def __init__(self, {signature}):
-                self.rate, self.keep, self.eps, self.v = {names}, {{}}
-
-            def compute_updates(self, {g}):
-                found = {{}}
-                for k, d in {g}.items():
-                    v = self.v[k] = self.keep * self.v.get(k, 0 * d) + (1 - self.keep) * d * d
-                    found[k] = -self.rate * d / {root_self}
-                return found
-    """,
     "shape in the constructor": """
         class Mine:
             def __init__(self, shape, {signature}):
@@ -416,7 +464,7 @@ def _written(bodies: dict[str, str], sets: int = len(CONSTRUCTORS)) -> Iterator[
         signature, names = CONSTRUCTORS[number]
         rate, keep, eps = names.split(", ")
         root, words = ROOTS[fault], {"rate": rate, "keep": keep, "eps": eps, "names": names, "signature": signature}
-        if "lr)" in body:  # the rate comes with each step
+        if shape in SERVED:
             words["signature"] = signature.partition(", ")[2]
         words |= {"root": root.format(v="v").replace("self.eps", eps), "root_self": root.format(v="v")}
         words |= {"root_inside": root.format(v="self.v"), "root_v": root.format(v="self.v").replace("self.eps", eps)}

@@ -33,6 +33,7 @@ KINDS = [
     *("StateHandedOn", "Transforms", "MappingInPlace", "MappingReturned", "MappingFirst", "ListReturned", "Pairs"),
     *("Called", "OneArray", "OneArrayByName", "OneArrayWithState", "Owns", "Objects", "SharedArrays", "OfLayers"),
     *("OfModel", "rule", "configured", "functions"),
+    *("ChangeToSubtract", "ChangesToAdd", "ListOfChanges", "numbers_first", "change_and_state", "state_last"),
 ]
 FAULTS = [
     ("posted", "rmsprop/plain[float32]"),

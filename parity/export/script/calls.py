@@ -71,7 +71,7 @@ class Calls:
         """
         writer = _WRITERS.get(self._shape.driver)
         if writer is None:
-            raise UnsupportedError(f"how a script calls {self._shape.title} is not known.")
+            raise self.unknown()
         called = writer(self)
         before, each = called.before, (*self._moves(), *called.each)
         if any("rates[" in line for line in (*before, *each)):
@@ -81,6 +81,10 @@ class Calls:
         else:
             value = f'optimizer.slots({called.state})["{wish.slot}"]["{wish.tensor}"]'
         return Side(self._name, before=before, each=each, value=value)
+
+    def unknown(self) -> UnsupportedError:
+        """Return the error that nobody has said how the shape is written."""
+        return UnsupportedError(f"how a script calls {self._shape.title} is not known.")
 
     def _at(self, tensor: str) -> int:
         return list(self._problem.params).index(tensor)
@@ -132,14 +136,15 @@ class Calls:
         texts = [roles[role] for role in call.roles if role not in call.by_name]
         texts += [f"{name}={roles[role]}" for role, name in call.by_name.items()]
         if self._rule:
-            return f"{self._name}({', '.join(texts)}, {self.arguments()})"
+            return f"{self._name}({', '.join(filter(None, (*texts, self.arguments())))})"
         return (
             f"{holder}({', '.join(texts)})" if call.name == "__call__" else f"{holder}.{call.name}({', '.join(texts)})"
         )
 
     def returned(self) -> Any:
         """Return what the optimizer returns of its first step."""
-        heard = _Heard(self._shape.more["call"].name, self._shape.more["call"].roles)
+        call: Call = self._shape.more["call"]
+        heard = _Heard(call.name, call.roles, call.by_name)
         shape = Shape(self._shape.title, self._shape.driver, {**self._shape.more, "call": heard})
         bound = self._bound
         own = bound.spelled.get("learning_rate", "")
@@ -161,6 +166,16 @@ class Calls:
     def more(self) -> dict[str, Any]:
         """What the driver of the shape has to know."""
         return self._shape.more
+
+    @property
+    def of_rule(self) -> bool:
+        """Whether it is an update rule, which is called itself and not made."""
+        return self._rule
+
+    @property
+    def sign(self) -> str:
+        """How the change that a step returns is taken, an empty string where it returns weights."""
+        return {1: "+", -1: "-"}.get(self._shape.more.get("change", 0), "")
 
     @property
     def size(self) -> int:
@@ -198,16 +213,40 @@ def _beside() -> dict[str, str]:
 
 def _together(calls: Calls) -> Called:
     as_list, owner, call = calls.more["as_list"], calls.more.get("owner", ""), calls.more["call"]
+    if calls.more.get("numbered"):
+        raise calls.unknown()
     grads = "[grads[n] for n in start]" if as_list else "grads"
     pairs = "list(zip([grads[n] for n in start], params))" if as_list else "[(grads[n], params[n]) for n in start]"
-    text = calls.call("optimizer", {**_beside(), "params": "params", "grads": grads, "pairs": pairs})
-    copies = "params = [w.copy() for w in start.values()]" if as_list else _COPIES
-    before = (copies, f"optimizer = {calls.constructor(f'{owner}=params' if owner else '')}")
-    returned = calls.returned()
+    roles = {**_beside(), "params": "params", "grads": grads, "pairs": pairs}
+    before = ["params = [w.copy() for w in start.values()]" if as_list else _COPIES]
+    if not calls.of_rule:
+        before.append(f"optimizer = {calls.constructor(f'{owner}=params' if owner else '')}")
+    returned, parameter = calls.returned(), "params[{at}]" if as_list else "params[{name}]"
     first = isinstance(returned, tuple) and bool(returned) and _holds(returned[0], as_list, calls.size)
-    each = f"params = {text}[0]" if first else f"params = {text}" if _holds(returned, as_list, calls.size) else text
+    holds = first or _holds(returned, as_list, calls.size)
+    target = ("changes" if calls.sign else "params") if holds else ""
+    if "state" in call.roles:
+        before.append(f"state = {_first_state(calls.more['state'], as_list)}")
+        roles["state"] = "state"
+    text = calls.call("optimizer", roles)
+    if first and len(returned) > 1 and "state" in call.roles:
+        each = [f"{target}, state{', *_' if len(returned) > 2 else ''} = {text}"]
+    else:
+        each = [f"{target} = {text}{'[0]' if first else ''}" if target else text]
+    if calls.sign and as_list:
+        each.append(f"params = [w {calls.sign} d for w, d in zip(params, changes)]")
+    elif calls.sign:
+        each.append(f"params = {{n: w {calls.sign} changes[n] for n, w in params.items()}}")
     renewed = calls.renewed if "params" in call.roles and not as_list and not owner else ()
-    return Called(before, (*renewed, each), "params[{at}]" if as_list else "params[{name}]")
+    return Called(tuple(before), (*renewed, *each), parameter)
+
+
+def _first_state(state: Any, as_list: bool) -> str:
+    """Return the state of all tensors that a step is given first."""
+    if state is shapes.zeros:
+        zeros = "np.zeros_like(w)"
+        return f"[{zeros} for w in start.values()]" if as_list else f"{{n: {zeros} for n, w in start.items()}}"
+    return "{}" if state is shapes.empty else "None"
 
 
 def _holds(returned: Any, as_list: bool, count: int) -> bool:
@@ -220,7 +259,7 @@ def _singly(calls: Calls) -> Called:
     holder = "optimizer" if shared else "optimizers[n]"
     roles = {**_beside(), "params": "w", "grads": "grads[n]", "name": "n", "index": "list(params).index(n)"}
     before = [_COPIES]
-    if not calls.call("", roles).startswith(f"{calls._name}("):
+    if not calls.of_rule:
         made = calls.constructor()
         before.append(f"optimizer = {made}" if shared else f"optimizers = {{n: {made} for n in start}}")
     if state is not None or "state" in calls.more["call"].roles:
@@ -228,14 +267,16 @@ def _singly(calls: Calls) -> Called:
         before.append(f"states = {{n: {first} for n, w in start.items()}}")
         roles["state"] = "states[n]"
     text, returned = calls.call(holder, roles), calls.returned()
+    target = "change" if calls.sign else "params[n]"
     if isinstance(returned, tuple) and len(returned) > 1 and "state" in calls.more["call"].roles:
         rest = ", *_" if len(returned) > 2 else ""
-        line = f"params[n], states[n]{rest} = {text}"
+        lines = [f"{target}, states[n]{rest} = {text}"]
     elif isinstance(returned, tuple):
-        line = f"params[n] = {text}[0]"
+        lines = [f"{target} = {text}[0]"]
     else:
-        line = text if returned is None else f"params[n] = {text}"
-    return Called(tuple(before), ("for n, w in params.items():", f"    {line}"), "params[{name}]")
+        lines = [text if returned is None else f"{target} = {text}"]
+    lines += [f"params[n] = w {calls.sign} change"] if calls.sign else []
+    return Called(tuple(before), ("for n, w in params.items():", *(f"    {line}" for line in lines)), "params[{name}]")
 
 
 def _objects(calls: Calls) -> Called:

@@ -55,6 +55,12 @@ class Bound:
         return {name: value for name, value in self.defaults.items() if name not in self.values}
 
     @property
+    def has_rate(self) -> bool:
+        """Whether one of its own arguments is the learning rate for certain, and not the weight of an old moment."""
+        own = self.spelled.get("learning_rate", "")
+        return own != "" and own not in BY_NAME["rho"].aliases
+
+    @property
     def departures(self) -> dict[str, tuple[Any, Any]]:
         """Keras' names of the arguments whose default is not Keras': that default, and Keras'."""
         from parity.case.rule import DEFAULT, find

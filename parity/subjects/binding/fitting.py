@@ -12,10 +12,21 @@ import numpy as np
 from parity.errors import MisbehavedError, UnsupportedError
 from parity.subjects.binding.shapes import Driver, Make, Shape
 
+_USUAL: Final = 1e-3
+
 
 def after_steps(shape: Shape, make: Make, before: Callable[[Driver, int], None] | None = None) -> Any:
     """Return where a small tensor is after two steps, None where they cannot be made; ``before`` comes before each."""
     return _moved(shape, make, _FIRST, [], before)
+
+
+def way(shape: Shape, make: Make, raised: list[BaseException], rate: float = _USUAL) -> Any:
+    """Return how far a small tensor went down its gradient in two steps, None where they cannot be made.
+
+    Below zero where it went up. ``rate`` is the learning rate of who is handed it with each step.
+    """
+    after = _moved(shape, make, _FIRST, raised, rate=rate)
+    return None if after is None else -(after - _START["parity b"]) * np.sign(_SECOND)
 
 
 def fits(shape: Shape, make: Make) -> bool:
@@ -64,6 +75,7 @@ def _moved(
     gradient: Any,
     raised: list[BaseException],
     before: Callable[[Driver, int], None] | None = None,
+    rate: float = _USUAL,
 ) -> Any:
     """Return where the second tensor is after two steps, None where the shape does not fit.
 
@@ -71,7 +83,7 @@ def _moved(
     """
     params = {name: array.copy() for name, array in _START.items()}
     try:
-        with unheard(), contextlib.closing(shape.drive(make, params, lambda step: 1e-3, _STEPS)) as driver:
+        with unheard(), contextlib.closing(shape.drive(make, params, lambda step: rate, _STEPS)) as driver:
             for step in range(_STEPS):
                 if before is not None:
                     before(driver, step)

@@ -2,12 +2,15 @@
 
 import inspect
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
 
 from parity.errors import SubjectError, one_line
 from parity.subjects.binding.arguments import HYPERPARAMETERS, Bound, config_of
+from parity.subjects.binding.changes import Method, Told, changing, scales
 from parity.subjects.binding.fitting import APART, FITS, RAISES, trial, unheard
 from parity.subjects.binding.loops import GRADIENTS, Argument, Generators, Loops
 from parity.subjects.binding.roles import PLURAL, Parameter, parameters_of, role_of
@@ -54,6 +57,8 @@ def recognise(kind: Callable[..., Any], make: Make, bound: Bound, name: str) -> 
     Raises:
         SubjectError: it has no shape that is known, with what was found and a wrapper to paste.
     """
+    if is_rule(kind, bound):
+        bound = replace(bound, owns="", takes_gradients="")  # which are arguments of each call
     fitting: Shape | None = None
     raised: list[BaseException] = []
     for shape in _candidates(kind, make, bound):
@@ -66,19 +71,24 @@ def recognise(kind: Callable[..., Any], make: Make, bound: Bound, name: str) -> 
             shape = shape._replace(title=f"{shape.title}; what one tensor does depends on another's gradients")
         # Who raises what no wrong shape would make it raise is told so by the cases.
         fitting = fitting or (shape if outcome in (FITS, RAISES) else None)
-    if fitting is None:
-        raise SubjectError(_refusal(kind, bound, name, raised))
-    return fitting
+    told = Told(fitting) if fitting else changing(_calls(kind, make, bound), make, bound, raised)
+    if told.shape is None:
+        raise SubjectError(_refusal(kind, bound, name, raised, told.why))
+    return told.shape
 
 
 def is_rule(kind: Callable[..., Any], bound: Bound) -> bool:
     """Whether a function is the optimizer itself, not a maker of optimizers.
 
-    It takes weights and gradients, or what gives gradients; or it takes weights and yields them.
+    It takes weights and gradients, or what gives gradients; or it takes weights and yields them; or it takes gradients
+    and cannot do without.
     """
     if inspect.isclass(kind):
         return False
-    roles = {p.role for p in parameters_of(kind) or () if p.name not in bound.spelled.values()}
+    own = [p for p in parameters_of(kind) or () if p.name not in bound.spelled.values()]
+    roles = {p.role for p in own}
+    if any(p.role == "grads" and p.required for p in own):
+        return True
     return "params" in roles and bool(roles & {"grads", *GRADIENTS} or inspect.isgeneratorfunction(kind))
 
 
@@ -94,9 +104,8 @@ def _candidates(kind: Callable[..., Any], make: Make, bound: Bound) -> Iterator[
         yield Shape(title, Configured, {"first": first})
         return
     if is_rule(kind, bound):
-        taken = set(bound.spelled.values())
-        own = [p for p in parameters_of(kind) or () if p.name not in taken]
-        yield from _around("__call__", kind, own, _of_call("__call__", own, "", holder=kind))
+        own = _of_rule(kind, bound)
+        yield from _around("__call__", kind, own, _called("__call__", own, make, bound, kind))
         return
     holder: Any = kind
     if not inspect.isclass(kind):
@@ -114,10 +123,41 @@ def _candidates(kind: Callable[..., Any], make: Make, bound: Bound) -> Iterator[
     yield from _stateful(holder)
     for method in _methods(holder):
         own = _own(holder, method)
-        called = _of_call(method, own, bound.owns, bound.takes_gradients, holder)
-        yield from _around(method, getattr(holder, method), own, called)
+        yield from _around(method, getattr(holder, method), own, _called(method, own, make, bound, holder))
     if inspect.isclass(kind) and not bound.owns:
         yield from _of_constructed(make)
+
+
+def _called(method: str, own: Sequence[Parameter], make: Make, bound: Bound, holder: Any) -> Iterator[Shape]:
+    """Yield the shapes that a method may have; where nothing else is the learning rate, `step` may be its length."""
+    known = bound.has_rate or any(p.role == "rate" for p in own)
+    if not known and any(p.role == "count" and p.required for p in own):
+        lengths = [p._replace(role="rate") if p.role == "count" and p.required else p for p in own]
+        for shape in _of_call(method, lengths, bound.owns, bound.takes_gradients, holder):
+            if scales(shape, make, bound):
+                yield shape
+    yield from _of_call(method, own, bound.owns, bound.takes_gradients, holder)
+
+
+def _calls(kind: Callable[..., Any], make: Make, bound: Bound) -> list[Method]:
+    """Return what may be called once a step: an update rule itself, or the methods of what is made."""
+    title = getattr(kind, "__name__", "__call__")
+    if config_of(kind) is None and is_rule(kind, bound):
+        return [Method("__call__", title, _of_rule(kind, bound))]
+    holder: Any = kind
+    if not inspect.isclass(kind):
+        with unheard(), suppress(Exception):
+            holder = make()
+    if inspect.isroutine(holder):
+        return [Method("__call__", title, parameters_of(holder) or [])]
+    return [Method(method, method, _own(holder, method)) for method in _methods(holder)]
+
+
+def _of_rule(kind: Callable[..., Any], bound: Bound) -> list[Parameter]:
+    """Return the parameters of an update rule that are no hyperparameters; those behind one go by name."""
+    numbers, own = set(bound.spelled.values()), parameters_of(kind) or []
+    first = next((place for place, p in enumerate(own) if p.name in numbers), len(own))
+    return [p._replace(by_name=p.by_name or place > first) for place, p in enumerate(own) if p.name not in numbers]
 
 
 _LOOPS: Final = frozenset({"steps", "callback", "objective", "tolerance", *GRADIENTS})
@@ -239,6 +279,7 @@ def _of_call(
 ) -> Iterator[Shape]:
     """Yield the shapes that a method may have, by the roles of its parameters."""
     used = [p for p in parameters if p.required or p.role in _ALONE or p.role in ("state", "layer", "layers", "model")]
+    used = _without_biases(used)
     for roles in _roles(used, bool(owner)):
         by_name = {role: p.name for role, p in zip(roles, used, strict=True) if p.by_name}
         word = getattr(holder, "__name__", method) if method == "__call__" and inspect.isroutine(holder) else method
@@ -257,6 +298,12 @@ def _of_call(
             yield from _of_tensors(call, plural, owner)
         elif owner and not kinds and method in _STEPS:
             yield from _of_owner(method, owner, taker, holder)
+
+
+def _without_biases(used: Sequence[Parameter]) -> list[Parameter]:
+    """Return parameters whose names speak of a bias as what else they may be: of one tensor, or of nothing known."""
+    words = {"biases": "", "bias_grads": "grads"}
+    return [p._replace(role=words.get(p.role, p.role)) for p in used]
 
 
 def _roles(used: Sequence[Parameter], owned: bool) -> Iterator[list[str]]:
@@ -290,9 +337,13 @@ def _of_tensors(call: Call, plural: bool, owner: str) -> Iterator[Shape]:
         Shape(f"{call} over a list of all tensors", Together, {**more, "as_list": True, "state": state})
         for state in states
     ]
-    keys = "a mapping with keys W1, b1, ... and dW1, db1, ..."
     numbered = [
-        Shape(f"{call} over {keys}", Together, {**more, "as_list": False, "numbered": True, "state": state})
+        Shape(
+            f"{call} over a mapping with keys W{first}, b{first}, ... and dW{first}, db{first}, ...",
+            Together,
+            {**more, "as_list": False, "numbered": True, "first": first, "state": state},
+        )
+        for first in (1, 0)
         for state in states
     ]
     if "pairs" in call.roles:
@@ -340,8 +391,8 @@ def _own_required(holder: Any, name: str) -> list[Parameter]:
     return [p for p in _own(holder, name) if p.required] if not name.startswith("_") else []
 
 
-def _refusal(kind: Callable[..., Any], bound: Bound, name: str, raised: list[BaseException]) -> str:
-    """Return what was found, what is missing, and a wrapper for it, ready to paste."""
+def _refusal(kind: Callable[..., Any], bound: Bound, name: str, raised: list[BaseException], why: str) -> str:
+    """Return what was found, what is missing or not told, and a wrapper for it, ready to paste."""
     title = getattr(kind, "__name__", "optimizer")
     methods = _methods(kind) if inspect.isclass(kind) else []
     if inspect.isclass(kind):
@@ -351,6 +402,7 @@ def _refusal(kind: Callable[..., Any], bound: Bound, name: str, raised: list[Bas
         found = f"{title}{_text(kind)} is a function"
     nothing = "No call of it takes weights and gradients and moves the weights."
     tried = f"The nearest, {raised[0].__notes__[0]}, raised {one_line(raised[0]).rstrip('.')}." if raised else nothing
+    tried = why or tried
     with unheard():
         paste = wrapper(kind, bound, [*methods, *_private(kind)])
     how = "This wrapper, which was tried, may say what it means" if paste.works else "Wrap it, and fill in the dots"

@@ -16,7 +16,8 @@ _WORDS: Final[dict[str, str]] = {
     "state": "state states cache caches config opt_state optimizer_state s v memory h history velocity velocities",
     "name": "name key layer_name param_name parameter_name tensor_name var_name",
     "index": "index idx i layer_index layer_idx layer_id param_id param_index k j",
-    "layer": "layer dense fc",
+    "biases": "bias biases b bs",
+    "layer": "layer dense fc this",
     "layers": "layers",
     "model": "model net network nn",
     "loss": "loss cur_loss current_loss cost",
@@ -32,6 +33,12 @@ _WORDS: Final[dict[str, str]] = {
     "callback": "callback callback_fn cb on_step",
     "tolerance": "tol tolerance gtol ftol xtol stop_tol",
 }
+_GRADIENT_OF: Final = re.compile(
+    r"(?:d_?|deriv_?|delta_?|dl_d_?|dj_d_?|nabla_?|grads?_|gradients?_)(\w+)|(\w+?)_?(?:grads?|gradients?|deltas?|derivatives?)"
+)
+"""Names that say whose gradient it is: dW, delta_b, dl_dw, grad_bias, weight_grads."""
+_GRADIENTS: Final = {"params": "grads", "biases": "bias_grads"}
+_BEFORE: Final = re.compile(r"(?:prev|previous|old|last)_(\w+)|(\w+)_(?:prev|previous|old|last)")
 ROLES: Final[dict[str, str]] = {word: role for role, words in _WORDS.items() for word in words.split()}
 PLURAL: Final = frozenset(
     {"params", "parameters", "ps", "weights", "ws", "thetas", "xs", "variables", "vars", "values", "tensors"}
@@ -58,6 +65,12 @@ def role_of(name: str) -> str:
     word = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower().strip("_")
     if word in ROLES:
         return ROLES[word]
+    whose = _GRADIENT_OF.fullmatch(word)
+    if whose and (role := _GRADIENTS.get(ROLES.get(whose[1] or whose[2], ""), "")):
+        return role
+    before = _BEFORE.fullmatch(word)
+    if before and ROLES.get(before[1] or before[2]) == "state":
+        return "state"
     if "grad" in word:
         return "grads"
     if word.startswith(("param", "weight")):

@@ -134,7 +134,8 @@ class Transformation(_Stateful):
 class Together(Called):
     """All tensors in one call, in a mapping or a list; what it returns are the new ones, else they changed in place.
 
-    A mapping has the tensors' names; where it is ``numbered``, W1, b1, W2, b2, ... and dW1, db1, ... for the gradients.
+    A mapping has the tensors' names; where it is ``numbered``, W1, b1, W2, b2, ... and dW1, db1, ... for the gradients,
+    or from another ``first`` number on. ``change`` times what it returns is added, if it is not zero.
     """
 
     def __init__(
@@ -146,11 +147,14 @@ class Together(Called):
         as_list: bool,
         owner: str = "",
         numbered: bool = False,
+        first: int = 1,
         state: Callable[[Any], Any] | None = None,
+        change: int = 0,
     ) -> None:
-        self._call, self._as_list, self._rate = call, as_list, rate
+        self._call, self._as_list, self._rate, self._change = call, as_list, rate, change
         self.params = _copied(params)
-        self._numbered = {name: f"{'Wb'[i % 2]}{i // 2 + 1}" for i, name in enumerate(params)} if numbered else {}
+        keys = {name: f"{'Wb'[i % 2]}{i // 2 + first}" for i, name in enumerate(params)}
+        self._numbered, self._first = keys if numbered else {}, first
         self._names = list(params)
         self._held: Any = self._packed(self.params)
         self.optimizer = make(**({owner: self._held} if owner else {}))
@@ -168,7 +172,7 @@ class Together(Called):
             return [tensors[name] for name in self._names]
         if not self._numbered:
             return dict(tensors)
-        lone = {f"{before}b{len(tensors) // 2 + 1}": np.zeros(1)} if len(tensors) % 2 else {}
+        lone = {f"{before}b{len(tensors) // 2 + self._first}": np.zeros(1)} if len(tensors) % 2 else {}
         return {before + self._numbered[name]: tensors[name] for name in self._names} | lone
 
     def _first_state(self, state: Callable[[Any], Any] | None) -> Any:
@@ -191,7 +195,12 @@ class Together(Called):
         if isinstance(returned, tuple) and returned and self._fits(returned[0]):
             self._state = returned[1] if len(returned) > 1 else self._state
             returned = returned[0]
-        if self._fits(returned):
+        if self._change and not self._fits(returned):
+            raise MisbehavedError(f"{self._call!r} returns no change for each tensor.")
+        if self._change:
+            changes = self._unpacked(returned)
+            self._held = self._packed({name: w + self._change * changes[name] for name, w in self.params.items()})
+        elif self._fits(returned):
             self._held = returned
         elif returned is not None and not _is_nothing(returned) and "params" in self._call.roles:
             kind = "list" if self._as_list else "mapping from names to arrays"
@@ -210,7 +219,10 @@ class Together(Called):
 
 
 class Singly(Called):
-    """One tensor a call: an instance for each, or one for all that is told which tensor it is."""
+    """One tensor a call: an instance for each, or one for all that is told which tensor it is.
+
+    ``change`` times what it returns is added, if it is not zero; else that are the weights.
+    """
 
     def __init__(
         self,
@@ -220,9 +232,10 @@ class Singly(Called):
         call: Call,
         shared: bool,
         state: Callable[[Any], Any] | None = None,
+        change: int = 0,
     ) -> None:
         self.params = _copied(params)
-        self._call, self._rate, self._count = call, rate, 0
+        self._call, self._rate, self._count, self._change = call, rate, 0, change
         one = make() if shared else None
         self.optimizers = {name: one if shared else make() for name in params}
         self.optimizer = next(iter(self.optimizers.values()), None)
@@ -240,7 +253,10 @@ class Singly(Called):
             if isinstance(returned, tuple):
                 self._states[name] = returned[1] if len(returned) > 1 else self._states[name]
                 returned = returned[0]
-            self.params[name] = w if returned is None else returned
+            if self._change and not isinstance(returned, np.ndarray | np.generic):
+                raise MisbehavedError(f"{self._call!r} returns no change of the weights.")
+            changed = w + self._change * returned if self._change else returned
+            self.params[name] = w if changed is None else changed
 
 
 class Objects(Called):
