@@ -14,6 +14,16 @@ CONSTRUCTORS = [
     ("step_size=0.1, beta=0.9, epsilon=1e-8, decay=0.0", "step_size, beta, epsilon"),
 ]
 SINGLE = [("w", "g"), ("w", "dw"), ("x", "grad"), ("theta", "gradient"), ("param", "param_grad")]
+TWOS = [
+    dict(zip(("weight", "bias", "d_weight", "d_bias"), names.split(), strict=True))
+    for names in (
+        "w b dw db",
+        "W b dW db",
+        "weights bias delta_w delta_b",
+        "weight bias weight_grad bias_grad",
+        "w b dl_dw dl_db",
+    )
+]
 MANY = [("params", "grads"), ("weights", "gradients"), ("parameters", "grads"), ("variables", "grads")]
 
 TEMPLATES = {
@@ -320,6 +330,36 @@ FUNCTIONS = {
                     {p}[k] = {p}[k] - {rate} * d / {root}
             return {p}
     """,
+    "weights and biases in one call": """
+        class Mine:
+            def __init__(self, {signature}):
+                self.rate, self.keep, self.eps, self.v = {names}, [0, 0]
+
+            def _moved(self, k, w, d):
+                v = self.v[k] = self.keep * self.v[k] + (1 - self.keep) * d * d
+                return w - self.rate * d / {root_self}
+
+            def update(self, t, {weight}, {bias}, {d_weight}, {d_bias}):
+                return self._moved(0, {weight}, {d_weight}), self._moved(1, {bias}, {d_bias})
+    """,
+    "weights and biases in place": """
+        class Mine:
+            def __init__(self, {signature}):
+                self.rate, self.keep, self.eps, self.v = {names}, {{}}
+
+            def apply(self, {weight}, {d_weight}, {bias}, {d_bias}):
+                for k, (w, d) in enumerate((({bias}, {d_bias}), ({weight}, {d_weight}))):
+                    v = self.v[k] = self.keep * self.v.get(k, 0) + (1 - self.keep) * d * d
+                    w -= self.rate * d / {root_self}
+    """,
+    "lists of weights and of biases": """
+        def Mine(weights, biases, dweights, dbiases, kept, {signature}):
+            for name, ws, ds in (("w", weights, dweights), ("b", biases, dbiases)):
+                held = kept.setdefault(name, [np.zeros_like(w) for w in ws])
+                for i, d in enumerate(ds):
+                    v = held[i] = {keep} * held[i] + (1 - {keep}) * d * d
+                    ws[i] = ws[i] - {rate} * d / {root}
+    """,
     "arguments that must be named": """
         class Mine:
             def __init__(self, *, {signature}):
@@ -470,5 +510,6 @@ def _written(bodies: dict[str, str], sets: int = len(CONSTRUCTORS)) -> Iterator[
         words |= {"root_inside": root.format(v="self.v"), "root_v": root.format(v="self.v").replace("self.eps", eps)}
         (w, d), (p, g) = SINGLE[number], MANY[number % len(MANY)]
         first, second = (w, d) if number % 2 == 0 else (d, w)
+        words |= TWOS[number]
         text = textwrap.dedent(body).format(w=w, d=d, p=p, g=g, first=first, second=second, **words)
         yield Generated(shape, fault, text)

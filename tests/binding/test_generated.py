@@ -51,6 +51,9 @@ WORDS = {
     "numbers before the weights": "one array a call, an instance for each tensor",
     "numbers between lists and their state": "Mine(params, grads, state) over a list of all tensors",
     "mapping numbered from zero": "a mapping with keys W0, b0, ... and dW0, db0, ...",
+    "weights and biases in one call": "weights and biases in one call, an instance for each two",
+    "weights and biases in place": "weights and biases in one call, an instance for each two",
+    "lists of weights and of biases": "Mine(params, biases, grads, bias_grads, state), lists of all weights and of all",
     "arguments that must be named": "step(params, grads) over a mapping",
 }
 

@@ -128,6 +128,11 @@ class OfModel(Base):
             model.params[n] = self.one(n, model.params[n], model.grads[n])
 
 
+class WeightsAndBiases(Base):
+    def update(self, w, b, dw, db):
+        return self.one("w", w, dw), self.one("b", b, db)
+
+
 class ChangeToSubtract(Base):
     def get_step(self, grad):
         return -self.one(0, np.zeros_like(grad), grad)

@@ -11,7 +11,7 @@ from parity.errors import UnsupportedError
 from parity.export.script.literals import number
 from parity.export.script.side import Side, Wish
 from parity.problem.problems import Problem
-from parity.subjects.binding import shapes
+from parity.subjects.binding import shapes, twos
 from parity.subjects.binding.arguments import Bound, config_of
 from parity.subjects.binding.rates import Place
 from parity.subjects.binding.recognise import is_rule
@@ -123,7 +123,7 @@ class Calls:
             return ()
         if self._shape.driver is shapes.Configured:
             return ("for config in configs.values():", f'    config["{self._ways[0][0]}"] = rates[t]')
-        if self._shape.driver is shapes.Singly and not self._shape.more["shared"]:
+        if self._shape.driver in (shapes.Singly, twos.Twos) and not self._shape.more.get("shared"):
             return (
                 "for each in optimizers.values():",
                 *(f"    {_place('each', way)} = rates[t]" for way in self._ways),
@@ -321,6 +321,30 @@ def _layers(calls: Calls) -> Called:
     return Called(tuple(before), tuple(each), "[a for y in layers for a in (y.weights, y.biases)][{at}]")
 
 
+def _twos(calls: Calls) -> Called:
+    if calls.more["as_lists"]:
+        raise calls.unknown()
+    spare = ["arrays.append(np.zeros(1, f))  # a bias, which weights are to have"] if calls.size % 2 else []
+    before = ["arrays = [w.copy() for w in start.values()]", *spare]
+    before.append("pairs = dict(enumerate([w, b] for w, b in zip(arrays[::2], arrays[1::2])))")
+    holder = f"optimizers = {{i: {calls.constructor()} for i in pairs}}"
+    before += [] if calls.of_rule else [holder]
+    roles = {"params": "w", "biases": "b", "grads": "gs[2 * i]", "bias_grads": "gs[2 * i + 1]", "index": "i"}
+    roles = {**_beside(), **roles, "name": 'f"layer_{i}"'}
+    if "state" in calls.more["call"].roles:
+        before.append(f"states = {{i: {_first_state(calls.more['state'], False)} for i in pairs}}")
+        roles["state"] = "states[i]"
+    text, returned = calls.call("optimizers[i]", roles), calls.returned()
+    if calls.more["state"] is shapes.zeros or (returned is not None and len(returned) > 2):
+        raise calls.unknown()
+    each = [
+        f"gs = [grads[n] for n in start]{' + [np.zeros(1, f)]' if spare else ''}",
+        "for i, (w, b) in pairs.items():",
+    ]
+    each.append(f"    {text}" if returned is None else f"    pairs[i] = {text}")
+    return Called(tuple(before), tuple(each), "[a for two in pairs.values() for a in two][{at}]")
+
+
 def _of_model(calls: Calls) -> Called:
     owner = calls.more.get("owner", "")
     before = ("model = SimpleNamespace(params={n: w.copy() for n, w in start.items()}, grads={}, layers=[])",
@@ -350,6 +374,7 @@ _WRITERS: Final[dict[Any, Callable[[Calls], Called]]] = {
     shapes.Objects: _objects,
     shapes.Shared: _shared,
     shapes.Layers: _layers,
+    twos.Twos: _twos,
     shapes.OfModel: _of_model,
     shapes.Functions: _functions,
     shapes.Configured: _configured,

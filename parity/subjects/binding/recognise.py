@@ -31,6 +31,7 @@ from parity.subjects.binding.shapes import (
     Together,
     Transformation,
 )
+from parity.subjects.binding.twos import BOTH, of_twos
 from parity.subjects.binding.wrapper import wrapper
 
 _STEPS: Final = (
@@ -279,11 +280,13 @@ def _of_call(
 ) -> Iterator[Shape]:
     """Yield the shapes that a method may have, by the roles of its parameters."""
     used = [p for p in parameters if p.required or p.role in _ALONE or p.role in ("state", "layer", "layers", "model")]
+    if {p.role for p in used} >= BOTH and not owner:
+        yield from of_twos(method, _word(method, holder), used, HYPERPARAMETERS)
+        return
     used = _without_biases(used)
     for roles in _roles(used, bool(owner)):
         by_name = {role: p.name for role, p in zip(roles, used, strict=True) if p.by_name}
-        word = getattr(holder, "__name__", method) if method == "__call__" and inspect.isroutine(holder) else method
-        call, kinds = Call(method, roles, by_name, word), set(roles)
+        call, kinds = Call(method, roles, by_name, _word(method, holder)), set(roles)
         plural = any(p.name in PLURAL for p in used)
         if kinds & {"layer", "layers"}:
             yield _layers(call, holder, "")
@@ -298,6 +301,11 @@ def _of_call(
             yield from _of_tensors(call, plural, owner)
         elif owner and not kinds and method in _STEPS:
             yield from _of_owner(method, owner, taker, holder)
+
+
+def _word(method: str, holder: Any) -> str:
+    """Return what a call is called in words: a function by its own name."""
+    return getattr(holder, "__name__", method) if method == "__call__" and inspect.isroutine(holder) else method
 
 
 def _without_biases(used: Sequence[Parameter]) -> list[Parameter]:

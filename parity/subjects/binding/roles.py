@@ -33,10 +33,14 @@ _WORDS: Final[dict[str, str]] = {
     "callback": "callback callback_fn cb on_step",
     "tolerance": "tol tolerance gtol ftol xtol stop_tol",
 }
-_GRADIENT_OF: Final = re.compile(
-    r"(?:d_?|deriv_?|delta_?|dl_d_?|dj_d_?|nabla_?|grads?_|gradients?_)(\w+)|(\w+?)_?(?:grads?|gradients?|deltas?|derivatives?)"
+_GRADIENT_BEFORE: Final = (
+    *("d", "d_", "deriv_", "delta_", "delta", "dl_d", "dl_d_", "dj_d", "dj_d_", "nabla_"),
+    *("grad_", "grads_", "gradient_"),
 )
-"""Names that say whose gradient it is: dW, delta_b, dl_dw, grad_bias, weight_grads."""
+_GRADIENT_AFTER: Final = (
+    *("_grad", "_grads", "_gradient", "_gradients", "grad", "grads", "_delta", "_deltas", "_derivative"),
+)
+"""What says whose gradient a name speaks of: dW, delta_b, dl_dw, grad_bias, weight_grads."""
 _GRADIENTS: Final = {"params": "grads", "biases": "bias_grads"}
 _BEFORE: Final = re.compile(r"(?:prev|previous|old|last)_(\w+)|(\w+)_(?:prev|previous|old|last)")
 ROLES: Final[dict[str, str]] = {word: role for role, words in _WORDS.items() for word in words.split()}
@@ -65,9 +69,11 @@ def role_of(name: str) -> str:
     word = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower().strip("_")
     if word in ROLES:
         return ROLES[word]
-    whose = _GRADIENT_OF.fullmatch(word)
-    if whose and (role := _GRADIENTS.get(ROLES.get(whose[1] or whose[2], ""), "")):
-        return role
+    bare = [word.removeprefix(each) for each in _GRADIENT_BEFORE if word.startswith(each)]
+    bare += [word.removesuffix(each) for each in _GRADIENT_AFTER if word.endswith(each)]
+    whose = next((role for each in bare if (role := _GRADIENTS.get(ROLES.get(each, "")))), "")
+    if whose:
+        return whose
     before = _BEFORE.fullmatch(word)
     if before and ROLES.get(before[1] or before[2]) == "state":
         return "state"

@@ -82,9 +82,13 @@ class Call:
         named = {name: given[role] for role, name in self.by_name.items()}
         return function(*(given[role] for role in self.roles if role not in self.by_name), **named)
 
-    def require_state(self, returned: Any) -> None:
-        """Refuse who returns no state beside the weights, where only that would tell that a parameter is one."""
-        if GUESSED in self.roles and not (isinstance(returned, tuple) and len(returned) == 2):
+    def require_state(self, returned: Any, given: Any = None) -> None:
+        """Refuse who returns no state beside the weights, nor fills in the empty mapping that it is given.
+
+        Only that would tell that a parameter is a state whose name does not say so.
+        """
+        filled = isinstance(given, dict) and bool(given)
+        if GUESSED in self.roles and not filled and not (isinstance(returned, tuple) and len(returned) == 2):
             raise MisbehavedError(f"{self!r} returns no state beside the weights.")
 
 
@@ -191,7 +195,7 @@ class Together(Called):
         given = {"params": self._held, "grads": grads, "pairs": pairs, "loss": 0.0, "count": self._count}
         given |= {"rate": self._rate(self._count - 1), "state": self._state, GUESSED: self._state}
         returned = self._call.on(self.optimizer, **given)
-        self._call.require_state(returned)
+        self._call.require_state(returned, self._state)
         if isinstance(returned, tuple) and returned and self._fits(returned[0]):
             self._state = returned[1] if len(returned) > 1 else self._state
             returned = returned[0]
@@ -249,7 +253,7 @@ class Singly(Called):
             given |= {"count": self._count, "rate": self._rate(self._count - 1)}
             given |= dict.fromkeys(("state", GUESSED), self._states[name])
             returned = self._call.on(self.optimizers[name], **given)
-            self._call.require_state(returned)
+            self._call.require_state(returned, self._states[name])
             if isinstance(returned, tuple):
                 self._states[name] = returned[1] if len(returned) > 1 else self._states[name]
                 returned = returned[0]
