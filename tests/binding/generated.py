@@ -360,6 +360,120 @@ FUNCTIONS = {
                     v = held[i] = {keep} * held[i] + (1 - {keep}) * d * d
                     ws[i] = ws[i] - {rate} * d / {root}
     """,
+    "list of mappings": """
+        class Mine:
+            def __init__(self, {p}, {signature}):
+                self.own, self.rate, self.keep, self.eps = {p}, {names}
+                self.v = [{{k: 0 * w for k, w in layer.items()}} for layer in self.own]
+
+            def update(self, {g}):
+                for layer, ds, vs in zip(self.own, {g}, self.v):
+                    for k, d in ds.items():
+                        v = vs[k] = self.keep * vs[k] + (1 - self.keep) * d * d
+                        layer[k] = layer[k] - self.rate * d / {root_self}
+    """,
+    "gradients that are objects": """
+        class Mine:
+            def __init__(self, {p}, {signature}):
+                self.own, self.rate, self.keep, self.eps, self.v = {p}, {names}, {{}}
+
+            def step(self):
+                for k, each in enumerate(self.own):
+                    d = each.grad.{data}
+                    v = self.v[k] = self.keep * self.v.get(k, 0 * d) + (1 - self.keep) * d * d
+                    each.{data} -= self.rate * d / {root_self}
+    """,
+    "objects under a name that says nothing": """
+        class Mine:
+            def __init__(self, things, {signature}):
+                self.own, self.rate, self.keep, self.eps, self.v = things, {names}, {{}}
+
+            def step(self):
+                for k, each in enumerate(self.own):
+                    v = self.v[k] = self.keep * self.v.get(k, 0) + (1 - self.keep) * each.grad * each.grad
+                    each.data = each.data - self.rate * each.grad / {root_self}
+    """,
+    "state on the parameter": """
+        class Mine:
+            def __init__(self, {p}, {signature}):
+                self.own, self.rate, self.keep, self.eps = {p}, {names}
+
+            def step(self):
+                for each in self.own:
+                    v = each.moment = self.keep * each.moment + (1 - self.keep) * each.grad * each.grad
+                    each.data = each.data - self.rate * each.grad / {root_self}
+    """,
+    "layers that need not be given": """
+        class Mine:
+            def __init__(self, layers=(), {signature}):
+                self.layers, self.rate, self.keep, self.eps, self.v = layers, {names}, {{}}
+
+            def step(self):
+                for i, layer in enumerate(self.layers):
+                    for name, d in (("weights", layer.grad), ("bias", layer.grad_bias if layer.use_bias else 0)):
+                        v = self.v[i, name] = self.keep * self.v.get((i, name), 0) + (1 - self.keep) * d * d
+                        setattr(layer, name, getattr(layer, name) - self.rate * d / {root_self})
+    """,
+    "layer and its gradients": """
+        class Mine:
+            def __init__(self, {signature}):
+                self.rate, self.keep, self.eps = {names}
+
+            def update(self, this, {d_weight}, {d_bias}):
+                for name, d in (("w", {d_weight}), ("b", {d_bias})):
+                    v = this.opt_params[name] = self.keep * this.opt_params.get(name, 0) + (1 - self.keep) * d * d
+                    setattr(this, name, getattr(this, name) - self.rate * d / {root_self})
+    """,
+    "layers that take a change": """
+        class Mine:
+            def __init__(self, {signature}):
+                self.rate, self.keep, self.eps, self.v = {names}, {{}}
+
+            def change(self, key, d):
+                v = self.v[key] = self.keep * self.v.get(key, 0) + (1 - self.keep) * d * d
+                return {sign}self.rate * d / {root_self}
+
+            def update(self, layers):
+                for i, layer in enumerate(layers):
+                    layer.update(self.change((i, 0), layer.grad_weights), self.change((i, 1), layer.grad_bias))
+    """,
+    "model with parameters and gradients": """
+        class Mine:
+            def __init__(self, model, {signature}):
+                self.model, self.rate, self.keep, self.eps, self.v = model, {names}, {{}}
+
+            def step(self):
+                for k, (each, d) in enumerate(zip(self.model.parameters(), self.model.grads())):
+                    v = self.v[k] = self.keep * self.v.get(k, 0) + (1 - self.keep) * d * d
+                    each.data = each.data - self.rate * d / {root_self}
+    """,
+    "model that is given before": """
+        class Mine:
+            def __init__(self, {signature}):
+                self.rate, self.keep, self.eps, self.v = {names}, {{}}
+
+            def setup(self, target):
+                self.target = target
+
+            def update(self):
+                for each in self.target.params():
+                    v = self.v[id(each)] = self.keep * self.v.get(id(each), 0) + (1 - self.keep) * each.grad.data ** 2
+                    each.data -= self.rate * each.grad.data / {root_self}
+    """,
+    "model whose arrays are got and set": """
+        class Mine:
+            def __init__(self, {signature}):
+                self.rate, self.keep, self.eps, self.v = {names}, {{}}
+
+            def update(self, model):
+                after = []
+                for which, (ws, ds) in enumerate(zip(model.get_weights(), model.get_gradients())):
+                    after.append([])
+                    for k, (w, d) in enumerate(zip(ws, ds)):
+                        v = self.v[which, k] = self.keep * self.v.get((which, k), 0) + (1 - self.keep) * d * d
+                        after[-1].append(w - self.rate * d / {root_self})
+                model.set_weights(*after)
+    """,
     "arguments that must be named": """
         class Mine:
             def __init__(self, *, {signature}):
@@ -510,6 +624,6 @@ def _written(bodies: dict[str, str], sets: int = len(CONSTRUCTORS)) -> Iterator[
         words |= {"root_inside": root.format(v="self.v"), "root_v": root.format(v="self.v").replace("self.eps", eps)}
         (w, d), (p, g) = SINGLE[number], MANY[number % len(MANY)]
         first, second = (w, d) if number % 2 == 0 else (d, w)
-        words |= TWOS[number]
+        words |= TWOS[number] | {"data": ("data", "value")[number % 2], "sign": ("", "-")[number % 2]}
         text = textwrap.dedent(body).format(w=w, d=d, p=p, g=g, first=first, second=second, **words)
         yield Generated(shape, fault, text)

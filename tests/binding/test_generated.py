@@ -54,6 +54,16 @@ WORDS = {
     "weights and biases in one call": "weights and biases in one call, an instance for each two",
     "weights and biases in place": "weights and biases in one call, an instance for each two",
     "lists of weights and of biases": "Mine(params, biases, grads, bias_grads, state), lists of all weights and of all",
+    "list of mappings": "update(grads) over a list of mappings with W and b",
+    "gradients that are objects": "a list of parameters with .data and .grad.data in the constructor",
+    "objects under a name that says nothing": "a list of parameters with .data and .grad in the constructor's things",
+    "state on the parameter": "with .data, .grad and, from zeros on, what a step keeps on them",
+    "layers that need not be given": "step() with layers that own weights, biases and their gradients",
+    "layer and its gradients": "update(layer, grads, bias_grads) with layers",
+    "layers that take a change": "a change of each, as the sign of a trial tells",
+    "model with parameters and gradients": "a model with parameters() and grads() in the constructor, then step()",
+    "model that is given before": "parameters(), which have .data and .grad.data, by setup(), then update()",
+    "model whose arrays are got and set": "set_weights(), for weights and for biases, in update(model)",
     "arguments that must be named": "step(params, grads) over a mapping",
 }
 

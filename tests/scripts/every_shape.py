@@ -133,6 +133,32 @@ class WeightsAndBiases(Base):
         return self.one("w", w, dw), self.one("b", b, db)
 
 
+class Nested(Base):
+    def __init__(self, params, lr=0.001, rho=0.9, eps=1e-7):
+        super().__init__(lr, rho, eps)
+        self.params = params
+
+    def step(self):
+        for k, p in enumerate(self.params):
+            p.data = self.one(k, p.data, p.grad.data)
+
+
+class OfLayerAndGradients(Base):
+    def update(self, layer, dw, db):
+        layer.weights = self.one((id(layer), "w"), layer.weights, dw)
+        layer.biases = self.one((id(layer), "b"), layer.biases, db)
+
+
+class HandsOut(Base):
+    def __init__(self, model, lr=0.001, rho=0.9, eps=1e-7):
+        super().__init__(lr, rho, eps)
+        self.model = model
+
+    def step(self):
+        for k, (p, g) in enumerate(zip(self.model.parameters(), self.model.grads(), strict=True)):
+            p.data = self.one(k, p.data, g)
+
+
 class ChangeToSubtract(Base):
     def get_step(self, grad):
         return -self.one(0, np.zeros_like(grad), grad)

@@ -33,15 +33,8 @@ KINDS = [
     *("StateHandedOn", "Transforms", "MappingInPlace", "MappingReturned", "MappingFirst", "ListReturned", "Pairs"),
     *("Called", "OneArray", "OneArrayByName", "OneArrayWithState", "Owns", "Objects", "SharedArrays", "OfLayers"),
     *("OfModel", "rule", "configured", "functions"),
-    *(
-        "WeightsAndBiases",
-        "ChangeToSubtract",
-        "ChangesToAdd",
-        "ListOfChanges",
-        "numbers_first",
-        "change_and_state",
-        "state_last",
-    ),
+    *("Nested", "OfLayerAndGradients", "HandsOut", "WeightsAndBiases"),
+    *("ChangeToSubtract", "ChangesToAdd", "ListOfChanges", "numbers_first", "change_and_state", "state_last"),
 ]
 FAULTS = [
     ("posted", "rmsprop/plain[float32]"),

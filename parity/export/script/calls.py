@@ -13,6 +13,7 @@ from parity.export.script.side import Side, Wish
 from parity.problem.problems import Problem
 from parity.subjects.binding import shapes, twos
 from parity.subjects.binding.arguments import Bound, config_of
+from parity.subjects.binding.holders import HandsObjects
 from parity.subjects.binding.rates import Place
 from parity.subjects.binding.recognise import is_rule
 from parity.subjects.binding.shapes import Call, Shape
@@ -213,7 +214,7 @@ def _beside() -> dict[str, str]:
 
 def _together(calls: Calls) -> Called:
     as_list, owner, call = calls.more["as_list"], calls.more.get("owner", ""), calls.more["call"]
-    if calls.more.get("numbered"):
+    if calls.more.get("numbered") or calls.more.get("layered"):
         raise calls.unknown()
     grads = "[grads[n] for n in start]" if as_list else "grads"
     pairs = "list(zip([grads[n] for n in start], params))" if as_list else "[(grads[n], params[n]) for n in start]"
@@ -283,7 +284,30 @@ def _objects(calls: Calls) -> Called:
     held = f"{calls.more['owner']}={'params' if calls.more.get('by_name') else 'list(params.values())'}"
     before = ("params = {n: SimpleNamespace(data=w.copy(), grad=np.zeros_like(w), name=n) for n, w in start.items()}",
               f"optimizer = {calls.constructor(held)}")  # fmt: skip
-    each = ("for n, p in params.items():", "    p.grad = grads[n]", f"optimizer.{calls.more['method']}()")
+    if calls.more.get("blank"):
+        raise calls.unknown()
+    each = (*_gradients(calls.more.get("nested", False)), f"optimizer.{calls.more['method']}()")
+    return Called(before, each, "params[{name}].data")
+
+
+def _gradients(nested: bool) -> tuple[str, str]:
+    """Return the lines that hand out gradients to objects."""
+    held = "SimpleNamespace(data=grads[n], value=grads[n])" if nested else "grads[n]"
+    return "for n, p in params.items():", f"    p.grad = {held}"
+
+
+def _handed(calls: Calls) -> Called:
+    model, owner, giver = calls.more["holder"], calls.more.get("owner", ""), calls.more.get("giver", "")
+    if model.func is not HandsObjects:
+        raise calls.unknown()
+    nested = model.keywords["nested"]
+    before = ("params = {n: SimpleNamespace(data=w.copy(), grad=np.zeros_like(w), name=n) for n, w in start.items()}",
+              "held = list(params.values())",
+              "model = SimpleNamespace(parameters=lambda: held, params=lambda: held)",
+              f"model.grads = model.gradients = lambda: [p.grad{'.data' * nested} for p in held]",
+              f"optimizer = {calls.constructor(f'{owner}=model' if owner else '')}",
+              *([f"optimizer.{giver}(model)"] if giver else []))  # fmt: skip
+    each = (*_gradients(nested), calls.call("optimizer", {**_beside(), "model": "model"}))
     return Called(before, each, "params[{name}].data")
 
 
@@ -297,6 +321,8 @@ def _shared(calls: Calls) -> Called:
 
 def _layers(calls: Calls) -> Called:
     owner, call = calls.more.get("owner", ""), calls.more["call"]
+    if calls.more.get("takes"):
+        raise calls.unknown()
     before = ["arrays = [w.copy() for w in start.values()]"]
     if calls.size % 2:
         before.append("arrays.append(np.zeros(1, f))  # a bias, which a layer is to have")
@@ -310,7 +336,8 @@ def _layers(calls: Calls) -> Called:
     each = ["for i, n in enumerate(start):",
             '    setattr(layers[i // 2], ("dweights", "dbiases")[i % 2], grads[n])']  # fmt: skip
     each += [f"optimizer.{calls.more['before']}()"] if calls.more["before"] else []
-    roles = {"layer": "layer", "index": "i", "name": 'f"layer_{i}"', "layers": "layers", "model": model}
+    roles = {"grads": "layer.dweights", "bias_grads": "layer.dbiases"}
+    roles |= {"layer": "layer", "index": "i", "name": 'f"layer_{i}"', "layers": "layers", "model": model}
     text = calls.call("optimizer", {**_beside(), **roles})
     if "layer" in call.roles:
         head = "for i, layer in enumerate(layers):" if {"index", "name"} & set(call.roles) else "for layer in layers:"
@@ -376,6 +403,7 @@ _WRITERS: Final[dict[Any, Callable[[Calls], Called]]] = {
     shapes.Layers: _layers,
     twos.Twos: _twos,
     shapes.OfModel: _of_model,
+    shapes.Handed: _handed,
     shapes.Functions: _functions,
     shapes.Configured: _configured,
 }

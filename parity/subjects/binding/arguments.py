@@ -41,6 +41,8 @@ class Bound:
         defaults: its own names to its defaults, of all that it has and that is a number or a switch.
         owns: its own name of the argument that takes the parameters, an empty string where it has none.
         takes_gradients: its own name of the argument that takes arrays of gradients beside them.
+        may_own: its own name of an argument that may take the parameters, which only a trial tells: one that has a
+            default, or the only one that must be given and has a name that says nothing.
     """
 
     values: dict[str, Any]
@@ -48,6 +50,7 @@ class Bound:
     defaults: dict[str, Any] = field(default_factory=dict)
     owns: str = ""
     takes_gradients: str = ""
+    may_own: str = ""
 
     @property
     def left(self) -> dict[str, Any]:
@@ -127,7 +130,18 @@ def bind(
     roles = {role_of(name): name for name in reversed(owns)}
     defaults = {name: value for name, value in named.items() if isinstance(value, bool | int | float | None)}
     owner = roles.get("params") or roles.get("layers") or roles.get("model") or ""
-    return Bound(values, spelled, defaults, owner, roles.get("grads", "") if owner else "")
+    may_own = "" if owner else _possible(signature, taken)
+    return Bound(values, spelled, defaults, owner, roles.get("grads", "") if owner else "", may_own)
+
+
+def _possible(signature: Mapping[str, inspect.Parameter], taken: set[str]) -> str:
+    """Return the argument that may take the parameters although neither its name nor its place says so."""
+    free = {name: p for name, p in signature.items() if name not in taken and p.kind < p.VAR_POSITIONAL}
+    needed = [name for name, p in free.items() if p.default is NONE]
+    if needed:
+        return needed[0] if len(needed) == 1 and not role_of(needed[0]) else ""
+    empty = [name for name, p in free.items() if p.default is None or p.default in ([], (), {})]
+    return next((name for name in empty if role_of(name) in ("params", "layers", "model")), "")
 
 
 _STRUCTURE: Final = frozenset({"params", "grads", "pairs", "layer", "layers", "model", "gradient_function", "callback"})

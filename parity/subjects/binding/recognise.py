@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -11,7 +12,8 @@ import numpy as np
 from parity.errors import SubjectError, one_line
 from parity.subjects.binding.arguments import HYPERPARAMETERS, Bound, config_of
 from parity.subjects.binding.changes import Method, Told, changing, scales
-from parity.subjects.binding.fitting import APART, FITS, RAISES, trial, unheard
+from parity.subjects.binding.fitting import APART, FITS, RAISES, trial, unheard, way
+from parity.subjects.binding.holders import HandsArrays, HandsObjects
 from parity.subjects.binding.loops import GRADIENTS, Argument, Generators, Loops
 from parity.subjects.binding.roles import PLURAL, Parameter, parameters_of, role_of
 from parity.subjects.binding.shapes import (
@@ -20,6 +22,7 @@ from parity.subjects.binding.shapes import (
     Call,
     Configured,
     Functions,
+    Handed,
     Layers,
     Make,
     Objects,
@@ -127,6 +130,8 @@ def _candidates(kind: Callable[..., Any], make: Make, bound: Bound) -> Iterator[
         yield from _around(method, getattr(holder, method), own, _called(method, own, make, bound, holder))
     if inspect.isclass(kind) and not bound.owns:
         yield from _of_constructed(make)
+        yield from _of_given(kind)
+        yield from _of_possible(kind, bound)
 
 
 def _called(method: str, own: Sequence[Parameter], make: Make, bound: Bound, holder: Any) -> Iterator[Shape]:
@@ -137,7 +142,10 @@ def _called(method: str, own: Sequence[Parameter], make: Make, bound: Bound, hol
         for shape in _of_call(method, lengths, bound.owns, bound.takes_gradients, holder):
             if scales(shape, make, bound):
                 yield shape
-    yield from _of_call(method, own, bound.owns, bound.takes_gradients, holder)
+    for shape in _of_call(method, own, bound.owns, bound.takes_gradients, holder):
+        gone = way(shape, make, []) if shape.more.get("takes") else 1.0
+        if gone is not None and np.all(np.greater(gone, 0)):
+            yield shape
 
 
 def _calls(kind: Callable[..., Any], make: Make, bound: Bound) -> list[Method]:
@@ -283,6 +291,10 @@ def _of_call(
     if {p.role for p in used} >= BOTH and not owner:
         yield from of_twos(method, _word(method, holder), used, HYPERPARAMETERS)
         return
+    roles_of = [p.role for p in used]
+    if sorted(roles_of) == ["bias_grads", "grads", "layer"]:
+        yield _layers(Call(method, roles_of), holder, "")
+        return
     used = _without_biases(used)
     for roles in _roles(used, bool(owner)):
         by_name = {role: p.name for role, p in zip(roles, used, strict=True) if p.by_name}
@@ -290,6 +302,7 @@ def _of_call(
         plural = any(p.name in PLURAL for p in used)
         if kinds & {"layer", "layers"}:
             yield _layers(call, holder, "")
+            yield from _taking(_layers(call, holder, ""))
         elif kinds >= {"model", "grads"}:
             # Some call the mapping of weights their model.
             yield from _of_tensors(Call(method, ["params" if role == "model" else role for role in roles]), True, owner)
@@ -297,6 +310,7 @@ def _of_call(
         elif "model" in kinds:
             yield Shape(f"{call} with a model's params and grads", OfModel, {"call": call})
             yield _layers(call, holder, "")
+            yield from _handed(call, f"in {call}", {})
         elif {"params", "grads"} <= kinds or (owner and kinds and kinds <= {"grads", *_BESIDE}) or "pairs" in kinds:
             yield from _of_tensors(call, plural, owner)
         elif owner and not kinds and method in _STEPS:
@@ -357,8 +371,13 @@ def _of_tensors(call: Call, plural: bool, owner: str) -> Iterator[Shape]:
     if "pairs" in call.roles:
         yield from listed
         return
+    layered = Shape(
+        f"{call} over a list of mappings with W and b",
+        Together,
+        {**more, "as_list": False, "layered": True, "state": None},
+    )
     if owner:
-        yield from (*mapping, *listed, *numbered)
+        yield from (*mapping, *listed, *numbered, layered)
         return
     told = bool({"name", "index"} & set(call.roles))
     whose = "told which" if told else "an instance for each tensor"
@@ -367,7 +386,7 @@ def _of_tensors(call: Call, plural: bool, owner: str) -> Iterator[Shape]:
         for state in states
     ]
     yield from (*mapping, *listed, *single) if plural and not told else (*single, *mapping, *listed)
-    yield from numbered if plural else ()
+    yield from (*numbered, layered) if plural else ()
     if call.name != "__call__" and not told:
         yield Shape(f"{call}, one array a call, one instance for all", Singly, {"call": call, "shared": True})
 
@@ -379,10 +398,63 @@ def _of_owner(method: str, owner: str, taker: str, holder: Any) -> Iterator[Shap
         yield Shape(f"lists of parameters and gradients {after}", Shared, known)
     if role_of(owner) in ("layers", "model"):
         yield _layers(Call(method, ()), holder, owner)
+        yield from _taking(_layers(Call(method, ()), holder, owner))
         yield Shape(f"a model's params and grads {after}", OfModel, {"call": Call(method, ()), "owner": owner})
-    for by_name, word in ((False, "a list"), (True, "a mapping")):
-        more: dict[str, Any] = {"method": method, "owner": owner, "by_name": by_name}
-        yield Shape(f"{word} of parameters with .data and .grad {after}", Objects, more)
+    where = f"in the constructor's {owner}, then {method}()" if not role_of(owner) else after
+    for words, more in _OBJECTS.items():
+        yield Shape(f"{words} {where}", Objects, {"method": method, "owner": owner, **more})
+    if role_of(owner) in ("model", ""):
+        yield from _handed(Call(method, ()), where, {"owner": owner})
+
+
+_OBJECTS: Final[dict[str, dict[str, Any]]] = {
+    "a list of parameters with .data and .grad": {"by_name": False},
+    "a mapping of parameters with .data and .grad": {"by_name": True},
+    "a list of parameters with .data and .grad.data": {"by_name": False, "nested": True},
+    "a mapping of parameters with .data and .grad.data": {"by_name": True, "nested": True},
+    "a list of parameters with .data, .grad and, from zeros on, what a step keeps on them": {"blank": True},
+}
+_HANDED: Final = {
+    "a model with parameters() and grads()": partial(HandsObjects, nested=False),
+    "a model with parameters(), which have .data and .grad.data,": partial(HandsObjects, nested=True),
+    "a model with get_weights(), get_gradients() and set_weights(), for weights and for biases,": partial(
+        HandsArrays, in_twos=True
+    ),
+    "a model with get_weights(), get_gradients() and set_weights(), a list each,": partial(HandsArrays, in_twos=False),
+}
+"""What goes into a constructor, or is handed over, in words, the likeliest first."""
+_GIVERS: Final = frozenset(
+    {"prepare", "setup", "set_model", "set_target", "set_network", "register", "attach", "bind", "link", "initialize"}
+)
+"""Names of methods that are given a model before the first step."""
+
+
+def _handed(call: Call, where: str, more: dict[str, Any]) -> Iterator[Shape]:
+    """Yield the shapes of who is handed a model with methods, by whichever of its methods may be called."""
+    for words, model in _HANDED.items():
+        yield Shape(f"{words} {where}", Handed, {"call": call, "holder": model, **more})
+
+
+def _of_possible(holder: Any, bound: Bound) -> Iterator[Shape]:
+    """Yield the shapes of a constructor that may take the parameters by an argument whose name does not say so."""
+    for method in _methods(holder) if bound.may_own else ():
+        own = [p for p in _own(holder, method) if p.required]
+        if method in _STEPS and not own:
+            yield from _of_owner(method, bound.may_own, "", holder)
+        elif method in _STEPS and [p.role for p in own] == ["grads"]:
+            yield from _of_tensors(Call(method, ["grads"]), False, bound.may_own)
+
+
+def _of_given(holder: Any) -> Iterator[Shape]:
+    """Yield the shapes of who is given a model once, by a method before the first step."""
+    methods = _methods(holder)
+    for giver in methods:
+        takes = [p for p in _own(holder, giver) if p.required] if giver in _GIVERS else []
+        for method in methods if len(takes) == 1 else ():
+            roles = [p.role for p in _own(holder, method) if p.required]
+            if method in _STEPS and roles in ([], ["model"]):
+                call = Call(method, roles)
+                yield from _handed(call, f"by {giver}(), then {call}", {"giver": giver})
 
 
 def _layers(call: Call, holder: Any, owner: str) -> Shape:
@@ -393,6 +465,13 @@ def _layers(call: Call, holder: Any, owner: str) -> Shape:
     around = "".join(f", {word} it {name}()" for word, name in (("before", before), ("after", after)) if name)
     title = f"{call} with layers that own weights, biases and their gradients{around}"
     return Shape(title, Layers, {"call": call, "before": before, "after": after, "owner": owner})
+
+
+def _taking(shape: Shape) -> Iterator[Shape]:
+    """Yield the shapes of layers that take up a change themselves, whose sign a trial must tell."""
+    for sign, word in ((-1, "subtracts"), (1, "adds")):
+        title = f"{shape.title}, and whose update(…) {word} a change of each, as the sign of a trial tells"
+        yield Shape(title, shape.driver, {**shape.more, "takes": sign})
 
 
 def _own_required(holder: Any, name: str) -> list[Parameter]:

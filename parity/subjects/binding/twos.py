@@ -7,7 +7,7 @@ import numpy as np
 
 from parity.errors import MisbehavedError
 from parity.subjects.binding.roles import PLURAL, Parameter
-from parity.subjects.binding.shapes import GUESSED, STATES, Call, Called, Make, Rate, Shape, Tensors
+from parity.subjects.binding.shapes import GUESSED, STATES, Call, Called, Make, Rate, Shape, Tensors, in_twos
 
 BOTH: Final = frozenset({"params", "biases", "grads", "bias_grads"})
 _BESIDE: Final = frozenset({"count", "rate", "loss", "state", "index", "name"})
@@ -31,7 +31,7 @@ class Twos(Called):
     ) -> None:
         self._call, self._rate, self._as_lists, self._count = call, rate, as_lists, 0
         self._names = list(params)
-        held = in_twos({name: array.copy() for name, array in params.items()})
+        held = in_twos([array.copy() for array in params.values()])
         self._held = [[list(each) for each in zip(*held, strict=True)]] if as_lists else [list(two) for two in held]
         one = make() if as_lists else None
         self.optimizers = {str(number): one if as_lists else make() for number in range(len(self._held))}
@@ -47,7 +47,7 @@ class Twos(Called):
     def step(self, gradients: Tensors) -> None:
         """Make a step, two tensors a call or all in one."""
         self._count += 1
-        grads = in_twos(gradients)
+        grads = in_twos(list(gradients.values()))
         given: Any = [[list(each) for each in zip(*grads, strict=True)]] if self._as_lists else grads
         for number, (optimizer, (w, b), (dw, db)) in enumerate(
             zip(self.optimizers.values(), self._held, given, strict=True)
@@ -69,13 +69,6 @@ class Twos(Called):
             )
         self._held[number] = [list(each) if self._as_lists else each for each in returned[:2]]
         self._states[number] = returned[2] if len(returned) == 3 else self._states[number]
-
-
-def in_twos(tensors: Tensors) -> list[tuple[Any, Any]]:
-    """Return tensors by twos; the last has a bias of one zero where they are odd."""
-    arrays = list(tensors.values())
-    arrays += [np.zeros(1, dtype=array.dtype) for array in arrays[: len(arrays) % 2]]
-    return list(zip(arrays[::2], arrays[1::2], strict=True))
 
 
 def of_twos(method: str, word: str, used: Sequence[Parameter], numbers: Sequence[str]) -> Iterator[Shape]:
