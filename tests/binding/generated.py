@@ -241,6 +241,42 @@ FUNCTIONS = {
                     {p}[k] = {p}[k] - {rate} * d / {root}
             return {p}, s
     """,
+    "loop that asks twice": """
+        def Mine(df, {w}, {signature}, iterations=50):
+            history, v = [{w}], np.zeros_like({w})
+            for _ in range(iterations):
+                if np.max(np.abs(df({w}))) < 0:
+                    break
+                d = df({w})
+                v = {keep} * v + (1 - {keep}) * d * d
+                {w} = {w} - {rate} * d / {root}
+                history.append({w})
+            return history
+    """,
+    "loop that hands data on": """
+        def Mine(data, {w}, func_grad, {signature}, iterationNumber=50, *arg):
+            v = np.zeros_like({w})
+            for _ in range(iterationNumber):
+                d = func_grad(data, {w})
+                v = {keep} * v + (1 - {keep}) * d * d
+                {w} = {w} - {rate} * d / {root}
+            return {w}
+    """,
+    "loop behind a decorator": """
+        def decorated(optimize):
+            def flat(grad, x0, callback=None, *args, **kwargs):
+                return optimize(grad, x0, callback, *args, **kwargs)
+            return flat
+
+        @decorated
+        def Mine(grad, {w}, callback=None, num_iters=100, {signature}):
+            v = np.zeros_like({w})
+            for i in range(num_iters):
+                d = grad({w}, i)
+                v = {keep} * v + (1 - {keep}) * d * d
+                {w} = {w} - {rate} * d / {root}
+            return {w}
+    """,
     "loop as a method": """
         class Mine:
             def __init__(self, {signature}):

@@ -4,6 +4,7 @@ import ast
 import contextlib
 import inspect
 import io
+import string
 import textwrap
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
@@ -202,11 +203,47 @@ def _spelled(named: Mapping[str, Any], chosen: Mapping[str, str]) -> dict[str, s
         if argument.name not in chosen:
             words = [word for word in argument.aliases if word in free]
             _first(found, argument.name, words if argument.name != "rho" else [w for w in words if _keeps(free[w])])
+    _misspelled(found, free)
     momentum = free.get("momentum", NONE) if "momentum" in found else NONE
     if "rho" not in {*found, *chosen} and momentum is not NONE and _keeps(momentum):
         # Without another weight of the old moment, "momentum" that is on by default is that weight.
         found["rho"] = found.pop("momentum")
     return {**found, **{keras: own for keras, own in chosen.items() if own}}
+
+
+def _misspelled(found: dict[str, str], free: Mapping[str, Any]) -> None:
+    """Add the arguments whose names are one letter away from what people call one that is not found yet."""
+    for keras in ("learning_rate", "rho", "epsilon"):
+        words = [word for word in (keras, *BY_NAME[keras].aliases) if len(word) >= _LONG]
+        near = [
+            own
+            for own, default in free.items()
+            if own not in (*found.values(), *HYPERPARAMETERS) and (keras != "rho" or _keeps(default))
+            if isinstance(default, float) and any(_one_letter_away(own, word) for word in words)
+        ]
+        if keras not in found and len(near) == 1:
+            found[keras] = near[0]
+
+
+_LONG: Final = 4
+"""Letters of a name that a misspelled one may still be told from."""
+
+
+def _one_letter_away(own: str, word: str) -> bool:
+    """Whether a letter is another, missing, or too many, or two have changed places; a digit is no letter."""
+    before = _alike(own, word)
+    rest, meant = own[before:], word[before:]
+    after = _alike(rest[::-1], meant[::-1])
+    rest, meant = rest[: len(rest) - after], meant[: len(meant) - after]
+    swapped = len(rest) == 2 and rest == meant[::-1]
+    return not set(rest + meant) & set(string.digits) and (swapped or max(len(rest), len(meant)) == 1)
+
+
+def _alike(one: str, other: str) -> int:
+    """Return how many letters two names begin with together."""
+    return next(
+        (place for place, two in enumerate(zip(one, other, strict=False)) if len({*two}) > 1), min(len(one), len(other))
+    )
 
 
 def _first(found: dict[str, str], name: str, words: list[str]) -> None:
@@ -226,7 +263,9 @@ def _behind_kwargs(kind: Callable[..., Any]) -> dict[str, Any]:
 
     As far as its text says so, or that of a base class to which they are passed on; else what a trial shows.
     """
-    found: dict[str, Any] = {}
+    found = {} if inspect.isclass(kind) else _enclosed(kind)
+    if found:
+        return found
     makers = [vars(base).get("__init__") for base in kind.__mro__[:-1]] if inspect.isclass(kind) else [kind]
     for maker in filter(inspect.isfunction, makers):
         function = _parsed(maker)
@@ -239,6 +278,15 @@ def _behind_kwargs(kind: Callable[..., Any]) -> dict[str, Any]:
         if not _passes_on(function, holder):
             break
     return found or _kept(kind)
+
+
+def _enclosed(kind: Callable[..., Any]) -> dict[str, Any]:
+    """Return the arguments of the one function that a decorator's function encloses, if they are hyperparameters."""
+    cells = inspect.getclosurevars(kind).nonlocals.values() if inspect.isfunction(kind) else ()
+    functions = [each for each in cells if inspect.isfunction(each)]
+    taken = [{n: p.default for n, p in _signature(f).items() if p.kind in _PASSED} for f in functions]
+    known = [each for each in taken if set(each) & set(HYPERPARAMETERS)]
+    return {n: default for n, default in known[0].items() if n in HYPERPARAMETERS} if len(known) == 1 else {}
 
 
 _PASSED: Final = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)

@@ -93,6 +93,7 @@ class Generators(_Parcels):
             "callback": lambda *_, **__: None,
             "steps": self._most,
             "tolerance": 0.0,
+            "data": None,
         }
         return {each.name: roles[each.role] for each in arguments}
 
@@ -121,7 +122,10 @@ class Generators(_Parcels):
 
 
 class Loops(_Parcels):
-    """A function that owns its loop: each of its calls for a gradient is served the next, and shows the weights."""
+    """A function that owns its loop: each of its calls for a gradient is served the next, and shows the weights.
+
+    One that ``asks`` several times a step, to see whether it may stop, is served the same as often.
+    """
 
     def __init__(
         self,
@@ -132,9 +136,10 @@ class Loops(_Parcels):
         arguments: Sequence[Argument],
         held: Held,
         steps: int,
+        asks: int = 1,
     ) -> None:
         super().__init__(params, held)
-        self.optimizer, self._steps = make(), 0
+        self.optimizer, self._steps, self._asks = make(), 0, asks
         call = _method(self.optimizer, method)
         # One more than there are, so that the weights after the last are seen in the call for another gradient.
         self._runs = {
@@ -145,7 +150,7 @@ class Loops(_Parcels):
     def step(self, gradients: Tensors) -> None:
         """Serve each run its gradient, and wait until it asks for the next or returns."""
         for run, gradient in self.packed(gradients).items():
-            weights = self._runs[run].after(gradient)
+            weights = self._runs[run].after(gradient, self._asks)
             if weights is None:
                 more = "give the number of steps an argument, such as num_iters, that it is told"
                 raise UnsupportedError(f"its loop ends after {self._steps} steps, and the case has more: {more}.")
@@ -208,6 +213,7 @@ class _Run:
             "callback": self._heard,
             "steps": steps,
             "tolerance": 0.0,
+            "data": None,
         }
         given = {each.name: roles[each.role] for each in arguments}
         # The state of NumPy's warnings belongs to a context, and a thread begins in an empty one.
@@ -239,13 +245,15 @@ class _Run:
         if told is not None and not _equal(told, self._seen):
             self._told = told
 
-    def after(self, gradient: Any) -> Any:
-        """Serve a gradient, and return the weights that the loop has then; None if it asks for none any more."""
+    def after(self, gradient: Any, asks: int) -> Any:
+        """Serve a gradient that often, and return the weights that the loop has then; None if it asks for none."""
         if not self._waits:
             return None
         self._told = None
-        self._gradients.put(gradient)
-        self._waits = self._listen()
+        for _ in range(asks):
+            if self._waits:
+                self._gradients.put(gradient.copy() if isinstance(gradient, np.ndarray) and asks > 1 else gradient)
+                self._waits = self._listen()
         if self._told is not None:
             self._seen = self._told
         return self._seen

@@ -173,6 +173,8 @@ _LOOPS: Final = frozenset({"steps", "callback", "objective", "tolerance", *GRADI
 """Roles of what only an optimizer is given that goes from step to step by itself."""
 _OFFERED: Final = frozenset({"steps", "callback", "tolerance"})
 """Those of them that it is given although it has a default for them."""
+_DATA: Final = frozenset({"data", "dataset", "batch", "args"})
+"""Names of what a loop only hands on to who computes its gradients, which is nothing here."""
 _IN_A_LOOP: Final = {"count": "steps", "loss": "objective"}
 """What a role means of a parameter of a whole loop."""
 
@@ -191,8 +193,8 @@ def _of_loop(method: str, function: Any, parameters: Sequence[Parameter]) -> Ite
     """Yield the shapes of a generator, or of a function that calls for its gradients, by names of its parameters."""
     arguments: dict[str, Argument] = {}
     for p in parameters:
-        role = _IN_A_LOOP.get(p.role, p.role)
-        known = role in {"params", "grads", *_LOOPS} and role not in arguments
+        role = _IN_A_LOOP.get(p.role, p.role) or ("data" if p.name in _DATA else "")
+        known = role in {"params", "grads", "data", *_LOOPS} and role not in arguments
         if known and (p.required or role in _OFFERED):
             arguments[role] = Argument(p.name, role)
         elif p.required:
@@ -213,6 +215,9 @@ def _of_loop(method: str, function: Any, parameters: Sequence[Parameter]) -> Ite
     plural = arguments["params"].name in PLURAL
     for word in ("mapping", "list", "array") if plural else ("array", "mapping", "list"):
         yield Shape(f"{call}, {what}, {held[word]}", Generators if yields else Loops, {**more, "held": word})
+    for word in () if yields else ("mapping", "list", "array") if plural else ("array", "mapping", "list"):
+        title = f"{call}, {what}, each twice, {held[word]}"
+        yield Shape(title, Loops, {**more, "held": word, "asks": 2})
 
 
 _OF_FUNCTIONS: Final = {"index": "count"}

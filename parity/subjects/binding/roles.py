@@ -21,7 +21,7 @@ _WORDS: Final[dict[str, str]] = {
     "layers": "layers",
     "model": "model net network nn",
     "loss": "loss cur_loss current_loss cost",
-    "rate": "lr learning_rate eta rate step_size stepsize l_rate learningrate",
+    "rate": "lr learning_rate eta rate step_size stepsize l_rate learn_rate learningrate",
     "count": "t step iteration iterations iter epoch timestep n it count num_updates",
     "gradient_function": "grad_func gradient_func grad_fn gradient_fn df fprime f_prime jac jacobian gradf f_grad"
     " grad_f compute_grad compute_gradient compute_gradients grad_function gradient_function grad_fun gradient_fun"
@@ -29,7 +29,8 @@ _WORDS: Final[dict[str, str]] = {
     "valued_gradient": "value_and_grad loss_and_grad func_and_grad f_and_grad cost_and_grad",
     "objective": "f fun func fn function objective objective_function cost_function cost_fn loss_function loss_fn",
     "steps": "num_iters n_iter num_iterations n_iterations max_iter maxiter num_steps n_steps epochs n_epochs steps"
-    " iters niter num_iter n_iters max_iters max_iterations nsteps max_steps num_epochs total_steps",
+    " iters niter iteration_number number_of_iterations num_iter n_iters max_iters max_iterations"
+    " nsteps max_steps num_epochs total_steps",
     "callback": "callback callback_fn cb on_step",
     "tolerance": "tol tolerance gtol ftol xtol stop_tol",
 }
@@ -90,7 +91,7 @@ def parameters_of(function: Callable[..., Any]) -> list[Parameter] | None:
         found = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):
         return None
-    if any(p.kind is p.VAR_POSITIONAL for p in found):
+    if found and all(p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in found):
         return None
     return [
         Parameter(p.name, role_of(p.name), p.default is p.empty, p.kind is p.KEYWORD_ONLY)
