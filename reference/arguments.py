@@ -27,7 +27,7 @@ class Argument(NamedTuple):
     limits: tuple[float, float] | None = None
 
 
-_RATES = ("lr", "learningRate", "l_rate", "learn_rate", "eta", "step_size", "stepsize", "rate", "alpha")
+_RATES = ("lr", "learningRate", "l_rate", "learn_rate", "eta", "step_size", "stepsize", "step_rate", "rate", "alpha")
 _MEMORIES = ("rho_val", "rho_", "alpha", "decay_rate", "gamma", "beta", "beta2", "beta_2", "decay", "decay_factor")
 """Where `lr` is there too, `alpha` is rho; a decay whose default is 0 is that of the rate, and none of them."""
 ARGUMENTS = (

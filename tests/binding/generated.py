@@ -277,6 +277,18 @@ FUNCTIONS = {
                 {w} = {w} - {rate} * d / {root}
             return {w}
     """,
+    "iterated over, weights in place": """
+        class Mine:
+            def __init__(self, wrt, fprime, {signature}, args=None):
+                self.wrt, self.fprime, self.rate, self.keep, self.eps, self.v = wrt, fprime, {names}, 0
+
+            def __iter__(self):
+                while True:
+                    d = self.fprime(self.wrt)
+                    self.v = self.keep * self.v + (1 - self.keep) * d * d
+                    self.wrt -= self.rate * d / {root_inside}
+                    yield {{"gradient": d}}
+    """,
     "loop as a method": """
         class Mine:
             def __init__(self, {signature}):

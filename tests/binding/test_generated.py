@@ -44,6 +44,7 @@ WORDS = {
     "loop that asks twice": "a loop of its own that is served gradients call by call, each twice, one run a tensor",
     "loop that hands data on": "Mine(data, ",
     "loop behind a decorator": "flat(grad, x0, callback), a loop of its own",
+    "iterated over, weights in place": "Mine(wrt, fprime), a generator that is served gradients, one run a tensor",
     "loop as a method": "minimize(grad_fn,",
     "rate with each step": "update(params, grads, rate), one array a call",
     "length with each step": "one array a call, an instance for each tensor",
@@ -199,6 +200,14 @@ def test_a_change_whose_use_is_not_told_is_refused_with_what_is_not(kind: type) 
     with pytest.raises(SubjectError, match="has no shape that can be driven") as caught:
         NumpySubject(kind, "mine.py:Mine").shape()
     assert REFUSALS[kind.__name__] in str(caught.value)
+
+
+def test_weights_that_come_back_in_the_place_of_the_biases_are_refused() -> None:
+    def swaps(w, b, dw, db, lr=0.001):
+        return b - lr * db, w - lr * dw
+
+    with pytest.raises(SubjectError, match="has no shape that can be driven"):
+        NumpySubject(swaps, "mine.py:swaps").shape()
 
 
 def test_a_change_from_who_is_shown_the_weights_too_is_no_weights() -> None:

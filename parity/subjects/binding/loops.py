@@ -1,6 +1,6 @@
 """Optimizers that are not called once a step: generators, and functions that own the loop and ask for gradients."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextvars import copy_context
 from queue import SimpleQueue
 from threading import Thread
@@ -14,6 +14,8 @@ from parity.subjects.binding.shapes import Called, Make, Rate, Tensors
 Held = Literal["array", "list", "mapping"]
 """What one run of an optimizer holds: one tensor, or all of them in a list or a mapping."""
 ONE: Final = "array"
+ITERATED: Final = "__iter__"
+"""The method of who makes a step whenever it is asked for the next of whatever it yields."""
 _SECONDS: Final = 1.0
 """How long a loop is waited for that is told to end."""
 
@@ -60,7 +62,10 @@ class _Parcels(Called):
 
 
 class Generators(_Parcels):
-    """A generator that yields weights: it is sent gradients, draws them from an iterator, or asks a function."""
+    """A generator that yields weights: it is sent gradients, draws them from an iterator, or asks a function.
+
+    An instance that is ``ITERATED`` is made for each run, of what a generator is called with.
+    """
 
     def __init__(
         self,
@@ -73,11 +78,12 @@ class Generators(_Parcels):
         steps: int,
     ) -> None:
         super().__init__(params, held)
-        self.optimizer, self._steps, self._most = make(), 0, steps + 1
+        self._steps, self._most = 0, steps + 1
+        self.optimizer = None if method == ITERATED else make()
         self._mine = self.packed({name: array.copy() for name, array in params.items()})
         self._pending: dict[str, list[Any]] = {run: [] for run in self._mine}
         self._is_sent = not any(each.role in (*GRADIENTS, "grads") for each in arguments)
-        call = _method(self.optimizer, method)
+        call = _iterated(make) if method == ITERATED else _method(self.optimizer, method)
         self._runs = {run: call(**self._given(run, arguments)) for run in self._mine}
         for run, generator in self._runs.items() if self._is_sent else ():
             self._take(run, next(generator))
@@ -118,7 +124,8 @@ class Generators(_Parcels):
     def close(self) -> None:
         """Close the generators."""
         for generator in self._runs.values():
-            generator.close()
+            if isinstance(generator, Generator):
+                generator.close()
 
 
 class Loops(_Parcels):
@@ -285,6 +292,13 @@ class _Run:
         """End the loop where it waits."""
         self._gradients.put(None)
         self._thread.join(_SECONDS)
+
+
+def _iterated(make: Make) -> Callable[..., Any]:
+    def begun(**given: Any) -> Iterator[Any]:
+        return iter(make(**given))
+
+    return begun
 
 
 def _method(optimizer: Any, method: str) -> Callable[..., Any]:

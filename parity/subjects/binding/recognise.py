@@ -14,7 +14,7 @@ from parity.subjects.binding.arguments import HYPERPARAMETERS, Bound, config_of
 from parity.subjects.binding.changes import Method, Told, changing, scales
 from parity.subjects.binding.fitting import APART, FITS, RAISES, trial, unheard, way
 from parity.subjects.binding.holders import HandsArrays, HandsObjects
-from parity.subjects.binding.loops import GRADIENTS, Argument, Generators, Loops
+from parity.subjects.binding.loops import GRADIENTS, ITERATED, Argument, Generators, Loops
 from parity.subjects.binding.roles import PLURAL, Parameter, parameters_of, role_of
 from parity.subjects.binding.shapes import (
     GUESSED,
@@ -124,6 +124,10 @@ def _candidates(kind: Callable[..., Any], make: Make, bound: Bound) -> Iterator[
         return
     if isinstance(holder, tuple) and len(holder) in (2, 3) and all(map(callable, holder)):
         yield from _of_functions(holder)
+    if inspect.isclass(kind) and hasattr(kind, ITERATED):
+        own = [p for p in parameters_of(kind) or () if p.name not in bound.spelled.values()]
+        if {p.role for p in own} & {"grads", *GRADIENTS}:
+            yield from _of_loop(ITERATED, kind, own)
     yield from _stateful(holder)
     for method in _methods(holder):
         own = _own(holder, method)
@@ -199,7 +203,10 @@ def _of_loop(method: str, function: Any, parameters: Sequence[Parameter]) -> Ite
             arguments[role] = Argument(p.name, role)
         elif p.required:
             return
-    yields, asks = inspect.isgeneratorfunction(function), bool(arguments.keys() & {"grads", *GRADIENTS})
+    yields, asks = (
+        method == ITERATED or inspect.isgeneratorfunction(function),
+        bool(arguments.keys() & {"grads", *GRADIENTS}),
+    )
     if "params" not in arguments or not (yields or asks):
         return
     names = ", ".join(argument.name for argument in arguments.values())
