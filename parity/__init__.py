@@ -1,7 +1,7 @@
 """Two optimizers, the same weights, data and hyperparameters: whether they agree, where they part first, and why.
 
 ``parity.run(case, subject)`` runs one case against one subject and returns its results; ``parity.diagnose(subject)``
-says what an optimizer is and by which choices it differs;
+says what an optimizer is and by which choices it differs; ``parity.watch(optimizer)`` logs steps of a Keras training;
 ``parity.assert_parity(subject, cases)`` fails a test where they diverge; everything else is reached through the command
 line (``parity --help``). Imports are lazy, so that ``import parity`` costs nothing.
 """
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from parity.case.spec import Cell
     from parity.diagnosis.answer import diagnose
     from parity.errors import ParityError
+    from parity.subjects.watch import watch
     from parity.testing.assertion import NothingCompared, NotInParity, assert_parity
     from parity.verdicts.results import Comparison, Pair
     from parity.verdicts.verdict import Verdict
@@ -32,10 +33,12 @@ __all__ = [
     "diagnose",
     "load_cells",
     "run",
+    "watch",
 ]
 
 _HOMES = {
     "run": "parity.api",
+    "watch": "parity.subjects.watch",
     "diagnose": "parity.diagnosis.answer",
     "assert_parity": "parity.testing.assertion",
     "NotInParity": "parity.testing.assertion",

@@ -12,7 +12,11 @@ ParityError                exit status 2
     └── MisbehavedError    it raised, or returned what cannot be compared: verdict FAILED
 """
 
+import os
+import sys
+import traceback
 from difflib import get_close_matches
+from pathlib import Path
 
 
 class ParityError(Exception):
@@ -75,6 +79,19 @@ def one_line(error: BaseException) -> str:
     else:
         said = f"{lines[0][:_ENDS]} {'…' if len(lines) > 2 else '/'} {lines[-1][:_ENDS]}"
     return f"{type(error).__name__}: {said}" if said else type(error).__name__
+
+
+_ELSEWHERE = ("<", *(f"{place}{os.sep}" for place in (Path(__file__).parent, sys.prefix, sys.base_prefix)))
+"""Where the files of ours, of Python and of its libraries lie."""
+
+
+def raised(error: BaseException) -> str:
+    """Return what was raised and where, in one line: the last frame that is neither ours nor a library's, if any is."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if not frame.filename.startswith(_ELSEWHERE)]
+    last = (own or frames)[-1] if frames else None
+    where = f" in {last.filename.rpartition('/')[2]}, line {last.lineno}: {last.line}" if last else ""
+    return f"raised {one_line(error)}{where}"
 
 
 def did_you_mean(received: str, allowed: list[str]) -> str:

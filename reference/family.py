@@ -19,6 +19,7 @@ from .optimizer import State, Tensors, as_float32, constant
 from .rmsprop import SLOTS, RMSprop, Update
 from .switches import SWITCHES
 
+_VALUES = {switch.name: switch.values for switch in SWITCHES}
 _DTYPES = {"float16": np.float16, "bfloat16": ml_dtypes.bfloat16, "float32": np.float32, "float64": np.float64}
 
 
@@ -29,6 +30,8 @@ class Family(RMSprop):
     `batch_size` is how many examples a gradient is the mean of; `gradient_reduction="sum"` multiplies by it.
     `moment_form="chained"` is ((1-rho)·g)·g, as `(1 - rho) * g * g` reads in Python. `increment_order` says what meets
     first: (L·g)/root, L·(g/root) or (L/root)·g. With `rate_decay` d the rate of step t is L / (1 + d·t).
+    `rho_held`, `epsilon_held` and `momentum_held` are "float32" where `np.float32` stands around the number; so is
+    1 - rho then.
     Without momentum `learning_rate_place` and `nesterov` mean nothing.
     `numbers` is "float32" where a float32 variable holds the learning rate and TensorFlow casts the decay, as in Keras,
     and "double" where both are Python floats, as in a NumPy program: float64 parameters show the difference.
@@ -41,6 +44,9 @@ class Family(RMSprop):
     bias_correction: bool = False
     weight_decay_form: str = "decoupled"
     one_minus_rho: str = "double"
+    rho_held: str = "given"
+    epsilon_held: str = "given"
+    momentum_held: str = "given"
     moment_form: str = "product"
     division: str = "divide"
     increment_order: str = "rate_first"
@@ -60,13 +66,16 @@ class Family(RMSprop):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for switch in SWITCHES:
-            received = getattr(self, switch.name)
-            free = switch.name == "second_moment_start" and not isinstance(received, str)
-            if not free and received not in switch.values:
-                raise ValueError(f"`{switch.name}` must be one of {switch.values}. Received: {received!r}")
+        for name, values in _VALUES.items():
+            received = getattr(self, name)
+            free = name == "second_moment_start" and not isinstance(received, str)
+            if not free and received not in values:
+                raise ValueError(f"`{name}` must be one of {values}. Received: {received!r}")
         if self.numbers not in ("float32", "double"):
             raise ValueError(f"`numbers` must be 'float32' or 'double'. Received: {self.numbers!r}")
+        for name in ("rho", "epsilon", "momentum"):
+            if getattr(self, f"{name}_held") == "float32":
+                setattr(self, name, as_float32(getattr(self, name)))
 
     def start(self, w: Any) -> dict[str, Any]:
         """Return the slots of one tensor before the first step; the second moment is `second_moment_start`."""
@@ -119,20 +128,22 @@ class Family(RMSprop):
         return w - step if self.step_sign == "subtract" else w + step
 
     def _moment(self, w: Any, old: Any, g: Any, squared: bool) -> Any:
-        rho, rest = constant(w, self.rho), constant(w, 1 - self.rho)
+        less = 1 - self.rho
+        rho, rest = constant(w, self.rho), constant(w, as_float32(less) if self.rho_held == "float32" else less)
         if self.one_minus_rho == "variable_dtype":
             rest = constant(w, 1) - rho
         keep, new = (rho, rest) if self.rho_role == "keep" else (rest, rho)
         fresh = self._fresh(g) if squared else g
         if squared and self.moment_carry == "whole":
-            return old + fresh
-        if self.moment_form == "chained" and squared and self.moment_of == "element":
+            moment = old + fresh
+        elif self.moment_form == "chained" and squared and self.moment_of == "element":
             moment = keep * old + new * g * g
         elif self.moment_form == "lerp":
             moment = old + (fresh - old) * new
         else:
             moment = keep * old + new * fresh
-        return old + moment if squared and self.moment_carry == "doubled" else moment
+        moment = old + moment if squared and self.moment_carry == "doubled" else moment
+        return moment + constant(w, self.epsilon) if squared and self.epsilon_place == "kept" else moment
 
     def _fresh(self, g: Any) -> Any:
         squares = np.square(g)
@@ -176,6 +187,12 @@ class Family(RMSprop):
     def mixes_elements(self) -> bool:
         """Whether an element's update depends on the other elements of its tensor, or of all of them."""
         return super().mixes_elements or self.moment_of != "element"
+
+    @property
+    def steps_alike(self) -> bool:
+        """Whether a step depends on nothing but the state that it starts from: not on its number."""
+        counts = self.bias_correction or self.rate_decay or self.second_moment_start == "first_square"
+        return super().steps_alike and not counts
 
     def _decayed(self, name: str, w: Any, g: Any, learning_rate: float) -> tuple[Any, Any]:
         if self.weight_decay is None or super()._decayed(name, w, g, learning_rate)[0] is w:

@@ -97,6 +97,11 @@ class Optimizer:
         """Whether an element's update depends on the other elements of its tensor, or of all of them."""
         return self.clipnorm is not None or self.global_clipnorm is not None
 
+    @property
+    def steps_alike(self) -> bool:
+        """Whether a step depends on nothing but the state that it starts from: not on its number."""
+        return not (callable(self.learning_rate) or self.use_ema or self.gradient_accumulation_steps)
+
     def init(self, params: Tensors) -> dict[str, Any]:
         """Return the state before the first step: no iterations, and every slot as it starts."""
         slots: dict[str, dict[str, Any]] = {slot: {} for slot in self.start(np.zeros(()))}

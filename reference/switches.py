@@ -37,15 +37,23 @@ class Switch(NamedTuple):
         return tuple(choice.value for choice in self.choices)
 
 
+def _held(name: str, subject: str, needs: str = "") -> Switch:
+    """Return the switch of a number that a NumPy float32 holds, which float64 weights do not widen."""
+    cause = f"{subject} rounded to float32, whatever the weights are"
+    choices = (Choice("given"), Choice("float32", cause))
+    return Switch(f"{name}_held", f"{name} as it is given or as a float32 number", choices, "precision", needs)
+
+
 SWITCHES = (
     Switch(
         "epsilon_place",
-        "epsilon under the root, after it, or nowhere",
+        "epsilon under the root, after it, in the moment that is kept, or nowhere",
         (
             Choice("inside"),
             Choice("outside", "epsilon is added after the root instead of under it"),
             Choice("none", "there is no epsilon"),
             Choice("floor", "epsilon is the least that the root may be (max), not added"),
+            Choice("kept", "epsilon is added to the second moment itself, which keeps it (+= where + is meant)"),
         ),
     ),
     Switch(
@@ -93,6 +101,9 @@ SWITCHES = (
         (Choice("double"), Choice("variable_dtype", "1 - rho is formed in the variable's dtype instead of in double")),
         rounds="precision",
     ),
+    _held("rho", "rho and 1 - rho are"),
+    _held("epsilon", "epsilon is"),
+    _held("momentum", "momentum is", needs="momentum"),
     Switch(
         "moment_form",
         "rho*v + (1-rho)*g2, v + (g2-v)*(1-rho), or rho*v + ((1-rho)*g)*g",
@@ -151,8 +162,8 @@ SWITCHES = (
         "a moment for each element, or one for the whole tensor",
         (
             Choice("element"),
-            Choice("sum", "one moment for the whole tensor: the sum of its squares"),
-            Choice("mean", "one moment for the whole tensor: the mean of its squares"),
+            Choice("sum", "a tensor has one moment: the sum of its squares"),
+            Choice("mean", "a tensor has one moment: the mean of its squares"),
         ),
     ),
     Switch(
@@ -195,6 +206,11 @@ SWITCHES = (
 )
 """Every switch, in the order in which a member of the family names them."""
 BY_NAME = {switch.name: switch for switch in SWITCHES}
+
+
+def only_rounds(name: str, value: Any) -> bool:
+    """Return whether a choice changes no more than last bits; arithmetic in 16 bits changes more than those."""
+    return bool(BY_NAME[name].rounds) and value not in ("float16", "bfloat16")
 
 
 def spelled(value: Any) -> str:

@@ -15,6 +15,7 @@ from parity.baseline.record import Circumstances, Entry, Key, circumstances_of, 
 from parity.baseline.store import Change, Pending, Record
 from parity.errors import DataError, SubjectError, UsageError
 from parity.report.numbers import plain
+from parity.verdicts.cause import Cause
 from parity.verdicts.results import Comparison, Run
 
 
@@ -23,7 +24,8 @@ class Outcome:
     """What a check found, the most severe outcomes first, then by subject and case, and the files that wait.
 
     ``unused`` and ``idle`` are told only where the whole set ran: entries that no case has, and subjects whose record
-    stands there but who did not run. ``problem`` is why something could not be left beside the baseline.
+    stands there but who did not run. ``problem`` is why something could not be left beside the baseline. ``causes`` say
+    why a person's own subject diverges where that is not as accepted.
     """
 
     folder: Path
@@ -33,6 +35,7 @@ class Outcome:
     waiting: list[Path] = field(default_factory=list)
     new: bool = False
     problem: UsageError | None = None
+    causes: dict[str, Cause] = field(default_factory=dict)
 
     def of(self, *kinds: Kind) -> list[Finding]:
         """Return the findings of some kinds."""
@@ -87,7 +90,9 @@ def settle(run: Run, folder: Path, whole: bool, everyone: bool, strict: bool = F
     kept = [record for record in before.values() if record]
     spare = [(r.subject, entry) for r in [*kept, *others] for entry in unused(r, run.cells)] if whole else []
     idle = [record.subject for record in others if _exists(record.subject)]
-    return Outcome(folder, found, spare, idle, waiting, new=not kept, problem=problem)
+    parting = {each.item.subject for each in found if each.kind.fails and each.now.outcome.fails}
+    causes = {subject: cause for subject, cause in run.causes.items() if subject in parting}
+    return Outcome(folder, found, spare, idle, waiting, new=not kept, problem=problem, causes=causes)
 
 
 def _by_subject(run: Run) -> dict[str, list[Comparison]]:

@@ -4,6 +4,8 @@ from parity.baseline.compare import Finding, Kind
 from parity.baseline.gate import Outcome
 from parity.baseline.telling import asides, headline, next_steps, reasons, reproduction
 from parity.report.markdown import literal, prose
+from parity.report.numbers import clean
+from parity.verdicts import cause
 
 FILENAME = "check.md"
 MAX_ROWS = 60
@@ -15,6 +17,9 @@ def render(outcome: Outcome, started: str) -> str:
     """Return the section on the check of the run that started then."""
     told = outcome.failing
     parts = [f"# Check: {prose(headline(outcome))}", _table(told), _listed("Likely reasons", reasons(outcome))]
+    for subject, known in outcome.causes.items():
+        first, *rest = map(clean, cause.lines(known))
+        parts += [f"**Why** {literal(subject)} diverges: {prose(first)}", "\n".join(f"    {line}" for line in rest)]
     parts += [_listed("Beside it", asides(outcome)), *map(prose, next_steps(outcome))]
     parts.append(f"Started {prose(started)}.")
     return "\n\n".join(part for part in parts if part) + "\n"

@@ -13,6 +13,7 @@ from parity.baseline.store import FOLDER
 from parity.case.tomlfile import show_path
 from parity.report.facts import command
 from parity.report.numbers import clean, many, plain
+from parity.verdicts import cause
 from parity.verdicts.results import Run
 
 SCHEMA = 1
@@ -96,6 +97,15 @@ def reasons(outcome: Outcome) -> list[str]:
     ]
 
 
+def why(outcome: Outcome) -> list[str]:
+    """Return why each person's own subject diverges that is not as accepted: the cause, and what belongs to it."""
+    found = []
+    for subject, known in outcome.causes.items():
+        first, *rest = map(clean, cause.lines(known))
+        found += [f"why {clean(subject)} diverges: {first}", *rest]
+    return found
+
+
 def next_steps(outcome: Outcome) -> list[str]:
     """Return how to go on."""
     lines = []
@@ -137,6 +147,7 @@ def document(outcome: Outcome, run: Run, strict: bool) -> dict[str, Any]:
             "summary": headline(outcome),
             "counts": {kind.name.lower(): len(outcome.of(kind)) for kind in Kind},
             "reasons": reasons(outcome),
+            "causes": {subject: known.document() for subject, known in outcome.causes.items()},
             "findings": [_record(finding) for finding in told],
             "unused": [
                 {"subject": subject, "case": entry.case, "comparison": entry.comparison}

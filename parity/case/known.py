@@ -20,7 +20,8 @@ Text = Annotated[str, Meta(min_length=1)]
 class Known(Struct, frozen=True, forbid_unknown_fields=True):
     """One entry: which comparisons (globs with ``*``), the verdict they end in, why, and where that is written down.
 
-    ``only`` names the processors that show it, where not all do: elsewhere it is no news that it does not show.
+    ``only`` names the processors that show it, where not all do: elsewhere it is no news that it does not show. With a
+    ``relation`` it is that relation between two runs which does not hold, and no comparison with the reference.
     """
 
     case: Text
@@ -30,6 +31,7 @@ class Known(Struct, frozen=True, forbid_unknown_fields=True):
     link: Text
     comparison: str = "*"
     only: str = ""
+    relation: str = ""
 
 
 class _File(Struct, frozen=True, forbid_unknown_fields=True):
@@ -94,7 +96,7 @@ def entry_of(entries: list[Known], item: Comparison) -> Known | None:
 
 def _covers(entry: Known, item: Comparison) -> bool:
     pairs = ((entry.case, item.case), (entry.subject, item.subject), (entry.comparison, item.comparison))
-    return all(_matches(text, pattern) for pattern, text in pairs)
+    return not entry.relation and all(_matches(text, pattern) for pattern, text in pairs)
 
 
 def _matches(text: str, pattern: str) -> bool:

@@ -52,14 +52,19 @@ def find(name: str, folder: str = "") -> Rule:
         SpecError: there is no such page, or it is none.
     """
     if not name.endswith(".py"):
-        page = PAGES / f"{name}.py"
-        if not name.isidentifier() or not page.is_file() or _class(tree(page)) is None:
-            hint = did_you_mean(name, names())
-            raise SpecError(f"rule: received {name[:80]!r}.{hint} Allowed: {', '.join(names())}, or a page, rule.py.")
-        return _read(name, page)
+        return _shipped(name)
     page = Path(folder, name)
     if not page.is_file():
         raise SpecError(f"rule: no file {name[:80]!r} beside the case; allowed: {', '.join(names())}, or a page.")
+    return _read(name, page)
+
+
+@cache
+def _shipped(name: str) -> Rule:
+    page = PAGES / f"{name}.py"
+    if not name.isidentifier() or not page.is_file() or _class(tree(page)) is None:
+        hint = did_you_mean(name, names())
+        raise SpecError(f"rule: received {name[:80]!r}.{hint} Allowed: {', '.join(names())}, or a page, rule.py.")
     return _read(name, page)
 
 

@@ -9,13 +9,16 @@ import os
 import selectors
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Final
 
 from parity.circumstances import launch, wire
 
 _POLL_SECONDS = 0.5
+_NEWS: Final = "news"
+"""Key of what a process tells before it answers."""
 
 
 class NoAnswerError(Exception):
@@ -51,6 +54,9 @@ class Child:
         follows: bool = False,
     ) -> None:
         self._leads = not follows
+        self._told = set[str]()
+        self.news = ""
+        """What the process told last of what takes it long; empty where that is over."""
         self._process = subprocess.Popen(
             launch.module(module, str(os.getpid()), *arguments),
             stdin=subprocess.PIPE,
@@ -88,13 +94,25 @@ class Child:
         Raises:
             NoAnswerError: the process ended, or ``seconds`` are over; then it has been ended.
         """
-        if seconds is not None and not self._ready(seconds):
-            self.end()
-            raise NoAnswerError
-        answer = wire.read(self._process.stdout)  # type: ignore[arg-type]  # a pipe is a binary stream
-        if answer is None:
-            raise NoAnswerError(self._how())
-        return answer
+        deadline = None if seconds is None else time.monotonic() + seconds
+        while True:
+            if deadline is not None and not self._ready(deadline - time.monotonic()):
+                self.end()
+                raise NoAnswerError
+            # Not through a buffer: what waits there is nothing that a selector sees.
+            answer = wire.read(self._process.stdout.raw)  # type: ignore[union-attr]  # a buffered reader
+            if answer is None:
+                raise NoAnswerError(self._how())
+            if not (isinstance(answer, dict) and answer.keys() == {_NEWS}):
+                return answer
+            self._hear(str(answer[_NEWS]))
+
+    def _hear(self, news: str) -> None:
+        """Say what takes a process long, once."""
+        self.news = news
+        if news and news not in self._told:
+            self._told.add(news)
+            print(f"parity: {news}", file=sys.stderr, flush=True)
 
     def _ready(self, seconds: float) -> bool:
         """Wait for an answer or the process's end; a child that it left behind may hold the pipe open beyond that."""
@@ -133,12 +151,24 @@ class Child:
                     stream.close()
 
 
+_ASKS: Final[list[BinaryIO]] = []
+"""Where the answers of this process go, if another one asks it."""
+
+
+def tell(news: str) -> None:
+    """Tell whoever asks this process what takes it long, before it answers; an empty text says that that is over."""
+    for answers in _ASKS:
+        with contextlib.suppress(OSError, ValueError):
+            wire.write(answers, {_NEWS: news})
+
+
 def private_pipes(printed: BinaryIO | None = None) -> tuple[BinaryIO, BinaryIO]:
     """Return where requests are read from and answers written to, which were standard input and output until now.
 
     What is printed from now on goes to a file, unless given nowhere.
     """
     requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    _ASKS[:] = [answers]
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 0)
     for descriptor in (1, 2):

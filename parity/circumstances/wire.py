@@ -21,12 +21,20 @@ def write(stream: BinaryIO, message: Any) -> None:
 
 def read(stream: BinaryIO) -> Any:
     """Read one frame; None at the end of the stream, also where the writer died inside a frame."""
-    head = stream.read(_LENGTH.size)
-    if len(head) < _LENGTH.size:
+    head = _exactly(stream, _LENGTH.size)
+    if head is None:
         return None
-    (length,) = _LENGTH.unpack(head)
-    payload = stream.read(length)
-    return unpacked(payload) if len(payload) == length else None
+    payload = _exactly(stream, *_LENGTH.unpack(head))
+    return None if payload is None else unpacked(payload)
+
+
+def _exactly(stream: BinaryIO, length: int) -> bytearray | None:
+    """Return so many bytes, which a stream without a buffer hands out in parts; None where it ends before."""
+    found = bytearray(length)
+    place, left = 0, memoryview(found)
+    while place < length and (count := stream.readinto(left[place:])):  # type: ignore[attr-defined]  # a file has it
+        place += count
+    return found if place == length else None
 
 
 def packed(message: Any) -> bytes:
@@ -34,7 +42,7 @@ def packed(message: Any) -> bytes:
     return msgspec.msgpack.encode(message, enc_hook=_array)
 
 
-def unpacked(payload: bytes) -> Any:
+def unpacked(payload: bytes | bytearray) -> Any:
     """Return the message of a frame."""
     return msgspec.msgpack.decode(payload)
 

@@ -41,11 +41,12 @@ def main(arguments: Namespace) -> int:
     """Run, compare, leave what may be accepted, print; 1 if anything is not as accepted, 3 if nothing was compared."""
     cells, problems = gather(arguments.cases, None)
     from parity.baseline import gate, store
+    from parity.commands.why import explained
 
     # A damaged baseline, or a place for none, is told now and not after minutes.
     with store.locked(arguments.baseline):
         store.records(arguments.baseline)
-    run = work(cells, arguments)
+    run = explained(work(cells, arguments), cells)
     whole = not arguments.cases and not problems
     outcome = gate.settle(run, arguments.baseline, whole, not arguments.subject, arguments.strict)
     if os.environ.get("GITHUB_ACTIONS") == "true":
@@ -85,7 +86,7 @@ def _show(outcome: "Outcome") -> None:
     from rich.console import Console
 
     from parity.baseline.compare import Kind
-    from parity.baseline.telling import asides, headline, next_steps, reasons
+    from parity.baseline.telling import asides, headline, next_steps, reasons, why
 
     console = Console(width=None if sys.stdout.isatty() else 200, soft_wrap=not sys.stdout.isatty(), highlight=False)
     for kind in (Kind.MISSING, Kind.BETTER, Kind.ABSENT, Kind.FIXED, Kind.CHANGED):
@@ -93,7 +94,7 @@ def _show(outcome: "Outcome") -> None:
     likely = reasons(outcome)
     if likely:
         print("Likely " + ("reasons:\n  " if len(likely) > 1 else "reason: ") + "\n  ".join(likely))
-    for line in asides(outcome):
+    for line in [*why(outcome), *asides(outcome)]:
         print(line)
     if outcome.new and outcome.failing:
         print(f"There is no baseline in {outcome.folder} for what ran.")

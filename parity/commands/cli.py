@@ -27,6 +27,7 @@ COMMANDS: Final[dict[str, Command]] = {
     "check": Command("parity.commands.check", "runs and fails where an outcome is not the one in reports/baseline/"),
     "accept": Command("parity.commands.accept", "makes what the last check obtained the baseline"),
     "diagnose": Command("parity.commands.diagnose", "names the choices by which a subject differs from tf.keras"),
+    "judge": Command("parity.commands.judge", "judges and diagnoses a log of steps that any program wrote down"),
     "fuzz": Command("parity.commands.fuzz", "searches for a divergence, shrinks it and writes it as a case"),
     "matrix": Command("parity.commands.matrix", "every installed subject against every other, mode by mode"),
     "reproduce": Command("parity.commands.reproduce", "writes one script that shows a divergence without this package"),

@@ -1,6 +1,7 @@
 """``parity diagnose``: a subject in, the named cause out, for people or as one JSON document."""
 
 from argparse import ArgumentParser, Namespace
+from importlib import import_module
 
 from parity.case.error import printable
 from parity.commands.work import above_zero, add_bind_argument, named
@@ -22,13 +23,18 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument("--time-limit", type=above_zero("seconds"), default=120.0, metavar="S", help=limit)
 
 
+def _import_what_prints() -> None:
+    import_module("parity.diagnosis.text")
+
+
 def main(arguments: Namespace) -> int:
     """Diagnose in a process of its own, print, and return 0 if it agrees, 1 if not, 3 if nothing was compared."""
     (name,) = named([arguments.subject], arguments.bind)
     from parity.diagnosis.child import diagnose_apart
+
+    document = diagnose_apart(name, arguments.time_limit, meanwhile=_import_what_prints)
     from parity.diagnosis.findings import Finding
 
-    document = diagnose_apart(name, arguments.time_limit)
     if arguments.json:
         import msgspec
 

@@ -83,9 +83,9 @@ def _repeat(arguments: Namespace, chosen: list[str], relations: list[str]) -> in
     if arguments.json:
         _print_json({"schema": 1, "outcomes": [item.document() for item in found]})
     else:
-        texts = [told(item.outcome, item.relation, item.subject, item.case) for item in found]
+        texts = [told(item.outcome, item.relation, item.subject, item.case, item.known) for item in found]
         print("\n".join(printable(line) for line in "\n\n".join(texts).split("\n")))
-    if any(item.outcome.fails for item in found):
+    if any(item.fails for item in found):
         return 1
     return 0 if any(item.outcome.compared for item in found) else 3
 

@@ -3,8 +3,6 @@
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from msgspec import structs
-
 from parity.commands.work import add_work_arguments, exit_status, gather, work
 
 EXAMPLES = """\
@@ -24,13 +22,11 @@ def configure(parser: ArgumentParser) -> None:
 def main(arguments: Namespace) -> int:
     """Run, write, print the path of the page, and return what ``parity run`` would."""
     cells, problems = gather(arguments.cases, arguments.steps)
-    run = work(cells, arguments)
     from parity import report
-    from parity.commands.why import causes
+    from parity.commands.why import explained
     from parity.report.facts import Facts, headline
 
-    run = structs.replace(run, causes=causes(Facts(run), cells))
-
+    run = explained(work(cells, arguments), cells)
     page = report.write(run, arguments.output)
     print(headline(Facts(run)))
     print(page)

@@ -19,13 +19,16 @@ def configure(parser: ArgumentParser) -> None:
     add_work_arguments(parser)
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="one JSON document on standard output")
-    form.add_argument("--verbose", action="store_true", help="log every step, slot and tensor")
+    text = "a row and a text for every comparison, and a line for every step, slot and tensor"
+    form.add_argument("--verbose", action="store_true", help=text)
 
 
 def main(arguments: Namespace) -> int:
     """Run, print, and return 1 for a divergence, 2 for a case that could not be read, 3 if nothing was compared."""
     cells, problems = gather(arguments.cases, arguments.steps)
-    run = work(cells, arguments)
+    from parity.commands.why import explained
+
+    run = explained(work(cells, arguments), cells)
     if arguments.json:
         from parity.report.json_ import render
 

@@ -1,81 +1,162 @@
-"""A run on a terminal: one row a comparison, a text for each that fails, and every step if asked for."""
+"""A run on a terminal: what ends alike in a line, one text for what fails, why it fails, and all of it if asked for."""
 
 import shlex
 import sys
+import textwrap
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-import msgspec
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from parity.case.cells import pattern_of
 from parity.case.spec import Cell
-from parity.commands.why import causes
+from parity.commands import alike
+from parity.commands.why import PARTING
 from parity.report.catch import blind, sentence, share, total, weakest
-from parity.report.facts import LOOKS, Facts, failure_text, headline, representative
+from parity.report.facts import LOOKS, WORST_FIRST, Facts, failure_text, headline, parting_subjects, representative
 from parity.report.numbers import clean, many, short
 from parity.subjects import is_users
 from parity.subjects.binding import words
+from parity.verdicts import cause
 from parity.verdicts.results import Comparison, Pair, Run
 from parity.verdicts.verdict import Verdict
 
+FEW = 12
+"""Comparisons that have a row each; more are told by what they end in."""
+PIPED = 200
+"""Columns where there is no terminal: a pipe has no width of its own, and its lines may be as long as what they say."""
+_MOST_WORDS = 80
 _STYLES = {Verdict.IDENTICAL: "green", Verdict.ROUNDING: "green", Verdict.UNDECIDED: "yellow"}
-_PARTING = (Verdict.DIVERGED, Verdict.NON_FINITE)
 _LOG = ("step", "slot", "tensor", "differing", "max_abs", "max_ulp", "ratio")
 
 
 def show(run: Run, cells: list[Cell], arguments: Namespace) -> None:
-    """Print the steps (if verbose), the table, the failures and the headline on standard output."""
+    """Print the steps (if verbose), the verdicts, the failures, why they fail, and the headline on standard output."""
     facts = Facts(run)
-    # A pipe has no width of its own; lines there may be as long as their content.
-    console = Console(width=None if sys.stdout.isatty() else 200, soft_wrap=not sys.stdout.isatty())
-    if arguments.verbose:
+    terminal = sys.stdout.isatty()
+    console = Console(width=None if terminal else PIPED, soft_wrap=not terminal)
+    width = console.width if terminal else 0
+    everything = bool(arguments.verbose)
+    if everything:
         for item in facts.comparisons:
             for line in _steps(item):
                 print(line)
-    console.print(_table(facts))
-    for line in (*_catches(facts), *_bindings(facts)):
-        print(f"\n{line}")
+    if everything or len(facts.comparisons) <= FEW:
+        console.print(_table(facts, everything))
+        _say(_bindings(facts), width)
+        _say(_absent(facts) if not everything else (), width)
+    else:
+        for subject in facts.subjects:
+            _say(_summary(facts, subject), width)
+    _say(_catches(facts), width)
     again = {cell.id: pattern_of(cell) for cell in cells}
-    for item, count in _told(facts, arguments.verbose):
+    for item, more in _told(facts, {cell.id: cell for cell in cells}, everything):
         text = failure_text(item, facts.dtype(item.case)).rpartition("\n")[0]
-        text += f"\n  so in {many(count, 'comparison')} of it; --verbose shows each" * (count > 1)
-        print(f"\n{text}\nreproduce: {_command(again.get(item.case, item.case), item.subject, arguments.steps)}")
-    for item in facts.comparisons:
-        if not item.outcome.fails and not item.outcome.compared and not _is_plain_absence(item):
-            print(f"\ncase {clean(item.case)}, subject {clean(item.subject)}: {item.verdict}: {clean(item.reason)}")
-    for subject, (first, *more) in causes(facts, cells).items():
-        diverges = any(item.outcome in _PARTING for item in facts.comparisons if item.subject == subject)
-        word = "diverges" if diverges else "cannot be compared"
-        print("\n".join([f"\nwhy {clean(subject)} {word}: {first}", *more]))
-    print(f"\n{headline(facts)}")
+        _say([*text.split("\n"), *more], width)
+        print(f"reproduce: {_command(again.get(item.case, item.case), item.subject, arguments.steps)}")
+    for paragraph in _why(facts):
+        _say(paragraph, width)
 
 
-def _told(facts: Facts, everything: bool) -> Iterator[tuple[Comparison, int]]:
-    """Yield the failures that are shown, each with how many it stands for: the plainest of a subject and a verdict."""
-    groups: dict[tuple[str, str], list[Pair]] = {}
-    for pair in facts.pairs:
-        for verdict in {item.verdict for item in pair.comparisons if item.outcome.fails}:
-            groups.setdefault((pair.subject, verdict), []).append(pair)
-    for (_, verdict), pairs in sorted(groups.items()):
-        alike = [
-            msgspec.structs.replace(pair, comparisons=[each for each in pair.comparisons if each.verdict == verdict])
-            for pair in pairs
-        ]
-        items = [item for pair in alike for item in pair.comparisons]
-        if everything and verdict != Verdict.FAILED.name:
-            yield from ((item, 1) for item in items)
-            continue
-        _, shown = representative(alike)
-        assert shown is not None
-        yield shown, len(items)
+def _why(facts: Facts) -> Iterator[list[str]]:
+    """Yield why each subject diverges, and the headline; of one that diverges alone, the headline is the cause."""
+    causes = facts.run.causes
+    alone = len(causes) == 1 and len(parting_subjects(facts)) == 1
+    for subject, found in causes.items():
+        first, *rest = map(clean, cause.lines(found))
+        diverges = any(item.outcome in PARTING for item in facts.comparisons if item.subject == subject)
+        head = f"why {clean(subject)} {'diverges' if diverges else 'cannot be compared'}: {first}"
+        yield [headline(facts) if alone and found.known else head, *rest]
+    if not (alone and all(found.known for found in causes.values())):
+        yield [headline(facts)]
+
+
+def _say(lines: Iterable[str], width: int) -> None:
+    """Print a paragraph after an empty line; on a terminal its lines are broken between words, and hang."""
+    for number, line in enumerate(lines):
+        print("" if number else "\n", end="")
+        indent = " " * (len(line) - len(line.lstrip()) + 2)
+        fits = not width or len(line) <= width
+        print(line if fits else textwrap.fill(line, width, subsequent_indent=indent, break_long_words=False))
+
+
+def _summary(facts: Facts, subject: str) -> Iterator[str]:
+    """Yield how a subject was driven, and each verdict with how many comparisons and cases it has."""
+    pairs = [pair for pair in facts.pairs if pair.subject == subject]
+    items = [item for pair in pairs for item in pair.comparisons]
+    yield f"{clean(subject)}: {many(len(items), 'comparison')} in {many(len(pairs), 'case')}"
+    if is_users(subject):
+        told = next(filter(None, (words.lines(pair.circumstances) for pair in pairs)), [])
+        yield from (f"  {clean(line)}" for line in told)
+    for verdict in WORST_FIRST:
+        ending = [item for item in items if item.outcome is verdict]
+        if ending:
+            head = f"  {LOOKS[verdict].symbol} {verdict.name:16}{len(ending):>5,}"
+            yield f"{head} in {many(len({item.case for item in ending}), 'case')}{alike.reach(ending)}"
+            yield from (f"      {line}" for line in _reasons(ending))
+
+
+def _reasons(items: list[Comparison]) -> list[str]:
+    """Return why some comparisons were not made or not judged; what fails has a text of its own."""
+    verdict = items[0].outcome
+    return alike.reasons(items) if not verdict.compared and not verdict.fails else []
+
+
+def _absent(facts: Facts) -> Iterator[str]:
+    """Yield what has no row because nothing was compared, and why."""
+    for subject in facts.subjects:
+        for verdict in (Verdict.UNSUPPORTED, Verdict.NOT_INSTALLED, Verdict.UNDECIDED):
+            ending = [item for item in facts.comparisons if (item.subject, item.outcome) == (subject, verdict)]
+            if ending:
+                yield f"{clean(subject)}: {verdict.name} in {many(len({item.case for item in ending}), 'case')}"
+                yield from (f"  {line}" for line in alike.reasons(ending))
+
+
+def _told(facts: Facts, cells: dict[str, Cell], everything: bool) -> Iterator[tuple[Comparison, list[str]]]:
+    """Yield the failures that are shown, each with what is to be said of those like it: one a subject unless all."""
+    for subject in facts.subjects:
+        pairs = [pair for pair in facts.pairs if pair.subject == subject]
+        failing = [item for pair in pairs for item in pair.comparisons if item.outcome.fails]
+        if everything:
+            yield from ((item, []) for item in failing)
+        elif failing:
+            _, shown = representative(pairs)
+            assert shown is not None
+            yield shown, _others(shown, failing, pairs, cells)
+
+
+def _others(shown: Comparison, failing: list[Comparison], pairs: list[Pair], cells: dict[str, Cell]) -> list[str]:
+    """Return what the failures of a subject have in common with the one that is shown, and how many they are."""
+    if len(failing) == 1:
+        return []
+    like = [item for item in failing if item.verdict == shown.verdict]
+    ran = [cells[pair.case] for pair in pairs if pair.case in cells and pair.verdict.compared]
+    common = alike.common(like, cells, ran)
+    lines = [
+        f"  so in {many(len(like), 'comparison')} of {many(len({item.case for item in like}), 'case')} "
+        f"(--verbose shows each){': ' if common else ''}{', '.join(common)}"
+    ]
+    for verdict in WORST_FIRST:
+        ending = [item for item in failing if item.outcome is verdict and verdict.name != shown.verdict]
+        if ending:
+            first = min(ending, key=lambda item: (item.compared, item.case))
+            count = many(len({item.case for item in ending}), "case")
+            lines.append(f"  {verdict.name} in {count}, such as {clean(first.case)}: {_clipped(first.reason)}")
+    return lines
+
+
+def _clipped(reason: str) -> str:
+    shown = clean(reason)
+    return shown if len(shown) <= _MOST_WORDS else f"{shown[:_MOST_WORDS]}…"
 
 
 def _catches(facts: Facts) -> Iterator[str]:
-    """Yield what the bounds would catch, and where it is little."""
+    """Yield what the bounds would catch, and where it is little; nothing where every subject fails, and was caught."""
+    if {subject for subject, _ in parting_subjects(facts)} == {*facts.subjects}:
+        return
     if found := sentence(total(facts.comparisons)):
         yield found
     if unseen := [weakest(item.catch) for item in blind(facts.comparisons)]:
@@ -90,16 +171,12 @@ def _bindings(facts: Facts) -> Iterator[str]:
         yield from (f"{clean(subject)}: {clean(line)}" for line in words.lines(circumstances))
 
 
-def _is_plain_absence(item: Comparison) -> bool:
-    return item.outcome in (Verdict.NOT_INSTALLED, Verdict.UNSUPPORTED)
-
-
 def _command(pattern: str, subject: str, steps: int | None) -> str:
     words = ["parity", "run", shlex.quote(clean(pattern)), "--subject", shlex.quote(clean(subject))]
     return " ".join(words + ([f"--steps {steps}"] if steps else []))
 
 
-def _table(facts: Facts) -> Table:
+def _table(facts: Facts, everything: bool) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     for head in ("case", "subject", "gradients", "comparison", "verdict"):
         table.add_column(head, no_wrap=True)
@@ -107,6 +184,8 @@ def _table(facts: Facts) -> Table:
         table.add_column(head, justify="right", no_wrap=True)
     table.add_column("first divergence, or reason", overflow="fold", vertical="bottom")
     for item in facts.comparisons:
+        if not everything and not item.outcome.compared and not item.outcome.fails:
+            continue
         look = LOOKS[item.outcome]
         style = _STYLES.get(item.outcome, "red" if item.outcome.fails else "dim")
         differing = f"{item.differing:,} of {item.compared:,}" if item.compared else ""

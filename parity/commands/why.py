@@ -3,91 +3,50 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from msgspec import structs
+
 from parity.case.rule import DEFAULT
 from parity.case.spec import Cell
 from parity.errors import ParityError
-from parity.reference.switches import BY_NAME
 from parity.report.facts import Facts, outcome
-from parity.report.numbers import clean, many
 from parity.subjects import is_users
+from parity.verdicts.cause import Cause
+from parity.verdicts.results import Run
 from parity.verdicts.verdict import Verdict
 
 TIME_LIMIT = 60.0
-UNKNOWN = "the cause is not known"
+PARTING = (Verdict.DIVERGED, Verdict.NON_FINITE)
 MOST_CASES = 60
 """Failing cases on which a cause is checked; more would take longer than the run."""
 
 
-def causes(facts: Facts, cells: Sequence[Cell]) -> dict[str, list[str]]:
-    """Return, in lines, what a diagnosis says of each person's own subject that diverges."""
-    found = {}
-    known = {cell.id: cell for cell in cells}
-    for subject in facts.subjects:
-        own = [pair for pair in facts.pairs if pair.subject == subject and pair.case in known]
-        failing = [known[pair.case] for pair in own if outcome(pair) in (Verdict.DIVERGED, Verdict.NON_FINITE)]
+def explained(run: Run, cells: Sequence[Cell]) -> Run:
+    """Return a run with the cause of each person's own subject that diverges, as a diagnosis of it says."""
+    return structs.replace(run, causes=dict(_causes(Facts(run), {cell.id: cell for cell in cells})))
+
+
+def _causes(facts: Facts, cells: dict[str, Cell]) -> Iterator[tuple[str, Cause]]:
+    for subject in filter(is_users, facts.subjects):
+        own = [pair for pair in facts.pairs if pair.subject == subject]
+        failing = [pair.case for pair in own if outcome(pair) in PARTING]
         # Of other dtypes than float32 the reason says all that there is: NumPy has no way to keep them.
-        others = [known[pair.case] for pair in own if outcome(pair) is Verdict.NOT_COMPARABLE]
-        failing += [cell for cell in others if cell.dtype == "float32"]
-        sought = [cell for cell in failing if cell.rule == DEFAULT]
-        if is_users(subject) and sought:
-            found[subject] = list(_cause(subject, sought))
-    return found
+        others = [pair.case for pair in own if outcome(pair) is Verdict.NOT_COMPARABLE]
+        failing += [case for case in others if case in cells and cells[case].dtype == "float32"]
+        sought = [cells[case] for case in failing if case in cells and cells[case].rule == DEFAULT]
+        if sought:
+            yield subject, _cause(subject, sought)
+        elif failing:
+            known = f"the choices that are known are those of {DEFAULT}"
+            yield subject, Cause(f"The cause is not known: it was not sought, as {known}.", unchecked=failing)
 
 
-def _cause(subject: str, failing: list[Cell]) -> Iterator[str]:
+def _cause(subject: str, failing: list[Cell]) -> Cause:
+    from parity.diagnosis.cause import cause_of, unknown
     from parity.diagnosis.child import diagnose_apart
 
+    names = [cell.id for cell in failing]
     try:
-        document = diagnose_apart(subject, TIME_LIMIT, failing[:MOST_CASES])
+        document: dict[str, Any] = diagnose_apart(subject, TIME_LIMIT, failing[:MOST_CASES])
     except ParityError as error:
-        yield f"{UNKNOWN}: {clean(str(error))}"
-        return
-    yield from map(clean, explained(document, len(failing)))
-
-
-def _in_another_dtype(document: dict[str, Any]) -> Iterator[str]:
-    """Yield what is said of values of another dtype than their weights, and of the rule where both are float64."""
-    from parity.diagnosis.findings import Finding
-    from parity.diagnosis.text import formulas
-    from parity.diagnosis.words import cause
-
-    first, *more = document["evidence"]
-    yield f"it {Finding.MIXED_DTYPES.value}: {first}"
-    yield from (f"  {line}" for line in more if not line.endswith(first.rpartition(" is ")[2]))
-    for found in document["explanations"][:1]:
-        switches = {n: value for n, value in found["switches"].items() if not BY_NAME[n].rounds}
-        if switches or found["hyperparameters"]:
-            yield cause(switches, found["hyperparameters"])
-            yield from formulas(switches)
-
-
-def explained(document: dict[str, Any], failing: int) -> Iterator[str]:
-    """Yield the lines on one subject from the JSON form of its diagnosis, which was checked on its failing cases."""
-    from parity.diagnosis.findings import Finding
-    from parity.diagnosis.text import formulas
-    from parity.diagnosis.words import cause
-
-    finding, found = Finding[document["verdict"]], document["explanations"]
-    if finding is Finding.MIXED_DTYPES:
-        yield from _in_another_dtype(document)
-        return
-    named = [each for each in found if each["confirmed"] and (each["switches"] or each["numbers"])]
-    if not named or finding is Finding.UNEXPLAINED:
-        evidence = f" ({'; '.join(document['evidence'])})" if document["evidence"] else ""
-        more = f"`parity diagnose {document['subject']}` says more"
-        yield f"{UNKNOWN}; diagnosed, it {finding.value}{evidence}. {more}"
-        return
-    # What only rounds otherwise is no cause of a divergence, where something else is found.
-    switches = {n: value for n, value in named[0]["switches"].items() if not BY_NAME[n].rounds}
-    switches = switches if switches or named[0]["hyperparameters"] else named[0]["switches"]
-    yield cause(switches, named[0]["hyperparameters"])
-    yield from formulas(switches)
-    outcomes = document["cases"]
-    other = [case for case, what in outcomes.items() if what == "otherwise"]
-    agreed = len(outcomes) - len(other)
-    line = f"  it reproduces {agreed} of {many(failing, 'case')} that diverge{'s' * (failing == 1)}"
-    unchecked = failing - len(outcomes)
-    line += f"; {many(unchecked, 'other')} {'was' if unchecked == 1 else 'were'} not checked" if unchecked else ""
-    yield line
-    if other:
-        yield f"  it does not explain {', '.join(other[:5])}{' and more' * (len(other) > 5)}"
+        return unknown(str(error), names)
+    return cause_of(document, names)

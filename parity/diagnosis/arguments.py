@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -73,6 +74,7 @@ MOVES: Final = (
     Move({"weight_decay": 0.25, "clipvalue": 0.05}),
     Move({"weight_decay": 0.25, "momentum": 0.9}),
     Move(_EXACT_RATE, "float64"),
+    Move({**_EXACT_RATE, "momentum": 0.9}, "float64"),
     Move(_EXACT_RATE, "float16"),
     Move(_EXACT_RATE, "bfloat16"),
     Move({"learning_rate": 0.001}, "float64"),
@@ -125,6 +127,7 @@ def checked(
     modes: Sequence[str],
     said: Callable[[Exception], str],
     dtype: str = "float32",
+    fitted: Sequence[Observation] = (),
 ) -> Checked:
     """Move every argument that the subject takes and keep the members that reproduce it.
 
@@ -135,6 +138,7 @@ def checked(
         modes: the modes that they are for; moves of others are left out.
         said: turns what a subject raised into words.
         dtype: that of the weights that were searched on; only from float32 on are other dtypes tried.
+        fitted: what the members fit, which others must fit, too, that another dtype of the weights suggests.
     """
     result = Checked(list(members))
     for move in MOVES:
@@ -150,7 +154,7 @@ def checked(
             result.lacks[move.label] = said(error)
         else:
             if not seen.strange:
-                _judge(result, move, seen)
+                _judge(result, move, seen, fitted)
                 continue
             (what, shown), *more = seen.strange.items()
             result.lacks[move.label] = f"{what} is {shown}{f', and {len(more)} more are' if more else ''}"
@@ -168,9 +172,12 @@ def probe_of(move: Move, dtype: str = "float32") -> Probe:
     return Probe(move.label, move.mode, given, plain.weights if weights is None else weights, plain.gradients)
 
 
-def _judge(result: Checked, move: Move, seen: Observation) -> None:
+def _judge(result: Checked, move: Move, seen: Observation, fitted: Sequence[Observation]) -> None:
+    before = [*fitted, *result.seen]
     for outcome, members in _offers(result.members, move):
         fitting, how = reproducing(members, seen)
+        if not set(fitting) <= set(result.members) and not outcome:
+            fitting = [member for member in fitting if all(reproducing([member], each)[0] for each in before)]
         if fitting:
             result.outcomes[move.label] = outcome or how
             if outcome != DOUBLE:
@@ -187,6 +194,9 @@ def _offers(members: list[Member], move: Move) -> Iterator[tuple[str, list[Membe
     yield "", _multiplied(members, move)
     if move.dtype == "float64":
         yield DOUBLE, with_doubles(members)
+        held = _in_float32(members, move)
+        yield "", held
+        yield DOUBLE, with_doubles(held)
     yield IGNORED, _pinned(members, move)
 
 
@@ -212,6 +222,18 @@ def the_page(members: Sequence[Member]) -> list[Member]:
 def with_doubles(members: Sequence[Member]) -> list[Member]:
     """Return the members with their rate and decay as Python's numbers, as a NumPy program holds them."""
     return [member.having(numbers="double") for member in members]
+
+
+def _in_float32(members: Sequence[Member], move: Move) -> list[Member]:
+    """Return the members with numbers held in float32, fewest first; float32 weights tell it by 1 - rho alone."""
+    names = ["rho_held", "epsilon_held", *(["momentum_held"] if "momentum" in move.given else [])]
+    turned = [dict.fromkeys(some, "float32") for count in (1, 2, 3) for some in combinations(names, count)]
+    found = [
+        (member.minus("one_minus_rho") if "rho_held" in more else member).plus(**more)
+        for more in turned
+        for member in members
+    ]
+    return list(dict.fromkeys(found))
 
 
 def _multiplied(members: Sequence[Member], move: Move) -> list[Member]:

@@ -4,6 +4,7 @@ import ast
 import inspect
 import textwrap
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Final
 
 from parity.diagnosis.findings import Finding
@@ -19,6 +20,8 @@ class Watched:
 
     def __init__(self, make: Make, name: str) -> None:
         self.written: list[str] = []
+        self.layout = LAYOUT
+        """How the tensors of probes are shaped for it."""
         adapter = make()
         self.kind: Callable[..., Any] | None = adapter.kind if isinstance(adapter, NumpySubject) else None
         self.name, self._make = name, make
@@ -33,7 +36,9 @@ class Watched:
 
 
 def run(make: Make, probe: Probe, seed: int = 0) -> Observation:
-    """Observe with the global generators in a known state."""
+    """Observe with the global generators in a known state, tensors in the shapes that the subject takes."""
+    if isinstance(make, Watched) and make.layout is not LAYOUT:
+        probe = replace(probe, tensors=make.layout)
     with seeded(seed):
         return observe(make, probe)
 

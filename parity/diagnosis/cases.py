@@ -1,6 +1,6 @@
 """An answer of the diagnosis held against cases: what they refute is said, and acquits nobody."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -11,22 +11,26 @@ from parity.diagnosis.behaviour import run
 from parity.diagnosis.findings import Diagnosis, Explanation, Finding
 from parity.diagnosis.member import Member, bound_ratio
 from parity.diagnosis.observe import Make
-from parity.diagnosis.probes import of_cell
+from parity.diagnosis.probes import mode_of, of_cell
 
 _MOST_CASES = 4
 
 
 def on_these(found: Diagnosis, outcomes: dict[str, str]) -> Diagnosis:
     """Add what became of cases; what nothing reproduces is said, and acquits nobody."""
+    said, finding = refuted(outcomes), found.finding
+    if finding in (Finding.IDENTICAL, Finding.ROUNDING) and said:
+        finding = Finding.UNEXPLAINED if OTHERWISE in outcomes.values() else Finding.EXPLAINED
+    return replace(found, finding=finding, evidence=(*found.evidence, *said), cases={**found.cases, **outcomes})
+
+
+def refuted(outcomes: Mapping[str, str]) -> list[str]:
+    """Return what cases say against an answer, in words."""
     otherwise, beyond = (
         [case for case, outcome in outcomes.items() if outcome == refuting] for refuting in (OTHERWISE, BEYOND)
     )
     said = [f"no set of choices reproduces it in {_listed(otherwise)}"] if otherwise else []
-    said += [f"what only rounds elsewhere is more than rounding in {_listed(beyond)}"] if beyond else []
-    finding = found.finding
-    if finding in (Finding.IDENTICAL, Finding.ROUNDING) and said:
-        finding = Finding.UNEXPLAINED if otherwise else Finding.EXPLAINED
-    return replace(found, finding=finding, evidence=(*found.evidence, *said), cases={**found.cases, **outcomes})
+    return said + ([f"what only rounds elsewhere is more than rounding in {_listed(beyond)}"] if beyond else [])
 
 
 def _listed(cases: Sequence[str]) -> str:
@@ -44,9 +48,10 @@ def on_cases(make: Make, found: Sequence[Explanation], cells: Sequence[Cell]) ->
 
 
 def _on_case(make: Make, found: Sequence[Explanation], cell: Cell) -> str:
-    own = of_cell(cell)
-    members = [e.member for e in found if own and e.confirmed and own.mode in (*e.modes, "weight_decay")]
-    if own is None or not members:
+    mode = mode_of(cell)
+    members = [e.member for e in found if e.confirmed and mode in (*e.modes, "weight_decay")]
+    own = of_cell(cell) if members else None
+    if own is None:
         return ""
     try:
         seen = run(make, own)
@@ -54,7 +59,7 @@ def _on_case(make: Make, found: Sequence[Explanation], cell: Cell) -> str:
         return ""
     if seen.strange:  # the verdict says so: nothing is compared
         return ""
-    fitting, outcome = reproducing([*members, *the_page(members)], seen, 1.0)
+    fitting, outcome = reproducing([*the_page(members), *members], seen, 1.0)
     rounds = fitting and all(member.rounding and member.size for member in fitting)
     if rounds and bound_ratio(Member(), seen, 1.0, 1.0) > 1:
         return BEYOND

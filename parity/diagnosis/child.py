@@ -1,52 +1,64 @@
 """A process that diagnoses one subject for another one: whatever the subject prints or does ends here."""
 
+import copy
 import os
 import sys
-from collections.abc import Sequence
-from contextlib import suppress
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
-import msgspec
-
-from parity.case.spec import Cell, cell_of
 from parity.circumstances import launch, wire
 from parity.circumstances.child import Child, NoAnswerError, private_pipes
-from parity.diagnosis.findings import Diagnosis, Finding, explanations_of
 from parity.errors import NotInstalledError, SubjectError
 
+if TYPE_CHECKING:  # what asks starts the process first, and imports while that works
+    from parity.case.spec import Cell
 
-def diagnose_apart(name: str, time_limit: float, cells: Sequence[Cell] = ()) -> dict[str, Any]:
+
+def diagnose_apart(
+    name: str, time_limit: float, cells: "Sequence[Cell]" = (), meanwhile: Callable[[], Any] = lambda: None
+) -> dict[str, Any]:
     """Return the JSON form of a diagnosis made in a process of its own, stopped after ``time_limit`` seconds.
 
-    ``cells`` are cases on which the answer is checked too.
+    Args:
+        name: the subject's name.
+        time_limit: seconds that it may take.
+        cells: cases on which the answer is checked too.
+        meanwhile: what is done here while that process works.
 
     Raises:
         SubjectError: the subject cannot be loaded, or follows no style.
     """
-    found = _ask({"subject": name, "cells": _plain(cells)}, time_limit)
+    found = _ask({"subject": name, "cells": _plain(cells)}, time_limit, meanwhile)
     return found if isinstance(found, dict) else _failed(name, found)
 
 
-def check_apart(document: dict[str, Any], time_limit: float, cells: Sequence[Cell]) -> dict[str, Any]:
+def check_apart(document: dict[str, Any], time_limit: float, cells: "Sequence[Cell]") -> dict[str, Any]:
     """Return a diagnosis whose answer is checked on more cases, in a process of its own."""
     found = _ask({"subject": document["subject"], "cells": _plain(cells), "known": document}, time_limit)
     return {**document, "cases": {**document["cases"], **(found if isinstance(found, dict) else {})}}
 
 
-def _plain(cells: Sequence[Cell]) -> list[Any]:
+def _plain(cells: "Sequence[Cell]") -> list[Any]:
+    import msgspec
+
     return [msgspec.to_builtins(cell) for cell in cells]
 
 
-def _ask(request: dict[str, Any], time_limit: float) -> dict[str, Any] | str:
+def _ask(
+    request: dict[str, Any], time_limit: float, meanwhile: Callable[[], Any] = lambda: None
+) -> dict[str, Any] | str:
     """Return what the process answers, or in words why it did not."""
     process = Child("parity.diagnosis.child")
     try:
-        answer = dict(process.ask(request, time_limit))
+        process.tell(request)
+        meanwhile()
+        answer = dict(process.answer(time_limit))
         if "error" in answer:
             raise SubjectError(str(answer["error"]))
         return answer
     except NoAnswerError as ended:
-        late = f"did not finish within {time_limit:g} s and was stopped"
+        what = "its import did not end" if process.news else "did not finish"
+        late = f"{what} within {time_limit:g} s and was stopped"
         return f"its process {ended.how} before it answered" if ended.how else late
     finally:
         process.end()
@@ -62,18 +74,19 @@ def main() -> None:
     document: dict[str, Any]
     from parity import subjects
     from parity.case.cells import collect
+    from parity.case.spec import cell_of
     from parity.diagnosis.cases import on_cases
     from parity.diagnosis.diagnose import diagnose
+    from parity.diagnosis.findings import explanations_of
 
     try:
-        with suppress(NotInstalledError):  # a finding, like whatever else it raises
-            subjects.create(name)
+        make = _maker(name)
         cells = [cell_of(cell) for cell in request["cells"]]
         if "known" in request:
-            document = on_cases(lambda: subjects.create(name), explanations_of(request["known"]), cells)
+            document = on_cases(make, explanations_of(request["known"]), cells)
         else:
             shipped = collect(["*"])[0] if subjects.is_users(name) else []  # a library would take minutes
-            document = diagnose(lambda: subjects.create(name), name, cells, shipped).document()
+            document = diagnose(make, name, cells, shipped).document()
     except SubjectError as error:
         document = {"error": str(error)}
     except SystemExit as error:
@@ -81,7 +94,20 @@ def main() -> None:
     wire.write(answers, document)
 
 
+def _maker(name: str) -> Callable[[], Any]:
+    """Return what makes adapters of a subject, a user's over the same class each time: its file is loaded once."""
+    from parity import subjects
+
+    try:
+        first = subjects.create(name)
+    except NotInstalledError:  # a finding, like whatever else it raises
+        return lambda: subjects.create(name)
+    return lambda: copy.copy(first)
+
+
 def _failed(name: str, reason: str) -> dict[str, Any]:
+    from parity.diagnosis.findings import Diagnosis, Finding
+
     return Diagnosis(name, Finding.FAILED, evidence=(reason,)).document()
 
 

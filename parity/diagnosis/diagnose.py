@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -15,9 +16,10 @@ from parity.diagnosis.cases import on_cases, on_these
 from parity.diagnosis.findings import Diagnosis, Explanation, Finding
 from parity.diagnosis.member import Member, bound_ratio, equal_bits, step_error
 from parity.diagnosis.observe import Make, Observation
-from parity.diagnosis.probes import MODES, ProbeProblem, first_probe, probe
-from parity.diagnosis.search import Found, extended, likely_rounding, nearest, search, within
-from parity.errors import AbsentArgumentError, NotInstalledError, UnsupportedError, one_line
+from parity.diagnosis.outside import another_rule
+from parity.diagnosis.probes import MODES, WITH_AXES, ProbeProblem, first_probe, probe
+from parity.diagnosis.search import Found, extended, likely_rounding, nearest, search, within, written_or_numbers
+from parity.errors import AbsentArgumentError, NotInstalledError, UnsupportedError, one_line, raised
 from parity.reference.switches import BY_NAME
 from parity.subjects.numpy_class import NumpySubject
 
@@ -58,22 +60,35 @@ def _binding(make: Make) -> dict[str, str]:
 def _diagnosed(make: Make, name: str) -> Diagnosis:
     try:
         watched = Watched(make, name)
-        first = run(watched, first_probe())
+        first, without = _first(watched)
     except NotInstalledError as error:
         return Diagnosis(name, Finding.NOT_INSTALLED, evidence=(str(error),))
     except UnsupportedError as error:
         return Diagnosis(name, Finding.UNSUPPORTED, evidence=(str(error),))
     except Exception as error:  # whatever a subject raises is a finding about it
         finding = Finding.MUTATES_INPUTS if wrote_into_inputs(error) else Finding.FAILED
-        return Diagnosis(name, finding, evidence=(f"raised {one_line(error)}",))
+        return Diagnosis(name, finding, evidence=(raised(error),))
     wrong = misbehaviour(watched, first.probe, first)
     if wrong:
         return Diagnosis(name, wrong[0], evidence=(wrong[1],), shows=tuple(first.columns))
     observations, lacks = observe_modes(watched, first)
     found = diagnose_observed(watched, name, observations, lacks)
-    if not first.strange:
-        return found
-    return _in_float64(watched, first)
+    found = _in_float64(watched, first) if first.strange else found
+    return replace(found, lacks={**without, **found.lacks})
+
+
+def _first(watched: Watched) -> tuple[Observation, dict[str, str]]:
+    """Return the first observation, and what the tensor without dimensions raised, if all goes well without it."""
+    try:
+        return run(watched, first_probe()), {}
+    except (NotInstalledError, UnsupportedError):
+        raise
+    except Exception as error:
+        watched.layout = WITH_AXES
+        try:
+            return run(watched, first_probe()), {"a tensor without dimensions": f"raised {one_line(error)}"}
+        except Exception:  # then it is not that: what it raised first says more
+            raise error from None
 
 
 def _in_float64(make: Watched, first: Observation) -> Diagnosis:
@@ -126,6 +141,9 @@ def diagnose_observed(make: Make, name: str, observations: list[Observation], la
             result = bare if result is None or (bare and len(bare.evidence) == 1) else result
         if result is not None:
             return result
+        other = another_rule(_kind(make), [*observations, *held])
+        if other is not None:
+            return replace(base, finding=Finding.OUTSIDE, evidence=(str(other),))
         near = nearest(observations)
         if near is None:
             return base
@@ -138,11 +156,18 @@ def _explained(
     make: Make, base: Diagnosis, observations: list[Observation], held: list[Observation]
 ) -> Diagnosis | None:
     found = search(observations)
-    if found is not None:
-        result = _settled(make, base, observations, held, found)
-        if result is not None:
-            return result
-    return _mode_by_mode(make, base, observations, held)
+    result = _settled(make, base, observations, held, found) if found is not None else None
+    if result is not None and found is not None and not found.exact and _refuted(result):
+        # What only stays inside a bound may be what a number that is not given looks like where it hardly shows.
+        others = written_or_numbers(observations)
+        rival = _settled(make, base, observations, held, others) if others is not None else None
+        result = rival if rival is not None and _refuted(rival) < _refuted(result) else result
+    return result or _mode_by_mode(make, base, observations, held)
+
+
+def _refuted(result: Diagnosis) -> int:
+    """Return in how many moves of the arguments nothing reproduces the subject."""
+    return list(result.moved.values()).count(OTHERWISE)
 
 
 def _without_slots(
@@ -157,6 +182,11 @@ def _without_slots(
     wrong = [slot for slot in base.shows if slot != "parameter" and not _follows(member, observations, slot)]
     said = f"the parameters follow this, what slots() shows as {', '.join(wrong) or 'its slots'} does not"
     return replace(result, finding=Finding.EXPLAINED, evidence=(said, *result.evidence))
+
+
+def _kind(make: Make) -> Any:
+    """Return a person's class or function behind a maker of adapters, None where it is no such subject."""
+    return make.kind if isinstance(make, Watched) else None
 
 
 def _bare(seen: Observation) -> Observation:
@@ -187,10 +217,14 @@ def _settled(
     make: Make, base: Diagnosis, observations: list[Observation], held: list[Observation], found: Found
 ) -> Diagnosis | None:
     """Confirm on probes that the search did not use; None if nothing that it found holds there."""
-    members = [member for member in found.members if _holds(member, held, found.exact)]
+    members = _holding(found, held)
+    if not members and found.exact:  # a number may be held wider than the weights, which turns a bit here and there
+        found = Found(found.members, exact=False)
+        members = _holding(found, held)
     if not members:
         return None
-    moved = checked(make, members[:_MOST_TIES], found.exact, base.modes, _raised, _dtype(observations))
+    fitted = [*observations, *held]
+    moved = checked(make, members, found.exact, base.modes, _raised, _dtype(observations), fitted)
     members, exact = moved.members, found.exact and moved.exact
     smallest = min(member.size for member in members)
     chosen = [member for member in members if member.size == smallest][:4]
@@ -198,9 +232,10 @@ def _settled(
     explanations = tuple(_explanation(m, everything, base.modes, exact) for m in chosen)
     ties = tuple(member for member in members if member not in chosen)
     if _never_divides(chosen[0]):
-        said = "its steps are the learning rate times the gradient: plain descent, not RMSprop"
+        other = another_rule(_kind(make), [*observations, *held])
+        said = str(other or "its steps are the learning rate times the gradient: plain descent")
         unnamed = tuple(replace(explanation, confirmed=False) for explanation in explanations)
-        return replace(base, explanations=unnamed, ties=ties, evidence=(said,))
+        return replace(base, finding=Finding.OUTSIDE, explanations=unnamed, ties=ties, evidence=(said,))
     finding = _finding(chosen[0], everything, exact)
     result = replace(base, finding=finding, explanations=explanations, ties=ties, probe=moved.missing)
     return _with_moves(result, [moved])
@@ -247,9 +282,15 @@ def _explanation(member: Member, observations: list[Observation], modes: tuple[s
     ratio = max(0.0 if equal_bits(member, seen) else bound_ratio(member, seen) for seen in observations)
     residual = float(np.mean([step_error(member, seen) for seen in observations]))
     fine = [seen for seen in observations if seen.probe.name.startswith("defaults")] or observations
-    likely, before, after = likely_rounding(member, fine)
-    turned = tuple(item for item in likely.switches if item not in member.switches)
-    return Explanation(member, modes, residual, ratio, True, turned, (before, after))
+    return Explanation(member, modes, residual, ratio, True, *likely_rounding_of(member, fine))
+
+
+def likely_rounding_of(
+    member: Member, observations: list[Observation]
+) -> tuple[tuple[tuple[str, Any], ...], tuple[float, float]]:
+    """Return the roundings that a member most likely has, too, and the shares of equal bits without and with them."""
+    likely, before, after = likely_rounding(member, observations)
+    return tuple(item for item in likely.switches if item not in member.switches), (before, after)
 
 
 def _dtype(observations: Sequence[Observation]) -> str:
@@ -261,6 +302,11 @@ def _held_back(make: Make, observations: list[Observation]) -> list[Observation]
     dtype = _dtype(observations)
     others = [run(make, probe(mode, scheduled, seed, dtype)) for seed in _HELD_BACK for mode, scheduled in kinds]
     return [*others, *(run(make, first_probe(dtype, seed)) for seed in _HELD_BACK)]
+
+
+def _holding(found: Found, held: Sequence[Observation]) -> list[Member]:
+    """Return the smallest members, as many as are told apart, that hold where the search did not look."""
+    return list(islice((member for member in found.members if _holds(member, held, found.exact)), _MOST_TIES))
 
 
 def _holds(member: Member, observations: Sequence[Observation], exact: bool) -> bool:
@@ -284,7 +330,8 @@ def _mode_by_mode(
             results.setdefault(next((k for k in known if k in found), found[0]), []).append(mode)
     explanations, moves = [], []
     for (member, exact), modes in results.items():
-        moved = checked(make, [member], exact, modes, _raised, _dtype(observations))
+        own = [seen for seen in [*observations, *held] if seen.probe.mode in modes]
+        moved = checked(make, [member], exact, modes, _raised, _dtype(observations), own)
         used = [seen for seen in [*observations, *held, *moved.seen] if seen.probe.mode in modes]
         explanations.append(_explanation(moved.members[0], used, tuple(modes), exact and moved.exact))
         moves.append(moved)

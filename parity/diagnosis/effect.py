@@ -45,7 +45,7 @@ def effect(switches: dict[str, Any], numbers: dict[str, Any], modes: Sequence[st
 
 def _given(switches: dict[str, Any], numbers: dict[str, Any], modes: Sequence[str]) -> dict[str, Any]:
     """Return the arguments without which a choice shows nothing, as both sides get them."""
-    needed = {BY_NAME[name].needs for name in switches} | {name for name in numbers if name in modes}
+    needed = {BY_NAME[name].needs for name in switches} | {name.removesuffix("_factor") for name in numbers} & {*modes}
     return {name: value for name, value in _GIVEN.items() if name in needed}
 
 
@@ -57,8 +57,9 @@ def _differing(given: dict[str, Any], switches: dict[str, Any], numbers: dict[st
     """Return where steps are of another size, an empty string if they are not."""
     kept = dict(numbers)
     factor = kept.pop("learning_rate_factor", None)
-    if "epsilon_factor" in kept:
-        kept["epsilon"] = kept.pop("epsilon_factor") * _DEFAULTS["epsilon"]
+    for name, value in (("epsilon", _DEFAULTS["epsilon"]), ("weight_decay", given.get("weight_decay"))):
+        if f"{name}_factor" in kept:
+            kept[name] = kept.pop(f"{name}_factor") * value
     theirs_rate = kept.pop("learning_rate", rate)
     if factor is not None:
         theirs_rate = (lambda step: factor * rate(step)) if callable(rate) else factor * rate

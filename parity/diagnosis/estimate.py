@@ -17,6 +17,7 @@ from parity.diagnosis.observe import Observation
 from parity.diagnosis.probes import BATCH_SIZE
 from parity.reference.arguments import ARGUMENTS
 from parity.reference.family import Family
+from parity.reference.rmsprop import SLOTS
 
 Vector = NDArray[np.float64]
 ALLOWED = {"rate" if a.name == "learning_rate" else a.name: a.limits for a in ARGUMENTS if a.limits}
@@ -54,14 +55,15 @@ class _Problem:
         rule = rule_for(member, seen.probe, Family)
         self.rule: Any = rule
         self.given = {"rate": 1.0, "epsilon": rule.epsilon, "rho": rule.rho, "momentum": rule.momentum}
-        self.rates = [rule._learning_rate_at(step) for step in range(seen.probe.steps)]
+        self.rates = [rule._learning_rate_at(seen.number(at)) for at in range(seen.probe.steps)]
         self.scale = BATCH_SIZE if rule.gradient_reduction == "sum" else 1.0
         self.centered = bool(rule.centered)
-        w = seen.columns["parameter"].astype(np.float64)
-        unit = format_of(seen.columns["parameter"].dtype).unit
+        before, after = (part.astype(np.float64) for part in (seen.before("parameter"), seen.columns["parameter"][1:]))
+        # What float32 shows is enough for a number's decimals; whether they fit is tried with all bits.
+        unit = max(format_of(seen.columns["parameter"].dtype).unit, format_of(np.float32).unit)
         with np.errstate(all="ignore"):
-            self.change = np.diff(w, axis=0)
-            noise = unit * (np.abs(w[1:]) + np.abs(w[:-1])) + 16 * unit * np.abs(self.change)
+            self.change = after - before
+            noise = unit * (np.abs(after) + np.abs(before)) + 16 * unit * np.abs(self.change)
         self.usable = np.isfinite(self.change)
         self.noise = np.where(self.usable, np.maximum(noise, 1e-30), 1.0)
 
@@ -76,7 +78,10 @@ class _Problem:
     def pack(self, numbers: dict[str, float]) -> list[float]:
         """Return the parameters of one point."""
         turn = {"rho": lambda p: math.log(p / (1 - p)), "momentum": float}
-        return [turn.get(name, math.log)(numbers[name]) for name in self.free]
+        # What is given as zero or one has no place on such a scale: it is looked for from next to it on.
+        edges = {"rho": (1e-4, 1 - 1e-4), "epsilon": (1e-14, np.inf), "rate": (1e-14, np.inf)}
+        inside = {name: float(np.clip(numbers[name], *edges[name])) for name in self.free if name in edges}
+        return [turn.get(name, math.log)({**numbers, **inside}[name]) for name in self.free]
 
     def changes(self, theta: Vector) -> Vector:
         """Return the family's changes ``[points, steps, elements]``."""
@@ -91,14 +96,23 @@ class _Problem:
         v, m, b = start, zero if self.centered else None, zero if moving else None
         made = []
         for step, gradient in enumerate(self.seen.probe.gradients.astype(np.float64)):
+            if self.seen.apart is not None:
+                v, m, b = (self._recorded(slot, step, points) for slot in SLOTS)
+                m, b = m if self.centered else None, b if moving else None
             if rule.state_carried is not True:
                 v, m, b = start, zero if self.centered else None, zero if moving else None
             g = np.broadcast_to(gradient * self.scale, w.shape)
-            update = Family.rule(rule, w, g, v, m, b, self.rates[step] * numbers["rate"], step + 1)
+            rate, count = self.rates[step] * numbers["rate"], self.seen.number(step) + 1
+            update = Family.rule(rule, w, g, v, m, b, rate, count)
             v, m, b = update.second_moment, update.first_moment, update.momentum_buffer
             made.append(update.parameter - w)
             w = first
         return np.stack(made, axis=1)
+
+    def _recorded(self, slot: str, step: int, points: int) -> Any:
+        """Return what a step started from, ``[points, elements]``, where it was seen."""
+        apart = self.seen.apart or {}
+        return np.repeat(apart[slot][step : step + 1].astype(np.float64), points, axis=0) if slot in apart else None
 
     def residuals(self, theta: Vector, softness: float) -> Vector:
         """Return weighed differences ``[points, values]``; a soft weight lets far-off numbers find their way."""
@@ -125,6 +139,8 @@ def estimate(member: Member, seen: Observation, free: tuple[str, ...] = ("rate",
 def _estimated(member: Member, seen: Observation, free: tuple[str, ...]) -> Estimate | None:
     if dict(member.switches).get("epsilon_place") == "none":
         free = tuple(name for name in free if name != "epsilon")
+    if seen.apart is not None and not seen.lockstep({"second_moment", *_needed(member, seen, free)}):
+        return None
     problem = _Problem(member, seen, free)
     with np.errstate(all="ignore"):
         theta = _first_guess(problem)
@@ -138,6 +154,13 @@ def _estimated(member: Member, seen: Observation, free: tuple[str, ...]) -> Esti
     logit = {"rho": values.get("rho", 0.5) * (1 - values.get("rho", 0.5))}
     scaled = {n: float(e) * logit.get(n, 1.0) for n, e in zip(free, errors, strict=True)}
     return Estimate(values, scaled, misfit)
+
+
+def _needed(member: Member, seen: Observation, free: tuple[str, ...]) -> list[str]:
+    """Return the slots beside the second moment that the member keeps with numbers that are free."""
+    rule = rule_for(member, seen.probe, Family)
+    needed = {"first_moment": rule.centered, "momentum_buffer": rule.momentum > 0 or "momentum" in free}
+    return [slot for slot, is_used in needed.items() if is_used]
 
 
 def _errors(jacobian: Vector) -> Vector:
@@ -158,10 +181,17 @@ def _first_guess(problem: _Problem) -> Vector:
         made = problem.changes(theta)
         ratio = np.abs(problem.change) / np.abs(made)
         ratio = np.where(np.isfinite(ratio) & (ratio > 0), ratio, np.nan)
-        shift = np.nanmedian(np.log(ratio).reshape(len(points), -1), axis=1)
+        shift = _medians(np.log(ratio).reshape(len(points), -1))
         theta[:, problem.free.index("rate")] += np.nan_to_num(np.clip(shift, -15, 15))
     errors = np.mean(np.minimum(problem.residuals(theta, 0.05) ** 2, 400.0), axis=1)
     return np.asarray(theta[int(np.argmin(errors))])
+
+
+def _medians(rows: Vector) -> Vector:
+    """Return the median of the numbers in each row, NaN where there is none."""
+    ordered, count = np.sort(rows, axis=1), np.sum(~np.isnan(rows), axis=1)
+    middle = [np.take_along_axis(ordered, np.maximum(at, 0)[:, None], axis=1) for at in ((count - 1) // 2, count // 2)]
+    return np.asarray((middle[0] + middle[1])[:, 0] / 2)
 
 
 def _descend(problem: _Problem, theta: Vector, softness: float, rounds: int) -> tuple[Vector, Vector, Vector]:
@@ -193,7 +223,8 @@ def rounded(found: Estimate, given: dict[str, float]) -> dict[str, float] | None
     result: dict[str, float] = {}
     for name, value in found.values.items():
         error = 5 * found.errors[name] + 3e-7
-        near = abs(value - given[name]) if name in ("rho", "momentum") else abs(math.log(value / given[name]))
+        linear = name in ("rho", "momentum") or not given[name]
+        near = abs(value - given[name]) if linear else abs(math.log(value / given[name]))
         if near <= error:
             continue
         low, high = ALLOWED[name]

@@ -14,6 +14,7 @@ class Finding(Enum):
     IDENTICAL = "computes what tf.keras computes, bit for bit"
     ROUNDING = "computes what tf.keras computes, up to rounding"
     EXPLAINED = "differs from tf.keras by named choices, which reproduce it on every step"
+    OUTSIDE = "is no RMSprop, but another rule"
     UNEXPLAINED = "is no member of the family: no set of choices reproduces it"
     NONDETERMINISTIC = "gives different results for the same inputs, so no formula can reproduce it"
     GLOBAL_STATE = "depends on state outside its instance"

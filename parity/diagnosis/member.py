@@ -1,23 +1,26 @@
 """One member of the family as an explanation: which switches and numbers, and how well it reproduces a trajectory."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
+from functools import reduce
 from itertools import islice
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
 from parity.bounds.numerics import Array, differs, format_of, ratios
-from parity.bounds.rule import OnBounds, bound_around
+from parity.bounds.rule import Enclosures, OnBounds, bound_around
 from parity.case.rule import DEFAULT, find
 from parity.diagnosis.observe import Observation
 from parity.diagnosis.probes import BATCH_SIZE, Probe
 from parity.judge.page import BoundedPage, Page, Start
 from parity.reference.family import Family
 from parity.reference.rmsprop import Update
-from parity.reference.switches import BY_NAME
+from parity.reference.switches import BY_NAME, only_rounds
 
 MAX_UNDECIDED = 0.2
+CLIPS = ("clipnorm", "clipvalue", "global_clipnorm")
+"""Arguments of which one at most is set."""
 Kind = TypeVar("Kind", bound=Family)
 
 
@@ -48,24 +51,29 @@ class Member:
     @property
     def rounding(self) -> bool:
         """Whether it differs from tf.keras in no more than the last bits."""
-        narrow = ("float16", "bfloat16")
-        return not self.numbers and all(BY_NAME[n].rounds and v not in narrow for n, v in self.switches)
+        return not self.numbers and all(only_rounds(name, value) for name, value in self.switches)
 
 
 def rule_for(member: Member, probe: Probe, kind: type[Kind]) -> Kind:
     """Return the family member as a subject with the probe's hyperparameters would be.
 
-    A number replaces what was given: ``learning_rate`` also a schedule, ``learning_rate_factor`` and
-    ``epsilon_factor`` multiply it, ``momentum`` counts where momentum was asked for and ``momentum_always`` everywhere.
+    A number replaces what was given: ``learning_rate`` also a schedule. ``learning_rate_factor``, ``epsilon_factor``
+    and ``weight_decay_factor`` multiply it. ``momentum`` counts where momentum was asked for and ``momentum_always``
+    everywhere.
     """
     arguments = {"batch_size": BATCH_SIZE, **probe.arguments, **dict(member.switches)}
     numbers: dict[str, Any] = dict(member.numbers)
     factor, always = numbers.pop("learning_rate_factor", None), numbers.pop("momentum_always", None)
-    if "epsilon_factor" in numbers:
-        arguments["epsilon"] = numbers.pop("epsilon_factor") * arguments["epsilon"]
+    for name in ("epsilon", "weight_decay"):
+        by = numbers.pop(f"{name}_factor", None)
+        if by is not None and arguments[name] is not None:
+            arguments[name] = by * arguments[name]
     if factor is not None:
         rate = arguments["learning_rate"]
         arguments["learning_rate"] = (lambda step: factor * rate(step)) if callable(rate) else factor * rate
+    if any(numbers.get(clip) is not None for clip in CLIPS):
+        # Keras refuses two clips; whoever has one in the code knows of no other.
+        arguments |= dict.fromkeys(CLIPS)
     if "momentum" in numbers and not probe.hyperparameters.momentum:
         numbers.pop("momentum")
     if always is not None:
@@ -84,69 +92,140 @@ class _Bounded(Family, OnBounds):
         return super().rule(w, g, v, m, b, rate, count)
 
 
+def bounded_rule_for(member: Member, probe: Probe) -> OnBounds:
+    """Return what ``rule_for`` returns, on bounded arrays."""
+    return rule_for(member, probe, _Bounded)
+
+
 def _page(member: Member, seen: Observation) -> Page:
     """Return the member on the flat rows of a probe."""
     rule, layout = rule_for(member, seen.probe, Family), seen.probe.layout
-    layout = replace(layout, by_name=layout.by_name or rule.mixes_elements)
+    if rule.mixes_elements and not layout.by_name:
+        layout = replace(layout, by_name=True)
     return Page(rule, find(DEFAULT), layout, rule.step, tuple(rule.slots(rule.init({}))))
 
 
 def _start(page: Page, seen: Observation) -> dict[str, Array]:
-    return page.start(page.layout.split(seen.columns["parameter"][0]))
+    params = page.layout.unravel(seen.columns["parameter"][0])
+    state = page.rule.slots(page.rule.init(params))
+    return {slot: page.layout.ravel(tensors) for slot, tensors in {"parameter": params, **state}.items()}
 
 
-def _walk(member: Member, seen: Observation, free: bool) -> Iterator[tuple[int, dict[str, Array]]]:
-    """Yield (row, predicted columns), row 0 first: from its own state if free, else from the recorded one."""
-    page = _page(member, seen)
-    state = _start(page, seen)
-    yield 0, state
-    for step, gradient in enumerate(seen.probe.gradients):
-        state = state if free else {slot: seen.columns[slot][step] for slot in state}
-        state = page.step(Start({**state, "gradient": gradient}, step))
-        yield step + 1, state
+def _run(page: Page, seen: Observation, state: dict[str, Array]) -> Iterator[dict[str, Array]]:
+    """Yield the state before the first step, and after each, of the member's own run.
+
+    Steps that were seen apart begin each at the recorded state, and nothing is predicted of a state that is no start.
+    """
+    yield state if seen.number(0) == 0 else {}
+    for at, gradient in enumerate(seen.probe.gradients):
+        if seen.apart is not None:
+            state = {slot: seen.before(slot)[at] for slot in state}
+        state = page.step(Start({**state, "gradient": gradient}, seen.number(at)))
+        yield state
+
+
+def _changes(page: Page, seen: Observation) -> Iterator[tuple[Array, Array]]:
+    """Yield how each step changed the parameters, and how the page would, ``[elements]`` in float64."""
+    own = None
+    for at, state in enumerate(islice(_run(page, seen, _start(page, seen)), 1, None)):
+        start, after = seen.before("parameter")[at].astype(np.float64), state["parameter"].astype(np.float64)
+        made = after - (start if own is None or seen.apart is not None else own)
+        yield seen.columns["parameter"][at + 1].astype(np.float64) - start, made
+        own = after
+
+
+class _Stretch(NamedTuple):
+    """Some steps, each from the state that was recorded before it, rows ``[steps, elements]`` by slot."""
+
+    start: Start
+    shown: dict[str, Array]
+    made: dict[str, Array]
+
+
+def _stretches(page: Page, seen: Observation, slots: Collection[str]) -> Iterator[_Stretch]:
+    """Yield all steps from recorded states: at once where each does the same, else one after the other."""
+    steps = seen.probe.steps
+    length = steps if page.rule.steps_alike and not page.layout.by_name else 1
+    for first in range(0, steps, length):
+        last = first + length
+        rows = {slot: seen.before(slot)[first:last] for slot in slots}
+        start = Start({**rows, "gradient": seen.probe.gradients[first:last]}, seen.number(first))
+        shown = {slot: seen.columns[slot][first + 1 : last + 1] for slot in slots}
+        yield _Stretch(start, shown, page.step(start))
 
 
 def predict(member: Member, probe: Probe) -> Array:
     """Return the parameters that the member reaches on a probe, ``[steps + 1, elements]``."""
     start = Observation(probe, {"parameter": probe.weights[None]})
-    return np.stack([predicted["parameter"] for _, predicted in _walk(member, start, free=True)])
+    page = _page(member, start)
+    return np.stack([predicted["parameter"] for predicted in _run(page, start, _start(page, start))])
 
 
-def starts_alike(member: Member, seen: Observation, rows: int = 4) -> bool:
+def starts_alike(member: Member, seen: Observation, steps: int = 4) -> bool:
     """Return whether the first changes of the parameters are the member's to within a hundredth: a cheap first look."""
-    shown = seen.columns["parameter"][: rows + 1].astype(np.float64)
-    predicted = np.stack([each["parameter"] for _, each in islice(_walk(member, seen, free=True), rows + 1)])
-    a, b = np.diff(shown, axis=0), np.diff(predicted.astype(np.float64), axis=0)
-    unit = 8 * format_of(seen.columns["parameter"].dtype).unit * np.abs(shown[1:])
+    page = _page(member, seen)
+    if not seen.reaches(set(page.slots)):
+        return False
+    unit = 8 * format_of(seen.columns["parameter"].dtype).unit
     with np.errstate(all="ignore"):
-        return bool(np.all((np.abs(a - b) <= 0.01 * np.abs(b) + unit) | (np.isnan(a) & np.isnan(b))))
+        for row, (a, b) in enumerate(islice(_changes(page, seen), steps), 1):
+            allowed = 0.01 * np.abs(b) + unit * np.abs(seen.columns["parameter"][row].astype(np.float64))
+            if not np.all((np.abs(a - b) <= allowed) | (np.isnan(a) & np.isnan(b))):
+                return False
+    return True
 
 
 def equal_bits(member: Member, seen: Observation) -> bool:
     """Return whether every bit of everything shown is equal; stops at the first that is not."""
-    for row, predicted in _walk(member, seen, free=True):
-        for slot, values in predicted.items():
-            if slot in seen.columns:
-                shown = seen.columns[slot][row]
-                if row == 0 and slot != "parameter" and np.array_equal(shown, values):
-                    continue  # 0 * w makes zeros of either sign, which nothing after them remembers
-                if values.tobytes() != shown.tobytes() and differs(shown, values).any():
-                    return False
-    return True
+    page = _page(member, seen)
+    start = _start(page, seen)
+    if not seen.reaches(set(page.slots)) or not _starts_equal(start, seen):
+        return False
+    if seen.lockstep(set(start)):
+        # Where every slot is shown, a run of its own is equal just where each of its steps is.
+        stretches = _stretches(page, seen, start)
+        return all(_equal(each.shown[slot], each.made[slot]) for each in stretches for slot in start)
+    run = _run(page, seen, start)
+    return all(
+        _equal(seen.columns[slot][row], values)
+        for row, state in enumerate(run)
+        for slot, values in state.items()
+        if row and slot in seen.columns
+    )
 
 
-def _can_lockstep(member: Member, seen: Observation) -> bool:
-    return seen.lockstep(set(_page(member, seen).slots))
+def _starts_equal(start: dict[str, Array], seen: Observation) -> bool:
+    """Return whether what is shown before the first step is what a member starts from.
+
+    0 * w makes zeros of either sign, which nothing after them remembers.
+    """
+    if seen.number(0) != 0:
+        return True
+    pairs = [(seen.columns[slot][0], row) for slot, row in start.items() if slot in seen.columns]
+    return all(np.array_equal(shown, row) or _equal(shown, row) for shown, row in pairs)
+
+
+def _equal(shown: Array, made: Array) -> bool:
+    return shown.tobytes() == made.tobytes() or not differs(shown, made).any()
 
 
 def share_equal(member: Member, seen: Observation) -> tuple[int, int]:
     """Return how many of the compared values have equal bits, in lockstep where the slots are visible."""
+    page = _page(member, seen)
+    start = _start(page, seen)
     equal = total = 0
-    for row, predicted in _walk(member, seen, free=not _can_lockstep(member, seen)):
-        for slot, values in predicted.items():
-            if row and slot in seen.columns:
-                equal += int(np.sum(~differs(seen.columns[slot][row], values)))
-                total += values.size
+    if seen.lockstep(set(start)):
+        pairs = ((each.shown[slot], each.made[slot]) for each in _stretches(page, seen, start) for slot in start)
+    else:
+        pairs = (
+            (seen.columns[slot][row], values)
+            for row, state in enumerate(_run(page, seen, start))
+            for slot, values in state.items()
+            if row and slot in seen.columns
+        )
+    for shown, made in pairs:
+        equal += int(np.sum(~differs(shown, made)))
+        total += made.size
     return equal, total
 
 
@@ -157,9 +236,14 @@ def step_error(member: Member, seen: Observation) -> float:
 
 def step_errors(member: Member, seen: Observation) -> Array:
     """Return how far each change of a parameter is off ``[steps, elements]``, from 0 (equal) to 1 (unrelated)."""
-    shown = seen.columns["parameter"].astype(np.float64)
-    made = np.stack([values["parameter"] for _, values in _walk(member, seen, free=True)]).astype(np.float64)
-    a, b = np.diff(shown, axis=0), np.diff(made, axis=0)
+    return page_errors(_page(member, seen), seen)
+
+
+def page_errors(page: Page, seen: Observation) -> Array:
+    """Return what ``step_errors`` does, for the page of any rule on the rows of a probe."""
+    if seen.apart is not None and not seen.reaches(set(page.slots)):
+        return np.ones(seen.probe.gradients.shape, dtype=np.float64)
+    a, b = map(np.stack, zip(*_changes(page, seen), strict=True))
     scale = np.abs(a) + np.abs(b)
     with np.errstate(all="ignore"):
         error = np.where(scale == 0, 0.0, np.abs(a - b) / scale)
@@ -171,37 +255,79 @@ def bound_ratio(
 ) -> float:
     """Return the largest |obtained - expected| / bound over all that is shown; stops once it is above the limit.
 
-    It is infinite where more than a share of the bounds is.
+    It is infinite where more than a share of the bounds is: an infinite bound excuses anything, so it must be the
+    exception. Where any share may be, only what differs is bounded.
 
     The bound is the member's own, as a judge's is the page's: local in lockstep, accumulated where slots are hidden.
     """
     if any(name == "arithmetic" for name, _ in member.switches):
         return 0.0 if equal_bits(member, seen) else np.inf
     page = _page(member, seen)
+    start = _start(page, seen)
+    if not seen.reaches(set(page.slots)) or not _starts_equal(start, seen):
+        return np.inf
     format = format_of(seen.columns["parameter"].dtype)
-    bounded = BoundedPage(rule_for(member, seen.probe, _Bounded), page.layout, format)
-    own = _start(page, seen)
-    for slot, row in own.items():
-        if slot in seen.columns and not np.array_equal(seen.columns[slot][0], row):
-            return np.inf
-    free = not seen.lockstep(set(own))
+    bounded = BoundedPage(bounded_rule_for(member, seen.probe), page.layout, format)
+    bounds = _bounds_alone if seen.lockstep(set(start)) else _bounds_of_run
     worst, undecided, total = 0.0, 0, 0
-    errors: dict[str, Array] = {}
-    for step, gradient in enumerate(seen.probe.gradients):
-        start = Start({**own, "gradient": gradient}, step)
-        enclosures, own = bounded.enclose(start.rows, errors, step), page.step(start)
-        bounds = {slot: bound_around(own[slot], *enclosures[slot]) for slot in own}
-        for slot, bound in bounds.items():
-            if slot in seen.columns:
-                ratio, loose = _ratio(seen.columns[slot][step + 1], own[slot], bound)
-                worst, undecided, total = max(worst, ratio), undecided + loose, total + gradient.size
+    for shown, made, bound in bounds(page, bounded, seen, start, most_undecided < 1):
+        ratio, loose = _ratio(shown, made, bound)
+        worst, undecided, total = max(worst, ratio), undecided + loose, total + made.size
         if worst > limit:
             return worst
-        errors = bounds if free else {}
-        if not free:
-            own = {slot: seen.columns[slot][step + 1] for slot in own}
-    # A bound that is infinite excuses anything, so it must be the exception.
     return worst if undecided <= most_undecided * total else np.inf
+
+
+_Bounds = Iterator[tuple[Array, Array, Array]]
+"""What is shown of a slot, what the member makes, and how far any right evaluation may be from that."""
+
+
+def _bounds_alone(
+    page: Page, bounded: BoundedPage, seen: Observation, start: dict[str, Array], everything: bool
+) -> _Bounds:
+    """Yield the bounds of steps that are made from recorded states."""
+    for each in _stretches(page, seen, start):
+        rows, shown, made = each.start.rows, each.shown, each.made
+        if not everything:
+            apart = reduce(np.logical_or, [differs(shown[slot], made[slot]) for slot in start])
+            if not apart.any():
+                continue
+            if not page.layout.by_name:
+                rows, shown, made = (
+                    {slot: row[apart] for slot, row in columns.items()} for columns in (rows, shown, made)
+                )
+        flat = {slot: row.reshape(-1) for slot, row in rows.items()}
+
+        def enclose(piece: slice, flat: dict[str, Array] = flat, step: int = each.start.iterations) -> Enclosures:
+            return bounded.enclose({slot: row[piece] for slot, row in flat.items()}, {}, step)
+
+        enclosures = bounded.in_pieces(enclose, flat["parameter"].size)
+        for slot in start:
+            own = made[slot].reshape(-1)
+            yield shown[slot].reshape(-1), own, bound_around(own, *enclosures[slot])
+
+
+def _bounds_of_run(
+    page: Page, bounded: BoundedPage, seen: Observation, start: dict[str, Array], everything: bool
+) -> _Bounds:
+    """Yield the bounds of a run from the member's own state, which grow from step to step."""
+    run = _run(page, seen, start)
+    slots = [slot for slot in start if slot in seen.columns]
+    at: Any = slice(None)
+    if not everything:
+        states = list(run)
+        made = {slot: np.stack([state[slot] for state in states]) for slot in slots}
+        apart = reduce(np.logical_or, [differs(seen.columns[slot], made[slot]).any(axis=0) for slot in slots])
+        if not apart.any():
+            return
+        at, run = at if page.layout.by_name else np.flatnonzero(apart), iter(states)
+    before, errors = next(run), dict[str, Array]()
+    for step, (gradient, after) in enumerate(zip(seen.probe.gradients, run, strict=True)):
+        rows = {slot: row[at] for slot, row in {**before, "gradient": gradient}.items()}
+        enclosures = bounded.enclose(rows, errors, step)
+        errors = {slot: bound_around(after[slot][at], *enclosures[slot]) for slot in after}
+        yield from ((seen.columns[slot][step + 1][at], after[slot][at], errors[slot]) for slot in slots)
+        before = after
 
 
 def _ratio(shown: Array, own: Array, bound: Array) -> tuple[float, int]:

@@ -22,11 +22,32 @@ class Observation:
     """What a subject showed: ``columns[slot]`` is ``[steps + 1, elements]``, row 0 the state before the first step.
 
     ``strange`` maps what has another dtype than the weights to that dtype; such values are rounded to the weights'.
+
+    Of steps that do not follow each other, as in a log that leaves some out, ``apart`` is what each started from,
+    ``[steps, elements]`` by slot, and ``numbers`` are their zero-based numbers.
     """
 
     probe: Probe
     columns: dict[str, Array]
     strange: dict[str, str] = field(default_factory=dict)
+    apart: dict[str, Array] | None = None
+    numbers: tuple[int, ...] = ()
+
+    def number(self, at: int) -> int:
+        """Return the zero-based number of a step by its place."""
+        return self.numbers[at] if self.numbers else at
+
+    def before(self, slot: str) -> Array:
+        """Return what each step started from, ``[steps, elements]``.
+
+        Raises:
+            KeyError: the subject does not show it.
+        """
+        return self.columns[slot][:-1] if self.apart is None else self.apart[slot]
+
+    def reaches(self, slots: set[str]) -> bool:
+        """Return whether a rule with these slots can be followed: from the start, or because all of them are shown."""
+        return self.apart is None or self.lockstep(slots)
 
     def lockstep(self, slots: set[str]) -> bool:
         """Whether every slot of a rule is visible, so that each step can be judged alone."""

@@ -26,6 +26,8 @@ MOST_VALUES: Final = 200_000
 """Elements times steps of a case that are looked at, if a case is taken as a probe."""
 LAYOUT: Final = layout_of({name: np.zeros(shape, dtype=np.float32) for name, shape in SHAPES.items()})
 """How the tensors of our probes lie in a row of elements."""
+WITH_AXES: Final = layout_of({name: np.zeros(shape or (1,), dtype=np.float32) for name, shape in SHAPES.items()})
+"""The same elements, for who cannot take a tensor without dimensions."""
 BATCH_SIZE: Final = 32
 """The batch that a gradient of a probe is said to be the mean of; a rule that sums is off by this factor."""
 
@@ -76,7 +78,7 @@ class Probe:
         """
         given = self.hyperparameters
         by_name = given.clipnorm is not None or given.global_clipnorm is not None or given.exclude_from_weight_decay
-        return replace(self.tensors, by_name=bool(by_name))
+        return replace(self.tensors, by_name=True) if by_name else self.tensors
 
 
 @cache

@@ -3,10 +3,10 @@
 Almost every wrong set is refuted by the first step of the first probe, which is what makes trying all of them cheap.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from itertools import combinations, product
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -25,17 +25,22 @@ from parity.diagnosis.observe import Observation
 from parity.reference.switches import BY_NAME, SWITCHES
 
 LIMIT = 3
+_DECAYS = (0.5, 2.0)
+"""Decay as the derivative of a penalty whose half is missing, or is there twice."""
+_STARTS = (1e-12, 1e-10, 1e-9, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.1)
 _LIMITS = (0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 15.0)
 ALIKE = 1e-3
 """How far steps may be off to be called alike: far above rounding, far below any choice that matters."""
 MOST_LEFT = 0.5
 """Share of the unequal bits that a likely rounding may leave unequal."""
 STRUCTURE = [switch.name for switch in SWITCHES if not switch.rounds and not switch.needs]
-ROUNDING = [switch.name for switch in SWITCHES if switch.rounds]
+ROUNDING = [switch.name for switch in SWITCHES if switch.rounds and not switch.needs]
 ALWAYS = [*STRUCTURE, *ROUNDING]
 """Switches that show on a plain probe, those that change the rule first."""
 
 _NUMBERED = [name for name in STRUCTURE if name not in ("rho_role", "gradient_reduction", "moment_of")]
+KERAS: Final = Member()
+"""The member that is tf.keras' own rule."""
 Fits = Callable[[Member, Observation], bool]
 Choice = tuple[str, Any]
 
@@ -49,8 +54,8 @@ class Found:
 
 
 def within(member: Member, seen: Observation) -> bool:
-    """Return whether every difference is inside the member's own bound."""
-    return bound_ratio(member, seen, limit=1.0) <= 1.0
+    """Return whether every difference is inside the member's own bound; where no bit differs none is needed."""
+    return equal_bits(member, seen) or bound_ratio(member, seen, limit=1.0) <= 1.0
 
 
 def search(observations: list[Observation], joint: bool = True) -> Found | None:
@@ -61,20 +66,42 @@ def search(observations: list[Observation], joint: bool = True) -> Found | None:
     """
     later = _later(observations)
     first, rest = (ALWAYS, later) if joint else ([*ALWAYS, *later], [])
-    members = _sets(observations, first, rest, equal_bits)
+    found = _switched(observations, first, rest, near=joint)
+    return found if found is not None or not joint else written_or_numbers(observations)
+
+
+def written_or_numbers(observations: list[Observation], base: Member = KERAS) -> Found | None:
+    """Return the members that compute with numbers of their own, None if there are none."""
+    return _written(observations, base) or with_numbers(observations, base)
+
+
+def switched_alone(observations: list[Observation], without: Collection[str], base: Member = KERAS) -> Found | None:
+    """Return the members that reproduce observations of one run by their switches, or None.
+
+    Args:
+        observations: what to search on, the least of them, and what has to fit, too; all are in one mode.
+        without: switches that they cannot show.
+        base: what every member has.
+    """
+    names = [name for name in [*ALWAYS, *_later(observations)] if name not in without]
+    return _switched(observations, names, [], base)
+
+
+def _switched(
+    observations: list[Observation], first: list[str], rest: list[str], base: Member = KERAS, near: bool = False
+) -> Found | None:
+    """Return the members that fit by switches alone: by bits, else by bounds, which ``near`` looks at last."""
+    members = _sets(observations, first, rest, equal_bits, base)
     if members:
-        return Found(_smallest_first([*members, *_smaller_with_numbers(observations, members)]), exact=True)
+        return Found(_smallest_first([*members, *_smaller_with_numbers(observations, members, base)]), exact=True)
     structure = [name for name in first if not BY_NAME[name].rounds or name in ("one_minus_rho", "moment_form")]
-    bounded = _sets(observations, structure, rest, within)
-    if bounded:
-        return Found(_smallest_first(bounded), exact=False)
-    if not joint:
-        return None
-    return _written(observations) or with_numbers(observations)
+    bounded = _sets(observations, structure, rest, within, base, _near if near else within)
+    return Found(_smallest_first(bounded), exact=False) if bounded else None
 
 
 WRITTEN: tuple[tuple[str, Any], ...] = (
     ("centered", True),
+    *(("second_moment_start", start) for start in _STARTS),
     *(("clipvalue", limit) for limit in _LIMITS),
     *(("clipnorm", limit) for limit in _LIMITS),
     *(("rate_decay", decay) for decay in (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 5e-5, 5e-4, 1e-6)),
@@ -82,14 +109,14 @@ WRITTEN: tuple[tuple[str, Any], ...] = (
 """Numbers that people write into the code where an argument belongs, or that are on by themselves."""
 
 
-def _written(observations: list[Observation]) -> Found | None:
+def _written(observations: list[Observation], base: Member = KERAS) -> Found | None:
     """Return the members that do, whatever they are given, what an argument is for, and at most one choice beside."""
     exact: list[Member] = []
     bounded: list[Member] = []
     for name, value in WRITTEN:
         for choice in _combinations(alternatives(STRUCTURE), 1):
-            member = Member().plus(**dict(choice)).having(**{name: value})
-            if not (starts_alike(member, observations[0]) and within(member, observations[0])):
+            member = base.plus(**dict(choice)).having(**{name: value})
+            if not _near(member, observations[0]):
                 continue
             good = extended(_variants(member, observations[0]), observations, equal_bits)
             exact += good
@@ -113,7 +140,7 @@ def nearest(observations: list[Observation]) -> tuple[Member, float, float] | No
     return (member, error, alike) if alike >= 0.5 else None
 
 
-def with_numbers(observations: list[Observation], limit: int = 2) -> Found | None:
+def with_numbers(observations: list[Observation], base: Member = KERAS, limit: int = 2) -> Found | None:
     """Return the members with other numbers than the subject was given, and up to two switches."""
     only = _nominal_but_momentum(observations)
     if only is not None:
@@ -124,7 +151,7 @@ def with_numbers(observations: list[Observation], limit: int = 2) -> Found | Non
         exact: list[Member] = []
         bounded: list[Member] = []
         for choice in _combinations(alternatives(names), limit):
-            for member in _numbered(Member().plus(**dict(choice)), first, free):
+            for member in _numbered(base.plus(**dict(choice)), first, free):
                 good = extended(_variants(member, first), observations, equal_bits)
                 exact += good
                 if not good and not exact and within(member, first):
@@ -136,20 +163,43 @@ def with_numbers(observations: list[Observation], limit: int = 2) -> Found | Non
     return None
 
 
-def _sets(observations: list[Observation], first: list[str], rest: list[str], fits: Fits) -> list[Member]:
-    members = []
-    for choice in _combinations(alternatives(first, _own(observations)), LIMIT):
-        member = Member().plus(**dict(choice))
-        if fits(member, observations[0]):
-            members.append(member)
-    return extended(members, observations, fits, rest)
+def _sets(
+    observations: list[Observation],
+    first: list[str],
+    rest: list[str],
+    fits: Fits,
+    base: Member = KERAS,
+    fits_first: Fits | None = None,
+) -> list[Member]:
+    return extended(_of_first(observations[0], tuple(first), fits_first or fits, base), observations, fits, rest)
+
+
+_known: dict[tuple[Any, ...], list[Member]] = {}
+
+
+def _of_first(seen: Observation, names: tuple[str, ...], fits: Fits, base: Member) -> list[Member]:
+    """Return every set of choices that fits one observation; asked again, as mode by mode, it is remembered."""
+    shown = tuple((slot, rows.tobytes()) for part in (seen.columns, seen.apart or {}) for slot, rows in part.items())
+    key = (repr(seen.probe.arguments), seen.probe.gradients.tobytes(), seen.numbers, names, fits, base, shown)
+    if key not in _known:
+        if len(_known) > 100:
+            _known.clear()
+        choices = _combinations(alternatives(list(names), _own([seen])), LIMIT)
+        members = (base.plus(**dict(choice)) for choice in choices)
+        _known[key] = [member for member in members if fits(member, seen)]
+    return _known[key]
+
+
+def _near(member: Member, seen: Observation) -> bool:
+    """Return whether a member is within its bound, as far as its first steps are not plainly others."""
+    return starts_alike(member, seen) and within(member, seen)
 
 
 def extended(
     members: list[Member], observations: list[Observation], fits: Fits, names: list[str] | None = None
 ) -> list[Member]:
     """Return what fits all observations, with the switches turned that only the later ones can show."""
-    later = alternatives(_later(observations) if names is None else names)
+    later = alternatives(_later(observations) if names is None else names, _own(observations))
     pins = _pins(observations) if names is None or names else []
     ignored = list(_combinations(pins, len(pins)))
     found = []
@@ -164,19 +214,17 @@ def extended(
 
 
 def _pins(observations: list[Observation]) -> list[Choice]:
-    """Return the arguments of a mode at the values with which it is plain: taken, and ignored."""
-    modes = {seen.probe.mode for seen in observations}
-    pins: list[tuple[str, Any, set[str]]] = [
-        ("momentum", 0.0, {"momentum", "both"}),
-        ("centered", False, {"centered", "both"}),
-        ("weight_decay", None, {"weight_decay"}),
-    ]
-    return [(name, value) for name, value, shown in pins if modes & shown]
+    """Return the arguments of a mode at the values with which it is plain, taken and ignored, and as multiples."""
+    pins: list[Choice] = [("momentum", 0.0), ("centered", False), ("weight_decay", None)]
+    pins += [("weight_decay_factor", factor) for factor in _DECAYS]
+    return [(name, value) for name, value in pins if _asked(observations, name.removesuffix("_factor"))]
 
 
 def _turned(member: Member, choice: tuple[Choice, ...], pins: dict[str, Any]) -> Member | None:
     """Return the member with switches turned and arguments pinned; None where a switch needs what is pinned."""
     switches = dict(choice)
+    if {"weight_decay", "weight_decay_factor"} <= set(pins):
+        return None
     if pins and any(BY_NAME[name].needs in pins for name in (*switches, *dict(member.switches))):
         return None
     return member.plus(**switches).having(**pins) if not set(pins) & set(dict(member.numbers)) else None
@@ -185,10 +233,11 @@ def _turned(member: Member, choice: tuple[Choice, ...], pins: dict[str, Any]) ->
 def _readings(member: Member, observations: list[Observation]) -> list[Member]:
     """A learning rate that differs may replace a schedule, or multiply it."""
     numbers = dict(member.numbers)
-    if "learning_rate" not in numbers or not any(seen.probe.scheduled for seen in observations):
+    rate = _rate(observations[0])
+    if "learning_rate" not in numbers or not rate or not any(seen.probe.scheduled for seen in observations):
         return [member]
     others = {name: value for name, value in numbers.items() if name != "learning_rate"}
-    factor = float(f"{numbers['learning_rate'] / _rate(observations[0]):.12g}")
+    factor = float(f"{numbers['learning_rate'] / rate:.12g}")
     return [member, Member(member.switches).having(**others, learning_rate_factor=factor)]
 
 
@@ -203,7 +252,8 @@ def _numbered(member: Member, first: Observation, free: tuple[str, ...]) -> list
         found = estimate(member, first, tuple(name for name in free if name != "epsilon"))
     if found is None or not found.fits:
         return []
-    given = {"rate": 1.0, "epsilon": 1e-7, "rho": 0.9, "momentum": 0.0}
+    asked = first.probe.hyperparameters
+    given = {"rate": 1.0, "epsilon": asked.epsilon, "rho": asked.rho, "momentum": asked.momentum}
     numbers = rounded(found, given)
     if numbers is None:
         return []
@@ -211,14 +261,16 @@ def _numbered(member: Member, first: Observation, free: tuple[str, ...]) -> list
     return [member.having(**_named(offer, _rate(first))) for offer in offers]
 
 
-def _rate(first: Observation) -> float:
-    """Return the learning rate that the first probe gives."""
-    return float(first.probe.hyperparameters.learning_rate)
+def _rate(first: Observation) -> float | None:
+    """Return the learning rate that the first probe gives, None where it changes."""
+    rate = first.probe.hyperparameters.learning_rate
+    return float(rate) if isinstance(rate, int | float) else None
 
 
-def _named(numbers: dict[str, float], rate: float) -> dict[str, float]:
-    names = {"rate": "learning_rate", "momentum": "momentum_always"}
-    values = {**numbers, **({"rate": float(f"{numbers['rate'] * rate:.12g}")} if "rate" in numbers else {})}
+def _named(numbers: dict[str, float], rate: float | None) -> dict[str, float]:
+    names = {"rate": "learning_rate" if rate is not None else "learning_rate_factor", "momentum": "momentum_always"}
+    whole = 1.0 if rate is None else rate
+    values = {**numbers, **({"rate": float(f"{numbers['rate'] * whole:.12g}")} if "rate" in numbers else {})}
     return {names.get(name, name): value for name, value in values.items()}
 
 
@@ -229,14 +281,14 @@ def _variants(member: Member, first: Observation) -> list[Member]:
     return [variant for variant in variants if equal_bits(variant, first)]
 
 
-def _smaller_with_numbers(observations: list[Observation], members: list[Member]) -> list[Member]:
+def _smaller_with_numbers(observations: list[Observation], members: list[Member], base: Member = KERAS) -> list[Member]:
     """Return members that need fewer choices, or as few, because a number differs instead of a switch."""
     smallest = min(member.size for member in members)
     if smallest == 0:
         return []
     found = []
     for choice in _combinations(alternatives(_NUMBERED), smallest - 1):
-        for member in _numbered(Member().plus(**dict(choice)), observations[0], ("rate", "epsilon", "rho")):
+        for member in _numbered(base.plus(**dict(choice)), observations[0], ("rate", "epsilon", "rho")):
             if member.numbers and member.size <= smallest and equal_bits(member, observations[0]):
                 found += extended([member], observations, equal_bits)
     return found
@@ -250,10 +302,11 @@ def _nominal_but_momentum(observations: list[Observation]) -> Found | None:
     plain = [member for member in _sets(observations[:1], ALWAYS, [], equal_bits) if member.size <= 2][:8]
     exact: list[Member] = []
     for member in plain:
-        for choice in _combinations(alternatives(_later(observations)), 1):
+        for choice in _combinations(alternatives(_later(observations), _own(observations)), 1):
             candidate = member.plus(**dict(choice))
             found = estimate(candidate, with_momentum[0], ("momentum",))
-            numbers = rounded(found, {"momentum": 0.9}) if found and found.fits else None
+            given = {"momentum": with_momentum[0].probe.hyperparameters.momentum}
+            numbers = rounded(found, given) if found and found.fits else None
             if numbers:
                 exact += extended([member.having(**numbers)], observations, equal_bits)
                 break
@@ -266,7 +319,8 @@ def likely_rounding(member: Member, observations: list[Observation]) -> tuple[Me
     Returns the member and the shares of equal bits before and after; such switches are likely, never proved.
     """
     names = [name for name in ROUNDING if name != "arithmetic" and name not in dict(member.switches)]
-    variants = [member.plus(**dict(choice)) for choice in _combinations(alternatives(names), len(names))]
+    choices = alternatives(names, _own(observations))
+    variants = [member.plus(**dict(choice)) for choice in _combinations(choices, len(names))]
     scores = [(_unequal(variant, observations), variant.size, i) for i, variant in enumerate(variants)]
     before, (fewest, _, best) = scores[0][0], min(scores)
     total = sum(share_equal(member, seen)[1] for seen in observations)
@@ -283,13 +337,14 @@ def _unequal(member: Member, observations: list[Observation]) -> int:
 
 def _later(observations: list[Observation]) -> list[str]:
     """Return the switches that these observations can show beyond those of a plain constant run."""
-    modes = {seen.probe.mode for seen in observations}
-    shown = {
-        "momentum": bool(modes & {"momentum", "both"}),
-        "weight_decay": "weight_decay" in modes,
-        "schedule": any(seen.probe.scheduled for seen in observations),
-    }
+    shown = {name: _asked(observations, name) for name in ("momentum", "weight_decay")}
+    shown["schedule"] = any(seen.probe.scheduled for seen in observations)
     return [switch.name for switch in SWITCHES if switch.needs and shown[switch.needs]]
+
+
+def _asked(observations: list[Observation], name: str) -> bool:
+    """Return whether some observation is of an optimizer with this argument."""
+    return any(getattr(seen.probe.hyperparameters, name) for seen in observations)
 
 
 def _own(observations: list[Observation]) -> tuple[Any, ...]:

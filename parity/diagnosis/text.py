@@ -1,29 +1,39 @@
 """A diagnosis for people: the cause first, then the formulas, the effect, the public record, and what is left open."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from parity.diagnosis.arguments import BITS, DOUBLE, ROUNDING
 from parity.diagnosis.disputes import disputes
 from parity.diagnosis.effect import effect
 from parity.diagnosis.findings import Finding
-from parity.diagnosis.words import CAUSES, cause, formula
+from parity.diagnosis.words import CAUSES, as_given, cause, formula, rounding, telling
 from parity.subjects.binding import words as binding
+from parity.verdicts.cause import Line, pairs
 
+PYTHONS_NUMBERS = "it keeps numbers as Python does, where tf.keras rounds learning rate and decay to float32"
 _SHOWN_TIES = 6
 
 
 def render(document: dict[str, Any]) -> str:
     """Return the text of one diagnosis, from its JSON form."""
     finding = Finding[document["verdict"]]
-    lines = [f"{document['subject']}: {finding.name}", f"  It {finding.value}."]
+    lines = [f"{document['subject']}: {finding.name}", f"  It {_sentence(document, finding)}."]
     lines += [f"  Evidence: {line.removesuffix('.')}." for line in document["evidence"]]
     lines += [f"  {line[0].upper()}{line[1:]}." for line in binding.lines(document["binding"])]
     if finding is Finding.UNEXPLAINED and not document["explanations"]:
         lines += ["", "  No known set of choices comes near: none has half of its steps."]
-    for number, explanation in enumerate(document["explanations"]):
+    # A rule that is none of the family's is not explained by members that happen to make its steps.
+    for number, explanation in enumerate(document["explanations"] if finding is not Finding.OUTSIDE else []):
         lines += ["", *_explanation(document, explanation, finding, number)]
     lines += ["", *_open_ends(document)] if _open_ends(document) else []
     return "\n".join(lines)
+
+
+def _sentence(document: dict[str, Any], finding: Finding) -> str:
+    if finding is Finding.UNEXPLAINED and any(found["confirmed"] for found in document["explanations"]):
+        return "computes, in some of what was tried, as no set of choices does"
+    return finding.value
 
 
 def _explanation(document: dict[str, Any], found: dict[str, Any], finding: Finding, number: int) -> list[str]:
@@ -41,7 +51,9 @@ def _explanation(document: dict[str, Any], found: dict[str, Any], finding: Findi
     alike = [e for e in document["explanations"][:number] if set(e["modes"]) == set(found["modes"])]
     head = "Or, just as well" if alike else "Cause"
     lines = [f"  {head}{where}: {cause(switches, numbers)}"]
-    lines += formulas(switches)
+    lines += pairs(formulas(telling(switches, numbers), numbers))
+    if besides := rounding(switches, numbers):
+        lines.append(f"  Beside it, what only rounds: {besides[0].lower()}{besides[1:]}")
     likely = [CAUSES[choice] for choice in found["likely_rounding"].items()]
     if likely:
         without, with_them = found["equal_bits"]["without_rounding"], found["equal_bits"]["with_rounding"]
@@ -50,24 +62,27 @@ def _explanation(document: dict[str, Any], found: dict[str, Any], finding: Findi
     if switches or numbers:
         lines.append(f"  Effect: {effect(switches, numbers, found['modes'])}")
         lines += [f"  On record: {d.about}, shows with {d.shows}: {d.link}" for d in disputes(switches, numbers)]
-    how = "every bit is equal" if found["bound_ratio"] == 0 else f"at most {found['bound_ratio']:.2g} of the bound"
-    sure = f"Confirmed on probes that the search did not use: {how}." if found["confirmed"] else "Not confirmed."
-    return [*lines, f"  {sure}"]
+    return [*lines, f"  {confirmation(found)}"]
 
 
-def formulas(switches: dict[str, Any]) -> list[str]:
+def formulas(switches: Mapping[str, Any], numbers: Mapping[str, Any]) -> list[Line]:
     """Return the lines of the rule that differ, each beside that of tf.keras."""
-    theirs, ours = formula(switches), formula({})
-    lines = []
-    for name, line in theirs.items():
-        if line != ours[name]:
-            lines += [f"    it has    {line}", f"    tf.keras  {ours[name]}"]
-    return lines
+    theirs, ours = formula(switches, numbers=numbers), formula({})
+    both = [Line(line, ours.get(name, as_given(name))) for name, line in theirs.items()]
+    return [line for line in both if line.obtained != line.expected]
+
+
+def confirmation(found: Mapping[str, Any]) -> str:
+    """Return what confirms an explanation, and on what, as a sentence."""
+    if not found["confirmed"]:
+        return "Not confirmed."
+    how = "every bit is equal" if found["bound_ratio"] == 0 else f"at most {found['bound_ratio']:.2g} of the bound"
+    return f"Confirmed on probes that the search did not use: {how}."
 
 
 def _open_ends(document: dict[str, Any]) -> list[str]:
     lines = []
-    ties = document["ties"]
+    ties = document["ties"] if document["verdict"] != Finding.OUTSIDE.name else []
     if ties:
         lines.append(f"  {len(ties)} larger or equal set{'s' if len(ties) > 1 else ''} fit as well:")
         lines += [f"    {_spelled(tie)}" for tie in ties[:_SHOWN_TIES]]
@@ -91,8 +106,7 @@ def _held(moved: dict[str, str]) -> list[str]:
             said.append(f"{words} with {' | '.join(labels)}")
     lines = [f"  It holds {'; '.join(said)}."] if said else []
     doubles = [label for label, found in moved.items() if found == DOUBLE]
-    what = "it keeps numbers as Python does, where tf.keras rounds learning rate and decay to float32"
-    return [*lines, *([f"  It differs with {' | '.join(doubles)}: {what}."] if doubles else [])]
+    return [*lines, *([f"  It differs with {' | '.join(doubles)}: {PYTHONS_NUMBERS}."] if doubles else [])]
 
 
 def _never(absent: list[str]) -> list[str]:

@@ -1,9 +1,10 @@
 """The sentence for each choice, and the formula of a member as lines that can be set beside tf.keras'."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from parity.case.rule import DEFAULT, find
-from parity.reference.switches import BY_NAME, SWITCHES
+from parity.reference.switches import SWITCHES, only_rounds
 
 CAUSES: Final[dict[tuple[str, Any], str]] = {
     (switch.name, choice.value): choice.cause for switch in SWITCHES for choice in switch.choices[1:]
@@ -18,38 +19,62 @@ _CLIPS: Final = {
 }
 
 
-def cause(switches: dict[str, Any], numbers: dict[str, float]) -> str:
-    """Return one sentence that names every choice; "nothing differs" where there is none."""
-    parts = [CAUSES[choice] for choice in switches.items() if not BY_NAME[choice[0]].rounds]
-    for name, value in numbers.items():
-        if name == "centered" and value:
-            parts.append("it is always centred")
-        elif name == "rate_decay":
-            parts.append(f"the learning rate decays by itself: L / (1 + {value:g}·t)")
-        elif name in _CLIPS and value is not None:
-            parts.append(f"{_CLIPS[name]} {value:g}, whatever it is given")
-        elif name.endswith("_factor") and name != "loss_scale_factor":
-            what = name.removesuffix("_factor").replace("_", " ")
-            parts.append(f"the {what} is {value!r} times the one it is given")
-        elif value in (None, False) or (name in ("momentum", "centered") and not value):
-            parts.append(f"`{name}` is taken and ignored")
-        elif name in _DEFAULTS and value == _DEFAULTS[name]:
-            parts.append(f"`{name}` is taken and ignored: it is {value!r} whatever it is given")
-        else:
-            parts.append(f"{name} is {value!r} whatever it is given")
-    parts += [CAUSES[choice] for choice in switches.items() if BY_NAME[choice[0]].rounds]
-    sentence = ", and ".join(parts) or "nothing differs"
+def cause(switches: Mapping[str, Any], numbers: Mapping[str, Any]) -> str:
+    """Return one sentence that names every choice that changes the rule; "nothing differs" where there is none.
+
+    What only rounds otherwise is named where there is nothing else, and is no cause beside what does more.
+    """
+    parts = [CAUSES[choice] for choice in telling(switches, numbers).items()]
+    parts += [_number(name, value) for name, value in numbers.items()]
+    return _sentence(parts) if parts else "Nothing differs."
+
+
+def rounding(switches: Mapping[str, Any], numbers: Mapping[str, Any]) -> str:
+    """Return the sentence on what ``cause`` leaves out because it only rounds; empty where it leaves out nothing."""
+    told = telling(switches, numbers)
+    left = [CAUSES[choice] for choice in switches.items() if choice[0] not in told]
+    return _sentence(left) if left else ""
+
+
+def telling(switches: Mapping[str, Any], numbers: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the switches that a cause names: those that change the rule, or all where nothing does."""
+    told = {name: value for name, value in switches.items() if not only_rounds(name, value)}
+    return told if told or numbers else dict(switches)
+
+
+def _number(name: str, value: Any) -> str:
+    if name == "centered" and value:
+        return "it is always centred"
+    if name == "second_moment_start":
+        return f"the second moment starts at {value:g} instead of zero"
+    if name == "rate_decay":
+        return f"the learning rate decays by itself: L / (1 + {value:g}·t)"
+    if name in _CLIPS and value is not None:
+        return f"{_CLIPS[name]} {value:g}, whatever it is given"
+    if name.endswith("_factor") and name != "loss_scale_factor":
+        return f"the {name.removesuffix('_factor').replace('_', ' ')} is {value!r} times the one it is given"
+    if value in (None, False) or (name in ("momentum", "centered") and not value):
+        return f"`{name}` is taken and ignored"
+    if name in _DEFAULTS and value == _DEFAULTS[name]:
+        return f"`{name}` is taken and ignored: it is {value!r} whatever it is given"
+    return f"{name} is {value!r} whatever it is given"
+
+
+def _sentence(parts: Sequence[str]) -> str:
+    sentence = ", and ".join(parts)
     return (sentence if sentence[0] == "`" else sentence[0].upper() + sentence[1:]) + "."
 
 
-def formula(switches: dict[str, Any], momentum: bool = True) -> dict[str, str]:
-    """Return the lines of the rule by the name of what they compute."""
+def formula(
+    switches: Mapping[str, Any], momentum: bool = True, numbers: Mapping[str, Any] | None = None
+) -> dict[str, str]:
+    """Return the lines of the rule by the name of what they compute; an argument that is not as given has its own."""
     old = {False: "v0", "momentum_only": "v0"}.get(switches.get("state_carried", True), "v")
     keep, new = ("(1-rho)", "rho") if switches.get("rho_role") == "new" else ("rho", "(1-rho)")
     start = switches.get("second_moment_start", 0.0)
-    lines = {"start": "v0 = g0²" if isinstance(start, str) else f"v0 = {float(start):g}", "gradient": "g"}
+    lines = {"start": "v0 = g0²" if isinstance(start, str) else f"v0 = {float(start):g}", "gradient": "g = gradient"}
     if switches.get("gradient_reduction") == "sum":
-        lines["gradient"] = "g = batch_size·g"
+        lines["gradient"] = "g = batch_size·gradient"
     form = {"lerp": f"v = {old} + (g² - {old})·{new}", "chained": f"v = {keep}·{old} + ({new}·g)·g"}
     lines["second moment"] = form.get(str(switches.get("moment_form")), f"v = {keep}·{old} + {new}·g²")
     if switches.get("moment_of"):
@@ -59,6 +84,8 @@ def formula(switches: dict[str, Any], momentum: bool = True) -> dict[str, str]:
         lines["second moment"] = (
             f"v = {old} + g²" if whole else lines["second moment"].replace("v =", f"v = {old} +", 1)
         )
+    if switches.get("epsilon_place") == "kept":
+        lines["second moment"] += " + epsilon"
     lines["step"] = "u = " + _step(switches, outside=momentum and switches.get("learning_rate_place") == "outside")
     lines["weights"] = _weights(switches) if momentum else "w = w - u"
     if switches.get("step_sign") == "add":
@@ -67,10 +94,32 @@ def formula(switches: dict[str, Any], momentum: bool = True) -> dict[str, str]:
         str(switches.get("weight_decay_form")), "w = w - w·weight_decay·L"
     )
     lines["rate"] = "L = schedule(t + 1)" if switches.get("schedule_origin") else "L = schedule(t)"
+    for name, value in (numbers or {}).items():
+        _write(lines, name, value)
     return lines
 
 
-def _step(switches: dict[str, Any], outside: bool) -> str:
+def as_given(name: str) -> str:
+    """Return the line of tf.keras for an argument that somebody else sets by himself."""
+    return f"{name} = what it is given"
+
+
+def _write(lines: dict[str, str], name: str, value: Any) -> None:
+    """Put what an argument is, whatever is given, into the line that it changes, or into one of its own."""
+    if name in _CLIPS and value is not None:
+        norm = {"clipnorm": "‖gradient‖", "global_clipnorm": "‖all gradients‖"}.get(name)
+        clipped = f"gradient·min(1, {value:g}/{norm})" if norm else f"clip(gradient, -{value:g}, {value:g})"
+        lines["gradient"] = f"g = {clipped}"
+    elif name == "rate_decay":
+        lines["rate"] += f" / (1 + {value:g}·t)"
+    elif name.endswith("_factor") and name != "loss_scale_factor":
+        own = name.removesuffix("_factor")
+        lines[own] = f"{own} = {value!r}·(what it is given)"
+    else:
+        lines[name] = f"{name} = {value!r}"
+
+
+def _step(switches: Mapping[str, Any], outside: bool) -> str:
     v = "v_before" if switches.get("denominator_uses") == "previous" else "v"
     v = f"{v}/(1-rho^t)" if switches.get("bias_correction") else v
     place = switches.get("epsilon_place", "inside")
@@ -84,7 +133,7 @@ def _step(switches: dict[str, Any], outside: bool) -> str:
     return f"{rate}g / {denominator}"
 
 
-def _weights(switches: dict[str, Any]) -> str:
+def _weights(switches: Mapping[str, Any]) -> str:
     step = "(momentum·b + u)" if switches.get("nesterov") else "b"
     rate = "L·" if switches.get("learning_rate_place") == "outside" else ""
     return f"b = momentum·b + u;  w = w - {rate}{step}"

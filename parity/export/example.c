@@ -7,6 +7,11 @@
 
        cc -std=c99 -O2 -D'ROOT(v, e)=(sqrtf(v) + (e))' -o wrong example.c -lm && ./wrong .
 
+   With a third word it judges nothing: it makes the steps of the first vector that it can run, and writes them down as a
+   log, which `parity judge steps.safetensors` judges and diagnoses:
+
+       ./example . steps.safetensors
+
    Exit status: 0 every vector that was judged passed, 1 one failed, 2 the set cannot be read or held nothing to judge.
    The files are little-endian, and so must the machine be. */
 #include <math.h>
@@ -194,11 +199,17 @@ static int judge(const Values *values, const char *name, const char *way, long s
     return good;
 }
 
-static int judge_all(const Values *values, long steps)
+static Rule rule_of(const Values *values)
 {
     Rule rule = {(float)number(values, "constant/rho", 0), (float)number(values, "constant/one_minus_rho", 0),
                  (float)number(values, "constant/epsilon", 0), (float)number(values, "constant/momentum", 0),
                  (float)number(values, "constant/centered", 0)};
+    return rule;
+}
+
+static int judge_all(const Values *values, long steps)
+{
+    Rule rule = rule_of(values);
     const char *mark = "\"gradient/";
     for (const char *at = values->header; (at = strstr(at, mark)); at++) {
         char name[256];
@@ -206,6 +217,112 @@ static int judge_all(const Values *values, long steps)
         if (!judge(values, name, "step", steps, &rule) || !judge(values, name, "run", steps, &rule)) return 0;
     }
     return 1;
+}
+
+/* ---- the log ------------------------------------------------------------------------------------------------------ */
+
+/* A log is what a program did, for `parity judge`: here every step from the first one on, so that a row after a step is
+   the row before the next one. A safetensors file again: parameter/T, second_moment/T, ... [steps + 1, n], gradient/T
+   [steps, n], learning_rate [steps], and the numbers of the rule as texts of its metadata. */
+enum { NAMES = 64 };
+typedef struct { char name[256]; Tensor gradient; size_t n; int kept[SLOTS]; } Logged;
+
+static void write_out(FILE *file, const void *values, size_t bytes, const char *path)
+{
+    if (fwrite(values, 1, bytes, file) != bytes) stop("cannot be written", path);
+}
+
+/* Return the length of the table; written only where there is a place for it, so that it is called twice. */
+static size_t table(char *place, size_t room, const Values *values, const Logged *tensors, int count, long steps)
+{
+    size_t at = 0, offset = 0;
+#define SAY(...) at += (size_t)snprintf(place ? place + at : NULL, place ? room - at : 0, __VA_ARGS__)
+    SAY("{\"__metadata__\":{\"rule\":\"rmsprop\",\"source\":\"example.c\",\"hyperparameter/rho\":\"%.17g\","
+        "\"hyperparameter/epsilon\":\"%.17g\",\"hyperparameter/momentum\":\"%.17g\",\"hyperparameter/centered\":\"%g\"}",
+        number(values, "constant/rho", 0), number(values, "constant/epsilon", 0), number(values, "constant/momentum", 0),
+        number(values, "constant/centered", 0));
+    SAY(",\"learning_rate\":{\"dtype\":\"F64\",\"shape\":[%ld],\"data_offsets\":[0,%zu]}", steps, (size_t)steps * 8);
+    offset = (size_t)steps * 8;
+    for (int t = 0; t < count; t++) {
+        size_t bytes = (size_t)steps * tensors[t].n * sizeof(float);
+        SAY(",\"gradient/%s\":{\"dtype\":\"F32\",\"shape\":[%ld,%zu],\"data_offsets\":[%zu,%zu]}", tensors[t].name, steps,
+            tensors[t].n, offset, offset + bytes);
+        offset += bytes;
+        for (int s = 0; s < SLOTS; s++) {
+            if (!tensors[t].kept[s]) continue;
+            bytes = ((size_t)steps + 1) * tensors[t].n * sizeof(float);
+            SAY(",\"%s/%s\":{\"dtype\":\"F32\",\"shape\":[%ld,%zu],\"data_offsets\":[%zu,%zu]}", SLOT[s], tensors[t].name,
+                steps + 1, tensors[t].n, offset, offset + bytes);
+            offset += bytes;
+        }
+    }
+    SAY("}");
+#undef SAY
+    return at;
+}
+
+/* Make all steps of one tensor, from the parameters that the vector starts from, and write every state. */
+static void log_tensor(FILE *file, const Values *values, const Logged *tensor, long steps, const Rule *rule,
+                       const char *path)
+{
+    size_t n = tensor->n, row = n * sizeof(float);
+    float *held[SLOTS] = {0};
+    write_out(file, tensor->gradient.data, (size_t)steps * row, path);
+    for (int s = 0; s < SLOTS; s++) {
+        if (!tensor->kept[s]) continue;
+        held[s] = malloc(((size_t)steps + 1) * row + 1);
+        if (!held[s]) stop("out of memory", path);
+        for (size_t i = 0; i < n; i++) held[s][i] = s == SECOND ? SECOND_MOMENT_START : 0.0f;
+    }
+    memcpy(held[PARAMETER], need(values, "expected/parameter/", tensor->name).data, row);
+    for (long step = 0; step < steps; step++) {
+        float *state[SLOTS] = {0};
+        for (int s = 0; s < SLOTS; s++) {
+            if (!held[s]) continue;
+            state[s] = held[s] + (size_t)(step + 1) * n;
+            memcpy(state[s], state[s] - n, row);
+        }
+        rmsprop(n, state[PARAMETER], (const float *)(tensor->gradient.data + (size_t)step * row), state[SECOND],
+                state[FIRST], state[BUFFER], (float)number(values, "learning_rate", (size_t)step), rule);
+    }
+    for (int s = 0; s < SLOTS; s++) {
+        if (held[s]) write_out(file, held[s], ((size_t)steps + 1) * row, path);
+        free(held[s]);
+    }
+}
+
+static void write_log(const Values *values, long steps, const Rule *rule, const char *path)
+{
+    static Logged tensors[NAMES];
+    int count = 0;
+    const char *mark = "\"gradient/";
+    for (const char *at = values->header; (at = strstr(at, mark)); at++, count++) {
+        Tensor slot;
+        char prefix[64];
+        if (count == NAMES) stop("more tensors than there is room for", path);
+        if (sscanf(at + strlen(mark), "%255[^\"]", tensors[count].name) != 1) stop("a tensor without a name", at);
+        tensors[count].gradient = need(values, "gradient/", tensors[count].name);
+        tensors[count].n = tensors[count].gradient.bytes / sizeof(float) / (size_t)steps;
+        for (int s = 0; s < SLOTS; s++) {
+            snprintf(prefix, sizeof prefix, "expected/%s/", SLOT[s]);
+            tensors[count].kept[s] = find(values, prefix, tensors[count].name, &slot);
+        }
+    }
+    size_t size = table(NULL, 0, values, tensors, count, steps);
+    uint64_t length = size;
+    char *text = malloc(size + 1);
+    FILE *file = fopen(path, "wb");
+    if (!text || !file) stop("cannot be written", path);
+    table(text, size + 1, values, tensors, count, steps);
+    write_out(file, &length, 8, path);
+    write_out(file, text, size, path);
+    for (long step = 0; step < steps; step++) {
+        double rate = number(values, "learning_rate", (size_t)step);
+        write_out(file, &rate, sizeof rate, path);
+    }
+    for (int t = 0; t < count; t++) log_tensor(file, values, &tensors[t], steps, rule, path);
+    if (fclose(file) != 0) stop("cannot be written", path);
+    free(text);
 }
 
 /* ---- the index --------------------------------------------------------------------------------------------------- */
@@ -252,7 +369,7 @@ int main(int argc, char **argv)
     int passed = 0, failed = 0, skipped = 0, best = 0;
     long steps;
     size_t size;
-    if (argc != 2) stop("give the folder that `parity export` wrote", "usage");
+    if (argc != 2 && argc != 3) stop("give the folder that `parity export` wrote, and perhaps a log to write", "usage");
     snprintf(path, sizeof path, "%s/index.tsv", argv[1]);
     char *index = read_file(path, &size);
 
@@ -262,12 +379,18 @@ int main(int argc, char **argv)
             stop("a line that is none of an index", path);
         const char *lack = strcmp(dtype, "float32") != 0 ? dtype : lacking(requires);
         if (lack) {
-            printf("SKIP %s: needs %s\n", id, lack);
+            if (argc == 2) printf("SKIP %s: needs %s\n", id, lack);
             skipped++;
             continue;
         }
         snprintf(path, sizeof path, "%s/%s", argv[1], file);
         Values values = open_values(path);
+        if (argc == 3) {
+            Rule rule = rule_of(&values);
+            write_log(&values, steps, &rule, argv[2]);
+            printf("LOG %s: %ld steps in %s\n", id, steps, argv[2]);
+            return 0;
+        }
         int good = judge_all(&values, steps);
         close_values(&values);
         printf(good ? "PASS %s\n" : "FAIL %s: it exists to catch %s\n", id, flags);

@@ -69,11 +69,15 @@ class Signature:
     features: frozenset[str]
     reason: str
     link: str
+    relation: str = ""
 
-    def explains(self, subject: str, outcome: Outcome) -> bool:
-        """Return whether a failing run holds everything that the known case holds, and fails as it does."""
+    def explains(self, subject: str, relation: str, outcome: Outcome) -> bool:
+        """Return whether a failing run holds everything that the known case holds, and fails as it does.
+
+        What is no relation's own shows in any of them.
+        """
         matches = fnmatchcase(subject, self.subject) and outcome.verdict == self.verdict
-        return matches and self.features <= set(outcome.features)
+        return matches and self.relation in ("", relation) and self.features <= set(outcome.features)
 
 
 def signatures() -> list[Signature]:
@@ -84,7 +88,8 @@ def signatures() -> list[Signature]:
         for cell in cells:
             if cell.gradients == "replayed":
                 marks = features(make(cell)) - {"several tensors"}
-                found.append(Signature(cell.id, entry.subject, entry.verdict, marks, entry.reason, entry.link))
+                says = entry.reason, entry.link, entry.relation
+                found.append(Signature(cell.id, entry.subject, entry.verdict, marks, *says))
     return found
 
 

@@ -73,16 +73,20 @@ def split(problem: Problem, make: Make) -> Twin:
 
 
 def accumulate(problem: Problem, make: Make) -> Twin:
-    """Give k micro-batches one by one, and their mean as one batch; the case's gradients add up without rounding."""
-    every = 2 if problem.cell.seed % 2 else 4
+    """Give k micro-batches one by one, and their mean as one batch; the case's gradients add up without rounding.
+
+    It does not hold where a schedule or an average counts every call, as in Keras: see the known divergences.
+    """
     given = problem.cell.hyperparameters
+    every = given.gradient_accumulation_steps or (2 if problem.cell.seed % 2 else 4)
     if problem.cell.steps < every:
         raise UnsupportedError(f"{every} micro-batches need as many steps; the case has {problem.cell.steps}.")
     steps = range(0, problem.cell.steps - problem.cell.steps % every, every)
     micro = [problem.gradients(step) for step in range(problem.cell.steps)]
     means = [_mean(micro[start : start + every]) for start in steps]
     accumulating = msgspec.structs.replace(given, gradient_accumulation_steps=every)
-    single = Variant(problem, problem.params, means)
+    at_once = msgspec.structs.replace(given, gradient_accumulation_steps=None)
+    single = Variant(problem, problem.params, means, at_once)
     whole = states(single, make())
     parts = states(Variant(problem, problem.params, micro, accumulating), make())
     obtained = [_without(parts[start + every], "accumulated_gradient") for start in steps]

@@ -167,7 +167,7 @@ class Search:
             first = group[0]
 
             def wanted(outcome: Outcome, like: Failure = first) -> bool:
-                known = any(entry.explains(like.round.subject, outcome) for entry in entries)
+                known = any(entry.explains(like.round.subject, like.round.relation, outcome) for entry in entries)
                 return outcome.cause == like.outcome.cause and not known
 
             found = shrink(first, self.allowed[first.round.subject], child.judge, self.wish.database, wanted)
@@ -204,7 +204,8 @@ class Search:
 
 
 def _explained(entries: list[Signature], failure: Failure) -> Signature | None:
-    return next((entry for entry in entries if entry.explains(failure.round.subject, failure.outcome)), None)
+    asked = failure.round.subject, failure.round.relation
+    return next((entry for entry in entries if entry.explains(*asked, failure.outcome)), None)
 
 
 def _summary(round: Round, outcome: Outcome) -> str:

@@ -71,12 +71,13 @@ def _table(search: Search) -> list[str]:
     return [f"  {a:{widths[0]}}  {b:{widths[1]}}  {c:>{widths[2]}}  {d}" for a, b, c, d in rows]
 
 
-def told(outcome: Outcome, relation: str, subject: str, case: str) -> str:
-    """Return one outcome of one case, as `parity run` would say it."""
+def told(outcome: Outcome, relation: str, subject: str, case: str, known: str = "") -> str:
+    """Return one outcome of one case, as `parity run` would say it; ``known`` is why it is listed."""
     lines = [
         f"case {case}, subject {subject}: relation {relation}",
         f"{outcome.verdict}: {outcome.text or RELATIONS[relation]}",
     ]
+    lines += [f"{Verdict.KNOWN_DIVERGENCE.name}: {known}"] * bool(known)
     if outcome.tensor:
         p = outcome.place()
         lines.append(f"first difference: step {p['step']}, slot {p['slot']}, tensor {p['tensor']}, index {p['index']}")

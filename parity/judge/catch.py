@@ -7,7 +7,7 @@ of the kind: what its bound allows has grown over all the steps before, so that 
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import sqrt
 
@@ -48,6 +48,10 @@ class Sample:
         """Return the places in some steps by slot, as ``within`` does; slots that lie alike have the same ones."""
         alike, own = self.within(start, count), self.layout.own
         return {s: replace(self, layout=own[s]).within(start, count) if s in own else alike for s in slots}
+
+    def of(self, numbers: Sequence[int]) -> "Sample":
+        """Return the sample where the steps, counted from zero until now, have these numbers."""
+        return replace(self, steps=tuple(numbers[step] for step in self.steps))
 
     def within(self, start: int, count: int) -> Indices:
         """Return the places in ``count`` steps from ``start`` on, in order, in rows ``[count, size]`` taken as one."""

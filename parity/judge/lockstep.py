@@ -16,7 +16,7 @@ from parity.judge.evidence import Account, Evidence
 from parity.judge.fingerprints import Fingerprints
 from parity.judge.flips import undecided_branches
 from parity.judge.gaps import Gaps
-from parity.judge.page import Start, reference
+from parity.judge.page import Reference, Start, reference
 from parity.problem.problems import Problem
 from parity.trajectory.blocks import Block
 from parity.verdicts.results import Catch
@@ -33,14 +33,14 @@ class Lockstep:
 
     mode: Final = "lockstep"
 
-    def __init__(self, problem: Problem) -> None:
+    def __init__(self, problem: Problem, against: Reference | None = None) -> None:
+        """Take up a problem; ``against`` is what it is held against, unless given the page of its rule."""
         self._problem, self._computes = problem, problem.cell.gradients == "computed"
-        self._reference = reference(problem)
-        layout, arguments = self._reference.layout, problem.cell.hyperparameters
-        scheduled = callable(self._reference.page.rule.learning_rate)
-        self._alike = not (scheduled or arguments.use_ema or arguments.gradient_accumulation_steps)
+        self._reference = against or reference(problem)
+        layout = self._reference.layout
+        self._alike = self._reference.page.rule.steps_alike
         self._account, self._backlog = Account(self._reference), Backlog(self._reference, self._alike)
-        self._sample = sample(layout, problem.cell.steps, whole=layout.by_name)
+        self._sample = sample(layout, len(problem.numbers), whole=layout.by_name).of(problem.numbers)
         self._fingerprints = Fingerprints()
         self._catch: dict[str, Catch] = {}
         self._hidden: dict[str, Array] = {}

@@ -1,7 +1,8 @@
 """What a cell's data are made of: drawn from its seed, or read from its files; read-only, the same for all sides."""
 
+import math
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,10 @@ Tensors = dict[str, Array]
 WEIGHTS, GRADIENTS, ORDER, TARGETS = 0, 1, 2, 3
 """What numbers are drawn for: each purpose has a stream of its own, so that none shifts another."""
 _HOLD = 5
+_SIGNS = np.array([-1.0, 1.0])
+_SMALL = 1_024
+"""Elements of the largest draw that is kept: the cells of a case draw the same, each in its own dtype."""
+_Shapes = tuple[tuple[str, tuple[int, ...]], ...]
 
 
 def generator(seed: int, purpose: int, step: int = 0) -> np.random.Generator:
@@ -29,25 +34,31 @@ def generator(seed: int, purpose: int, step: int = 0) -> np.random.Generator:
 
 
 def draw(spec: Replayed, shapes: Mapping[str, tuple[int, ...]], seed: int, step: int) -> Tensors:
-    """Return the gradients of one step in float64, of a generator that needs no other step."""
-    held = {"constant": 0, "sign_flips": 0, "repeated": step // _HOLD}.get(spec.generator, step)
+    """Return the gradients of one step in float64, read-only, of a generator that needs no other step."""
+    of_step = (spec.generator, spec.low, spec.high, tuple(shapes.items()), seed, step)
+    small = sum(map(math.prod, shapes.values())) <= _SMALL
+    return dict(_kept_draw(*of_step) if small else _draw(*of_step))
+
+
+def _draw(kind: str, low: float, high: float, shapes: _Shapes, seed: int, step: int) -> Tensors:
+    held = {"constant": 0, "sign_flips": 0, "repeated": step // _HOLD}.get(kind, step)
     rng = generator(seed, GRADIENTS, held)
-    ends = log10(spec.low), log10(spec.high)
+    ends = log10(low), log10(high)
     result = {}
-    for name, shape in shapes.items():
-        size = int(np.prod(shape))
-        if size > 1:
-            magnitude = rng.permuted(spread(spec.low, spec.high, size))
-        else:
-            magnitude = powers_of_ten(rng.uniform(*ends, size))
-        sign = rng.choice([-1.0, 1.0], size)
-        if spec.generator == "sign_flips":
+    for name, shape in shapes:
+        size = math.prod(shape)
+        magnitude = rng.permuted(spread(low, high, size)) if size > 1 else powers_of_ten(rng.uniform(*ends, size))
+        sign = rng.choice(_SIGNS, size)
+        if kind == "sign_flips":
             period = 1 + np.arange(size) % 4
             sign = np.where((step // period) % 2 == 0, 1.0, -1.0)
-        if spec.generator == "zeros":
+        if kind == "zeros":
             sign = np.where((rng.random(size) < 0.4) | (step % 7 == 3), 0.0, sign)
-        result[name] = (magnitude * sign).reshape(shape)
+        result[name] = frozen((magnitude * sign).reshape(shape))
     return result
+
+
+_kept_draw = lru_cache(maxsize=1_024)(_draw)
 
 
 def shapes(cell: Cell) -> dict[str, tuple[int, ...]]:

@@ -4,9 +4,10 @@ NumPy's own power has a kernel for each width of vectors, and their last bits di
 is here uses sums and products, which IEEE 754 rounds alike everywhere, and Python's decimal arithmetic.
 """
 
+import math
 from decimal import Decimal, localcontext
 from functools import cache, lru_cache
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,10 +20,14 @@ _DIGITS: Final = 50
 _PARTS: Final = 64
 """Steps of the table in one power of two."""
 _PIECE: Final = 16_384
+_FEW: Final = 4
+"""Numbers that are raised one by one; ``_LARGE`` keeps what overflows, or nearly, among arrays."""
+_LARGE: Final = 300.0
 _KEPT: Final = 2_097_152
 """Elements of the largest spread that is kept for the next step."""
 
 
+@lru_cache(maxsize=64)
 def log10(value: float) -> float:
     """Return the decimal logarithm of a positive number, rounded once."""
     with localcontext(prec=_DIGITS):
@@ -32,6 +37,8 @@ def log10(value: float) -> float:
 def powers_of_ten(exponents: Floats | float) -> Floats:
     """Return 10 to each of some float64 numbers, off by hardly more than half an ULP, with the same bits everywhere."""
     flat = np.ravel(exponents)
+    if flat.size <= _FEW and np.all(np.abs(flat) < _LARGE):
+        return np.array([_power_of_ten(each) for each in flat.tolist()], dtype=np.float64).reshape(np.shape(exponents))
     result = np.empty(flat.size, dtype=np.float64)
     with np.errstate(over="ignore", under="ignore"):
         for start in range(0, flat.size, _PIECE):
@@ -55,16 +62,29 @@ _kept_spread = lru_cache(maxsize=8)(_spread)
 
 def _powers_of_ten(x: Floats) -> Floats:
     """10**x = 2**(n / 64) * exp(r): n from a rounded guess, r as a pair, exp by its series, whose tail is a float64."""
-    ten, step, table, per_step = _constants()
+    _, _, table, per_step = _constants()
     n = np.rint(x * per_step)
+    index = n.astype(np.int64)
+    high = _scaled(x, n, (table[0][index % _PARTS], table[1][index % _PARTS]))
+    return np.asarray(np.ldexp(high, index // _PARTS))
+
+
+def _power_of_ten(x: float) -> float:
+    """Return one power: the same operations on Python's float, which cost a fiftieth of those on an array."""
+    _, _, table, per_step = _constants()
+    index = round(x * per_step)
+    high = _scaled(x, float(index), (float(table[0][index % _PARTS]), float(table[1][index % _PARTS])))
+    return math.ldexp(high, index // _PARTS)
+
+
+def _scaled(x: Any, n: Any, base: tuple[Any, Any]) -> Any:
+    """Return the power without its whole powers of two, which ``ldexp`` gives it."""
+    ten, step, _, _ = _constants()
     r = _minus(_times(x, ten), _times(n, step))
     square = _product(r, r)
     tail = r[0] * square[0] * (1 / 6 + r[0] * (1 / 24 + r[0] * (1 / 120 + r[0] * (1 / 720))))
-    grown = _plus(_plus((square[0] * 0.5, square[1] * 0.5), (tail, np.zeros_like(tail))), r)
-    index = n.astype(np.int64)
-    base = table[0][index % _PARTS], table[1][index % _PARTS]
-    high, _ = _plus(_product(base, grown), base)
-    return np.ldexp(high, index // _PARTS)
+    grown = _plus(_plus((square[0] * 0.5, square[1] * 0.5), (tail, 0.0 * tail)), r)
+    return _plus(_product(base, grown), base)[0]
 
 
 @cache
@@ -100,7 +120,7 @@ def _two_product(a: Floats, b: Floats | float) -> _Pair:
     """Return a * b and what its rounding lost (Dekker)."""
     total = a * b
     (ah, al), (bh, bl) = _split(a), _split(b)
-    return total, np.asarray(((ah * bh - total) + ah * bl + al * bh) + al * bl)
+    return total, ((ah * bh - total) + ah * bl + al * bh) + al * bl
 
 
 def _times(x: Floats, constant: tuple[float, float]) -> _Pair:

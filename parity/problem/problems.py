@@ -1,6 +1,6 @@
 """A cell's weights, data and gradients: NumPy arrays, made once from its seed, read-only, the same for all sides."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -74,6 +74,11 @@ class Problem:
     def evaluate(self, params: Mapping[str, Array], step: int) -> Evaluation:
         """Return the NumPy loss and gradients at ``params`` for the batch of a step."""
         raise TypeError(f"{type(self).__name__} has no loss; its gradients are replayed")
+
+    @property
+    def numbers(self) -> Sequence[int]:
+        """The zero-based numbers of the steps that are judged, ascending."""
+        return range(self.cell.steps)
 
     @property
     def values(self) -> int:

@@ -9,7 +9,8 @@ from markupsafe import Markup
 from parity.report.details import chain
 from parity.report.facts import Facts, difference, factor, outcome, parting_subjects, representative
 from parity.report.markup import render
-from parity.report.numbers import exact, short, times
+from parity.report.numbers import exact, many, short, times
+from parity.verdicts.cause import Cause
 from parity.verdicts.results import Divergence, Pair
 from parity.verdicts.verdict import Verdict
 
@@ -34,6 +35,14 @@ class Value(NamedTuple):
     differing: str = ""
 
 
+class Others(NamedTuple):
+    """More failing cases of a subject: what they are to its cause, and whether they are worth seeing at once."""
+
+    words: str
+    pairs: list[Pair]
+    shown: bool = False
+
+
 class Card(NamedTuple):
     """A failing subject: how many of the cases that it ran fail, and the pair that shows most plainly where it parts.
 
@@ -48,10 +57,10 @@ class Card(NamedTuple):
     place: Divergence | None
     reason: str
     size: str
-    causes: list[str]
+    cause: Cause | None
     chain: list[Link]
     values: list[Value]
-    others: list[Pair]
+    others: list[Others]
 
 
 def cards(facts: Facts) -> Markup:
@@ -73,13 +82,28 @@ def _card(facts: Facts, subject: str, pairs: list[Pair]) -> Card:
         ran=sum(other.subject == subject for other in facts.pairs),
         first_stages=_first_stages(pairs),
         place=place,
-        causes=facts.run.causes.get(subject, []),
+        cause=facts.run.causes.get(subject),
         reason=(item.reason or item.outcome.value) if item else "no comparison came back",
         size=times(factor(place)) if place else "",
         chain=_links(facts, pair.case, place.stage) if place else [],
         values=_values(place, facts.dtype(pair.case)) if place else [],
-        others=[other for other in pairs if other is not pair],
+        others=_others([other for other in pairs if other is not pair], facts.run.causes.get(subject)),
     )
+
+
+def _others(pairs: list[Pair], cause: Cause | None) -> list[Others]:
+    """Return the other failing cases, those that the cause explains apart from those that it does not."""
+    if cause is None or not cause.known:
+        return [Others(many(len(pairs), "more case"), pairs)] if pairs else []
+    explained = [pair for pair in pairs if pair.case in cause.explained]
+    otherwise = [pair for pair in pairs if pair.case in cause.otherwise]
+    rest = [pair for pair in pairs if pair not in explained and pair not in otherwise]
+    groups = [
+        Others(f"{many(len(otherwise), 'case')} that it does not explain", otherwise, shown=True),
+        Others(f"{many(len(explained), 'more case')} that it explains", explained),
+        Others(f"{many(len(rest), 'more case')} on which it was not checked", rest),
+    ]
+    return [group for group in groups if group.pairs]
 
 
 def _first_stages(pairs: list[Pair]) -> list[tuple[str, int]]:

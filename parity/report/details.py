@@ -7,6 +7,7 @@ from parity.report.catch import sentence, share, weakest
 from parity.report.curves import curves
 from parity.report.facts import LOOKS, Facts, command, difference, factor, name, outcome
 from parity.report.numbers import clean, exact, many, plain, real, short, times
+from parity.verdicts.cause import of_case
 from parity.verdicts.results import BranchFlip, Comparison, Divergence, Pair, Worst
 from parity.verdicts.verdict import Verdict
 
@@ -107,6 +108,9 @@ def _pair(facts: Facts, pair: Pair, texts: Texts, points: int) -> dict[str, Any]
         "around": [[texts(key), texts(shown(value))] for key, value in pair.circumstances.items()],
         "comparisons": [_comparison(item, dtype, texts, points) for item in pair.comparisons],
     }
+    cause = facts.run.causes.get(pair.subject)
+    if cause is not None and outcome(pair).fails:
+        record["why"] = texts(of_case(cause, pair.case))
     if pair.output.strip():
         record["output"] = texts(pair.output.strip()[:MAX_OUTPUT])
     return record

@@ -99,8 +99,7 @@ def headline(facts: Facts) -> str:
     failing = [pair for pair in facts.pairs if outcome(pair).fails]
     if not failing:
         return _agreeing(facts)
-    causes = facts.run.causes.get(parting_subjects(facts)[0][0], [])
-    return f"{clean(causes[0]).rstrip('.')}: {_parting(facts)}" if causes else _parting(facts)
+    return f"{'; '.join(clauses(facts))}."
 
 
 def _agreeing(facts: Facts) -> str:
@@ -112,20 +111,41 @@ def _agreeing(facts: Facts) -> str:
     return f"{count}{': ' if kinds else ''}{', '.join(kinds)}{'; ' if rest else ''}{_counted(rest)}."
 
 
-def _parting(facts: Facts) -> str:
+def clauses(facts: Facts) -> list[str]:
+    """Return what the headline of a run that fails consists of: who parts, and why, then who agrees."""
     parting = parting_subjects(facts)
-    clauses = []
+    found = []
     for subject, pairs in parting[:3]:
         ran = sum(pair.subject == subject for pair in facts.pairs)
         verdict, most = Counter(map(outcome, pairs)).most_common(1)[0]
         more = f" and fails otherwise in {len(pairs) - most:,}" if len(pairs) > most else ""
-        clauses.append(f"{clipped(subject)} {LOOKS[verdict].verb} in {most:,} of {many(ran, 'case')}{more}")
+        ends = f"{LOOKS[verdict].verb} in {most:,} of {many(ran, 'case')}{more}"
+        found.append(f"{_because(facts, subject)} {ends}{_unexplained(facts, subject)}")
     if len(parting) > 3:
-        clauses.append(f"{many(len(parting) - 3, 'other subject')} fail too".replace("subject fail", "subject fails"))
+        found.append(f"{many(len(parting) - 3, 'other subject')} fail too".replace("subject fail", "subject fails"))
     agreeing = sum(_agrees(facts, subject) for subject in facts.subjects)
     if agreeing:
-        clauses.append(f"the other {agreeing} agree" if agreeing > 1 else "one other subject agrees")
-    return f"{'; '.join(clauses)}."
+        found.append(f"the other {agreeing} agree" if agreeing > 1 else "one other subject agrees")
+    first, *rest = found
+    return [f"In {first[3:]}" if first.startswith("in ") else first, *rest]
+
+
+def _because(facts: Facts, subject: str) -> str:
+    """Return the beginning of a clause: the cause, if it is known, and who."""
+    cause = facts.run.causes.get(subject)
+    if cause is None or not cause.known:
+        return clipped(subject)
+    said = clean(cause.sentence).rstrip(".")
+    who = said.replace("It", clipped(subject), 1) if said.startswith("It ") else ""
+    return f"{who or f'in {clipped(subject)} {said[0].lower()}{said[1:]}'}: it"
+
+
+def _unexplained(facts: Facts, subject: str) -> str:
+    """Return what a clause says of the cases that no cause explains."""
+    cause = facts.run.causes.get(subject)
+    if cause is None or (cause.known and not cause.otherwise):
+        return ""
+    return f", {len(cause.otherwise):,} of which that does not explain" if cause.known else ", and why is not known"
 
 
 def _agrees(facts: Facts, subject: str) -> bool:
@@ -151,7 +171,7 @@ def clipped(subject: str, length: int = 60) -> str:
 
 
 def representative(pairs: Iterable[Pair]) -> tuple[Pair, Comparison | None]:
-    """Return the failing pair that shows most plainly where a subject parts: lockstep, earliest stage and step."""
+    """Return the failing pair that shows most plainly where a subject parts: lockstep, the earliest, the smallest."""
     shown: list[tuple[Pair, Comparison | None]] = []
     for pair in pairs:
         shown.extend((pair, item) for item in pair.comparisons)
@@ -162,14 +182,15 @@ def representative(pairs: Iterable[Pair]) -> tuple[Pair, Comparison | None]:
 
 def _plainness(pair: Pair, item: Comparison | None) -> tuple[Any, ...]:
     if item is None or not item.outcome.fails:
-        return (2, 0, 0, 0, 0, 0, pair.case)
+        return (2, 0, 0, 0, 0, 0, 0, pair.case)
     where = item.first_divergence
     if where is None:
-        return (1, -item.outcome.severity, 0, 0, 0, 0, pair.case)
+        return (1, -item.outcome.severity, 0, 0, 0, 0, item.compared, pair.case)
     order = stages(find(DEFAULT))
     stage = order.index(where.stage) if where.stage in order else len(order)
     unusual = "float32" not in pair.case
-    return (0, -item.outcome.severity, item.comparison != "lockstep", where.step, stage, unusual, pair.case)
+    free = item.comparison != "lockstep"
+    return (0, -item.outcome.severity, free, where.step, stage, unusual, item.compared, pair.case)
 
 
 def _counted(counts: Iterable[tuple[Verdict, int]]) -> str:

@@ -12,7 +12,7 @@ from parity.report.answer import answer
 from parity.report.cards import cards
 from parity.report.catch import MEANING, UNSEEN, blind, sentence, total
 from parity.report.details import data, shown
-from parity.report.facts import WORST_FIRST, Facts, headline, outcome
+from parity.report.facts import WORST_FIRST, Facts, clauses, headline, outcome, parting_subjects
 from parity.report.matrix import matrix
 from parity.report.numbers import many
 from parity.report.subjects import panels
@@ -65,10 +65,14 @@ def _about(run: Run) -> list[str]:
 def _opening(facts: Facts) -> Markup:
     failing = any(outcome(pair).fails for pair in facts.pairs)
     nothing = not any(item.outcome.compared for item in facts.comparisons)
+    first, *rest = clauses(facts) if failing and not nothing else [headline(facts).removesuffix(".")]
+    known = facts.run.causes.get(parting_subjects(facts)[0][0]) if failing else None
     return markup.render(
         "opening.html",
         facts=facts,
-        headline=headline(facts),
+        headline=f"{first}.",
+        rest=[f"{clause[0].upper()}{clause[1:]}." for clause in rest],
+        formula=known.formula if known else [],
         good=not failing and not nothing,
         compared=sum(item.compared for item in facts.comparisons),
         catch=sentence(total(facts.comparisons)),

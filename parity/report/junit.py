@@ -5,6 +5,7 @@ from xml.etree.ElementTree import Element, SubElement
 
 from parity.report.facts import Facts, failure_text
 from parity.report.numbers import clean
+from parity.verdicts import cause
 from parity.verdicts.results import Comparison, Pair, Run
 from parity.verdicts.verdict import Verdict
 
@@ -20,7 +21,10 @@ def render(run: Run) -> bytes:
         pairs = [pair for pair in facts.pairs if pair.subject == subject]
         for pair in pairs:
             for item in pair.comparisons:
-                suite.append(_test(pair, item, facts.dtype(pair.case), _why(run, subject)))
+                suite.append(_test(pair, item, facts.dtype(pair.case), run.causes.get(subject)))
+        if subject in run.causes:
+            told = map(clean, cause.lines(run.causes[subject]))
+            SubElement(suite, "system-out").text = "\n".join([f"why {clean(subject)} diverges:", *told])
         _count(suite, sum(pair.seconds for pair in pairs))
         suite.set("timestamp", clean(run.started))
     _count(root, run.seconds)
@@ -28,12 +32,7 @@ def render(run: Run) -> bytes:
     return bytes(ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)) + b"\n"
 
 
-def _why(run: Run, subject: str) -> list[str]:
-    first, *more = run.causes.get(subject) or [""]
-    return [clean(line) for line in (f"why: {first}", *more)] if first else []
-
-
-def _test(pair: Pair, item: Comparison, dtype: str, why: list[str]) -> Element:
+def _test(pair: Pair, item: Comparison, dtype: str, known: cause.Cause | None) -> Element:
     share = pair.seconds / len(pair.comparisons)
     name = f"{clean(item.case)} ({item.gradients}, {item.comparison})"
     test = Element("testcase", {"classname": clean(item.subject), "name": name, "time": f"{share:.3f}"})
@@ -41,9 +40,9 @@ def _test(pair: Pair, item: Comparison, dtype: str, why: list[str]) -> Element:
     message = f"{item.verdict}: {clean(item.reason) or verdict.value}"
     if verdict.fails:
         kind = "error" if verdict is Verdict.FAILED else "failure"
-        SubElement(test, kind, {"message": message, "type": item.verdict}).text = "\n".join(
-            [failure_text(item, dtype), *why]
-        )
+        why = [f"why: {clean(cause.of_case(known, pair.case))}"] if known else []
+        text = "\n".join([failure_text(item, dtype), *why])
+        SubElement(test, kind, {"message": message, "type": item.verdict}).text = text
     elif not verdict.compared:
         SubElement(test, "skipped", {"message": message})
     elif item.notes or verdict is Verdict.KNOWN_DIVERGENCE:

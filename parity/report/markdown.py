@@ -18,6 +18,7 @@ from parity.report.facts import (
     representative,
 )
 from parity.report.numbers import clean, exact, many, real, short, times
+from parity.verdicts import cause
 from parity.verdicts.results import Comparison, Divergence, Pair, Run
 from parity.verdicts.verdict import Verdict
 
@@ -58,7 +59,8 @@ def _opening(facts: Facts) -> str:
         f"{facts.counts[v]:,} {LOOKS[v].symbol} {LOOKS[v].word}" for v in WORST_FIRST if facts.counts[v]
     )
     parts = [f"# {prose(headline(facts))}", counts]
-    for subject, (first, *more) in facts.run.causes.items():
+    for subject, found in facts.run.causes.items():
+        first, *more = cause.lines(found)
         parts.append(f"**Why** {literal(subject)} diverges: {prose(first)}")
         parts += ["\n".join(f"    {clean(line)}" for line in more)] if more else []
     return "\n\n".join(parts)
@@ -115,6 +117,8 @@ def _failure(facts: Facts, pair: Pair) -> str:
     reason = prose(item.reason or item.outcome.value) if item else "no comparison came back"
     mode = f"{item.gradients} gradients, {item.comparison}: " if item else ""
     lines = [f"### {literal(pair.subject)} in {literal(pair.case)}: {LOOKS[outcome(pair)].word}", f"{mode}{reason}"]
+    found = facts.run.causes.get(pair.subject)
+    lines += [prose(said)] if found and (said := cause.of_case(found, pair.case)) else []
     if item and item.first_divergence:
         lines.append(_place(item.first_divergence, facts.dtype(pair.case)))
     lines.append(f"Reproduce: {literal(command(pair.selector, pair.subject))}")

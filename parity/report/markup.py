@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from parity.report.facts import LOOKS, command, moment, name
 from parity.report.numbers import clean, many, times
+from parity.verdicts.cause import reach
 
 STRICT_JSON = {"ensure_ascii": False, "separators": (",", ":"), "allow_nan": False}
 
@@ -38,7 +39,7 @@ def render(template: str, **values: Any) -> Markup:
 def _page() -> Environment:
     page = environment("parity.report")
     page.filters |= {"many": many, "times": times, "name": name, "moment": moment}
-    page.globals |= {"looks": LOOKS, "command": command, "fragment": fragment}
+    page.globals |= {"looks": LOOKS, "command": command, "fragment": fragment, "reach": reach}
     return page
 
 

@@ -108,6 +108,7 @@ const content = pair => {
   return el("div", { class: "inside" },
     el("div", {}, el("h2", { id: "pair-title", tabindex: "-1", autofocus: "" }, el("small", {}, known.id), data.subjects[pair.subject]), chip(pair.verdict)),
     el("p", { class: "lead" }, say(pair.summary)),
+    pair.why && el("p", { class: "sentence" }, el("b", {}, "Why: "), say(pair.why)),
     known.setting && el("p", { class: "quiet" }, known.setting),
     pair.comparisons.length ? pair.comparisons.map(item => comparison(item, known)) : el("p", {}, "No comparison came back."),
     el("h3", {}, "Reproduce"), commandLine(pair.command),

@@ -20,11 +20,14 @@ Counts = list[tuple[Verdict, int]]
 
 
 class Cell(NamedTuple):
-    """A pair in the table: its verdict, what tells it from the next, and how much its bounds would catch."""
+    """A pair in the table: its verdict, what tells it from the next, what the cause of the subject says of it, and how
+    much its bounds would catch.
+    """
 
     pair: Pair
     verdict: Verdict
     hint: str
+    told: str
     marks: list[Mark]
 
 
@@ -100,13 +103,21 @@ def _row(facts: Facts, case: str, folder: str, row: dict[str, Pair], *, again: b
         summary=summary,
         again=again,
         words=f"{case} {summary}".lower(),
-        cells=[_cell(row[subject]) if subject in row else None for subject in facts.subjects],
+        cells=[_cell(facts, row[subject]) if subject in row else None for subject in facts.subjects],
     )
 
 
-def _cell(pair: Pair) -> Cell:
+def _cell(facts: Facts, pair: Pair) -> Cell:
     verdict = outcome(pair)
-    return Cell(pair, verdict, _hint(pair, verdict), marks(pair))
+    return Cell(pair, verdict, _hint(pair, verdict), _told(facts, pair, verdict), marks(pair))
+
+
+def _told(facts: Facts, pair: Pair, verdict: Verdict) -> str:
+    """Return whether a failing case is explained; nothing where the subject has no cause that is known."""
+    cause = facts.run.causes.get(pair.subject)
+    if not verdict.fails or cause is None or not cause.known:
+        return ""
+    return "explained" if pair.case in cause.explained else "not explained" if pair.case in cause.otherwise else ""
 
 
 def _hint(pair: Pair, verdict: Verdict) -> str:

@@ -1,7 +1,6 @@
 """A cell and a subject in, a pair of verdicts with their evidence out."""
 
 import time
-import traceback
 from contextlib import closing
 
 import msgspec
@@ -9,7 +8,7 @@ import numpy as np
 
 from parity import subjects
 from parity.case.spec import Cell
-from parity.errors import MisbehavedError, NotInstalledError, ParityError, UnsupportedError, one_line
+from parity.errors import MisbehavedError, NotInstalledError, ParityError, UnsupportedError, raised
 from parity.judge.beside import Judging, judging
 from parity.problem import problems
 from parity.problem.problems import Problem
@@ -89,14 +88,10 @@ def _without(cell: Cell, name: str, verdict: Verdict, reason: str) -> list[Compa
 
 
 def _raised(error: Exception) -> str:
-    """Return what was raised and where, in one line: the last frame of the traceback."""
-    frames = traceback.extract_tb(error.__traceback__)
-    last = frames[-1] if frames else None
-    where = f" in {last.filename.rpartition('/')[2]}, line {last.lineno}: {last.line}" if last else ""
     hint = ""
     if isinstance(error, ValueError) and "read-only" in str(error):
         hint = ". step changed its inputs in place: return new arrays, or offer update(params, grads) instead"
-    return f"raised {one_line(error)}{where}{hint}"
+    return f"{raised(error)}{hint}"
 
 
 def _explained(problem: Problem, adapter: Adapter, comparisons: list[Comparison]) -> list[Comparison]:

@@ -258,7 +258,12 @@ def optimizer_of(cell: Cell, own: Own | None) -> Any:
 
 def slots_of(cell: Cell, own: Own | None) -> dict[str, str]:
     """Return which attributes of the optimizer hold which slots: of somebody's class those around every rule alone."""
-    return dict(_AROUND) if own is not None else {**row_of(cell.rule).slots, **_AROUND}
+    return dict(_AROUND) if own is not None else names_of(cell.rule)
+
+
+def names_of(rule: str) -> dict[str, str]:
+    """Return which attributes of Keras' own optimizer for a rule hold which slots."""
+    return {**row_of(rule).slots, **_AROUND}
 
 
 def build_optimizer(rule: str, given: Hyperparameters) -> Any:

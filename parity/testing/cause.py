@@ -94,6 +94,8 @@ def lines(document: dict[str, Any], case: Sought) -> list[str]:
     on_case = document["cases"].get(case.case, "")
     agrees = finding in (Finding.IDENTICAL, Finding.ROUNDING) and on_case != OTHERWISE
     rounds = agrees or (finding is Finding.EXPLAINED and found and _only_rounding(found[0]))
+    if finding is Finding.OUTSIDE:
+        return [f"likeliest explanation: it {finding.value}{_said(evidence)}"]
     if rounds and on_case != BEYOND:
         if not (case.rounding and found and _choices(found[0])):
             return [_outside_the_rule(case)]
@@ -111,7 +113,7 @@ def lines(document: dict[str, Any], case: Sought) -> list[str]:
         f"likeliest explanation: {text}{_said(evidence)}",
         f"  this case   {f'is reproduced {to}{on_case}' if on_case else 'was not checked'}",
         f"  residual    {_residual(found[0])}",
-        f"  runner-up   {_cause(rivals[0]) if rivals else 'none: no other set of choices fits the probes'}",
+        f"  runner-up   {_whole(rivals[0]) if rivals else 'none: no other set of choices fits the probes'}",
     ]
 
 
@@ -143,6 +145,14 @@ def _cause(found: dict[str, Any]) -> str:
 
     text = cause(found["switches"], found["hyperparameters"]).rstrip(".")
     return text[0].lower() + text[1:]
+
+
+def _whole(found: dict[str, Any]) -> str:
+    """Return every choice of a rival, which may differ from the cause in what only rounds."""
+    from parity.diagnosis.words import rounding
+
+    left = rounding(found["switches"], found["hyperparameters"]).rstrip(".")
+    return _cause(found) + (f", and {left[0].lower()}{left[1:]}" if left else "")
 
 
 def _residual(found: dict[str, Any]) -> str:

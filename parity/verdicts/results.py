@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import astuple
 
+from parity.verdicts.cause import Cause
 from parity.verdicts.verdict import Verdict
 
 StepTable = dict[str, Any]
@@ -174,14 +175,11 @@ class Pair(Struct, frozen=True):
 
 
 class Run(Struct, frozen=True):
-    """All pairs of one run, with the circumstances they share.
-
-    ``causes`` are lines, by subject, on why a person's own diverges: the cause first, then what there is to change.
-    """
+    """All pairs of one run, with the circumstances they share, and by subject why a person's own diverges."""
 
     pairs: list[Pair]
     circumstances: dict[str, Any]
     started: str
     seconds: float
     cells: list[dict[str, Any]] = []
-    causes: dict[str, list[str]] = {}
+    causes: dict[str, Cause] = {}

@@ -14,11 +14,17 @@ from parity.circumstances.child import Child, NoAnswerError
 PROGRAM = """
 import os, subprocess, sys, time
 from parity.circumstances import wire
-from parity.circumstances.child import private_pipes
+from parity.circumstances.child import private_pipes, tell
 requests, answers = private_pipes()
 print("said aloud")
 while (task := wire.read(requests)) is not None:
-    if task == "sleep":
+    if task == "tell":
+        tell("this takes long")
+        tell("")
+        tell("this takes long")
+    if task in ("sleep", "tell and sleep"):
+        if task != "sleep":
+            tell("this takes long")
         time.sleep(60)
     if task == "leave a child and die":
         print(subprocess.Popen(["sleep", "60"]).pid)
@@ -48,6 +54,20 @@ def test_who_is_silent_beyond_the_deadline_is_ended(asked):
         asked.ask("sleep", 0.3)
     assert not ended.value.how
     assert not asked.alive
+
+
+def test_what_takes_long_is_said_once_before_the_answer(asked, capsys):
+    for _ in range(2):
+        assert asked.ask("tell", 20)["heard"] == "tell"
+    assert capsys.readouterr().err == "parity: this takes long\n"
+    assert asked.news == "this takes long"
+
+
+def test_who_tells_what_takes_long_has_no_more_time(asked):
+    assert asked.ask("a", 20)
+    with pytest.raises(NoAnswerError):
+        asked.ask("tell and sleep", 0.5)
+    assert asked.news == "this takes long"
 
 
 def test_how_a_process_ended_is_said(asked):

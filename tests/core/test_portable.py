@@ -22,6 +22,11 @@ def test_a_power_of_ten_is_rounded_once():
     assert portable.powers_of_ten(EXPONENTS).tolist() == true
 
 
+def test_a_power_alone_has_the_bits_that_it_has_among_many():
+    alone = [float(portable.powers_of_ten(float(x))) for x in EXPONENTS]
+    assert portable.powers_of_ten(EXPONENTS).tolist() == alone
+
+
 @pytest.mark.parametrize("value", [1e-7, 3e-5, 1.0, 10.0, 7.25, 1e300])
 def test_a_decimal_logarithm_is_rounded_once(value):
     with localcontext(prec=60):

@@ -104,3 +104,95 @@ class Wide(Plain):
         for name, g in grads.items():
             v = self.moments[name] = self.moment(self.moments.get(name, self.first(g)), g)
             params[name] = params[name] - self.rate * g / self.root(v)
+
+
+class HeldInFloat32(Plain):
+    def __init__(self, learning_rate=0.001, rho=0.9, epsilon=1e-7):
+        super().__init__(learning_rate, np.float32(rho), np.float32(epsilon))
+
+
+class EpsilonInFloat32(Plain):
+    def __init__(self, learning_rate=0.001, rho=0.9, epsilon=1e-7):
+        super().__init__(learning_rate, rho, np.float32(epsilon))
+
+
+class MomentumInFloat32(Plain):
+    def __init__(self, learning_rate=0.001, rho=0.9, epsilon=1e-7, momentum=0.0):
+        super().__init__(learning_rate, rho, epsilon)
+        self.momentum, self.buffers = np.float32(momentum), {}
+
+    def update(self, params, grads):
+        for name, g in grads.items():
+            v = self.moments[name] = self.moment(self.moments.get(name, self.first(g)), g)
+            b = self.momentum * self.buffers.get(name, np.zeros_like(g)) + self.rate * g / self.root(v)
+            params[name] -= b
+            self.buffers[name] = b
+
+
+class KeepsEpsilon(Plain):
+    def moment(self, v, g):
+        return super().moment(v, g) + self.epsilon
+
+    def root(self, v):
+        return np.sqrt(v)
+
+
+class StartsSmall(Plain):
+    def first(self, g):
+        return np.full_like(g, 1e-8)
+
+    def root(self, v):
+        return np.sqrt(v)
+
+
+class HalvesDecay(Plain):
+    def __init__(self, learning_rate=0.001, rho=0.9, epsilon=1e-7, weight_decay=0.0):
+        super().__init__(learning_rate, rho, epsilon)
+        self.penalty = weight_decay / 2
+
+    def update(self, params, grads):
+        for w in params.values():
+            w -= self.penalty * w
+        super().update(params, grads)
+
+
+class DecaysByDefault(HalvesDecay):
+    def __init__(self, learning_rate=0.001, rho=0.9, epsilon=1e-7, weight_decay=0.01):
+        super().__init__(learning_rate, rho, epsilon, 2 * weight_decay)
+
+
+class WideWithItsOwnEpsilon(Wide):
+    def __init__(self, learning_rate=0.001, rho=0.9):
+        super().__init__(learning_rate, rho, 1e-8)
+
+    def root(self, v):
+        return np.sqrt(v) + self.epsilon
+
+
+class NeedsAxes(Plain):
+    def moment(self, v, g):
+        v = v.copy()
+        v[:] = super().moment(v, g)
+        return v
+
+    def root(self, v):
+        return np.sqrt(v) + self.epsilon
+
+
+class LooksAhead(Plain):
+    """Moments from one, an epsilon of its own, and momentum taken before the gradient."""
+
+    def __init__(self, learning_rate=0.001, rho=0.9, momentum=0.0):
+        super().__init__(learning_rate, rho, 1e-8)
+        self.momentum, self.steps = momentum, {}
+
+    def first(self, g):
+        return np.ones_like(g)
+
+    def update(self, params, grads):
+        for name, g in grads.items():
+            ahead = self.momentum * self.steps.get(name, np.zeros_like(g))
+            v = self.moments[name] = self.moment(self.moments.get(name, self.first(g)), g)
+            own = self.rate * g / self.root(v)
+            params[name] = params[name] - ahead - own
+            self.steps[name] = ahead + own

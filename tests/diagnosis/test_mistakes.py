@@ -5,9 +5,12 @@ import planted
 import pytest
 
 from parity.case.cells import select
+from parity.diagnosis.arguments import MOVES, probe_of
 from parity.diagnosis.diagnose import diagnose
 from parity.diagnosis.findings import Finding
+from parity.diagnosis.member import Member, rule_for
 from parity.diagnosis.text import render
+from parity.reference.family import Family
 from parity.subjects.numpy_class import NumpySubject
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
@@ -16,11 +19,20 @@ NAMED = [
     (mistakes.Climbs, "The step is added to the weights instead of subtracted"),
     (mistakes.Doubles, "The old moment is added to itself"),
     (mistakes.Adds, "the square is added whole: Adagrad"),
-    (mistakes.OfTensor, "One moment for the whole tensor: the sum of its squares"),
+    (mistakes.OfTensor, "A tensor has one moment: the sum of its squares"),
     (mistakes.StartsAtSquare, "The second moment starts at the square of the first gradient"),
     (mistakes.Floors, "Epsilon is the least that the root may be"),
     (mistakes.Clips, "Gradients are clipped by value at 2, whatever it is given"),
     (mistakes.Fades, "The learning rate decays by itself: L / (1 + 0.001·t)"),
+    (mistakes.HeldInFloat32, "rho and 1 - rho are rounded to float32, whatever the weights are"),
+    (mistakes.EpsilonInFloat32, "Epsilon is rounded to float32, whatever the weights are"),
+    (mistakes.MomentumInFloat32, "Momentum is rounded to float32, whatever the weights are"),
+    (mistakes.KeepsEpsilon, "Epsilon is added to the second moment itself, which keeps it"),
+    (mistakes.StartsSmall, "There is no epsilon, and the second moment starts at 1e-08 instead of zero"),
+    (mistakes.HalvesDecay, "the weight decay is 0.5 times the one it is given"),
+    (mistakes.DecaysByDefault, "Weight decay is not multiplied by the learning rate"),
+    (mistakes.NeedsAxes, "Epsilon is added after the root instead of under it"),
+    (mistakes.LooksAhead, "The second moment starts at one instead of zero, and epsilon is 1e-08"),
     (mistakes.Deaf, "`rho` is taken and ignored: it is 0.9 whatever it is given"),
 ]
 
@@ -45,7 +57,9 @@ def test_an_argument_that_is_used_otherwise_keeps_a_class_from_being_acquitted()
     found = planted.diagnosis_of(mistakes.ClipsTooEarly)
     assert found.finding is Finding.UNEXPLAINED
     assert "clipvalue = 0.05" in found.evidence[0]
-    assert "In all else that was tried it computes as tf.keras does." in render(found.document())
+    text = render(found.document())
+    assert "It computes, in some of what was tried, as no set of choices does." in text
+    assert "In all else that was tried it computes as tf.keras does." in text
 
 
 def test_an_acquittal_says_for_what_it_holds():
@@ -61,6 +75,31 @@ def test_a_state_in_float64_is_named_with_its_line_and_the_rule_judged():
     assert found.finding is Finding.MIXED_DTYPES
     assert any("np.zeros without a dtype makes float64" in line for line in found.evidence)
     assert any("with float64 weights, where its rule can be judged, it computes" in line for line in found.evidence)
+
+
+def test_a_number_of_its_own_is_found_where_only_float64_weights_can_be_judged():
+    found = planted.diagnosis_of(mistakes.WideWithItsOwnEpsilon)
+    text = render(found.document())
+    assert found.finding is Finding.MIXED_DTYPES
+    assert "Epsilon is added after the root instead of under it, and epsilon is 1e-08 whatever it is given" in text
+    assert "batch" not in text
+
+
+def test_numbers_in_float32_are_told_apart_from_a_difference_that_is_formed_in_the_weights_dtype():
+    (answer,) = planted.diagnosis_of(mistakes.HeldInFloat32).explanations
+    assert dict(answer.member.switches) == {"rho_held": "float32", "epsilon_held": "float32"}
+    assert answer.ratio == 0
+
+
+def test_a_tensor_without_dimensions_that_cannot_be_taken_is_left_out_and_said():
+    found = planted.diagnosis_of(mistakes.NeedsAxes)
+    assert "IndexError" in found.lacks["a tensor without dimensions"]
+
+
+def test_a_set_that_other_arguments_refute_gives_way_to_one_that_they_do_not():
+    found = planted.diagnosis_of(mistakes.LooksAhead)
+    assert "otherwise" not in found.moved.values()
+    assert found.moved["rho = 0.5"] == "every bit"
 
 
 def test_an_answer_is_checked_on_the_case_that_it_stands_under():
@@ -88,3 +127,10 @@ def test_a_rate_outside_the_buffer_is_seen_although_the_class_takes_a_number():
     text = render(planted.diagnosis_of(RateOutside).document())
     assert "the learning rate multiplies the momentum buffer" in text.lower()
     assert "It shows once the rate changes" in text
+
+
+def test_a_clip_in_the_code_meets_another_one_that_is_given():
+    written = Member().having(clipvalue=2.0)
+    for move in MOVES:
+        rule = rule_for(written, probe_of(move), Family)
+        assert (rule.clipvalue, rule.clipnorm, rule.global_clipnorm) == (2.0, None, None)

@@ -14,6 +14,7 @@ for _cell in collect([])[0]:
 ARGUMENTS = {
     "learning_rate_place",
     "nesterov",
+    "momentum_held",
     "weight_decay_form",
     "weight_decay",
     "clipping",

@@ -36,8 +36,8 @@ SEARCHED = (("reference", ""), ("reference", "accumulate"), (f"{_FAULTY}SumsMicr
             (f"{_FAULTY}StateAside", "resume"), (f"{_FAULTY}LosesLargeGradients", "reference"))  # fmt: skip
 """Subjects and the relation that is asked of them, unless given all."""
 RUNS = 40
-COMMANDS = ("list", "run", "explain", "report", "check", "accept", "diagnose", "fuzz", "matrix", "reproduce", "record",
-            "export", "doctor")  # fmt: skip
+COMMANDS = ("list", "run", "explain", "report", "check", "accept", "diagnose", "judge", "fuzz", "matrix", "reproduce",
+            "record", "export", "doctor")  # fmt: skip
 
 _ONE_RUN = (
     (re.compile(r"\b\d+\.\d+ ?s\b|\bin \d+\.\d+s\b|\d+\.\d+ a second"), "TIME"),

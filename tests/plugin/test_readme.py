@@ -21,6 +21,6 @@ def test_the_failure_that_the_readme_shows_is_the_one_that_its_example_prints(
     for name in ("mine", "test_mine"):
         (pytester.path / f"{name}.py").write_text(block(f"# {name}.py\n"), encoding="utf-8")
     printed = [line.removeprefix("E").strip() for line in run("").stdout.lines]
-    shown = [line.strip() for line in block("case rmsprop/epsilon_small_gradient").splitlines()]
+    shown = [line.strip() for line in block("case rmsprop/order_changes").splitlines()]
     first = next(number for number, line in enumerate(printed) if line.endswith(shown[0]))
     assert printed[first + 1 : first + len(shown)] == shown[1:]

@@ -60,6 +60,30 @@ def test_arithmetic_in_the_variables_own_dtype_changes_nothing():
     assert bits(run(Family(**EVERYTHING, arithmetic="float32"))) == bits(run(Family(**EVERYTHING)))
 
 
+@pytest.mark.parametrize("name", ["rho_held", "epsilon_held", "momentum_held"])
+def test_a_number_held_in_float32_shows_with_float64_weights(name):
+    held = Family(**EVERYTHING, **{name: "float32"})
+    assert bits(run(held, np.float64)) != bits(run(Family(**EVERYTHING), np.float64))
+
+
+def test_epsilon_and_momentum_held_in_float32_are_the_same_numbers_with_float32_weights():
+    held = Family(**EVERYTHING, epsilon_held="float32", momentum_held="float32")
+    assert bits(run(held)) == bits(run(Family(**EVERYTHING)))
+
+
+def test_rho_held_in_float32_is_taken_from_one_in_float32():
+    held, like = Family(rho_held="float32", rho=0.1), {"w": np.zeros(())}
+    second = run(held, np.float64, 1, like, lambda _: {"w": np.asarray(1.0)})["second_moment"]["w"]
+    assert float(second) == float(np.float32(1) - np.float32(0.1))
+
+
+def test_an_epsilon_that_the_moment_keeps_adds_up():
+    moments = [
+        one(Family(epsilon_place="kept", epsilon=0.5, rho=0.5), 2.0, steps=n)["second_moment"]["w"][0] for n in (1, 2)
+    ]
+    assert moments == [2.5, 0.5 * 2.5 + 2.5]
+
+
 def one(rule, g, w=0.0, steps=1):
     like = {"w": np.asarray([w])}
     return run(rule, np.float64, steps, like, lambda _: {"w": np.asarray([g])})

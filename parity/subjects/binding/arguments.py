@@ -122,7 +122,9 @@ def bind(
             continue
         # None says that an argument is off, which a class of its own says with its own default.
         if value is None and named.get(own, NONE) not in (NONE, None):
-            continue
+            if not (named[own] and name in BY_NAME and BY_NAME[name].domain == "non_negative"):
+                continue
+            value = 0.0  # a decay that is on by default is off at zero
         values[own] = value
     taken = set(spelled.values())
     owns = [

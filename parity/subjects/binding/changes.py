@@ -8,7 +8,7 @@ import numpy as np
 from parity.subjects.binding.arguments import HYPERPARAMETERS, Bound
 from parity.subjects.binding.fitting import APART, trial, way
 from parity.subjects.binding.roles import PLURAL, Parameter
-from parity.subjects.binding.shapes import STATES, Call, Make, Shape, Singly, Together
+from parity.subjects.binding.shapes import INSTANCE, STATES, Call, Make, Shape, Singly, Together, one_array
 
 _TAKEN: Final = frozenset({"params", "grads", "name", "index", "state", "count", "rate", "loss"})
 _OWN_STEP: Final = frozenset({"layer", "layers", "model", "pairs"})
@@ -129,10 +129,10 @@ def _shapes(method: Method, bound: Bound) -> Iterator[Shape]:
         ("a mapping of all tensors", Together, {"as_list": False}),
         ("a list of all tensors", Together, {"as_list": True}),
     ]
-    whose = "told which" if told else "an instance for each tensor"
-    single = (f", one array a call, {whose}", Singly, {"shared": told})
-    many = [(f" over {words}", driver, given) for words, driver, given in more]
+    whose = "" if method.name == "__call__" and method.word != "__call__" else INSTANCE
+    single = (one_array(call, whose), Singly, {"shared": told})
+    many = [(f"{call} over {words}", driver, given) for words, driver, given in more]
     plural = any(p.name in PLURAL for p in used) and not told
     for words, driver, given in (*many, single) if plural else (single, *many):
         for state in STATES if "state" in roles else (None,):
-            yield Shape(f"{call}{words}", driver, {"call": call, **given, "state": state, "change": 1})
+            yield Shape(words, driver, {"call": call, **given, "state": state, "change": 1})

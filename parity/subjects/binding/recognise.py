@@ -12,12 +12,14 @@ import numpy as np
 from parity.errors import SubjectError, one_line
 from parity.subjects.binding.arguments import HYPERPARAMETERS, Bound, config_of
 from parity.subjects.binding.changes import Method, Told, changing, scales
+from parity.subjects.binding.faults import Tried, broken
 from parity.subjects.binding.fitting import APART, FITS, RAISES, trial, unheard, way
 from parity.subjects.binding.holders import HandsArrays, HandsObjects
 from parity.subjects.binding.loops import GRADIENTS, ITERATED, Argument, Generators, Loops
 from parity.subjects.binding.roles import PLURAL, Parameter, parameters_of, role_of
 from parity.subjects.binding.shapes import (
     GUESSED,
+    INSTANCE,
     STATES,
     Call,
     Configured,
@@ -33,6 +35,7 @@ from parity.subjects.binding.shapes import (
     Singly,
     Together,
     Transformation,
+    one_array,
 )
 from parity.subjects.binding.twos import BOTH, of_twos
 from parity.subjects.binding.wrapper import wrapper
@@ -64,20 +67,24 @@ def recognise(kind: Callable[..., Any], make: Make, bound: Bound, name: str) -> 
     if is_rule(kind, bound):
         bound = replace(bound, owns="", takes_gradients="")  # which are arguments of each call
     fitting: Shape | None = None
-    raised: list[BaseException] = []
+    tried: list[Tried] = []
     for shape in _candidates(kind, make, bound):
         if shape.driver is Pure:
             return shape  # init and step say it all; whatever a step does, it does in the cases, which tell it
+        raised: list[BaseException] = []
         outcome = trial(shape, make, raised)
+        tried.append(Tried(shape, raised))
         if outcome == APART:
             return shape
         if outcome == FITS:
             shape = shape._replace(title=f"{shape.title}; what one tensor does depends on another's gradients")
         # Who raises what no wrong shape would make it raise is told so by the cases.
         fitting = fitting or (shape if outcome in (FITS, RAISES) else None)
-    told = Told(fitting) if fitting else changing(_calls(kind, make, bound), make, bound, raised)
+    fitting = fitting or broken(kind, tried)
+    errors = [error for each in tried for error in each.raised]
+    told = Told(fitting) if fitting else changing(_calls(kind, make, bound), make, bound, errors)
     if told.shape is None:
-        raise SubjectError(_refusal(kind, bound, name, raised, told.why))
+        raise SubjectError(_refusal(kind, bound, name, errors, told.why))
     return told.shape
 
 
@@ -109,7 +116,7 @@ def _candidates(kind: Callable[..., Any], make: Make, bound: Bound) -> Iterator[
         return
     if is_rule(kind, bound):
         own = _of_rule(kind, bound)
-        yield from _around("__call__", kind, own, _called("__call__", own, make, bound, kind))
+        yield from _around("__call__", kind, own, _called("__call__", own, make, bound, kind, whose=""))
         return
     holder: Any = kind
     if not inspect.isclass(kind):
@@ -120,7 +127,8 @@ def _candidates(kind: Callable[..., Any], make: Make, bound: Bound) -> Iterator[
             return
     if inspect.isroutine(holder):
         own = parameters_of(holder) or []
-        yield from _around("__call__", holder, own, _of_call("__call__", own, "", holder=holder))
+        called = _of_call("__call__", own, "", holder=holder, whose="one made for each tensor")
+        yield from _around("__call__", holder, own, called)
         return
     if isinstance(holder, tuple) and len(holder) in (2, 3) and all(map(callable, holder)):
         yield from _of_functions(holder)
@@ -138,15 +146,17 @@ def _candidates(kind: Callable[..., Any], make: Make, bound: Bound) -> Iterator[
         yield from _of_possible(kind, bound)
 
 
-def _called(method: str, own: Sequence[Parameter], make: Make, bound: Bound, holder: Any) -> Iterator[Shape]:
+def _called(
+    method: str, own: Sequence[Parameter], make: Make, bound: Bound, holder: Any, whose: str = INSTANCE
+) -> Iterator[Shape]:
     """Yield the shapes that a method may have; where nothing else is the learning rate, `step` may be its length."""
     known = bound.has_rate or any(p.role == "rate" for p in own)
     if not known and any(p.role == "count" and p.required for p in own):
         lengths = [p._replace(role="rate") if p.role == "count" and p.required else p for p in own]
-        for shape in _of_call(method, lengths, bound.owns, bound.takes_gradients, holder):
+        for shape in _of_call(method, lengths, bound.owns, bound.takes_gradients, holder, whose):
             if scales(shape, make, bound):
                 yield shape
-    for shape in _of_call(method, own, bound.owns, bound.takes_gradients, holder):
+    for shape in _of_call(method, own, bound.owns, bound.takes_gradients, holder, whose):
         gone = way(shape, make, []) if shape.more.get("takes") else 1.0
         if gone is not None and np.all(np.greater(gone, 0)):
             yield shape
@@ -296,12 +306,20 @@ def _own(holder: Any, method: str) -> list[Parameter]:
 
 
 def _of_call(
-    method: str, parameters: Sequence[Parameter], owner: str, taker: str = "", holder: Any = None
+    method: str,
+    parameters: Sequence[Parameter],
+    owner: str,
+    taker: str = "",
+    holder: Any = None,
+    whose: str = INSTANCE,
 ) -> Iterator[Shape]:
-    """Yield the shapes that a method may have, by the roles of its parameters."""
+    """Yield the shapes that a method may have, by the roles of its parameters.
+
+    ``whose`` says what there is of it for each tensor, empty where it is a function that keeps nothing.
+    """
     used = [p for p in parameters if p.required or p.role in _ALONE or p.role in ("state", "layer", "layers", "model")]
     if {p.role for p in used} >= BOTH and not owner:
-        yield from of_twos(method, _word(method, holder), used, HYPERPARAMETERS)
+        yield from of_twos(method, _word(method, holder), used, HYPERPARAMETERS, whose)
         return
     roles_of = [p.role for p in used]
     if sorted(roles_of) == ["bias_grads", "grads", "layer"]:
@@ -324,7 +342,7 @@ def _of_call(
             yield _layers(call, holder, "")
             yield from _handed(call, f"in {call}", {})
         elif {"params", "grads"} <= kinds or (owner and kinds and kinds <= {"grads", *_BESIDE}) or "pairs" in kinds:
-            yield from _of_tensors(call, plural, owner)
+            yield from _of_tensors(call, plural, owner, whose)
         elif owner and not kinds and method in _STEPS:
             yield from _of_owner(method, owner, taker, holder)
 
@@ -360,7 +378,7 @@ def _roles(used: Sequence[Parameter], owned: bool) -> Iterator[list[str]]:
             yield [role or pair[unknown.index(number)] for number, role in enumerate(roles)]
 
 
-def _of_tensors(call: Call, plural: bool, owner: str) -> Iterator[Shape]:
+def _of_tensors(call: Call, plural: bool, owner: str, whose: str = INSTANCE) -> Iterator[Shape]:
     states = STATES if {"state", GUESSED} & set(call.roles) else (None,)
     more = {"call": call, "owner": owner}
     mapping = [
@@ -392,11 +410,8 @@ def _of_tensors(call: Call, plural: bool, owner: str) -> Iterator[Shape]:
         yield from (*mapping, *listed, *numbered, layered)
         return
     told = bool({"name", "index"} & set(call.roles))
-    whose = "told which" if told else "an instance for each tensor"
-    single = [
-        Shape(f"{call}, one array a call, {whose}", Singly, {"call": call, "shared": told, "state": state})
-        for state in states
-    ]
+    title = one_array(call, whose)
+    single = [Shape(title, Singly, {"call": call, "shared": told, "state": state}) for state in states]
     yield from (*mapping, *listed, *single) if plural and not told else (*single, *mapping, *listed)
     yield from (*numbered, layered) if plural else ()
     if call.name != "__call__" and not told:
@@ -490,13 +505,18 @@ def _own_required(holder: Any, name: str) -> list[Parameter]:
     return [p for p in _own(holder, name) if p.required] if not name.startswith("_") else []
 
 
+_MOST: Final = 3
+"""Methods that a refusal quotes, those that usually make a step."""
+
+
 def _refusal(kind: Callable[..., Any], bound: Bound, name: str, raised: list[BaseException], why: str) -> str:
     """Return what was found, what is missing or not told, and a wrapper for it, ready to paste."""
     title = getattr(kind, "__name__", "optimizer")
     methods = _methods(kind) if inspect.isclass(kind) else []
     if inspect.isclass(kind):
         calls = [f"{m}{_text(getattr(kind, m))}" for m in methods if inspect.isroutine(getattr(kind, m, None))]
-        found = f"{title}{_text(kind)} has {', '.join(calls[:6]) or 'no methods'}"
+        more = f" and {len(calls) - _MOST} more" if len(calls) > _MOST else ""
+        found = f"{title}{_text(kind)} has {', '.join(calls[:_MOST]) or 'no methods'}{more}"
     else:
         found = f"{title}{_text(kind)} is a function"
     nothing = "No call of it takes weights and gradients and moves the weights."
@@ -515,8 +535,16 @@ def _private(kind: Any) -> list[str]:
     return [name for name, held in vars(kind).items() if name[:1] == "_" != name[1:2] and inspect.isfunction(held)]
 
 
+_LONG: Final = 80
+"""Characters of a signature that a refusal quotes."""
+
+
 def _text(function: Any) -> str:
+    """Return a signature without types, and without what an instance is handed by itself."""
     try:
-        return str(inspect.signature(function))
+        found = inspect.signature(function)
     except (TypeError, ValueError):
         return "(…)"
+    plain = [p.replace(annotation=p.empty) for p in found.parameters.values() if p.name not in ("self", "cls")]
+    text = str(found.replace(parameters=plain, return_annotation=found.empty))
+    return text if len(text) <= _LONG else f"{text[: _LONG - 3].rpartition(',')[0]}, …)"

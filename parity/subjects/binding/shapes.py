@@ -95,6 +95,16 @@ class Call:
             raise MisbehavedError(f"{self!r} returns no state beside the weights.")
 
 
+INSTANCE: Final = "an instance for each tensor"
+
+
+def one_array(call: Call, whose: str) -> str:
+    """Return the title of a call with one array; ``whose`` says what is made for each, empty of a function."""
+    told = {"name", "index"} & set(call.roles)
+    state = "a state for each tensor" if "state" in call.roles else ""
+    return ", ".join(filter(None, (f"{call}, one array a call", "told which" if told else whose or state)))
+
+
 class Called:
     """Whatever is called once a step, and waits for nothing between."""
 

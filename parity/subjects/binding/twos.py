@@ -71,10 +71,11 @@ class Twos(Called):
         self._states[number] = returned[2] if len(returned) == 3 else self._states[number]
 
 
-def of_twos(method: str, word: str, used: Sequence[Parameter], numbers: Sequence[str]) -> Iterator[Shape]:
+def of_twos(method: str, word: str, used: Sequence[Parameter], numbers: Sequence[str], whose: str) -> Iterator[Shape]:
     """Yield the shapes of a call that takes weights, biases and a gradient for each, by the names of its parameters.
 
     One argument whose name says nothing may be a state, if it comes back or is filled; ``numbers`` never are.
+    ``whose`` is empty of a function, of which there are no instances.
     """
     roles = [p.role for p in used]
     unknown = [p.name for p in used if not p.role]
@@ -85,7 +86,7 @@ def of_twos(method: str, word: str, used: Sequence[Parameter], numbers: Sequence
     by_name = {role: p.name for role, p in zip(roles, used, strict=True) if p.by_name}
     call = Call(method, roles, by_name, word)
     states = STATES if {"state", GUESSED} & set(roles) else (None,)
-    one = f"{call}, weights and biases in one call, an instance for each two"
+    one = f"{call}, weights and biases in one call{', an instance for each two' if whose else ''}"
     many = f"{call}, lists of all weights and of all biases"
     plural = any(p.name in PLURAL for p in used)
     for as_lists in (True, False) if plural else (False, True):

@@ -1,0 +1,95 @@
+"""A diagnosis in, the cause of what fails out: what a run, a report, a check and a failing test say of a subject."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from parity.diagnosis.arguments import DOUBLE, OTHERWISE
+from parity.diagnosis.cases import refuted
+from parity.diagnosis.findings import Finding
+from parity.diagnosis.text import PYTHONS_NUMBERS, confirmation, formulas
+from parity.diagnosis.words import cause, telling
+from parity.verdicts.cause import Cause
+from parity.verdicts.cause import named as listed
+
+NO_FUNCTION = (Finding.NONDETERMINISTIC, Finding.GLOBAL_STATE, Finding.MUTATES_INPUTS, Finding.MIXED_DTYPES)
+"""Findings that are causes themselves."""
+
+Found = Mapping[str, Any]
+"""An explanation in its JSON form."""
+
+
+def cause_of(document: Mapping[str, Any], failing: Sequence[str]) -> Cause:
+    """Return the cause from the JSON form of a diagnosis that was checked on cases.
+
+    Args:
+        document: the diagnosis.
+        failing: ids of the cases in which the subject diverges.
+    """
+    finding, outcomes = Finding[document["verdict"]], document["cases"]
+    named = [each for each in document["explanations"] if each["confirmed"] and _differs(each)]
+    said = _evidence(document)
+    if finding in NO_FUNCTION:
+        also = [f"Beside it: {_sentence(each)}" for each in named[:1]]
+        return Cause(f"It {finding.value}.", known=True, beside=[*said, *also], unchecked=list(failing))
+    if finding is Finding.OUTSIDE:
+        return Cause(f"It {finding.value}.", known=True, beside=said, unchecked=list(failing))
+    if finding in (Finding.IDENTICAL, Finding.ROUNDING):
+        return _of_numbers(outcomes, failing, said) or unknown(f"diagnosed, it {finding.value}", failing, said)
+    if not named or finding is Finding.UNEXPLAINED:
+        return unknown(f"diagnosed, it {finding.value}", failing, said)
+    first = named[0]
+    if outcomes and set(outcomes.values()) == {OTHERWISE}:
+        return unknown(f"what it does elsewhere reproduces no case that diverges: {_sentence(first)}", failing, said)
+    doubles = [case for case in failing if outcomes.get(case) == DOUBLE]
+    also = [f"In {listed(doubles)} {PYTHONS_NUMBERS}."] if doubles else []
+    return Cause(
+        _sentence(first),
+        known=True,
+        formula=formulas(telling(first["switches"], first["hyperparameters"]), first["hyperparameters"]),
+        confirmed=confirmation(first),
+        beside=[*also, *_others(first, named[1:]), *said],
+        explained=[case for case in failing if outcomes.get(case, OTHERWISE) != OTHERWISE],
+        otherwise=[case for case in failing if outcomes.get(case) == OTHERWISE],
+        unchecked=[case for case in failing if case not in outcomes],
+    )
+
+
+def _of_numbers(outcomes: Mapping[str, str], failing: Sequence[str], said: Sequence[str]) -> Cause | None:
+    """Return the cause where a right rule diverges for its numbers, which tf.keras rounds; None where it does not."""
+    doubles = [case for case in failing if outcomes.get(case) == DOUBLE]
+    if not doubles:
+        return None
+    rest = [case for case in failing if case not in doubles]
+    sentence = f"{PYTHONS_NUMBERS[0].upper()}{PYTHONS_NUMBERS[1:]}."
+    return Cause(sentence, known=True, beside=list(said), explained=doubles, unchecked=rest)
+
+
+def unknown(why: str, failing: Sequence[str], said: Sequence[str] = ()) -> Cause:
+    """Return that no cause is known, and what is known instead."""
+    return Cause(f"The cause is not known: {why.rstrip('.')}.", beside=list(said), unchecked=list(failing))
+
+
+def _sentence(found: Found) -> str:
+    return cause(found["switches"], found["hyperparameters"])
+
+
+def _differs(found: Found) -> bool:
+    return bool(found["switches"] or found["hyperparameters"])
+
+
+def _others(first: Found, others: Sequence[Found]) -> list[str]:
+    """Return what explains the same modes as well, and what explains others; what says the same is said once."""
+    told, found = {(tuple(first["modes"]), _sentence(first))}, []
+    for each in others:
+        modes, sentence = tuple(each["modes"]), _sentence(each)
+        if (modes, sentence) not in told:
+            told.add((modes, sentence))
+            head = "Or, just as well" if modes == tuple(first["modes"]) else f"In {', '.join(modes)}"
+            found.append(f"{head}: {sentence}")
+    return found
+
+
+def _evidence(document: Mapping[str, Any]) -> list[str]:
+    """Return the evidence as sentences, but for the cases that refute an answer, which a cause lists itself."""
+    own = refuted(document["cases"])
+    return [f"{line[0].upper()}{line[1:].rstrip('.')}." for line in document["evidence"] if line and line not in own]

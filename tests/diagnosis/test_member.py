@@ -1,0 +1,63 @@
+"""A member is held against what was observed in whichever way is cheapest, and what is said of it is the same."""
+
+from dataclasses import replace
+
+import numpy as np
+import planted
+import pytest
+
+from parity.diagnosis import member as members
+from parity.diagnosis.member import Member, bound_ratio, equal_bits, share_equal, starts_alike
+from parity.diagnosis.observe import observe
+from parity.diagnosis.probes import probe
+from parity.subjects.numpy_class import NumpySubject
+
+pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
+
+ROUNDS = (("moment_form", "chained"), ("division", "rsqrt"))
+CHOICES = [(), (("epsilon_place", "outside"),), ROUNDS, (("bias_correction", True),), (("moment_of", "mean"),)]
+
+
+def seen(switches, mode, scheduled, slots=True):
+    kind = planted.box(switches, slots=slots)
+    return observe(lambda: NumpySubject(kind, "box"), probe(mode, scheduled))
+
+
+def one_by_one(monkeypatch):
+    alone = property(lambda self: False)
+    monkeypatch.setattr(members.Family, "steps_alike", alone)
+
+
+@pytest.mark.parametrize("scheduled", [False, True], ids=["constant", "scheduled"])
+@pytest.mark.parametrize("mode", ["plain", "both", "weight_decay"])
+@pytest.mark.parametrize("switches", CHOICES, ids=str)
+def test_steps_made_at_once_say_what_steps_made_one_by_one_say(monkeypatch, switches, mode, scheduled):
+    observed = seen(switches, mode, scheduled)
+    others = [Member(), Member(tuple(sorted(switches))), Member((("rho_role", "new"),))]
+    with np.errstate(all="ignore"):
+        at_once = [(equal_bits(m, observed), bound_ratio(m, observed), share_equal(m, observed)) for m in others]
+        one_by_one(monkeypatch)
+        alone = [(equal_bits(m, observed), bound_ratio(m, observed), share_equal(m, observed)) for m in others]
+    assert at_once == alone
+    assert at_once[1][0]
+
+
+@pytest.mark.parametrize("slots", [True, False], ids=["slots", "parameters"])
+@pytest.mark.parametrize("mode", ["plain", "momentum", "weight_decay"])
+@pytest.mark.parametrize("switches", [(), ROUNDS, (("epsilon_place", "outside"),), (("moment_of", "mean"),)], ids=str)
+def test_bounds_of_what_differs_alone_give_the_ratio_of_all_bounds(switches, mode, slots):
+    observed = seen(switches, mode, False, slots)
+    with np.errstate(all="ignore"):
+        everything = bound_ratio(Member(), observed, most_undecided=0.99)
+        assert bound_ratio(Member(), observed, most_undecided=1.0) == everything
+    assert (everything > 1) is (switches not in ((), ROUNDS))
+
+
+def test_who_is_inside_the_bound_starts_alike():
+    observed = seen(ROUNDS, "plain", False)
+    assert bound_ratio(Member(), observed) <= 1
+    assert starts_alike(Member(), observed)
+    later = {"parameter": observed.columns["parameter"].copy()}
+    later["parameter"][3:] += 1
+    assert not starts_alike(Member(), replace(observed, columns=later))
+    assert starts_alike(Member(), replace(observed, columns=later), steps=2)
