@@ -27,14 +27,19 @@ class Argument(NamedTuple):
     limits: tuple[float, float] | None = None
 
 
-_RATES = ("lr", "learningRate", "l_rate", "eta", "step_size", "stepsize", "rate", "alpha")
+_RATES = ("lr", "learningRate", "l_rate", "learn_rate", "eta", "step_size", "stepsize", "step_rate", "rate", "alpha")
 _MEMORIES = ("rho_val", "rho_", "alpha", "decay_rate", "gamma", "beta", "beta2", "beta_2", "decay", "decay_factor")
 """Where `lr` is there too, `alpha` is rho; a decay whose default is 0 is that of the rate, and none of them."""
 ARGUMENTS = (
     Argument("learning_rate", "rate", aliases=_RATES, limits=(1e-5, 1e4)),
     Argument("rho", "fraction", aliases=_MEMORIES, limits=(0.05, 0.9999)),
     Argument("momentum", "fraction", aliases=("mu",), limits=(1e-3, 0.9999)),
-    Argument("epsilon", "non_negative", aliases=("eps", "epsilon_", "fuzz", "smoothing_term"), limits=(1e-14, 1e2)),
+    Argument(
+        "epsilon",
+        "non_negative",
+        aliases=("eps", "epsilon_", "epsilon_val", "fuzz", "smoothing_term", "e"),
+        limits=(1e-14, 1e2),
+    ),
     Argument("centered", "flag", aliases=("centred",)),
     Argument("nesterov", "flag"),
     Argument("weight_decay", "non_negative", usual=(0.5, 0.0, 0.004, 1.0, 1e30)),

@@ -14,6 +14,16 @@ CONSTRUCTORS = [
     ("step_size=0.1, beta=0.9, epsilon=1e-8, decay=0.0", "step_size, beta, epsilon"),
 ]
 SINGLE = [("w", "g"), ("w", "dw"), ("x", "grad"), ("theta", "gradient"), ("param", "param_grad")]
+TWOS = [
+    dict(zip(("weight", "bias", "d_weight", "d_bias"), names.split(), strict=True))
+    for names in (
+        "w b dw db",
+        "W b dW db",
+        "weights bias delta_w delta_b",
+        "weight bias weight_grad bias_grad",
+        "w b dl_dw dl_db",
+    )
+]
 MANY = [("params", "grads"), ("weights", "gradients"), ("parameters", "grads"), ("variables", "grads")]
 
 TEMPLATES = {
@@ -231,6 +241,54 @@ FUNCTIONS = {
                     {p}[k] = {p}[k] - {rate} * d / {root}
             return {p}, s
     """,
+    "loop that asks twice": """
+        def Mine(df, {w}, {signature}, iterations=50):
+            history, v = [{w}], np.zeros_like({w})
+            for _ in range(iterations):
+                if np.max(np.abs(df({w}))) < 0:
+                    break
+                d = df({w})
+                v = {keep} * v + (1 - {keep}) * d * d
+                {w} = {w} - {rate} * d / {root}
+                history.append({w})
+            return history
+    """,
+    "loop that hands data on": """
+        def Mine(data, {w}, func_grad, {signature}, iterationNumber=50, *arg):
+            v = np.zeros_like({w})
+            for _ in range(iterationNumber):
+                d = func_grad(data, {w})
+                v = {keep} * v + (1 - {keep}) * d * d
+                {w} = {w} - {rate} * d / {root}
+            return {w}
+    """,
+    "loop behind a decorator": """
+        def decorated(optimize):
+            def flat(grad, x0, callback=None, *args, **kwargs):
+                return optimize(grad, x0, callback, *args, **kwargs)
+            return flat
+
+        @decorated
+        def Mine(grad, {w}, callback=None, num_iters=100, {signature}):
+            v = np.zeros_like({w})
+            for i in range(num_iters):
+                d = grad({w}, i)
+                v = {keep} * v + (1 - {keep}) * d * d
+                {w} = {w} - {rate} * d / {root}
+            return {w}
+    """,
+    "iterated over, weights in place": """
+        class Mine:
+            def __init__(self, wrt, fprime, {signature}, args=None):
+                self.wrt, self.fprime, self.rate, self.keep, self.eps, self.v = wrt, fprime, {names}, 0
+
+            def __iter__(self):
+                while True:
+                    d = self.fprime(self.wrt)
+                    self.v = self.keep * self.v + (1 - self.keep) * d * d
+                    self.wrt -= self.rate * d / {root_inside}
+                    yield {{"gradient": d}}
+    """,
     "loop as a method": """
         class Mine:
             def __init__(self, {signature}):
@@ -253,6 +311,217 @@ FUNCTIONS = {
                 self.v = self.keep * self.v + (1 - self.keep) * {d} * {d}
                 return {w} - lr * {d} / {root_inside}
     """,
+    "length with each step": """
+        class Mine:
+            def __init__(self, {signature}):
+                self.keep, self.eps, self.v = {keep}, {eps}, 0
+
+            def update(self, step, {first}, {second}):
+                self.v = self.keep * self.v + (1 - self.keep) * {d} * {d}
+                return {w} - step * {d} / {root_inside}
+    """,
+    "change to add, its length with each step": """
+        class Mine:
+            def __init__(self, {signature}):
+                self.keep, self.eps, self.v = {keep}, {eps}, 0
+
+            def calc_update(self, step, {d}):
+                self.v = self.keep * self.v + (1 - self.keep) * {d} * {d}
+                return -step * {d} / {root_inside}
+    """,
+    "change to subtract": """
+        class Mine:
+            def __init__(self, {signature}):
+                self.rate, self.keep, self.eps, self.v = {names}, 0
+
+            def get_step(self, {d}):
+                self.v = self.keep * self.v + (1 - self.keep) * {d} * {d}
+                return self.rate * {d} / {root_inside}
+    """,
+    "change to add in a mapping": """
+        class Mine:
+            def __init__(self, {signature}):
+                self.rate, self.keep, self.eps, self.v = {names}, {{}}
+
+            def compute_updates(self, {g}):
+                found = {{}}
+                for k, d in {g}.items():
+                    v = self.v[k] = self.keep * self.v.get(k, 0 * d) + (1 - self.keep) * d * d
+                    found[k] = -self.rate * d / {root_self}
+                return found
+    """,
+    "change from a function": """
+        def Mine({names}, {d}, s_prev):
+            v = {keep} * s_prev + (1 - {keep}) * {d} * {d}
+            return {rate} * {d} / {root}, v
+    """,
+    "numbers before the weights": """
+        def Mine({names}, {first}, {second}, cache):
+            v = cache = {keep} * cache + (1 - {keep}) * {d} * {d}
+            return {w} - {rate} * {d} / {root}, cache
+    """,
+    "numbers between lists and their state": """
+        def Mine({p}, {g}, {signature}, state=None):
+            state = state or {{"v": [np.zeros_like(w) for w in {p}]}}
+            after = []
+            for k, (w, d) in enumerate(zip({p}, {g})):
+                v = state["v"][k] = {keep} * state["v"][k] + (1 - {keep}) * d * d
+                after.append(w - {rate} * d / {root})
+            return after, state
+    """,
+    "mapping numbered from zero": """
+        def Mine({p}, {g}, s, {names}):
+            for l in range(len({p}) // 2):
+                for k in ("W%d" % l, "b%d" % l):
+                    d = {g}["d" + k]
+                    v = s["d" + k] = {keep} * s["d" + k] + (1 - {keep}) * d * d
+                    {p}[k] = {p}[k] - {rate} * d / {root}
+            return {p}
+    """,
+    "weights and biases in one call": """
+        class Mine:
+            def __init__(self, {signature}):
+                self.rate, self.keep, self.eps, self.v = {names}, [0, 0]
+
+            def _moved(self, k, w, d):
+                v = self.v[k] = self.keep * self.v[k] + (1 - self.keep) * d * d
+                return w - self.rate * d / {root_self}
+
+            def update(self, t, {weight}, {bias}, {d_weight}, {d_bias}):
+                return self._moved(0, {weight}, {d_weight}), self._moved(1, {bias}, {d_bias})
+    """,
+    "weights and biases in place": """
+        class Mine:
+            def __init__(self, {signature}):
+                self.rate, self.keep, self.eps, self.v = {names}, {{}}
+
+            def apply(self, {weight}, {d_weight}, {bias}, {d_bias}):
+                for k, (w, d) in enumerate((({bias}, {d_bias}), ({weight}, {d_weight}))):
+                    v = self.v[k] = self.keep * self.v.get(k, 0) + (1 - self.keep) * d * d
+                    w -= self.rate * d / {root_self}
+    """,
+    "lists of weights and of biases": """
+        def Mine(weights, biases, dweights, dbiases, kept, {signature}):
+            for name, ws, ds in (("w", weights, dweights), ("b", biases, dbiases)):
+                held = kept.setdefault(name, [np.zeros_like(w) for w in ws])
+                for i, d in enumerate(ds):
+                    v = held[i] = {keep} * held[i] + (1 - {keep}) * d * d
+                    ws[i] = ws[i] - {rate} * d / {root}
+    """,
+    "list of mappings": """
+        class Mine:
+            def __init__(self, {p}, {signature}):
+                self.own, self.rate, self.keep, self.eps = {p}, {names}
+                self.v = [{{k: 0 * w for k, w in layer.items()}} for layer in self.own]
+
+            def update(self, {g}):
+                for layer, ds, vs in zip(self.own, {g}, self.v):
+                    for k, d in ds.items():
+                        v = vs[k] = self.keep * vs[k] + (1 - self.keep) * d * d
+                        layer[k] = layer[k] - self.rate * d / {root_self}
+    """,
+    "gradients that are objects": """
+        class Mine:
+            def __init__(self, {p}, {signature}):
+                self.own, self.rate, self.keep, self.eps, self.v = {p}, {names}, {{}}
+
+            def step(self):
+                for k, each in enumerate(self.own):
+                    d = each.grad.{data}
+                    v = self.v[k] = self.keep * self.v.get(k, 0 * d) + (1 - self.keep) * d * d
+                    each.{data} -= self.rate * d / {root_self}
+    """,
+    "objects under a name that says nothing": """
+        class Mine:
+            def __init__(self, things, {signature}):
+                self.own, self.rate, self.keep, self.eps, self.v = things, {names}, {{}}
+
+            def step(self):
+                for k, each in enumerate(self.own):
+                    v = self.v[k] = self.keep * self.v.get(k, 0) + (1 - self.keep) * each.grad * each.grad
+                    each.data = each.data - self.rate * each.grad / {root_self}
+    """,
+    "state on the parameter": """
+        class Mine:
+            def __init__(self, {p}, {signature}):
+                self.own, self.rate, self.keep, self.eps = {p}, {names}
+
+            def step(self):
+                for each in self.own:
+                    v = each.moment = self.keep * each.moment + (1 - self.keep) * each.grad * each.grad
+                    each.data = each.data - self.rate * each.grad / {root_self}
+    """,
+    "layers that need not be given": """
+        class Mine:
+            def __init__(self, layers=(), {signature}):
+                self.layers, self.rate, self.keep, self.eps, self.v = layers, {names}, {{}}
+
+            def step(self):
+                for i, layer in enumerate(self.layers):
+                    for name, d in (("weights", layer.grad), ("bias", layer.grad_bias if layer.use_bias else 0)):
+                        v = self.v[i, name] = self.keep * self.v.get((i, name), 0) + (1 - self.keep) * d * d
+                        setattr(layer, name, getattr(layer, name) - self.rate * d / {root_self})
+    """,
+    "layer and its gradients": """
+        class Mine:
+            def __init__(self, {signature}):
+                self.rate, self.keep, self.eps = {names}
+
+            def update(self, this, {d_weight}, {d_bias}):
+                for name, d in (("w", {d_weight}), ("b", {d_bias})):
+                    v = this.opt_params[name] = self.keep * this.opt_params.get(name, 0) + (1 - self.keep) * d * d
+                    setattr(this, name, getattr(this, name) - self.rate * d / {root_self})
+    """,
+    "layers that take a change": """
+        class Mine:
+            def __init__(self, {signature}):
+                self.rate, self.keep, self.eps, self.v = {names}, {{}}
+
+            def change(self, key, d):
+                v = self.v[key] = self.keep * self.v.get(key, 0) + (1 - self.keep) * d * d
+                return {sign}self.rate * d / {root_self}
+
+            def update(self, layers):
+                for i, layer in enumerate(layers):
+                    layer.update(self.change((i, 0), layer.grad_weights), self.change((i, 1), layer.grad_bias))
+    """,
+    "model with parameters and gradients": """
+        class Mine:
+            def __init__(self, model, {signature}):
+                self.model, self.rate, self.keep, self.eps, self.v = model, {names}, {{}}
+
+            def step(self):
+                for k, (each, d) in enumerate(zip(self.model.parameters(), self.model.grads())):
+                    v = self.v[k] = self.keep * self.v.get(k, 0) + (1 - self.keep) * d * d
+                    each.data = each.data - self.rate * d / {root_self}
+    """,
+    "model that is given before": """
+        class Mine:
+            def __init__(self, {signature}):
+                self.rate, self.keep, self.eps, self.v = {names}, {{}}
+
+            def setup(self, target):
+                self.target = target
+
+            def update(self):
+                for each in self.target.params():
+                    v = self.v[id(each)] = self.keep * self.v.get(id(each), 0) + (1 - self.keep) * each.grad.data ** 2
+                    each.data -= self.rate * each.grad.data / {root_self}
+    """,
+    "model whose arrays are got and set": """
+        class Mine:
+            def __init__(self, {signature}):
+                self.rate, self.keep, self.eps, self.v = {names}, {{}}
+
+            def update(self, model):
+                after = []
+                for which, (ws, ds) in enumerate(zip(model.get_weights(), model.get_gradients())):
+                    after.append([])
+                    for k, (w, d) in enumerate(zip(ws, ds)):
+                        v = self.v[which, k] = self.keep * self.v.get((which, k), 0) + (1 - self.keep) * d * d
+                        after[-1].append(w - self.rate * d / {root_self})
+                model.set_weights(*after)
+    """,
     "arguments that must be named": """
         class Mine:
             def __init__(self, *, {signature}):
@@ -267,28 +536,9 @@ FUNCTIONS = {
     """,
 }
 """Shapes that are no class with a method for each step, written out."""
+SERVED = {"rate with each step", "length with each step", "change to add, its length with each step"}
+"""Those that are handed their learning rate with each step, not before."""
 REFUSED = {
-    "step returned": """
-        class Mine:
-            def __init__(self, {signature}):
-                self.rate, self.keep, self.eps, self.v = {names}, 0
-
-            def get_step(self, {d}):
-                self.v = self.keep * self.v + (1 - self.keep) * {d} * {d}
-                return self.rate * {d} / {root_inside}
-    """,
-    "step to add in a mapping": """
-        class Mine:
-            def __init__(self, {signature}):
-                self.rate, self.keep, self.eps, self.v = {names}, {{}}
-
-            def compute_updates(self, {g}):
-                found = {{}}
-                for k, d in {g}.items():
-                    v = self.v[k] = self.keep * self.v.get(k, 0 * d) + (1 - self.keep) * d * d
-                    found[k] = -self.rate * d / {root_self}
-                return found
-    """,
     "shape in the constructor": """
         class Mine:
             def __init__(self, shape, {signature}):
@@ -416,11 +666,12 @@ def _written(bodies: dict[str, str], sets: int = len(CONSTRUCTORS)) -> Iterator[
         signature, names = CONSTRUCTORS[number]
         rate, keep, eps = names.split(", ")
         root, words = ROOTS[fault], {"rate": rate, "keep": keep, "eps": eps, "names": names, "signature": signature}
-        if "lr)" in body:  # the rate comes with each step
+        if shape in SERVED:
             words["signature"] = signature.partition(", ")[2]
         words |= {"root": root.format(v="v").replace("self.eps", eps), "root_self": root.format(v="v")}
         words |= {"root_inside": root.format(v="self.v"), "root_v": root.format(v="self.v").replace("self.eps", eps)}
         (w, d), (p, g) = SINGLE[number], MANY[number % len(MANY)]
         first, second = (w, d) if number % 2 == 0 else (d, w)
+        words |= TWOS[number] | {"data": ("data", "value")[number % 2], "sign": ("", "-")[number % 2]}
         text = textwrap.dedent(body).format(w=w, d=d, p=p, g=g, first=first, second=second, **words)
         yield Generated(shape, fault, text)

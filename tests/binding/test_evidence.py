@@ -137,6 +137,33 @@ class Mine:
     assert known_of(kind, fault).bind(kind, CELL.hyperparameters).spelled["rho"] == "decay"
 
 
+class Misspelled(Rule):
+    def __init__(self, learning_rat=0.01, bata=0.99, epsilno=1e-8):
+        self.begin(rate=learning_rat, keep=bata, eps=epsilno)
+
+
+class Digits(Rule):
+    def __init__(self, lr=0.01, beta1=0.99):
+        self.begin(rate=lr, keep=beta1)
+
+
+class TwoNear(Rule):
+    def __init__(self, lr=0.01, bata=0.99, bete=0.9):
+        self.begin(rate=lr, keep=bata)
+
+
+@pytest.mark.parametrize(
+    ("kind", "spelled"),
+    [
+        (Misspelled, {"learning_rate": "learning_rat", "rho": "bata", "epsilon": "epsilno"}),
+        (Digits, {"learning_rate": "lr"}),
+        (TwoNear, {"learning_rate": "lr"}),
+    ],
+)
+def test_a_name_that_is_one_letter_away_is_meant_if_no_other_is(kind: type, spelled: dict[str, str]) -> None:
+    assert bind(kind, CELL.hyperparameters).spelled == spelled
+
+
 def test_what_cannot_be_tried_is_told_by_its_name() -> None:
     known = known_of(DecayIsRho, "tried")
     assert acts_as(known.shape, lambda value: maker(lambda: 1 / 0, bind(DecayIsRho, CELL.hyperparameters))) is None

@@ -5,7 +5,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from generated import FUNCTIONS, REFUSED, TEMPLATES, Generated, generated, refused, written
+from generated import FUNCTIONS, REFUSED, SERVED, TEMPLATES, Generated, generated, refused, written
 
 from parity.case.cells import select
 from parity.errors import SubjectError
@@ -41,8 +41,33 @@ WORDS = {
     "function that a function makes": "step(params, grads) over a mapping",
     "function with its state": "one array a call, a state for each tensor",
     "numbered mapping": "a mapping with keys W1, b1, ... and dW1, db1, ...",
+    "loop that asks twice": "a loop of its own that is served gradients call by call, each twice, one run a tensor",
+    "loop that hands data on": "Mine(data, ",
+    "loop behind a decorator": "flat(grad, x0, callback), a loop of its own",
+    "iterated over, weights in place": "Mine(wrt, fprime), a generator that is served gradients, one run a tensor",
     "loop as a method": "minimize(grad_fn,",
     "rate with each step": "update(params, grads, rate), one array a call",
+    "length with each step": "one array a call, an instance for each tensor",
+    "change to add, its length with each step": "what it returns is added to the weights",
+    "change to subtract": "what it returns is subtracted from the weights, as the sign of a trial tells",
+    "change to add in a mapping": "over a mapping of all tensors; what it returns is added to the weights",
+    "change from a function": "what it returns is subtracted from",
+    "numbers before the weights": "one array a call, a state for each tensor",
+    "numbers between lists and their state": "Mine(params, grads, state) over a list of all tensors",
+    "mapping numbered from zero": "a mapping with keys W0, b0, ... and dW0, db0, ...",
+    "weights and biases in one call": "weights and biases in one call, an instance for each two",
+    "weights and biases in place": "weights and biases in one call, an instance for each two",
+    "lists of weights and of biases": "Mine(params, biases, grads, bias_grads, state), lists of all weights and of all",
+    "list of mappings": "update(grads) over a list of mappings with W and b",
+    "gradients that are objects": "a list of parameters with .data and .grad.data in the constructor",
+    "objects under a name that says nothing": "a list of parameters with .data and .grad in the constructor's things",
+    "state on the parameter": "with .data, .grad and, from zeros on, what a step keeps on them",
+    "layers that need not be given": "step() with layers that own weights, biases and their gradients",
+    "layer and its gradients": "update(layer, grads, bias_grads) with layers",
+    "layers that take a change": "a change of each, as the sign of a trial tells",
+    "model with parameters and gradients": "a model with parameters() and grads() in the constructor, then step()",
+    "model that is given before": "parameters(), which have .data and .grad.data, by setup(), then update()",
+    "model whose arrays are got and set": "set_weights(), for weights and for biases, in update(model)",
     "arguments that must be named": "step(params, grads) over a mapping",
 }
 
@@ -60,7 +85,7 @@ def test_a_generated_class_is_driven_in_its_shape_and_judged(one: Generated) -> 
     assert verdicts == {"DIVERGED"} if one.fault == "outside" else verdicts <= {"IDENTICAL", "ROUNDING"}
     # What it is passed is Keras', whatever its own defaults are.
     passed = {float(word.rpartition("=")[2]) for word in pair.resolved.partition("(")[2].rstrip(")").split(", ")}
-    assert passed == {0.001, 0.9, 1e-7} - ({0.001} if one.shape == "rate with each step" else set())
+    assert passed == {0.001, 0.9, 1e-7} - ({0.001} if one.shape in SERVED else set())
 
 
 @pytest.mark.parametrize("one", refused(), ids=ids)
@@ -123,6 +148,81 @@ def test_tensors_that_are_not_kept_apart_are_said_to_be_so() -> None:
                 params[name] -= self.rate * g / np.sqrt(self.v + self.eps)
 
     assert NumpySubject(OfAll, "OfAll").shape().title.endswith("what one tensor does depends on another's gradients")
+
+
+REFUSALS = {
+    "TwoChanges": "for_biases and for_weights each return a change: which of them makes the step is not told",
+    "Direction": "direction(grads) returns what no learning rate scales: whether its caller does is not told",
+    "Mixed": "change(grads) returns what goes up some gradients and down others: to add or to subtract is not told",
+    "HasStep": "The nearest, update(layer) with layers that own",
+}
+
+
+class Changes:
+    """The rule that returns what is to be subtracted."""
+
+    def __init__(self, learning_rate=0.001, rho=0.9, epsilon=1e-7):
+        self.rate, self.keep, self.eps, self.v = learning_rate, rho, epsilon, 0
+
+    def _change(self, g, rate):
+        self.v = self.keep * self.v + (1 - self.keep) * g * g
+        return rate * g / np.sqrt(self.v + self.eps)
+
+
+class TwoChanges(Changes):
+    def for_weights(self, grad):
+        return self._change(grad, self.rate)
+
+    def for_biases(self, grad):
+        return self._change(grad, self.rate)
+
+
+class Direction(Changes):
+    def direction(self, grad):
+        return self._change(grad, 1.0)
+
+
+class Mixed(Changes):
+    def change(self, grad):
+        return self._change(grad, self.rate) * np.array([1.0, -1.0, 1.0], dtype=np.float32)
+
+
+class HasStep(Changes):
+    def change(self, grad):
+        return self._change(grad, self.rate)
+
+    def update(self, layer):
+        layer.weights -= self.change(layer.no_such_gradient)
+
+
+@pytest.mark.parametrize("kind", [TwoChanges, Direction, Mixed, HasStep], ids=lambda kind: kind.__name__)
+def test_a_change_whose_use_is_not_told_is_refused_with_what_is_not(kind: type) -> None:
+    with pytest.raises(SubjectError, match="has no shape that can be driven") as caught:
+        NumpySubject(kind, "mine.py:Mine").shape()
+    assert REFUSALS[kind.__name__] in str(caught.value)
+
+
+def test_weights_that_come_back_in_the_place_of_the_biases_are_refused() -> None:
+    def swaps(w, b, dw, db, lr=0.001):
+        return b - lr * db, w - lr * dw
+
+    with pytest.raises(SubjectError, match="has no shape that can be driven"):
+        NumpySubject(swaps, "mine.py:swaps").shape()
+
+
+def test_a_change_from_who_is_shown_the_weights_too_is_no_weights() -> None:
+    class Shown(Changes):
+        def update(self, w, grad):
+            return -self._change(grad, self.rate)
+
+        def clip(self, grad):
+            return np.clip(grad, -1, 1)
+
+    subject = NumpySubject(Shown, "mine")
+    assert run_pair(CELL, "mine", subject).verdict.name in ("IDENTICAL", "ROUNDING")
+    assert subject.shape().title.startswith(
+        "update(params, grads), one array a call, an instance for each tensor; what"
+    )
 
 
 def test_a_number_that_is_no_state_is_not_taken_for_one() -> None:

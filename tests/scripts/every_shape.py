@@ -128,6 +128,69 @@ class OfModel(Base):
             model.params[n] = self.one(n, model.params[n], model.grads[n])
 
 
+class WeightsAndBiases(Base):
+    def update(self, w, b, dw, db):
+        return self.one("w", w, dw), self.one("b", b, db)
+
+
+class Nested(Base):
+    def __init__(self, params, lr=0.001, rho=0.9, eps=1e-7):
+        super().__init__(lr, rho, eps)
+        self.params = params
+
+    def step(self):
+        for k, p in enumerate(self.params):
+            p.data = self.one(k, p.data, p.grad.data)
+
+
+class OfLayerAndGradients(Base):
+    def update(self, layer, dw, db):
+        layer.weights = self.one((id(layer), "w"), layer.weights, dw)
+        layer.biases = self.one((id(layer), "b"), layer.biases, db)
+
+
+class HandsOut(Base):
+    def __init__(self, model, lr=0.001, rho=0.9, eps=1e-7):
+        super().__init__(lr, rho, eps)
+        self.model = model
+
+    def step(self):
+        for k, (p, g) in enumerate(zip(self.model.parameters(), self.model.grads(), strict=True)):
+            p.data = self.one(k, p.data, g)
+
+
+class ChangeToSubtract(Base):
+    def get_step(self, grad):
+        return -self.one(0, np.zeros_like(grad), grad)
+
+
+class ChangesToAdd(Base):
+    def compute_updates(self, grads):
+        return {n: self.one(n, np.zeros_like(g), g) for n, g in grads.items()}
+
+
+class ListOfChanges(Base):
+    def compute_updates(self, grads):
+        if not isinstance(grads, list):
+            raise TypeError("lists only")
+        return [self.one(n, np.zeros_like(g), g) for n, g in enumerate(grads)]
+
+
+def numbers_first(alpha, beta2, epsilon, var, grad, s):
+    return moved(var, grad, s, alpha, beta2, epsilon)
+
+
+def change_and_state(learning_rate, rho, epsilon, grad, s_prev):
+    new, state = moved(np.zeros_like(grad), grad, s_prev, learning_rate, rho, epsilon)
+    return -new, state
+
+
+def state_last(params, grads, learning_rate=0.01, beta=0.9, epsilon=1e-8, state=None):
+    state = state or [np.zeros_like(w) for w in params]
+    pairs = [moved(w, g, v, learning_rate, beta, epsilon) for w, g, v in zip(params, grads, state, strict=True)]
+    return [w for w, _ in pairs], [v for _, v in pairs]
+
+
 def rule(w, g, state, learning_rate=0.001, rho=0.9, epsilon=1e-7):
     return moved(w, g, 0.0 if state is None else state, learning_rate, rho, epsilon)
 

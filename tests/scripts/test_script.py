@@ -22,7 +22,7 @@ from parity.export.script.side import Wish
 from parity.export.script.text import LINES
 from parity.problem import problems
 from parity.subjects import create
-from parity.subjects.binding import shapes
+from parity.subjects.binding import shapes, twos
 from parity.subjects.numpy_class import NumpySubject
 
 HERE = Path(__file__).parent
@@ -33,6 +33,8 @@ KINDS = [
     *("StateHandedOn", "Transforms", "MappingInPlace", "MappingReturned", "MappingFirst", "ListReturned", "Pairs"),
     *("Called", "OneArray", "OneArrayByName", "OneArrayWithState", "Owns", "Objects", "SharedArrays", "OfLayers"),
     *("OfModel", "rule", "configured", "functions"),
+    *("Nested", "OfLayerAndGradients", "HandsOut", "WeightsAndBiases"),
+    *("ChangeToSubtract", "ChangesToAdd", "ListOfChanges", "numbers_first", "change_and_state", "state_last"),
 ]
 FAULTS = [
     ("posted", "rmsprop/plain[float32]"),
@@ -130,7 +132,7 @@ def test_a_script_shows_by_itself_what_the_run_shows(subject: str, case: str, tm
 
 def test_every_shape_that_is_driven_is_written_down() -> None:
     drivers = {kind for kind in vars(shapes).values() if isinstance(kind, type) and hasattr(kind, "step")}
-    drivers -= {shapes.Driver, shapes._Stateful}
+    drivers = drivers - {shapes.Driver, shapes._Stateful} | {twos.Twos}
     assert set(_WRITERS) == drivers
     driven = {create(f"{SHAPES}:{kind}").shape().driver for kind in KINDS}  # type: ignore[attr-defined]
     assert driven == drivers

@@ -11,8 +11,9 @@ from parity.errors import UnsupportedError
 from parity.export.script.literals import number
 from parity.export.script.side import Side, Wish
 from parity.problem.problems import Problem
-from parity.subjects.binding import shapes
+from parity.subjects.binding import shapes, twos
 from parity.subjects.binding.arguments import Bound, config_of
+from parity.subjects.binding.holders import HandsObjects
 from parity.subjects.binding.rates import Place
 from parity.subjects.binding.recognise import is_rule
 from parity.subjects.binding.shapes import Call, Shape
@@ -71,7 +72,7 @@ class Calls:
         """
         writer = _WRITERS.get(self._shape.driver)
         if writer is None:
-            raise UnsupportedError(f"how a script calls {self._shape.title} is not known.")
+            raise self.unknown()
         called = writer(self)
         before, each = called.before, (*self._moves(), *called.each)
         if any("rates[" in line for line in (*before, *each)):
@@ -81,6 +82,10 @@ class Calls:
         else:
             value = f'optimizer.slots({called.state})["{wish.slot}"]["{wish.tensor}"]'
         return Side(self._name, before=before, each=each, value=value)
+
+    def unknown(self) -> UnsupportedError:
+        """Return the error that nobody has said how the shape is written."""
+        return UnsupportedError(f"how a script calls {self._shape.title} is not known.")
 
     def _at(self, tensor: str) -> int:
         return list(self._problem.params).index(tensor)
@@ -119,7 +124,7 @@ class Calls:
             return ()
         if self._shape.driver is shapes.Configured:
             return ("for config in configs.values():", f'    config["{self._ways[0][0]}"] = rates[t]')
-        if self._shape.driver is shapes.Singly and not self._shape.more["shared"]:
+        if self._shape.driver in (shapes.Singly, twos.Twos) and not self._shape.more.get("shared"):
             return (
                 "for each in optimizers.values():",
                 *(f"    {_place('each', way)} = rates[t]" for way in self._ways),
@@ -132,14 +137,15 @@ class Calls:
         texts = [roles[role] for role in call.roles if role not in call.by_name]
         texts += [f"{name}={roles[role]}" for role, name in call.by_name.items()]
         if self._rule:
-            return f"{self._name}({', '.join(texts)}, {self.arguments()})"
+            return f"{self._name}({', '.join(filter(None, (*texts, self.arguments())))})"
         return (
             f"{holder}({', '.join(texts)})" if call.name == "__call__" else f"{holder}.{call.name}({', '.join(texts)})"
         )
 
     def returned(self) -> Any:
         """Return what the optimizer returns of its first step."""
-        heard = _Heard(self._shape.more["call"].name, self._shape.more["call"].roles)
+        call: Call = self._shape.more["call"]
+        heard = _Heard(call.name, call.roles, call.by_name)
         shape = Shape(self._shape.title, self._shape.driver, {**self._shape.more, "call": heard})
         bound = self._bound
         own = bound.spelled.get("learning_rate", "")
@@ -161,6 +167,16 @@ class Calls:
     def more(self) -> dict[str, Any]:
         """What the driver of the shape has to know."""
         return self._shape.more
+
+    @property
+    def of_rule(self) -> bool:
+        """Whether it is an update rule, which is called itself and not made."""
+        return self._rule
+
+    @property
+    def sign(self) -> str:
+        """How the change that a step returns is taken, an empty string where it returns weights."""
+        return {1: "+", -1: "-"}.get(self._shape.more.get("change", 0), "")
 
     @property
     def size(self) -> int:
@@ -198,16 +214,40 @@ def _beside() -> dict[str, str]:
 
 def _together(calls: Calls) -> Called:
     as_list, owner, call = calls.more["as_list"], calls.more.get("owner", ""), calls.more["call"]
+    if calls.more.get("numbered") or calls.more.get("layered"):
+        raise calls.unknown()
     grads = "[grads[n] for n in start]" if as_list else "grads"
     pairs = "list(zip([grads[n] for n in start], params))" if as_list else "[(grads[n], params[n]) for n in start]"
-    text = calls.call("optimizer", {**_beside(), "params": "params", "grads": grads, "pairs": pairs})
-    copies = "params = [w.copy() for w in start.values()]" if as_list else _COPIES
-    before = (copies, f"optimizer = {calls.constructor(f'{owner}=params' if owner else '')}")
-    returned = calls.returned()
+    roles = {**_beside(), "params": "params", "grads": grads, "pairs": pairs}
+    before = ["params = [w.copy() for w in start.values()]" if as_list else _COPIES]
+    if not calls.of_rule:
+        before.append(f"optimizer = {calls.constructor(f'{owner}=params' if owner else '')}")
+    returned, parameter = calls.returned(), "params[{at}]" if as_list else "params[{name}]"
     first = isinstance(returned, tuple) and bool(returned) and _holds(returned[0], as_list, calls.size)
-    each = f"params = {text}[0]" if first else f"params = {text}" if _holds(returned, as_list, calls.size) else text
+    holds = first or _holds(returned, as_list, calls.size)
+    target = ("changes" if calls.sign else "params") if holds else ""
+    if "state" in call.roles:
+        before.append(f"state = {_first_state(calls.more['state'], as_list)}")
+        roles["state"] = "state"
+    text = calls.call("optimizer", roles)
+    if first and len(returned) > 1 and "state" in call.roles:
+        each = [f"{target}, state{', *_' if len(returned) > 2 else ''} = {text}"]
+    else:
+        each = [f"{target} = {text}{'[0]' if first else ''}" if target else text]
+    if calls.sign and as_list:
+        each.append(f"params = [w {calls.sign} d for w, d in zip(params, changes)]")
+    elif calls.sign:
+        each.append(f"params = {{n: w {calls.sign} changes[n] for n, w in params.items()}}")
     renewed = calls.renewed if "params" in call.roles and not as_list and not owner else ()
-    return Called(before, (*renewed, each), "params[{at}]" if as_list else "params[{name}]")
+    return Called(tuple(before), (*renewed, *each), parameter)
+
+
+def _first_state(state: Any, as_list: bool) -> str:
+    """Return the state of all tensors that a step is given first."""
+    if state is shapes.zeros:
+        zeros = "np.zeros_like(w)"
+        return f"[{zeros} for w in start.values()]" if as_list else f"{{n: {zeros} for n, w in start.items()}}"
+    return "{}" if state is shapes.empty else "None"
 
 
 def _holds(returned: Any, as_list: bool, count: int) -> bool:
@@ -220,7 +260,7 @@ def _singly(calls: Calls) -> Called:
     holder = "optimizer" if shared else "optimizers[n]"
     roles = {**_beside(), "params": "w", "grads": "grads[n]", "name": "n", "index": "list(params).index(n)"}
     before = [_COPIES]
-    if not calls.call("", roles).startswith(f"{calls._name}("):
+    if not calls.of_rule:
         made = calls.constructor()
         before.append(f"optimizer = {made}" if shared else f"optimizers = {{n: {made} for n in start}}")
     if state is not None or "state" in calls.more["call"].roles:
@@ -228,21 +268,46 @@ def _singly(calls: Calls) -> Called:
         before.append(f"states = {{n: {first} for n, w in start.items()}}")
         roles["state"] = "states[n]"
     text, returned = calls.call(holder, roles), calls.returned()
+    target = "change" if calls.sign else "params[n]"
     if isinstance(returned, tuple) and len(returned) > 1 and "state" in calls.more["call"].roles:
         rest = ", *_" if len(returned) > 2 else ""
-        line = f"params[n], states[n]{rest} = {text}"
+        lines = [f"{target}, states[n]{rest} = {text}"]
     elif isinstance(returned, tuple):
-        line = f"params[n] = {text}[0]"
+        lines = [f"{target} = {text}[0]"]
     else:
-        line = text if returned is None else f"params[n] = {text}"
-    return Called(tuple(before), ("for n, w in params.items():", f"    {line}"), "params[{name}]")
+        lines = [text if returned is None else f"{target} = {text}"]
+    lines += [f"params[n] = w {calls.sign} change"] if calls.sign else []
+    return Called(tuple(before), ("for n, w in params.items():", *(f"    {line}" for line in lines)), "params[{name}]")
 
 
 def _objects(calls: Calls) -> Called:
     held = f"{calls.more['owner']}={'params' if calls.more.get('by_name') else 'list(params.values())'}"
     before = ("params = {n: SimpleNamespace(data=w.copy(), grad=np.zeros_like(w), name=n) for n, w in start.items()}",
               f"optimizer = {calls.constructor(held)}")  # fmt: skip
-    each = ("for n, p in params.items():", "    p.grad = grads[n]", f"optimizer.{calls.more['method']}()")
+    if calls.more.get("blank"):
+        raise calls.unknown()
+    each = (*_gradients(calls.more.get("nested", False)), f"optimizer.{calls.more['method']}()")
+    return Called(before, each, "params[{name}].data")
+
+
+def _gradients(nested: bool) -> tuple[str, str]:
+    """Return the lines that hand out gradients to objects."""
+    held = "SimpleNamespace(data=grads[n], value=grads[n])" if nested else "grads[n]"
+    return "for n, p in params.items():", f"    p.grad = {held}"
+
+
+def _handed(calls: Calls) -> Called:
+    model, owner, giver = calls.more["holder"], calls.more.get("owner", ""), calls.more.get("giver", "")
+    if model.func is not HandsObjects:
+        raise calls.unknown()
+    nested = model.keywords["nested"]
+    before = ("params = {n: SimpleNamespace(data=w.copy(), grad=np.zeros_like(w), name=n) for n, w in start.items()}",
+              "held = list(params.values())",
+              "model = SimpleNamespace(parameters=lambda: held, params=lambda: held)",
+              f"model.grads = model.gradients = lambda: [p.grad{'.data' * nested} for p in held]",
+              f"optimizer = {calls.constructor(f'{owner}=model' if owner else '')}",
+              *([f"optimizer.{giver}(model)"] if giver else []))  # fmt: skip
+    each = (*_gradients(nested), calls.call("optimizer", {**_beside(), "model": "model"}))
     return Called(before, each, "params[{name}].data")
 
 
@@ -256,6 +321,8 @@ def _shared(calls: Calls) -> Called:
 
 def _layers(calls: Calls) -> Called:
     owner, call = calls.more.get("owner", ""), calls.more["call"]
+    if calls.more.get("takes"):
+        raise calls.unknown()
     before = ["arrays = [w.copy() for w in start.values()]"]
     if calls.size % 2:
         before.append("arrays.append(np.zeros(1, f))  # a bias, which a layer is to have")
@@ -269,7 +336,8 @@ def _layers(calls: Calls) -> Called:
     each = ["for i, n in enumerate(start):",
             '    setattr(layers[i // 2], ("dweights", "dbiases")[i % 2], grads[n])']  # fmt: skip
     each += [f"optimizer.{calls.more['before']}()"] if calls.more["before"] else []
-    roles = {"layer": "layer", "index": "i", "name": 'f"layer_{i}"', "layers": "layers", "model": model}
+    roles = {"grads": "layer.dweights", "bias_grads": "layer.dbiases"}
+    roles |= {"layer": "layer", "index": "i", "name": 'f"layer_{i}"', "layers": "layers", "model": model}
     text = calls.call("optimizer", {**_beside(), **roles})
     if "layer" in call.roles:
         head = "for i, layer in enumerate(layers):" if {"index", "name"} & set(call.roles) else "for layer in layers:"
@@ -278,6 +346,30 @@ def _layers(calls: Calls) -> Called:
         each.append(text)
     each += [f"optimizer.{calls.more['after']}()"] if calls.more["after"] else []
     return Called(tuple(before), tuple(each), "[a for y in layers for a in (y.weights, y.biases)][{at}]")
+
+
+def _twos(calls: Calls) -> Called:
+    if calls.more["as_lists"]:
+        raise calls.unknown()
+    spare = ["arrays.append(np.zeros(1, f))  # a bias, which weights are to have"] if calls.size % 2 else []
+    before = ["arrays = [w.copy() for w in start.values()]", *spare]
+    before.append("pairs = dict(enumerate([w, b] for w, b in zip(arrays[::2], arrays[1::2])))")
+    holder = f"optimizers = {{i: {calls.constructor()} for i in pairs}}"
+    before += [] if calls.of_rule else [holder]
+    roles = {"params": "w", "biases": "b", "grads": "gs[2 * i]", "bias_grads": "gs[2 * i + 1]", "index": "i"}
+    roles = {**_beside(), **roles, "name": 'f"layer_{i}"'}
+    if "state" in calls.more["call"].roles:
+        before.append(f"states = {{i: {_first_state(calls.more['state'], False)} for i in pairs}}")
+        roles["state"] = "states[i]"
+    text, returned = calls.call("optimizers[i]", roles), calls.returned()
+    if calls.more["state"] is shapes.zeros or (returned is not None and len(returned) > 2):
+        raise calls.unknown()
+    each = [
+        f"gs = [grads[n] for n in start]{' + [np.zeros(1, f)]' if spare else ''}",
+        "for i, (w, b) in pairs.items():",
+    ]
+    each.append(f"    {text}" if returned is None else f"    pairs[i] = {text}")
+    return Called(tuple(before), tuple(each), "[a for two in pairs.values() for a in two][{at}]")
 
 
 def _of_model(calls: Calls) -> Called:
@@ -309,7 +401,9 @@ _WRITERS: Final[dict[Any, Callable[[Calls], Called]]] = {
     shapes.Objects: _objects,
     shapes.Shared: _shared,
     shapes.Layers: _layers,
+    twos.Twos: _twos,
     shapes.OfModel: _of_model,
+    shapes.Handed: _handed,
     shapes.Functions: _functions,
     shapes.Configured: _configured,
 }

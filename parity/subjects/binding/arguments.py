@@ -4,6 +4,7 @@ import ast
 import contextlib
 import inspect
 import io
+import string
 import textwrap
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
@@ -41,6 +42,8 @@ class Bound:
         defaults: its own names to its defaults, of all that it has and that is a number or a switch.
         owns: its own name of the argument that takes the parameters, an empty string where it has none.
         takes_gradients: its own name of the argument that takes arrays of gradients beside them.
+        may_own: its own name of an argument that may take the parameters, which only a trial tells: one that has a
+            default, or the only one that must be given and has a name that says nothing.
     """
 
     values: dict[str, Any]
@@ -48,11 +51,18 @@ class Bound:
     defaults: dict[str, Any] = field(default_factory=dict)
     owns: str = ""
     takes_gradients: str = ""
+    may_own: str = ""
 
     @property
     def left(self) -> dict[str, Any]:
         """The arguments that stay at their own default."""
         return {name: value for name, value in self.defaults.items() if name not in self.values}
+
+    @property
+    def has_rate(self) -> bool:
+        """Whether one of its own arguments is the learning rate for certain, and not the weight of an old moment."""
+        own = self.spelled.get("learning_rate", "")
+        return own != "" and own not in BY_NAME["rho"].aliases
 
     @property
     def departures(self) -> dict[str, tuple[Any, Any]]:
@@ -123,7 +133,18 @@ def bind(
     roles = {role_of(name): name for name in reversed(owns)}
     defaults = {name: value for name, value in named.items() if isinstance(value, bool | int | float | None)}
     owner = roles.get("params") or roles.get("layers") or roles.get("model") or ""
-    return Bound(values, spelled, defaults, owner, roles.get("grads", "") if owner else "")
+    may_own = "" if owner else _possible(signature, taken)
+    return Bound(values, spelled, defaults, owner, roles.get("grads", "") if owner else "", may_own)
+
+
+def _possible(signature: Mapping[str, inspect.Parameter], taken: set[str]) -> str:
+    """Return the argument that may take the parameters although neither its name nor its place says so."""
+    free = {name: p for name, p in signature.items() if name not in taken and p.kind < p.VAR_POSITIONAL}
+    needed = [name for name, p in free.items() if p.default is NONE]
+    if needed:
+        return needed[0] if len(needed) == 1 and not role_of(needed[0]) else ""
+    empty = [name for name, p in free.items() if p.default is None or p.default in ([], (), {})]
+    return next((name for name in empty if role_of(name) in ("params", "layers", "model")), "")
 
 
 _STRUCTURE: Final = frozenset({"params", "grads", "pairs", "layer", "layers", "model", "gradient_function", "callback"})
@@ -184,11 +205,47 @@ def _spelled(named: Mapping[str, Any], chosen: Mapping[str, str]) -> dict[str, s
         if argument.name not in chosen:
             words = [word for word in argument.aliases if word in free]
             _first(found, argument.name, words if argument.name != "rho" else [w for w in words if _keeps(free[w])])
+    _misspelled(found, free)
     momentum = free.get("momentum", NONE) if "momentum" in found else NONE
     if "rho" not in {*found, *chosen} and momentum is not NONE and _keeps(momentum):
         # Without another weight of the old moment, "momentum" that is on by default is that weight.
         found["rho"] = found.pop("momentum")
     return {**found, **{keras: own for keras, own in chosen.items() if own}}
+
+
+def _misspelled(found: dict[str, str], free: Mapping[str, Any]) -> None:
+    """Add the arguments whose names are one letter away from what people call one that is not found yet."""
+    for keras in ("learning_rate", "rho", "epsilon"):
+        words = [word for word in (keras, *BY_NAME[keras].aliases) if len(word) >= _LONG]
+        near = [
+            own
+            for own, default in free.items()
+            if own not in (*found.values(), *HYPERPARAMETERS) and (keras != "rho" or _keeps(default))
+            if isinstance(default, float) and any(_one_letter_away(own, word) for word in words)
+        ]
+        if keras not in found and len(near) == 1:
+            found[keras] = near[0]
+
+
+_LONG: Final = 4
+"""Letters of a name that a misspelled one may still be told from."""
+
+
+def _one_letter_away(own: str, word: str) -> bool:
+    """Whether a letter is another, missing, or too many, or two have changed places; a digit is no letter."""
+    before = _alike(own, word)
+    rest, meant = own[before:], word[before:]
+    after = _alike(rest[::-1], meant[::-1])
+    rest, meant = rest[: len(rest) - after], meant[: len(meant) - after]
+    swapped = len(rest) == 2 and rest == meant[::-1]
+    return not set(rest + meant) & set(string.digits) and (swapped or max(len(rest), len(meant)) == 1)
+
+
+def _alike(one: str, other: str) -> int:
+    """Return how many letters two names begin with together."""
+    return next(
+        (place for place, two in enumerate(zip(one, other, strict=False)) if len({*two}) > 1), min(len(one), len(other))
+    )
 
 
 def _first(found: dict[str, str], name: str, words: list[str]) -> None:
@@ -208,7 +265,9 @@ def _behind_kwargs(kind: Callable[..., Any]) -> dict[str, Any]:
 
     As far as its text says so, or that of a base class to which they are passed on; else what a trial shows.
     """
-    found: dict[str, Any] = {}
+    found = {} if inspect.isclass(kind) else _enclosed(kind)
+    if found:
+        return found
     makers = [vars(base).get("__init__") for base in kind.__mro__[:-1]] if inspect.isclass(kind) else [kind]
     for maker in filter(inspect.isfunction, makers):
         function = _parsed(maker)
@@ -221,6 +280,15 @@ def _behind_kwargs(kind: Callable[..., Any]) -> dict[str, Any]:
         if not _passes_on(function, holder):
             break
     return found or _kept(kind)
+
+
+def _enclosed(kind: Callable[..., Any]) -> dict[str, Any]:
+    """Return the arguments of the one function that a decorator's function encloses, if they are hyperparameters."""
+    cells = inspect.getclosurevars(kind).nonlocals.values() if inspect.isfunction(kind) else ()
+    functions = [each for each in cells if inspect.isfunction(each)]
+    taken = [{n: p.default for n, p in _signature(f).items() if p.kind in _PASSED} for f in functions]
+    known = [each for each in taken if set(each) & set(HYPERPARAMETERS)]
+    return {n: default for n, default in known[0].items() if n in HYPERPARAMETERS} if len(known) == 1 else {}
 
 
 _PASSED: Final = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)

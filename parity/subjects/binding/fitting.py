@@ -12,10 +12,21 @@ import numpy as np
 from parity.errors import MisbehavedError, UnsupportedError
 from parity.subjects.binding.shapes import Driver, Make, Shape
 
+_USUAL: Final = 1e-3
+
 
 def after_steps(shape: Shape, make: Make, before: Callable[[Driver, int], None] | None = None) -> Any:
     """Return where a small tensor is after two steps, None where they cannot be made; ``before`` comes before each."""
     return _moved(shape, make, _FIRST, [], before)
+
+
+def way(shape: Shape, make: Make, raised: list[BaseException], rate: float = _USUAL) -> Any:
+    """Return how far a small tensor went down its gradient in two steps, None where they cannot be made.
+
+    Below zero where it went up. ``rate`` is the learning rate of who is handed it with each step.
+    """
+    after = _moved(shape, make, _FIRST, raised, rate=rate)
+    return None if after is None else -(after - _START["parity b"]) * np.sign(_SECOND)
 
 
 def fits(shape: Shape, make: Make) -> bool:
@@ -64,6 +75,7 @@ def _moved(
     gradient: Any,
     raised: list[BaseException],
     before: Callable[[Driver, int], None] | None = None,
+    rate: float = _USUAL,
 ) -> Any:
     """Return where the second tensor is after two steps, None where the shape does not fit.
 
@@ -71,11 +83,13 @@ def _moved(
     """
     params = {name: array.copy() for name, array in _START.items()}
     try:
-        with unheard(), contextlib.closing(shape.drive(make, params, lambda step: 1e-3, _STEPS)) as driver:
+        with unheard(), contextlib.closing(shape.drive(make, params, lambda step: rate, _STEPS)) as driver:
             for step in range(_STEPS):
                 if before is not None:
                     before(driver, step)
                 driver.step(dict(zip(params, (gradient.copy(), _SECOND.copy()), strict=True)))
+                if not all(_near(driver.params[name], start, least=-1.0) for name, start in _START.items()):
+                    return None  # two that are swapped at each step are back after two
                 if shape.owns_loop and not _all_moved(driver):
                     raise MisbehavedError("yields the weights before a gradient is used: yield what comes out of it.")
             after = {name: driver.params[name] for name in _START}
@@ -91,8 +105,8 @@ def _all_moved(driver: Driver) -> bool:
     return not any(np.array_equal(driver.params[name], array) for name, array in _START.items())
 
 
-def _near(after: Any, before: Any) -> bool:
+def _near(after: Any, before: Any, least: float = 0.0) -> bool:
     if not isinstance(after, np.ndarray) or after.shape != before.shape or after.dtype == object:
         return False
     distance = np.abs(after.astype(np.float64) - before)
-    return bool(np.all(np.isfinite(distance)) and np.any(distance > 0) and np.all(distance < _NEAR))
+    return bool(np.all(np.isfinite(distance)) and np.any(distance > least) and np.all(distance < _NEAR))

@@ -1,6 +1,6 @@
 """Optimizers that are not called once a step: generators, and functions that own the loop and ask for gradients."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextvars import copy_context
 from queue import SimpleQueue
 from threading import Thread
@@ -14,6 +14,8 @@ from parity.subjects.binding.shapes import Called, Make, Rate, Tensors
 Held = Literal["array", "list", "mapping"]
 """What one run of an optimizer holds: one tensor, or all of them in a list or a mapping."""
 ONE: Final = "array"
+ITERATED: Final = "__iter__"
+"""The method of who makes a step whenever it is asked for the next of whatever it yields."""
 _SECONDS: Final = 1.0
 """How long a loop is waited for that is told to end."""
 
@@ -60,7 +62,10 @@ class _Parcels(Called):
 
 
 class Generators(_Parcels):
-    """A generator that yields weights: it is sent gradients, draws them from an iterator, or asks a function."""
+    """A generator that yields weights: it is sent gradients, draws them from an iterator, or asks a function.
+
+    An instance that is ``ITERATED`` is made for each run, of what a generator is called with.
+    """
 
     def __init__(
         self,
@@ -73,11 +78,12 @@ class Generators(_Parcels):
         steps: int,
     ) -> None:
         super().__init__(params, held)
-        self.optimizer, self._steps, self._most = make(), 0, steps + 1
+        self._steps, self._most = 0, steps + 1
+        self.optimizer = None if method == ITERATED else make()
         self._mine = self.packed({name: array.copy() for name, array in params.items()})
         self._pending: dict[str, list[Any]] = {run: [] for run in self._mine}
         self._is_sent = not any(each.role in (*GRADIENTS, "grads") for each in arguments)
-        call = _method(self.optimizer, method)
+        call = _iterated(make) if method == ITERATED else _method(self.optimizer, method)
         self._runs = {run: call(**self._given(run, arguments)) for run in self._mine}
         for run, generator in self._runs.items() if self._is_sent else ():
             self._take(run, next(generator))
@@ -93,6 +99,7 @@ class Generators(_Parcels):
             "callback": lambda *_, **__: None,
             "steps": self._most,
             "tolerance": 0.0,
+            "data": None,
         }
         return {each.name: roles[each.role] for each in arguments}
 
@@ -117,11 +124,15 @@ class Generators(_Parcels):
     def close(self) -> None:
         """Close the generators."""
         for generator in self._runs.values():
-            generator.close()
+            if isinstance(generator, Generator):
+                generator.close()
 
 
 class Loops(_Parcels):
-    """A function that owns its loop: each of its calls for a gradient is served the next, and shows the weights."""
+    """A function that owns its loop: each of its calls for a gradient is served the next, and shows the weights.
+
+    One that ``asks`` several times a step, to see whether it may stop, is served the same as often.
+    """
 
     def __init__(
         self,
@@ -132,9 +143,10 @@ class Loops(_Parcels):
         arguments: Sequence[Argument],
         held: Held,
         steps: int,
+        asks: int = 1,
     ) -> None:
         super().__init__(params, held)
-        self.optimizer, self._steps = make(), 0
+        self.optimizer, self._steps, self._asks = make(), 0, asks
         call = _method(self.optimizer, method)
         # One more than there are, so that the weights after the last are seen in the call for another gradient.
         self._runs = {
@@ -145,7 +157,7 @@ class Loops(_Parcels):
     def step(self, gradients: Tensors) -> None:
         """Serve each run its gradient, and wait until it asks for the next or returns."""
         for run, gradient in self.packed(gradients).items():
-            weights = self._runs[run].after(gradient)
+            weights = self._runs[run].after(gradient, self._asks)
             if weights is None:
                 more = "give the number of steps an argument, such as num_iters, that it is told"
                 raise UnsupportedError(f"its loop ends after {self._steps} steps, and the case has more: {more}.")
@@ -208,6 +220,7 @@ class _Run:
             "callback": self._heard,
             "steps": steps,
             "tolerance": 0.0,
+            "data": None,
         }
         given = {each.name: roles[each.role] for each in arguments}
         # The state of NumPy's warnings belongs to a context, and a thread begins in an empty one.
@@ -239,13 +252,15 @@ class _Run:
         if told is not None and not _equal(told, self._seen):
             self._told = told
 
-    def after(self, gradient: Any) -> Any:
-        """Serve a gradient, and return the weights that the loop has then; None if it asks for none any more."""
+    def after(self, gradient: Any, asks: int) -> Any:
+        """Serve a gradient that often, and return the weights that the loop has then; None if it asks for none."""
         if not self._waits:
             return None
         self._told = None
-        self._gradients.put(gradient)
-        self._waits = self._listen()
+        for _ in range(asks):
+            if self._waits:
+                self._gradients.put(gradient.copy() if isinstance(gradient, np.ndarray) and asks > 1 else gradient)
+                self._waits = self._listen()
         if self._told is not None:
             self._seen = self._told
         return self._seen
@@ -277,6 +292,13 @@ class _Run:
         """End the loop where it waits."""
         self._gradients.put(None)
         self._thread.join(_SECONDS)
+
+
+def _iterated(make: Make) -> Callable[..., Any]:
+    def begun(**given: Any) -> Iterator[Any]:
+        return iter(make(**given))
+
+    return begun
 
 
 def _method(optimizer: Any, method: str) -> Callable[..., Any]:

@@ -6,7 +6,7 @@ from typing import Any, Final
 import numpy as np
 
 from parity.subjects.binding.arguments import Bound
-from parity.subjects.binding.shapes import Configured, Driver, Singly
+from parity.subjects.binding.shapes import Configured, Driver
 
 TOLD: Final = 0.0012345678901234567
 """A learning rate that nothing else is by chance: what holds it after construction holds the learning rate."""
@@ -48,7 +48,8 @@ def move(driver: Driver, found: list[Place], rate: float) -> None:
 
 
 def _holders(driver: Driver) -> Iterator[Any]:
-    held = list(driver.optimizers.values()) if isinstance(driver, Singly) else [getattr(driver, "optimizer", None)]
+    one = {"": getattr(driver, "optimizer", None)}
+    held = list(getattr(driver, "optimizers", one).values())
     yield from {id(each): each for each in held}.values()
 
 

@@ -2,22 +2,29 @@
 
 import inspect
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
 
 from parity.errors import SubjectError, one_line
 from parity.subjects.binding.arguments import HYPERPARAMETERS, Bound, config_of
+from parity.subjects.binding.changes import Method, Told, changing, scales
 from parity.subjects.binding.faults import Tried, broken
-from parity.subjects.binding.fitting import APART, FITS, RAISES, trial, unheard
-from parity.subjects.binding.loops import GRADIENTS, Argument, Generators, Loops
+from parity.subjects.binding.fitting import APART, FITS, RAISES, trial, unheard, way
+from parity.subjects.binding.holders import HandsArrays, HandsObjects
+from parity.subjects.binding.loops import GRADIENTS, ITERATED, Argument, Generators, Loops
 from parity.subjects.binding.roles import PLURAL, Parameter, parameters_of, role_of
 from parity.subjects.binding.shapes import (
     GUESSED,
+    INSTANCE,
     STATES,
     Call,
     Configured,
     Functions,
+    Handed,
     Layers,
     Make,
     Objects,
@@ -28,7 +35,9 @@ from parity.subjects.binding.shapes import (
     Singly,
     Together,
     Transformation,
+    one_array,
 )
+from parity.subjects.binding.twos import BOTH, of_twos
 from parity.subjects.binding.wrapper import wrapper
 
 _STEPS: Final = (
@@ -55,6 +64,8 @@ def recognise(kind: Callable[..., Any], make: Make, bound: Bound, name: str) -> 
     Raises:
         SubjectError: it has no shape that is known, with what was found and a wrapper to paste.
     """
+    if is_rule(kind, bound):
+        bound = replace(bound, owns="", takes_gradients="")  # which are arguments of each call
     fitting: Shape | None = None
     tried: list[Tried] = []
     for shape in _candidates(kind, make, bound):
@@ -70,19 +81,25 @@ def recognise(kind: Callable[..., Any], make: Make, bound: Bound, name: str) -> 
         # Who raises what no wrong shape would make it raise is told so by the cases.
         fitting = fitting or (shape if outcome in (FITS, RAISES) else None)
     fitting = fitting or broken(kind, tried)
-    if fitting is None:
-        raise SubjectError(_refusal(kind, bound, name, [error for each in tried for error in each.raised]))
-    return fitting
+    errors = [error for each in tried for error in each.raised]
+    told = Told(fitting) if fitting else changing(_calls(kind, make, bound), make, bound, errors)
+    if told.shape is None:
+        raise SubjectError(_refusal(kind, bound, name, errors, told.why))
+    return told.shape
 
 
 def is_rule(kind: Callable[..., Any], bound: Bound) -> bool:
     """Whether a function is the optimizer itself, not a maker of optimizers.
 
-    It takes weights and gradients, or what gives gradients; or it takes weights and yields them.
+    It takes weights and gradients, or what gives gradients; or it takes weights and yields them; or it takes gradients
+    and cannot do without.
     """
     if inspect.isclass(kind):
         return False
-    roles = {p.role for p in parameters_of(kind) or () if p.name not in bound.spelled.values()}
+    own = [p for p in parameters_of(kind) or () if p.name not in bound.spelled.values()]
+    roles = {p.role for p in own}
+    if any(p.role == "grads" and p.required for p in own):
+        return True
     return "params" in roles and bool(roles & {"grads", *GRADIENTS} or inspect.isgeneratorfunction(kind))
 
 
@@ -98,9 +115,8 @@ def _candidates(kind: Callable[..., Any], make: Make, bound: Bound) -> Iterator[
         yield Shape(title, Configured, {"first": first})
         return
     if is_rule(kind, bound):
-        taken = set(bound.spelled.values())
-        own = [p for p in parameters_of(kind) or () if p.name not in taken]
-        yield from _around("__call__", kind, own, _of_call("__call__", own, "", holder=kind, whose=""))
+        own = _of_rule(kind, bound)
+        yield from _around("__call__", kind, own, _called("__call__", own, make, bound, kind, whose=""))
         return
     holder: Any = kind
     if not inspect.isclass(kind):
@@ -116,19 +132,63 @@ def _candidates(kind: Callable[..., Any], make: Make, bound: Bound) -> Iterator[
         return
     if isinstance(holder, tuple) and len(holder) in (2, 3) and all(map(callable, holder)):
         yield from _of_functions(holder)
+    if inspect.isclass(kind) and hasattr(kind, ITERATED):
+        own = [p for p in parameters_of(kind) or () if p.name not in bound.spelled.values()]
+        if {p.role for p in own} & {"grads", *GRADIENTS}:
+            yield from _of_loop(ITERATED, kind, own)
     yield from _stateful(holder)
     for method in _methods(holder):
         own = _own(holder, method)
-        called = _of_call(method, own, bound.owns, bound.takes_gradients, holder)
-        yield from _around(method, getattr(holder, method), own, called)
+        yield from _around(method, getattr(holder, method), own, _called(method, own, make, bound, holder))
     if inspect.isclass(kind) and not bound.owns:
         yield from _of_constructed(make)
+        yield from _of_given(kind)
+        yield from _of_possible(kind, bound)
+
+
+def _called(
+    method: str, own: Sequence[Parameter], make: Make, bound: Bound, holder: Any, whose: str = INSTANCE
+) -> Iterator[Shape]:
+    """Yield the shapes that a method may have; where nothing else is the learning rate, `step` may be its length."""
+    known = bound.has_rate or any(p.role == "rate" for p in own)
+    if not known and any(p.role == "count" and p.required for p in own):
+        lengths = [p._replace(role="rate") if p.role == "count" and p.required else p for p in own]
+        for shape in _of_call(method, lengths, bound.owns, bound.takes_gradients, holder, whose):
+            if scales(shape, make, bound):
+                yield shape
+    for shape in _of_call(method, own, bound.owns, bound.takes_gradients, holder, whose):
+        gone = way(shape, make, []) if shape.more.get("takes") else 1.0
+        if gone is not None and np.all(np.greater(gone, 0)):
+            yield shape
+
+
+def _calls(kind: Callable[..., Any], make: Make, bound: Bound) -> list[Method]:
+    """Return what may be called once a step: an update rule itself, or the methods of what is made."""
+    title = getattr(kind, "__name__", "__call__")
+    if config_of(kind) is None and is_rule(kind, bound):
+        return [Method("__call__", title, _of_rule(kind, bound))]
+    holder: Any = kind
+    if not inspect.isclass(kind):
+        with unheard(), suppress(Exception):
+            holder = make()
+    if inspect.isroutine(holder):
+        return [Method("__call__", title, parameters_of(holder) or [])]
+    return [Method(method, method, _own(holder, method)) for method in _methods(holder)]
+
+
+def _of_rule(kind: Callable[..., Any], bound: Bound) -> list[Parameter]:
+    """Return the parameters of an update rule that are no hyperparameters; those behind one go by name."""
+    numbers, own = set(bound.spelled.values()), parameters_of(kind) or []
+    first = next((place for place, p in enumerate(own) if p.name in numbers), len(own))
+    return [p._replace(by_name=p.by_name or place > first) for place, p in enumerate(own) if p.name not in numbers]
 
 
 _LOOPS: Final = frozenset({"steps", "callback", "objective", "tolerance", *GRADIENTS})
 """Roles of what only an optimizer is given that goes from step to step by itself."""
 _OFFERED: Final = frozenset({"steps", "callback", "tolerance"})
 """Those of them that it is given although it has a default for them."""
+_DATA: Final = frozenset({"data", "dataset", "batch", "args"})
+"""Names of what a loop only hands on to who computes its gradients, which is nothing here."""
 _IN_A_LOOP: Final = {"count": "steps", "loss": "objective"}
 """What a role means of a parameter of a whole loop."""
 
@@ -147,13 +207,16 @@ def _of_loop(method: str, function: Any, parameters: Sequence[Parameter]) -> Ite
     """Yield the shapes of a generator, or of a function that calls for its gradients, by names of its parameters."""
     arguments: dict[str, Argument] = {}
     for p in parameters:
-        role = _IN_A_LOOP.get(p.role, p.role)
-        known = role in {"params", "grads", *_LOOPS} and role not in arguments
+        role = _IN_A_LOOP.get(p.role, p.role) or ("data" if p.name in _DATA else "")
+        known = role in {"params", "grads", "data", *_LOOPS} and role not in arguments
         if known and (p.required or role in _OFFERED):
             arguments[role] = Argument(p.name, role)
         elif p.required:
             return
-    yields, asks = inspect.isgeneratorfunction(function), bool(arguments.keys() & {"grads", *GRADIENTS})
+    yields, asks = (
+        method == ITERATED or inspect.isgeneratorfunction(function),
+        bool(arguments.keys() & {"grads", *GRADIENTS}),
+    )
     if "params" not in arguments or not (yields or asks):
         return
     names = ", ".join(argument.name for argument in arguments.values())
@@ -169,6 +232,9 @@ def _of_loop(method: str, function: Any, parameters: Sequence[Parameter]) -> Ite
     plural = arguments["params"].name in PLURAL
     for word in ("mapping", "list", "array") if plural else ("array", "mapping", "list"):
         yield Shape(f"{call}, {what}, {held[word]}", Generators if yields else Loops, {**more, "held": word})
+    for word in () if yields else ("mapping", "list", "array") if plural else ("array", "mapping", "list"):
+        title = f"{call}, {what}, each twice, {held[word]}"
+        yield Shape(title, Loops, {**more, "held": word, "asks": 2})
 
 
 _OF_FUNCTIONS: Final = {"index": "count"}
@@ -239,29 +305,34 @@ def _own(holder: Any, method: str) -> list[Parameter]:
     return found if bound else found[1:]
 
 
-_INSTANCE: Final = "an instance for each tensor"
-
-
 def _of_call(
     method: str,
     parameters: Sequence[Parameter],
     owner: str,
     taker: str = "",
     holder: Any = None,
-    whose: str = _INSTANCE,
+    whose: str = INSTANCE,
 ) -> Iterator[Shape]:
     """Yield the shapes that a method may have, by the roles of its parameters.
 
     ``whose`` says what there is of it for each tensor, empty where it is a function that keeps nothing.
     """
     used = [p for p in parameters if p.required or p.role in _ALONE or p.role in ("state", "layer", "layers", "model")]
+    if {p.role for p in used} >= BOTH and not owner:
+        yield from of_twos(method, _word(method, holder), used, HYPERPARAMETERS, whose)
+        return
+    roles_of = [p.role for p in used]
+    if sorted(roles_of) == ["bias_grads", "grads", "layer"]:
+        yield _layers(Call(method, roles_of), holder, "")
+        return
+    used = _without_biases(used)
     for roles in _roles(used, bool(owner)):
         by_name = {role: p.name for role, p in zip(roles, used, strict=True) if p.by_name}
-        word = getattr(holder, "__name__", method) if method == "__call__" and inspect.isroutine(holder) else method
-        call, kinds = Call(method, roles, by_name, word), set(roles)
+        call, kinds = Call(method, roles, by_name, _word(method, holder)), set(roles)
         plural = any(p.name in PLURAL for p in used)
         if kinds & {"layer", "layers"}:
             yield _layers(call, holder, "")
+            yield from _taking(_layers(call, holder, ""))
         elif kinds >= {"model", "grads"}:
             # Some call the mapping of weights their model.
             yield from _of_tensors(Call(method, ["params" if role == "model" else role for role in roles]), True, owner)
@@ -269,10 +340,22 @@ def _of_call(
         elif "model" in kinds:
             yield Shape(f"{call} with a model's params and grads", OfModel, {"call": call})
             yield _layers(call, holder, "")
+            yield from _handed(call, f"in {call}", {})
         elif {"params", "grads"} <= kinds or (owner and kinds and kinds <= {"grads", *_BESIDE}) or "pairs" in kinds:
             yield from _of_tensors(call, plural, owner, whose)
         elif owner and not kinds and method in _STEPS:
             yield from _of_owner(method, owner, taker, holder)
+
+
+def _word(method: str, holder: Any) -> str:
+    """Return what a call is called in words: a function by its own name."""
+    return getattr(holder, "__name__", method) if method == "__call__" and inspect.isroutine(holder) else method
+
+
+def _without_biases(used: Sequence[Parameter]) -> list[Parameter]:
+    """Return parameters whose names speak of a bias as what else they may be: of one tensor, or of nothing known."""
+    words = {"biases": "", "bias_grads": "grads"}
+    return [p._replace(role=words.get(p.role, p.role)) for p in used]
 
 
 def _roles(used: Sequence[Parameter], owned: bool) -> Iterator[list[str]]:
@@ -295,7 +378,7 @@ def _roles(used: Sequence[Parameter], owned: bool) -> Iterator[list[str]]:
             yield [role or pair[unknown.index(number)] for number, role in enumerate(roles)]
 
 
-def _of_tensors(call: Call, plural: bool, owner: str, whose: str = _INSTANCE) -> Iterator[Shape]:
+def _of_tensors(call: Call, plural: bool, owner: str, whose: str = INSTANCE) -> Iterator[Shape]:
     states = STATES if {"state", GUESSED} & set(call.roles) else (None,)
     more = {"call": call, "owner": owner}
     mapping = [
@@ -306,24 +389,31 @@ def _of_tensors(call: Call, plural: bool, owner: str, whose: str = _INSTANCE) ->
         Shape(f"{call} over a list of all tensors", Together, {**more, "as_list": True, "state": state})
         for state in states
     ]
-    keys = "a mapping with keys W1, b1, ... and dW1, db1, ..."
     numbered = [
-        Shape(f"{call} over {keys}", Together, {**more, "as_list": False, "numbered": True, "state": state})
+        Shape(
+            f"{call} over a mapping with keys W{first}, b{first}, ... and dW{first}, db{first}, ...",
+            Together,
+            {**more, "as_list": False, "numbered": True, "first": first, "state": state},
+        )
+        for first in (1, 0)
         for state in states
     ]
     if "pairs" in call.roles:
         yield from listed
         return
+    layered = Shape(
+        f"{call} over a list of mappings with W and b",
+        Together,
+        {**more, "as_list": False, "layered": True, "state": None},
+    )
     if owner:
-        yield from (*mapping, *listed, *numbered)
+        yield from (*mapping, *listed, *numbered, layered)
         return
     told = bool({"name", "index"} & set(call.roles))
-    state_of = "a state for each tensor" if "state" in call.roles else ""
-    words = [f"{call}, one array a call", "told which" if told else whose or state_of]
-    title = ", ".join(filter(None, words))
+    title = one_array(call, whose)
     single = [Shape(title, Singly, {"call": call, "shared": told, "state": state}) for state in states]
     yield from (*mapping, *listed, *single) if plural and not told else (*single, *mapping, *listed)
-    yield from numbered if plural else ()
+    yield from (*numbered, layered) if plural else ()
     if call.name != "__call__" and not told:
         yield Shape(f"{call}, one array a call, one instance for all", Singly, {"call": call, "shared": True})
 
@@ -335,10 +425,63 @@ def _of_owner(method: str, owner: str, taker: str, holder: Any) -> Iterator[Shap
         yield Shape(f"lists of parameters and gradients {after}", Shared, known)
     if role_of(owner) in ("layers", "model"):
         yield _layers(Call(method, ()), holder, owner)
+        yield from _taking(_layers(Call(method, ()), holder, owner))
         yield Shape(f"a model's params and grads {after}", OfModel, {"call": Call(method, ()), "owner": owner})
-    for by_name, word in ((False, "a list"), (True, "a mapping")):
-        more: dict[str, Any] = {"method": method, "owner": owner, "by_name": by_name}
-        yield Shape(f"{word} of parameters with .data and .grad {after}", Objects, more)
+    where = f"in the constructor's {owner}, then {method}()" if not role_of(owner) else after
+    for words, more in _OBJECTS.items():
+        yield Shape(f"{words} {where}", Objects, {"method": method, "owner": owner, **more})
+    if role_of(owner) in ("model", ""):
+        yield from _handed(Call(method, ()), where, {"owner": owner})
+
+
+_OBJECTS: Final[dict[str, dict[str, Any]]] = {
+    "a list of parameters with .data and .grad": {"by_name": False},
+    "a mapping of parameters with .data and .grad": {"by_name": True},
+    "a list of parameters with .data and .grad.data": {"by_name": False, "nested": True},
+    "a mapping of parameters with .data and .grad.data": {"by_name": True, "nested": True},
+    "a list of parameters with .data, .grad and, from zeros on, what a step keeps on them": {"blank": True},
+}
+_HANDED: Final = {
+    "a model with parameters() and grads()": partial(HandsObjects, nested=False),
+    "a model with parameters(), which have .data and .grad.data,": partial(HandsObjects, nested=True),
+    "a model with get_weights(), get_gradients() and set_weights(), for weights and for biases,": partial(
+        HandsArrays, in_twos=True
+    ),
+    "a model with get_weights(), get_gradients() and set_weights(), a list each,": partial(HandsArrays, in_twos=False),
+}
+"""What goes into a constructor, or is handed over, in words, the likeliest first."""
+_GIVERS: Final = frozenset(
+    {"prepare", "setup", "set_model", "set_target", "set_network", "register", "attach", "bind", "link", "initialize"}
+)
+"""Names of methods that are given a model before the first step."""
+
+
+def _handed(call: Call, where: str, more: dict[str, Any]) -> Iterator[Shape]:
+    """Yield the shapes of who is handed a model with methods, by whichever of its methods may be called."""
+    for words, model in _HANDED.items():
+        yield Shape(f"{words} {where}", Handed, {"call": call, "holder": model, **more})
+
+
+def _of_possible(holder: Any, bound: Bound) -> Iterator[Shape]:
+    """Yield the shapes of a constructor that may take the parameters by an argument whose name does not say so."""
+    for method in _methods(holder) if bound.may_own else ():
+        own = [p for p in _own(holder, method) if p.required]
+        if method in _STEPS and not own:
+            yield from _of_owner(method, bound.may_own, "", holder)
+        elif method in _STEPS and [p.role for p in own] == ["grads"]:
+            yield from _of_tensors(Call(method, ["grads"]), False, bound.may_own)
+
+
+def _of_given(holder: Any) -> Iterator[Shape]:
+    """Yield the shapes of who is given a model once, by a method before the first step."""
+    methods = _methods(holder)
+    for giver in methods:
+        takes = [p for p in _own(holder, giver) if p.required] if giver in _GIVERS else []
+        for method in methods if len(takes) == 1 else ():
+            roles = [p.role for p in _own(holder, method) if p.required]
+            if method in _STEPS and roles in ([], ["model"]):
+                call = Call(method, roles)
+                yield from _handed(call, f"by {giver}(), then {call}", {"giver": giver})
 
 
 def _layers(call: Call, holder: Any, owner: str) -> Shape:
@@ -351,6 +494,13 @@ def _layers(call: Call, holder: Any, owner: str) -> Shape:
     return Shape(title, Layers, {"call": call, "before": before, "after": after, "owner": owner})
 
 
+def _taking(shape: Shape) -> Iterator[Shape]:
+    """Yield the shapes of layers that take up a change themselves, whose sign a trial must tell."""
+    for sign, word in ((-1, "subtracts"), (1, "adds")):
+        title = f"{shape.title}, and whose update(…) {word} a change of each, as the sign of a trial tells"
+        yield Shape(title, shape.driver, {**shape.more, "takes": sign})
+
+
 def _own_required(holder: Any, name: str) -> list[Parameter]:
     return [p for p in _own(holder, name) if p.required] if not name.startswith("_") else []
 
@@ -359,8 +509,8 @@ _MOST: Final = 3
 """Methods that a refusal quotes, those that usually make a step."""
 
 
-def _refusal(kind: Callable[..., Any], bound: Bound, name: str, raised: list[BaseException]) -> str:
-    """Return what was found, what is missing, and a wrapper for it, ready to paste."""
+def _refusal(kind: Callable[..., Any], bound: Bound, name: str, raised: list[BaseException], why: str) -> str:
+    """Return what was found, what is missing or not told, and a wrapper for it, ready to paste."""
     title = getattr(kind, "__name__", "optimizer")
     methods = _methods(kind) if inspect.isclass(kind) else []
     if inspect.isclass(kind):
@@ -371,6 +521,7 @@ def _refusal(kind: Callable[..., Any], bound: Bound, name: str, raised: list[Bas
         found = f"{title}{_text(kind)} is a function"
     nothing = "No call of it takes weights and gradients and moves the weights."
     tried = f"The nearest, {raised[0].__notes__[0]}, raised {one_line(raised[0]).rstrip('.')}." if raised else nothing
+    tried = why or tried
     with unheard():
         paste = wrapper(kind, bound, [*methods, *_private(kind)])
     how = "This wrapper, which was tried, may say what it means" if paste.works else "Wrap it, and fill in the dots"

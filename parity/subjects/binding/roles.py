@@ -9,18 +9,19 @@ _WORDS: Final[dict[str, str]] = {
     "params": "params parameters param parameter p ps weights weight w ws theta thetas x xs variables variable vars var"
     " values value tensors tensor trainable_variables trainable_weights model_params network_params point x0 w0 p0"
     " theta0 w_init x_init theta_init init_w init_x init_theta init_params initial_params initial_weights"
-    " initial_w initial_x initial_point initial_guess starting_point start_point x_start w_start",
+    " initial_w initial_x initial_point initial_guess starting_point start_point x_start w_start wrt",
     "grads": "grads grad gradients gradient g gs dw dws dparams dparam dx dxs dtheta deltas delta d derivatives"
     " derivative updates nabla dp grads_wrt_w wgrad pgrad",
     "pairs": "grads_and_vars grads_and_params params_and_grads params_grads grad_var_pairs",
     "state": "state states cache caches config opt_state optimizer_state s v memory h history velocity velocities",
     "name": "name key layer_name param_name parameter_name tensor_name var_name",
     "index": "index idx i layer_index layer_idx layer_id param_id param_index k j",
-    "layer": "layer dense fc",
+    "biases": "bias biases b bs",
+    "layer": "layer dense fc this",
     "layers": "layers",
     "model": "model net network nn",
     "loss": "loss cur_loss current_loss cost",
-    "rate": "lr learning_rate eta rate step_size stepsize l_rate learningrate",
+    "rate": "lr learning_rate eta rate step_size stepsize l_rate learn_rate learningrate",
     "count": "t step iteration iterations iter epoch timestep n it count num_updates",
     "gradient_function": "grad_func gradient_func grad_fn gradient_fn df fprime f_prime jac jacobian gradf f_grad"
     " grad_f compute_grad compute_gradient compute_gradients grad_function gradient_function grad_fun gradient_fun"
@@ -28,10 +29,21 @@ _WORDS: Final[dict[str, str]] = {
     "valued_gradient": "value_and_grad loss_and_grad func_and_grad f_and_grad cost_and_grad",
     "objective": "f fun func fn function objective objective_function cost_function cost_fn loss_function loss_fn",
     "steps": "num_iters n_iter num_iterations n_iterations max_iter maxiter num_steps n_steps epochs n_epochs steps"
-    " iters niter num_iter n_iters max_iters max_iterations nsteps max_steps num_epochs total_steps",
+    " iters niter iteration_number number_of_iterations num_iter n_iters max_iters max_iterations"
+    " nsteps max_steps num_epochs total_steps",
     "callback": "callback callback_fn cb on_step",
     "tolerance": "tol tolerance gtol ftol xtol stop_tol",
 }
+_GRADIENT_BEFORE: Final = (
+    *("d", "d_", "deriv_", "delta_", "delta", "dl_d", "dl_d_", "dj_d", "dj_d_", "nabla_"),
+    *("grad_", "grads_", "gradient_"),
+)
+_GRADIENT_AFTER: Final = (
+    *("_grad", "_grads", "_gradient", "_gradients", "grad", "grads", "_delta", "_deltas", "_derivative"),
+)
+"""What says whose gradient a name speaks of: dW, delta_b, dl_dw, grad_bias, weight_grads."""
+_GRADIENTS: Final = {"params": "grads", "biases": "bias_grads"}
+_BEFORE: Final = re.compile(r"(?:prev|previous|old|last)_(\w+)|(\w+)_(?:prev|previous|old|last)")
 ROLES: Final[dict[str, str]] = {word: role for role, words in _WORDS.items() for word in words.split()}
 PLURAL: Final = frozenset(
     {"params", "parameters", "ps", "weights", "ws", "thetas", "xs", "variables", "vars", "values", "tensors"}
@@ -58,6 +70,14 @@ def role_of(name: str) -> str:
     word = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower().strip("_")
     if word in ROLES:
         return ROLES[word]
+    bare = [word.removeprefix(each) for each in _GRADIENT_BEFORE if word.startswith(each)]
+    bare += [word.removesuffix(each) for each in _GRADIENT_AFTER if word.endswith(each)]
+    whose = next((role for each in bare if (role := _GRADIENTS.get(ROLES.get(each, "")))), "")
+    if whose:
+        return whose
+    before = _BEFORE.fullmatch(word)
+    if before and ROLES.get(before[1] or before[2]) == "state":
+        return "state"
     if "grad" in word:
         return "grads"
     if word.startswith(("param", "weight")):
@@ -71,7 +91,7 @@ def parameters_of(function: Callable[..., Any]) -> list[Parameter] | None:
         found = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):
         return None
-    if any(p.kind is p.VAR_POSITIONAL for p in found):
+    if found and all(p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in found):
         return None
     return [
         Parameter(p.name, role_of(p.name), p.default is p.empty, p.kind is p.KEYWORD_ONLY)

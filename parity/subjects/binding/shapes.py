@@ -7,7 +7,7 @@ import numpy as np
 
 from parity.bounds.numerics import Array
 from parity.errors import MisbehavedError
-from parity.subjects.binding.holders import Layer, Model, Parameter
+from parity.subjects.binding.holders import HandsArrays, HandsObjects, Layer, Model, Parameter, TakingLayer
 
 Tensors = Mapping[str, Any]
 Make = Callable[..., Any]
@@ -78,14 +78,31 @@ class Call:
 
     def on(self, holder: Any, **given: Any) -> Any:
         """Call it on an instance with what each role stands for."""
+        unknown = [role for role in self.roles if role not in given]
+        if unknown:
+            raise MisbehavedError(f"{self!r} takes {unknown[0]}, which this shape has not.")
         function = holder if self.name == "__call__" else getattr(holder, self.name)
         named = {name: given[role] for role, name in self.by_name.items()}
         return function(*(given[role] for role in self.roles if role not in self.by_name), **named)
 
-    def require_state(self, returned: Any) -> None:
-        """Refuse who returns no state beside the weights, where only that would tell that a parameter is one."""
-        if GUESSED in self.roles and not (isinstance(returned, tuple) and len(returned) == 2):
+    def require_state(self, returned: Any, given: Any = None) -> None:
+        """Refuse who returns no state beside the weights, nor fills in the empty mapping that it is given.
+
+        Only that would tell that a parameter is a state whose name does not say so.
+        """
+        filled = isinstance(given, dict) and bool(given)
+        if GUESSED in self.roles and not filled and not (isinstance(returned, tuple) and len(returned) == 2):
             raise MisbehavedError(f"{self!r} returns no state beside the weights.")
+
+
+INSTANCE: Final = "an instance for each tensor"
+
+
+def one_array(call: Call, whose: str) -> str:
+    """Return the title of a call with one array; ``whose`` says what is made for each, empty of a function."""
+    told = {"name", "index"} & set(call.roles)
+    state = "a state for each tensor" if "state" in call.roles else ""
+    return ", ".join(filter(None, (f"{call}, one array a call", "told which" if told else whose or state)))
 
 
 class Called:
@@ -134,7 +151,9 @@ class Transformation(_Stateful):
 class Together(Called):
     """All tensors in one call, in a mapping or a list; what it returns are the new ones, else they changed in place.
 
-    A mapping has the tensors' names; where it is ``numbered``, W1, b1, W2, b2, ... and dW1, db1, ... for the gradients.
+    A mapping has the tensors' names; where it is ``numbered``, W1, b1, W2, b2, ... and dW1, db1, ... for the gradients,
+    or from the number ``first`` on. Where it is ``layered``, a list has a mapping with W and b for each two.
+    ``change`` times what it returns is added, if it is not zero.
     """
 
     def __init__(
@@ -146,11 +165,15 @@ class Together(Called):
         as_list: bool,
         owner: str = "",
         numbered: bool = False,
+        first: int = 1,
         state: Callable[[Any], Any] | None = None,
+        change: int = 0,
+        layered: bool = False,
     ) -> None:
-        self._call, self._as_list, self._rate = call, as_list, rate
+        self._call, self._as_list, self._rate, self._change, self._layered = call, as_list, rate, change, layered
         self.params = _copied(params)
-        self._numbered = {name: f"{'Wb'[i % 2]}{i // 2 + 1}" for i, name in enumerate(params)} if numbered else {}
+        keys = {name: f"{'Wb'[i % 2]}{i // 2 + first}" for i, name in enumerate(params)}
+        self._numbered, self._first = keys if numbered else {}, first
         self._names = list(params)
         self._held: Any = self._packed(self.params)
         self.optimizer = make(**({owner: self._held} if owner else {}))
@@ -166,9 +189,12 @@ class Together(Called):
     def _packed(self, tensors: Tensors, before: str = "") -> Any:
         if self._as_list:
             return [tensors[name] for name in self._names]
+        if self._layered:
+            twos = in_twos([tensors[name] for name in self._names])
+            return [dict(zip("Wb", two, strict=True)) for two in twos]
         if not self._numbered:
             return dict(tensors)
-        lone = {f"{before}b{len(tensors) // 2 + 1}": np.zeros(1)} if len(tensors) % 2 else {}
+        lone = {f"{before}b{len(tensors) // 2 + self._first}": np.zeros(1)} if len(tensors) % 2 else {}
         return {before + self._numbered[name]: tensors[name] for name in self._names} | lone
 
     def _first_state(self, state: Callable[[Any], Any] | None) -> Any:
@@ -187,11 +213,16 @@ class Together(Called):
         given = {"params": self._held, "grads": grads, "pairs": pairs, "loss": 0.0, "count": self._count}
         given |= {"rate": self._rate(self._count - 1), "state": self._state, GUESSED: self._state}
         returned = self._call.on(self.optimizer, **given)
-        self._call.require_state(returned)
+        self._call.require_state(returned, self._state)
         if isinstance(returned, tuple) and returned and self._fits(returned[0]):
             self._state = returned[1] if len(returned) > 1 else self._state
             returned = returned[0]
-        if self._fits(returned):
+        if self._change and not self._fits(returned):
+            raise MisbehavedError(f"{self._call!r} returns no change for each tensor.")
+        if self._change:
+            changes = self._unpacked(returned)
+            self._held = self._packed({name: w + self._change * changes[name] for name, w in self.params.items()})
+        elif self._fits(returned):
             self._held = returned
         elif returned is not None and not _is_nothing(returned) and "params" in self._call.roles:
             kind = "list" if self._as_list else "mapping from names to arrays"
@@ -201,16 +232,23 @@ class Together(Called):
     def _fits(self, returned: Any) -> bool:
         if self._as_list:
             return isinstance(returned, list | tuple) and len(returned) == len(self._names)
+        if self._layered:
+            return isinstance(returned, list) and len(returned) == len(self._held)
         return isinstance(returned, Mapping)
 
     def _unpacked(self, held: Any) -> dict[str, Any]:
         if self._numbered:
             return {name: held[key] for name, key in self._numbered.items()}
+        if self._layered:
+            return dict(zip(self._names, (layer[key] for layer in held for key in "Wb"), strict=False))
         return dict(zip(self._names, held, strict=True)) if self._as_list else dict(held)
 
 
 class Singly(Called):
-    """One tensor a call: an instance for each, or one for all that is told which tensor it is."""
+    """One tensor a call: an instance for each, or one for all that is told which tensor it is.
+
+    ``change`` times what it returns is added, if it is not zero; else that are the weights.
+    """
 
     def __init__(
         self,
@@ -220,9 +258,10 @@ class Singly(Called):
         call: Call,
         shared: bool,
         state: Callable[[Any], Any] | None = None,
+        change: int = 0,
     ) -> None:
         self.params = _copied(params)
-        self._call, self._rate, self._count = call, rate, 0
+        self._call, self._rate, self._count, self._change = call, rate, 0, change
         one = make() if shared else None
         self.optimizers = {name: one if shared else make() for name in params}
         self.optimizer = next(iter(self.optimizers.values()), None)
@@ -236,19 +275,36 @@ class Singly(Called):
             given |= {"count": self._count, "rate": self._rate(self._count - 1)}
             given |= dict.fromkeys(("state", GUESSED), self._states[name])
             returned = self._call.on(self.optimizers[name], **given)
-            self._call.require_state(returned)
+            self._call.require_state(returned, self._states[name])
             if isinstance(returned, tuple):
                 self._states[name] = returned[1] if len(returned) > 1 else self._states[name]
                 returned = returned[0]
-            self.params[name] = w if returned is None else returned
+            if self._change and not isinstance(returned, np.ndarray | np.generic):
+                raise MisbehavedError(f"{self._call!r} returns no change of the weights.")
+            changed = w + self._change * returned if self._change else returned
+            self.params[name] = w if changed is None else changed
 
 
 class Objects(Called):
-    """Parameters with ``.data`` and ``.grad`` go into the constructor, and a method without arguments makes a step."""
+    """Parameters with ``.data`` and ``.grad`` go into the constructor, and a method without arguments makes a step.
 
-    def __init__(self, make: Make, params: Tensors, rate: Rate, method: str, owner: str, by_name: bool = False) -> None:
-        self._method = method
-        self._held = {name: Parameter(array.copy(), name) for name, array in params.items()}
+    The gradient is an array, or an object with ``.data`` where it is ``nested``; what a step keeps on a parameter
+    starts as zeros where that is ``blank``.
+    """
+
+    def __init__(
+        self,
+        make: Make,
+        params: Tensors,
+        rate: Rate,
+        method: str,
+        owner: str,
+        by_name: bool = False,
+        nested: bool = False,
+        blank: bool = False,
+    ) -> None:
+        self._method, self._nested = method, nested
+        self._held = {name: Parameter(array.copy(), name, blank) for name, array in params.items()}
         self.optimizer = make(**{owner: dict(self._held) if by_name else list(self._held.values())})
 
     @property
@@ -259,8 +315,49 @@ class Objects(Called):
     def step(self, gradients: Tensors) -> None:
         """Hand out the gradients and make a step."""
         for name, each in self._held.items():
-            each.grad = gradients[name]
+            each.take(gradients[name], self._nested)
         getattr(self.optimizer, self._method)()
+        for each in self._held.values():
+            if each.never_set:
+                raise MisbehavedError(f"{self._method} reads {each.never_set[0]} of a parameter, and nothing sets it.")
+
+
+class Handed(Called):
+    """A model that hands out its tensors by methods goes into the constructor, a method before, or each step.
+
+    Args:
+        call: the step.
+        owner: the constructor's argument that takes the model, an empty string if it takes none.
+        giver: the method that is given the model once, an empty string if there is none.
+        holder: makes the model of the tensors.
+    """
+
+    def __init__(
+        self,
+        make: Make,
+        params: Tensors,
+        rate: Rate,
+        call: Call,
+        holder: Callable[[Tensors], HandsObjects | HandsArrays],
+        owner: str = "",
+        giver: str = "",
+    ) -> None:
+        self._call, self._rate, self._count, self._model = call, rate, 0, holder(params)
+        self.optimizer = make(**({owner: self._model} if owner else {}))
+        if giver:
+            getattr(self.optimizer, giver)(self._model)
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """Parameters as the model holds them."""
+        return self._model.left()
+
+    def step(self, gradients: Tensors) -> None:
+        """Hand out the gradients and make a step."""
+        self._count += 1
+        self._model.take(gradients)
+        known = {"model": self._model, "count": self._count, "rate": self._rate(self._count - 1), "loss": 0.0}
+        self._call.on(self.optimizer, **known)
 
 
 class Shared(Called):
@@ -280,15 +377,25 @@ class Shared(Called):
 
 
 class Layers(Called):
-    """Layers that own weights, biases and their gradients: two tensors of the case each, a call for each or for all."""
+    """Layers that own weights, biases and their gradients: two tensors of the case each, a call for each or for all.
+
+    A layer ``takes`` a change of its weights and of its biases itself, adding or subtracting it by that sign.
+    """
 
     def __init__(
-        self, make: Make, params: Tensors, rate: Rate, call: Call, before: str, after: str, owner: str = ""
+        self,
+        make: Make,
+        params: Tensors,
+        rate: Rate,
+        call: Call,
+        before: str,
+        after: str,
+        owner: str = "",
+        takes: int = 0,
     ) -> None:
         self._names, self._call, self._before, self._after = list(params), call, before, after
-        arrays = [array.copy() for array in params.values()]
-        arrays += [np.zeros(1, dtype=array.dtype) for array in arrays[: len(arrays) % 2]]
-        self._layers = [Layer(*pair) for pair in zip(arrays[::2], arrays[1::2], strict=True)]
+        twos = in_twos([array.copy() for array in params.values()])
+        self._layers = [TakingLayer(*two, takes) if takes else Layer(*two) for two in twos]
         self._model = Model({}, self._layers)
         held = self._model if owner == "model" else self._layers
         self.optimizer = make(**({owner: held} if owner else {}))
@@ -307,7 +414,9 @@ class Layers(Called):
             getattr(self.optimizer, self._before)()
         if "layer" in self._call.roles:
             for index, layer in enumerate(self._layers):
-                self._call.on(self.optimizer, layer=layer, index=index, name=f"layer_{index}")
+                known = {"layer": layer, "index": index, "name": f"layer_{index}", "loss": 0.0}
+                known |= {"grads": layer.dweights, "bias_grads": layer.dbiases}
+                self._call.on(self.optimizer, **known)
         else:
             self._call.on(self.optimizer, layers=self._layers, model=self._model)
         if self._after:
@@ -376,6 +485,12 @@ class Configured(Called):
         """Make a step, tensor by tensor."""
         for name, w in self.params.items():
             self.params[name], self._configs[name] = self.optimizer(w, gradients[name], self._configs[name])
+
+
+def in_twos(arrays: Sequence[Any]) -> list[tuple[Any, Any]]:
+    """Return tensors by twos, weights and biases; the last has a bias of one zero where they are odd."""
+    spare = [np.zeros(1, dtype=array.dtype) for array in arrays[: len(arrays) % 2]]
+    return list(zip(arrays[::2], [*arrays[1::2], *spare], strict=True))
 
 
 def zeros(array: Any) -> Any:
