@@ -12,7 +12,7 @@ from parity.errors import AbsentArgumentError
 from parity.problem.problems import Evaluation, Problem
 from parity.reference.family import Family
 from parity.reference.optimizer import as_float32
-from parity.reference.rmsprop import Update
+from parity.reference.rmsprop import RMSprop, Update
 from parity.reference.switches import SWITCHES
 from parity.subjects.binding.arguments import bind
 from parity.subjects.binding.trials import Known, known_of
@@ -45,7 +45,12 @@ class Constructor(NamedTuple):
 
 
 def _keras(kind: Kind) -> Kind:
-    return lambda **given: kind(**given)
+    def construct(**given: Any) -> Any:
+        return kind(**given)
+
+    # It takes what the page takes; nothing is left to be told by a trial.
+    construct.__signature__ = inspect.signature(RMSprop)  # type: ignore[attr-defined]  # functions may have one
+    return construct
 
 
 def _three(kind: Kind) -> Kind:
