@@ -1,7 +1,7 @@
 """The generators make what they promise: every argument, dtype, kind of shape and awkward number, as readable cases."""
 
 from collections import Counter
-from itertools import chain
+from itertools import chain, product
 from pathlib import Path
 from random import Random
 
@@ -187,9 +187,12 @@ def test_every_example_of_a_relation_is_a_case_that_can_be_read(relation, tmp_pa
 def test_micro_batches_add_up_without_rounding(tmp_path):
     for problem in problems("accumulate", 15, tmp_path):
         rows = [problem.gradients(step) for step in range(problem.cell.steps)]
-        for name in problem.params:
-            total = sum(np.asarray(row[name], np.float64) for row in rows) / len(rows)
-            assert np.array_equal(total, total.astype(problem.dtype).astype(np.float64))
+        for every in (2, 4):
+            groups = [rows[start : start + every] for start in range(0, len(rows) - every + 1, every)]
+            assert groups
+            for group, name in product(groups, problem.params):
+                total = sum(np.asarray(row[name], np.float64) for row in group) / every
+                assert np.array_equal(total, total.astype(problem.dtype).astype(np.float64))
 
 
 def test_sparse_gradients_repeat_a_row_in_some_cases_and_not_in_most(tmp_path):

@@ -158,10 +158,16 @@ def test_failures_are_kept_in_the_order_of_the_search_whatever_the_order_they_co
 
 def test_a_listed_divergence_explains_a_run_that_holds_all_it_needs():
     entry = Signature("found/x", "keras-*", "DIVERGED", frozenset({"rho"}), "reason", "link")
-    assert entry.explains("keras-graph", failing(["momentum", "rho"]))
-    assert not entry.explains("keras-graph", failing(["momentum"]))
-    assert not entry.explains("torch", failing(["rho"]))
-    assert not entry.explains("keras-graph", failing(["rho"], verdict="FAILED"))
+    assert entry.explains("keras-graph", "reference", failing(["momentum", "rho"]))
+    assert not entry.explains("keras-graph", "reference", failing(["momentum"]))
+    assert not entry.explains("torch", "reference", failing(["rho"]))
+    assert not entry.explains("keras-graph", "reference", failing(["rho"], verdict="FAILED"))
+
+
+def test_a_divergence_of_one_relation_explains_no_other():
+    entry = Signature("found/x", "*", "DIVERGED", frozenset({"rho"}), "reason", "link", "accumulate")
+    assert entry.explains("keras-graph", "accumulate", failing(["rho"]))
+    assert not entry.explains("keras-graph", "split", failing(["rho"]))
 
 
 def test_findings_that_need_more_join_the_one_that_needs_less():
