@@ -218,7 +218,7 @@ class ReferenceSubject(NumpySubject):
         """Construct the optimizer of the case's rule; see ``NumpySubject.open``."""
         cell = problem.cell
         self._kind = page(cell.rule, cell.folder)
-        self._name = f"reference.{cell.rule.removesuffix('.py')}:{self._kind.__name__}"
+        self._name = self._plain = f"reference.{cell.rule.removesuffix('.py')}:{self._kind.__name__}"
         super().open(problem)
 
 

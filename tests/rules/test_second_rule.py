@@ -36,6 +36,11 @@ def test_the_page_beside_itself_is_identical(results: Results) -> None:
     assert verdicts(results, "reference", True) == verdicts(results, "reference", False) == {"IDENTICAL"}
 
 
+def test_the_page_beside_itself_has_the_name_of_the_rule_that_ran(results: Results) -> None:
+    ran = {pair.resolved.partition("(")[0] for pair in results.pairs if pair.subject == "reference"}
+    assert ran == {"reference.heavy_ball:HeavyBall"}
+
+
 def test_a_right_class_is_right_and_what_it_lacks_is_said(results: Results) -> None:
     assert verdicts(results, "Right", False) == {"IDENTICAL"}
     assert verdicts(results, "Right", True) == {"IDENTICAL", "UNSUPPORTED"}
