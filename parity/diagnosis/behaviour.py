@@ -7,10 +7,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
 
+from parity.case.spec import Hyperparameters
 from parity.diagnosis.findings import Finding
 from parity.diagnosis.observe import Make, Observation, observe
 from parity.diagnosis.probes import LAYOUT, Probe
 from parity.runner.repeat import parting
+from parity.subjects.binding.arguments import Bound
 from parity.subjects.generators import seeded
 from parity.subjects.numpy_class import NumpySubject
 
@@ -33,6 +35,15 @@ class Watched:
         subject = NumpySubject(self.kind, self.name)
         subject.written = self.written
         return subject
+
+    def bound(self, given: Hyperparameters) -> Bound:
+        """Return what a person's class is passed, with what was bound by hand and what a trial settled.
+
+        Raises:
+            AbsentArgumentError: it lacks an argument that is set.
+        """
+        assert self.kind is not None
+        return NumpySubject(self.kind, self.name).bound(given)
 
 
 def run(make: Make, probe: Probe, seed: int = 0) -> Observation:

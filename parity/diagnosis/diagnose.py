@@ -16,7 +16,7 @@ from parity.diagnosis.cases import on_cases, on_these
 from parity.diagnosis.findings import Diagnosis, Explanation, Finding
 from parity.diagnosis.member import Member, bound_ratio, equal_bits, step_error
 from parity.diagnosis.observe import Make, Observation
-from parity.diagnosis.outside import another_rule
+from parity.diagnosis.outside import Binds, another_rule
 from parity.diagnosis.probes import MODES, WITH_AXES, ProbeProblem, first_probe, probe
 from parity.diagnosis.search import Found, extended, likely_rounding, nearest, search, within, written_or_numbers
 from parity.errors import AbsentArgumentError, NotInstalledError, UnsupportedError, one_line, raised
@@ -141,7 +141,7 @@ def diagnose_observed(make: Make, name: str, observations: list[Observation], la
             result = bare if result is None or (bare and len(bare.evidence) == 1) else result
         if result is not None:
             return result
-        other = another_rule(_kind(make), [*observations, *held])
+        other = another_rule(_binds(make), [*observations, *held])
         if other is not None:
             return replace(base, finding=Finding.OUTSIDE, evidence=(str(other),))
         near = nearest(observations)
@@ -184,9 +184,9 @@ def _without_slots(
     return replace(result, finding=Finding.EXPLAINED, evidence=(said, *result.evidence))
 
 
-def _kind(make: Make) -> Any:
-    """Return a person's class or function behind a maker of adapters, None where it is no such subject."""
-    return make.kind if isinstance(make, Watched) else None
+def _binds(make: Make) -> Binds | None:
+    """Return what tells what a person's class or function is passed, None where it is no such subject."""
+    return make.bound if isinstance(make, Watched) and make.kind is not None else None
 
 
 def _bare(seen: Observation) -> Observation:
@@ -232,7 +232,7 @@ def _settled(
     explanations = tuple(_explanation(m, everything, base.modes, exact) for m in chosen)
     ties = tuple(member for member in members if member not in chosen)
     if _never_divides(chosen[0]):
-        other = another_rule(_kind(make), [*observations, *held])
+        other = another_rule(_binds(make), [*observations, *held])
         said = str(other or "its steps are the learning rate times the gradient: plain descent")
         unnamed = tuple(replace(explanation, confirmed=False) for explanation in explanations)
         return replace(base, finding=Finding.OUTSIDE, explanations=unnamed, ties=ties, evidence=(said,))

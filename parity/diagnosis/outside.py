@@ -9,13 +9,14 @@ import numpy as np
 
 from parity.bounds.rule import page
 from parity.case.rule import DEFAULT, Rule, find, names
+from parity.case.spec import Hyperparameters
 from parity.diagnosis.estimate import USUAL_EPSILONS
 from parity.diagnosis.member import page_errors
 from parity.diagnosis.observe import Observation
 from parity.diagnosis.search import ALIKE
 from parity.judge.page import Page
 from parity.reference.arguments import BY_NAME
-from parity.subjects.binding.arguments import Bound, bind
+from parity.subjects.binding.arguments import Bound
 
 
 class Another(NamedTuple):
@@ -31,20 +32,25 @@ class Another(NamedTuple):
         return f"it is {what}: its page, {self.rule.name}, makes the same steps within {ALIKE:.1%}"
 
 
+Binds = Callable[[Hyperparameters], Bound]
+"""Tells what a subject is passed of a case's hyperparameters."""
+
+
 def another_rule(
-    kind: Callable[..., Any] | None, observations: Sequence[Observation], pages: Sequence[Rule] = ()
+    binds: Binds | None, observations: Sequence[Observation], pages: Sequence[Rule] = ()
 ) -> Another | None:
     """Return the rule whose page makes the steps of a subject, on every probe that starts at zero.
 
     Args:
-        kind: a person's class or function, whose own defaults count where it was passed nothing; None where unknown.
+        binds: of a person's class or function, whose own defaults count where it was passed nothing; None where
+            unknown.
         observations: what was shown; the modes of RMSprop are arguments that another rule need not have.
         pages: rules; unless given, all that are shipped but RMSprop.
     """
     # Beside a weight that is not small, rounding hides a small step.
     plain = [_bare(seen) for seen in observations if seen.probe.mode == "plain" and not seen.probe.weights.any()]
     for rule in pages or [find(name) for name in names() if name != DEFAULT]:
-        for numbers in _offers(rule, _bound(kind, plain[0])):
+        for numbers in _offers(rule, _bound(binds, plain[0])):
             if all(_reproduces(rule, numbers, seen) for seen in plain):
                 return Another(rule, numbers)
     return None
@@ -55,9 +61,9 @@ def _bare(seen: Observation) -> Observation:
     return Observation(seen.probe, {"parameter": seen.columns["parameter"]}, seen.strange)
 
 
-def _bound(kind: Callable[..., Any] | None, seen: Observation) -> Bound | None:
+def _bound(binds: Binds | None, seen: Observation) -> Bound | None:
     with suppress(Exception):  # it was driven before, however odd its signature is
-        return bind(kind, seen.probe.hyperparameters) if kind is not None else None
+        return binds(seen.probe.hyperparameters) if binds is not None else None
     return None
 
 

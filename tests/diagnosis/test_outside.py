@@ -33,9 +33,16 @@ class Heavy:
             params[name] += self.buffers[name]
 
 
-def named(kind):
-    observations = [observe(lambda: NumpySubject(kind, "its"), first_probe("float32", seed)) for seed in (0, 1)]
-    return another_rule(kind, observations, [PAGE])
+class Unused(Heavy):
+    """Descent with a momentum that stays at its own default where another argument is bound to Keras' by hand."""
+
+    def __init__(self, learning_rate=0.01, mu=0.5, nudge=0.0):
+        super().__init__(learning_rate, mu)
+
+
+def named(kind, name="its"):
+    observations = [observe(lambda: NumpySubject(kind, name), first_probe("float32", seed)) for seed in (0, 1)]
+    return another_rule(NumpySubject(kind, name).bound, observations, [PAGE])
 
 
 @pytest.mark.parametrize("kind", [outside.SGD, Heavy], ids=lambda kind: kind.__name__)
@@ -43,6 +50,11 @@ def test_a_rule_that_has_a_page_is_named(kind):
     found = named(kind)
     assert found is not None
     assert str(found) == "it is HeavyBall: its page, heavy_ball.py, makes the same steps within 0.1%"
+
+
+def test_what_was_bound_by_hand_is_no_default():
+    assert named(Unused).numbers == {}
+    assert named(Unused, "its:Unused[momentum=nudge]").numbers == {"momentum": 0.5}
 
 
 @pytest.mark.parametrize("kind", [outside.Lion, outside.Adam, planted.box()], ids=lambda kind: kind.__name__)
