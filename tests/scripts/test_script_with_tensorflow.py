@@ -80,6 +80,15 @@ def test_a_class_that_extends_keras_optimizer_is_shown_in_its_mode(tmp_path: Pat
     assert "apply = tf.function(lambda now: optimizer.apply(now, variables))" in found.script
 
 
+def test_a_class_that_extends_keras_optimizer_is_written_with_what_was_bound_by_hand(tmp_path: Path) -> None:
+    text = OWN.replace("rho=0.9", "forget=0.5").replace("self.epsilon = rho,", "self.epsilon = forget,")
+    (tmp_path / "mine.py").write_text(text, encoding="utf-8")
+    found = outcome(f"keras-eager:{tmp_path}/mine.py:Mine[rho=forget]", "rmsprop/plain[float32]")
+    assert (found.status, found.reason) == (WRITTEN, "")
+    (made,) = re.findall(r"optimizer = Mine\(.*\)", found.script)
+    assert "forget=0.9" in made
+
+
 def test_a_loop_that_is_keras_own_is_no_update_rule() -> None:
     found = outcome("keras-fit", "rmsprop/weight_decay_anchored")
     assert found.status == NOT_SHOWN

@@ -53,7 +53,7 @@ def keras_side(adapter: keras.KerasSubject, problem: Problem, wish: Wish, name: 
     """Return a class of Keras, in a mode; ``name`` is that of somebody's own, which extends Keras' optimizer."""
     cell, own = problem.cell, adapter.own
     given = cell.hyperparameters
-    values = departures(given) if own is None else bind(own.kind, given).values
+    values = departures(given) if own is None else bind(own.kind, given, own.chosen).values
     values.pop("exclude_from_weight_decay", None)
     source: tuple[str, ...] = ()
     texts = {word: repr(value) for word, value in values.items() if value is not None}
