@@ -213,3 +213,55 @@ def functions(step_size=0.001, gamma=0.9, eps=1e-7):
         return state[0]
 
     return init, update, get_params
+
+
+def pair(step_size=0.001, gamma=0.9, eps=1e-7):
+    def init(w):
+        return np.zeros_like(w)
+
+    def update(g, state, w):
+        return moved(w, g, state, step_size, gamma, eps)
+
+    return init, update
+
+
+def pair_of_changes(step_size=0.001, gamma=0.9, eps=1e-7):
+    def init(w):
+        return np.zeros_like(w)
+
+    def update(g, state):
+        return moved(np.zeros_like(g), g, state, step_size, gamma, eps)
+
+    return init, update
+
+
+def state_first(step_size=0.001, gamma=0.9, eps=1e-7):
+    def init(w):
+        return w, np.zeros_like(w)
+
+    def update(state, g):
+        return moved(state[0], g, state[1], step_size, gamma, eps)
+
+    return init, update, lambda state: state[0]
+
+
+def unnamed_state(w, g, zork, learning_rate=0.001, rho=0.9, epsilon=1e-7):
+    return moved(w, g, zork, learning_rate, rho, epsilon)
+
+
+class UnnamedState(Base):
+    def update(self, w, grad, zork):
+        return moved(w, grad, zork, self.rate, self.rho, self.eps)
+
+
+class UnnamedOfAll(Base):
+    def update(self, params, grads, zork):
+        for n, g in grads.items():
+            params[n], zork[n] = moved(params[n], g, zork.get(n, np.zeros_like(g)), self.rate, self.rho, self.eps)
+
+
+class UnnamedOfTwos(Base):
+    def update(self, w, b, dw, db, zork):
+        new_w, zork["w"] = moved(w, dw, zork.get("w", 0 * dw), self.rate, self.rho, self.eps)
+        new_b, zork["b"] = moved(b, db, zork.get("b", 0 * db), self.rate, self.rho, self.eps)
+        return new_w, new_b

@@ -35,6 +35,7 @@ KINDS = [
     *("OfModel", "rule", "configured", "functions"),
     *("Nested", "OfLayerAndGradients", "HandsOut", "WeightsAndBiases"),
     *("ChangeToSubtract", "ChangesToAdd", "ListOfChanges", "numbers_first", "change_and_state", "state_last"),
+    *("pair", "pair_of_changes", "state_first", "unnamed_state", "UnnamedState", "UnnamedOfAll", "UnnamedOfTwos"),
 ]
 FAULTS = [
     ("posted", "rmsprop/plain[float32]"),

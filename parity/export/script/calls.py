@@ -16,7 +16,7 @@ from parity.subjects.binding.arguments import Bound, config_of
 from parity.subjects.binding.holders import HandsObjects
 from parity.subjects.binding.rates import Place
 from parity.subjects.binding.recognise import is_rule
-from parity.subjects.binding.shapes import Call, Shape
+from parity.subjects.binding.shapes import GUESSED, Call, Shape
 from parity.subjects.binding.trials import maker
 from parity.subjects.numpy_class import NumpySubject
 
@@ -134,6 +134,7 @@ class Calls:
     def call(self, holder: str, roles: Mapping[str, str]) -> str:
         """Return the call of a method by the roles of its parameters."""
         call: Call = self._shape.more["call"]
+        roles = {**roles, GUESSED: roles["state"]}
         texts = [roles[role] for role in call.roles if role not in call.by_name]
         texts += [f"{name}={roles[role]}" for role, name in call.by_name.items()]
         if self._rule:
@@ -190,6 +191,11 @@ class Calls:
                  for key, value in names.items()]  # fmt: skip
         return f"{{{', '.join(parts)}}}"
 
+    @property
+    def takes_state(self) -> bool:
+        """Whether a step is handed a state, by a name that says so or, as a trial showed, by one that does not."""
+        return bool({"state", GUESSED} & set(self._shape.more["call"].roles))
+
 
 def _place(holder: str, way: Place) -> str:
     return f"{holder}.{way[0]}" + "".join(f'["{key}"]' for key in way[1:])
@@ -226,11 +232,11 @@ def _together(calls: Calls) -> Called:
     first = isinstance(returned, tuple) and bool(returned) and _holds(returned[0], as_list, calls.size)
     holds = first or _holds(returned, as_list, calls.size)
     target = ("changes" if calls.sign else "params") if holds else ""
-    if "state" in call.roles:
+    if calls.takes_state:
         before.append(f"state = {_first_state(calls.more['state'], as_list)}")
         roles["state"] = "state"
     text = calls.call("optimizer", roles)
-    if first and len(returned) > 1 and "state" in call.roles:
+    if first and len(returned) > 1 and calls.takes_state:
         each = [f"{target}, state{', *_' if len(returned) > 2 else ''} = {text}"]
     else:
         each = [f"{target} = {text}{'[0]' if first else ''}" if target else text]
@@ -263,13 +269,13 @@ def _singly(calls: Calls) -> Called:
     if not calls.of_rule:
         made = calls.constructor()
         before.append(f"optimizer = {made}" if shared else f"optimizers = {{n: {made} for n in start}}")
-    if state is not None or "state" in calls.more["call"].roles:
+    if state is not None or calls.takes_state:
         first = "np.zeros_like(w)" if state is shapes.zeros else "{}" if state is shapes.empty else "None"
         before.append(f"states = {{n: {first} for n, w in start.items()}}")
         roles["state"] = "states[n]"
     text, returned = calls.call(holder, roles), calls.returned()
     target = "change" if calls.sign else "params[n]"
-    if isinstance(returned, tuple) and len(returned) > 1 and "state" in calls.more["call"].roles:
+    if isinstance(returned, tuple) and len(returned) > 1 and calls.takes_state:
         rest = ", *_" if len(returned) > 2 else ""
         lines = [f"{target}, states[n]{rest} = {text}"]
     elif isinstance(returned, tuple):
@@ -358,7 +364,7 @@ def _twos(calls: Calls) -> Called:
     before += [] if calls.of_rule else [holder]
     roles = {"params": "w", "biases": "b", "grads": "gs[2 * i]", "bias_grads": "gs[2 * i + 1]", "index": "i"}
     roles = {**_beside(), **roles, "name": 'f"layer_{i}"'}
-    if "state" in calls.more["call"].roles:
+    if calls.takes_state:
         before.append(f"states = {{i: {_first_state(calls.more['state'], False)} for i in pairs}}")
         roles["state"] = "states[i]"
     text, returned = calls.call("optimizers[i]", roles), calls.returned()
@@ -381,10 +387,18 @@ def _of_model(calls: Calls) -> Called:
 
 
 def _functions(calls: Calls) -> Called:
-    before = (f"init, update, get_params = {calls.constructor()}",
+    order, pair = calls.more["order"], "adds" in calls.more
+    roles = {"count": "t", "grads": "grads[n]", "state": "states[n]", "params": "params[n]"}
+    text = f"update({', '.join(roles[role] for role in order)})"
+    before = (f"init, update{'' if pair else ', get_params'} = {calls.constructor()}",
               "states = {n: init(w.copy()) for n, w in start.items()}")  # fmt: skip
-    each = ("for n, state in states.items():", "    states[n] = update(t, grads[n], state)")
-    return Called(before, each, "get_params(states[{name}])")
+    if not pair and "params" not in order:
+        return Called(before, ("for n in states:", f"    states[n] = {text}"), "get_params(states[{name}])")
+    lines = [f"states[n] = {text}", "params[n] = get_params(states[n])"]
+    if pair:
+        lines = [f"{'change' if calls.more['adds'] else 'params[n]'}, states[n] = {text}"]
+        lines += ["params[n] = params[n] + change"] if calls.more["adds"] else []
+    return Called((*before, _COPIES), ("for n in start:", *(f"    {line}" for line in lines)), "params[{name}]")
 
 
 def _configured(calls: Calls) -> Called:
