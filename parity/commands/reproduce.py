@@ -4,10 +4,9 @@ import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from parity import subjects
 from parity.case.error import printable
 from parity.commands.cli import complain
-from parity.commands.work import StatusLine, above_zero, gather
+from parity.commands.work import StatusLine, above_zero, add_bind_argument, gather, named
 from parity.errors import ParityError
 
 EXAMPLES = """\
@@ -24,6 +23,7 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument("cases", nargs="+", metavar="CASE", help="a case id, a glob with '*', or a .toml file")
     text = "a registered name, FILE.py:CLASS or MODULE:CLASS"
     parser.add_argument("--subject", required=True, metavar="NAME", help=text)
+    add_bind_argument(parser)
     parser.add_argument("--output", type=Path, metavar="FILE", help="where to write; unless given standard output")
     limit = "seconds in which the subject must answer, a third of them for shortening; unless given 120"
     parser.add_argument("--time-limit", type=above_zero("seconds"), default=120.0, metavar="S", help=limit)
@@ -35,11 +35,11 @@ def main(arguments: Namespace) -> int:
     Without a divergence, or where a case cannot be read, it is 2, and 3 if nothing was compared.
     """
     cells, problems = gather(arguments.cases, None)
-    subjects.check_name(arguments.subject)
+    (subject,) = named([arguments.subject], arguments.bind)
     from parity.export.script.child import reproduce_apart
 
     with StatusLine(SECONDS_BETWEEN_LINES) as line:
-        outcome = reproduce_apart(arguments.subject, cells, arguments.time_limit, line.say)
+        outcome = reproduce_apart(subject, cells, arguments.time_limit, line.say)
     if outcome.reason:
         complain(ParityError(outcome.reason))
         return outcome.status

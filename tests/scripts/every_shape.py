@@ -265,3 +265,12 @@ class UnnamedOfTwos(Base):
         new_w, zork["w"] = moved(w, dw, zork.get("w", 0 * dw), self.rate, self.rho, self.eps)
         new_b, zork["b"] = moved(b, db, zork.get("b", 0 * db), self.rate, self.rho, self.eps)
         return new_w, new_b
+
+
+class OddlyNamed(Base):
+    def __init__(self, lr=0.01, forget=0.99, smooth=1e-8):
+        super().__init__(lr, forget, smooth)
+
+    def update(self, params, grads):
+        for n, g in grads.items():
+            params[n][...] = self.one(n, params[n], g)

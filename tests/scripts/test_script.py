@@ -269,6 +269,18 @@ def test_the_command_writes_a_file_or_prints_and_says_how_far_it_got(
     assert printed.startswith('"""wrong.py:Forgets parts from keras.optimizers.RMSprop: its parameter after 2 steps.')
 
 
+def test_a_class_that_was_bound_by_hand_is_written_with_what_was_bound(capfd: pytest.CaptureFixture[str]) -> None:
+    name = f"{SHAPES}:OddlyNamed"
+    words = ["reproduce", "rmsprop/plain[float32]", "--subject", name]
+    assert main([*words, "--bind", "epsilon=smooth", "--bind", "rho=forget"]) == 0
+    script = capfd.readouterr().out
+    assert script.startswith('"""every_shape.py:OddlyNamed parts from keras.optimizers.RMSprop: its parameter after 1 ')
+    assert "class OddlyNamed(Base):" in script
+    assert re.search(r"optimizer = OddlyNamed\(lr=.*, forget=.*, smooth=.*\)", script)
+    assert main(["reproduce", "rmsprop/plain[float32]", "--subject", "posted", "--bind", "rho=forget"]) == 2
+    assert "--bind is for a class of your own" in capfd.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("words", "status", "said"),
     [

@@ -30,6 +30,7 @@ from parity.problem.problems import Problem
 from parity.runner.loop import compare
 from parity.runner.repeat import require_repeatable
 from parity.subjects.adapter import Adapter
+from parity.subjects.naming import split_bound
 from parity.subjects.numpy_class import NumpySubject
 from parity.subjects.source import split_mode
 from parity.trajectory.golden.place import is_golden
@@ -293,15 +294,15 @@ def _kind_of(adapter: Any) -> Any:
 
 
 def _title_of(name: str) -> str:
-    where, _, attribute = name.rpartition(":")
-    return f"{Path(where).name}:{attribute}" if where.endswith(".py") else name
+    where, _, attribute = split_bound(name)[0].rpartition(":")
+    return f"{Path(where).name}:{attribute}" if where.endswith(".py") else split_bound(name)[0]
 
 
 def _home_of(subject: str, kind: Any) -> tuple[Path, str]:
     """Return the file that a subject's name points into, and what it is called there."""
     if not subjects.is_users(subject):
         return Path(inspect.getfile(kind)), str(kind.__name__)
-    where, _, attribute = split_mode(subject)[1].rpartition(":")
+    where, _, attribute = split_bound(split_mode(subject)[1])[0].rpartition(":")
     return Path(where if where.endswith(".py") else str(sys.modules[where].__file__)), attribute
 
 
