@@ -1,9 +1,15 @@
 """The why of a divergence is what reproduces the cases that fail; what other cases refute is said beside it."""
 
+import msgspec
 import pytest
 
+from parity.case.cells import select
+from parity.case.rule import DEFAULT
+from parity.commands.why import explained
+from parity.diagnosis import child
 from parity.diagnosis.cause import cause_of
 from parity.verdicts import cause
+from parity.verdicts.results import Comparison, Pair, Run
 
 
 def document(verdict="EXPLAINED", cases=None, evidence=(), **switches):
@@ -67,3 +73,40 @@ def test_the_case_that_turned_an_acquittal_is_named_where_no_cause_is(outcome):
     found = cause_of(told, ["a"])
     assert not found.known
     assert found.beside == [f"{words[outcome][0].upper()}{words[outcome][1:]}."]
+
+
+def of(case, verdict):
+    comparison = Comparison(case, "its.py:Class", "replayed", "free", verdict, "")
+    return Pair(case, "", "its.py:Class", "", [comparison])
+
+
+def cell(case, rule=DEFAULT):
+    return msgspec.structs.replace(select(["rmsprop/defaults"])[0], id=case, rule=rule)
+
+
+def told(monkeypatch, pairs, cells, outcomes):
+    asked = []
+
+    def diagnosed(subject, limit, sought):
+        asked.extend(each.id for each in sought)
+        return document(cases=outcomes, epsilon_place="outside")
+
+    monkeypatch.setattr(child, "diagnose_apart", diagnosed)
+    (found,) = explained(Run(pairs, {}, "", 0.0), cells).causes.values()
+    return found, asked
+
+
+def test_failing_cases_of_other_rules_are_told_as_not_checked(monkeypatch):
+    pairs = [of("a", "DIVERGED"), of("theirs", "DIVERGED"), of("fine", "IDENTICAL")]
+    found, asked = told(monkeypatch, pairs, [cell("a"), cell("theirs", "sgd"), cell("fine")], {"a": "every bit"})
+    assert asked == ["a"]
+    assert (found.explained, found.unchecked) == (["a"], ["theirs"])
+    assert cause.reach(found) == ["It reproduces 1 of 2 cases that diverge.", "Not checked on theirs."]
+
+
+@pytest.mark.parametrize("verdict", ["NON_FINITE", "NOT_COMPARABLE"])
+def test_cases_that_fail_otherwise_are_not_said_to_diverge(monkeypatch, verdict):
+    found, _ = told(monkeypatch, [of("a", "DIVERGED"), of("b", verdict)], [cell("a"), cell("b")], {"a": "every bit"})
+    assert cause.reach(found)[0] == "It reproduces 1 of 2 cases that fail."
+    alone, _ = told(monkeypatch, [of("b", verdict)], [cell("b")], {"b": "every bit"})
+    assert cause.reach(alone) == ["It reproduces 1 of 1 case that fails."]
