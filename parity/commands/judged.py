@@ -5,7 +5,7 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from parity.diagnosis.effect import effect
-from parity.diagnosis.findings import Diagnosis, Finding
+from parity.diagnosis.findings import Diagnosis, Finding, hyperparameters
 from parity.diagnosis.text import formulas
 from parity.diagnosis.words import CAUSES, cause, telling
 from parity.judge.logged import Judged
@@ -130,15 +130,17 @@ def _cause(diagnosis: Diagnosis, settled: Settled) -> list[str]:
     lines = []
     for number, found in enumerate(diagnosis.explanations):
         switches, numbers = dict(found.member.switches), dict(found.member.numbers)
+        # That numbers are doubles is no argument, and no line of the formula shows it.
+        named = {name: value for name, value in hyperparameters(found.member).items() if name != "numbers"}
         head = "Or, just as well" if number else "Cause"
         lines += [
             f"{head}: {_sentence(switches, numbers, settled)}",
-            *pairs(formulas(telling(switches, numbers), numbers)),
+            *pairs(formulas(telling(switches, numbers), named)),
         ]
         likely = [CAUSES[choice] for choice in found.rounding]
         lines += [f"  Most likely, too: {', '.join(likely)}."] if likely else []
-        plain = {name: value for name, value in numbers.items() if name not in ("numbers", "learning_rate_factor")}
-        if said := effect(switches, {n.removesuffix("_always"): v for n, v in plain.items()}, found.modes):
+        own = {name: value for name, value in named.items() if name != "learning_rate_factor"}
+        if said := effect(switches, own, found.modes):
             lines.append(f"  Effect: {said}")
         how = "every bit is equal" if found.ratio == 0 else f"at most {found.ratio:.2g} of the bound"
         lines.append(f"  It {diagnosis.evidence[0]}: {how}; {diagnosis.evidence[1]}.")

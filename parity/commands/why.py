@@ -32,21 +32,22 @@ def _causes(facts: Facts, cells: dict[str, Cell]) -> Iterator[tuple[str, Cause]]
         # Of other dtypes than float32 the reason says all that there is: NumPy has no way to keep them.
         others = [pair.case for pair in own if outcome(pair) is Verdict.NOT_COMPARABLE]
         failing += [case for case in others if case in cells and cells[case].dtype == "float32"]
+        # What cannot be sought, as a case of another rule, is told as not checked.
         sought = [cells[case] for case in failing if case in cells and cells[case].rule == DEFAULT]
         if sought:
-            yield subject, _cause(subject, sought)
+            diverge = all(outcome(pair) is Verdict.DIVERGED for pair in own if pair.case in failing)
+            yield subject, structs.replace(_cause(subject, sought, failing), diverge=diverge)
         elif failing:
             known = f"the choices that are known are those of {DEFAULT}"
             yield subject, Cause(f"The cause is not known: it was not sought, as {known}.", unchecked=failing)
 
 
-def _cause(subject: str, failing: list[Cell]) -> Cause:
+def _cause(subject: str, sought: list[Cell], failing: list[str]) -> Cause:
     from parity.diagnosis.cause import cause_of, unknown
     from parity.diagnosis.child import diagnose_apart
 
-    names = [cell.id for cell in failing]
     try:
-        document: dict[str, Any] = diagnose_apart(subject, TIME_LIMIT, failing[:MOST_CASES])
+        document: dict[str, Any] = diagnose_apart(subject, TIME_LIMIT, sought[:MOST_CASES])
     except ParityError as error:
-        return unknown(str(error), names)
-    return cause_of(document, names)
+        return unknown(str(error), failing)
+    return cause_of(document, failing)

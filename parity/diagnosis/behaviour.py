@@ -61,7 +61,7 @@ def misbehaviour(make: Watched, probe: Probe, first: Observation) -> tuple[Findi
     """
     if make.written:
         return Finding.MUTATES_INPUTS, make.written[0]
-    found = parting(lambda seed: run(make, probe, seed).columns, make.kind, LAYOUT, first.columns)
+    found = parting(lambda seed: run(make, probe, seed).columns, make.kind, make.layout, first.columns)
     if found is None:
         return None
     return Finding.GLOBAL_STATE if found.outside else Finding.NONDETERMINISTIC, found.says

@@ -1,6 +1,6 @@
 """A diagnosis in, the cause of what fails out: what a run, a report, a check and a failing test say of a subject."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from parity.diagnosis.arguments import DOUBLE, OTHERWISE
@@ -38,19 +38,22 @@ def cause_of(document: Mapping[str, Any], failing: Sequence[str]) -> Cause:
     if not named or finding is Finding.UNEXPLAINED:
         return unknown(f"diagnosed, it {finding.value}", failing, said)
     first = named[0]
-    if outcomes and set(outcomes.values()) == {OTHERWISE}:
-        return unknown(f"what it does elsewhere reproduces no case that diverges: {_sentence(first)}", failing, said)
-    doubles = [case for case in failing if outcomes.get(case) == DOUBLE]
+    own = {case: outcomes[case] for case in failing if case in outcomes}
+    if own and set(own.values()) == {OTHERWISE}:
+        none = f"what it does elsewhere reproduces none of the failing cases that were checked: {_sentence(first)}"
+        return unknown(none, failing, said)
+    otherwise = [case for case, outcome in own.items() if outcome == OTHERWISE]
+    doubles = [case for case, outcome in own.items() if outcome == DOUBLE]
     also = [f"In {listed(doubles)} {PYTHONS_NUMBERS}."] if doubles else []
     return Cause(
         _sentence(first),
         known=True,
         formula=formulas(telling(first["switches"], first["hyperparameters"]), first["hyperparameters"]),
         confirmed=confirmation(first),
-        beside=[*also, *_others(first, named[1:]), *said],
-        explained=[case for case in failing if outcomes.get(case, OTHERWISE) != OTHERWISE],
-        otherwise=[case for case in failing if outcomes.get(case) == OTHERWISE],
-        unchecked=[case for case in failing if case not in outcomes],
+        beside=[*also, *_others(first, named[1:]), *_evidence(document, otherwise)],
+        explained=[case for case in own if case not in otherwise],
+        otherwise=otherwise,
+        unchecked=[case for case in failing if case not in own],
     )
 
 
@@ -89,7 +92,12 @@ def _others(first: Found, others: Sequence[Found]) -> list[str]:
     return found
 
 
-def _evidence(document: Mapping[str, Any]) -> list[str]:
-    """Return the evidence as sentences, but for the cases that refute an answer, which a cause lists itself."""
-    own = refuted(document["cases"])
-    return [f"{line[0].upper()}{line[1:].rstrip('.')}." for line in document["evidence"] if line and line not in own]
+def _evidence(document: Mapping[str, Any], listed: Collection[str] = ()) -> list[str]:
+    """Return the evidence as sentences, but for the refuting cases that a cause lists itself."""
+    outcomes: Mapping[str, str] = document["cases"]
+    lines = document["evidence"]
+    if listed:
+        whole = refuted(outcomes)
+        left = refuted({case: outcome for case, outcome in outcomes.items() if case not in listed})
+        lines = [*(line for line in lines if line not in whole), *left]
+    return [f"{line[0].upper()}{line[1:].rstrip('.')}." for line in lines if line]

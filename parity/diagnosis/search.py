@@ -3,7 +3,7 @@
 Almost every wrong set is refuted by the first step of the first probe, which is what makes trying all of them cheap.
 """
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import combinations, product
 from typing import Any, Final
@@ -142,7 +142,7 @@ def nearest(observations: list[Observation]) -> tuple[Member, float, float] | No
 
 def with_numbers(observations: list[Observation], base: Member = KERAS, limit: int = 2) -> Found | None:
     """Return the members with other numbers than the subject was given, and up to two switches."""
-    only = _nominal_but_momentum(observations)
+    only = _nominal_but_momentum(observations, base)
     if only is not None:
         return only
     first = observations[0]
@@ -174,19 +174,22 @@ def _sets(
     return extended(_of_first(observations[0], tuple(first), fits_first or fits, base), observations, fits, rest)
 
 
-_known: dict[tuple[Any, ...], list[Member]] = {}
+_known: dict[tuple[Any, ...], tuple[Member, ...]] = {}
+"""What ``_of_first`` was asked, with all that an answer depends on, to the answer."""
 
 
-def _of_first(seen: Observation, names: tuple[str, ...], fits: Fits, base: Member) -> list[Member]:
+def _of_first(seen: Observation, names: tuple[str, ...], fits: Fits, base: Member) -> tuple[Member, ...]:
     """Return every set of choices that fits one observation; asked again, as mode by mode, it is remembered."""
     shown = tuple((slot, rows.tobytes()) for part in (seen.columns, seen.apart or {}) for slot, rows in part.items())
-    key = (repr(seen.probe.arguments), seen.probe.gradients.tobytes(), seen.numbers, names, fits, base, shown)
+    probe, lies = seen.probe, seen.probe.tensors
+    given = (repr(probe.hyperparameters), probe.gradients.tobytes(), probe.weights.dtype.name, seen.numbers)
+    key = (*given, lies.names, lies.shapes, lies.by_name, names, fits, base, shown)
     if key not in _known:
         if len(_known) > 100:
             _known.clear()
         choices = _combinations(alternatives(list(names), _own([seen])), LIMIT)
         members = (base.plus(**dict(choice)) for choice in choices)
-        _known[key] = [member for member in members if fits(member, seen)]
+        _known[key] = tuple(member for member in members if fits(member, seen))
     return _known[key]
 
 
@@ -196,7 +199,7 @@ def _near(member: Member, seen: Observation) -> bool:
 
 
 def extended(
-    members: list[Member], observations: list[Observation], fits: Fits, names: list[str] | None = None
+    members: Iterable[Member], observations: list[Observation], fits: Fits, names: list[str] | None = None
 ) -> list[Member]:
     """Return what fits all observations, with the switches turned that only the later ones can show."""
     later = alternatives(_later(observations) if names is None else names, _own(observations))
@@ -223,7 +226,7 @@ def _pins(observations: list[Observation]) -> list[Choice]:
 def _turned(member: Member, choice: tuple[Choice, ...], pins: dict[str, Any]) -> Member | None:
     """Return the member with switches turned and arguments pinned; None where a switch needs what is pinned."""
     switches = dict(choice)
-    if {"weight_decay", "weight_decay_factor"} <= set(pins):
+    if {"weight_decay", "weight_decay_factor"} <= {*pins, *dict(member.numbers)}:
         return None
     if pins and any(BY_NAME[name].needs in pins for name in (*switches, *dict(member.switches))):
         return None
@@ -294,12 +297,13 @@ def _smaller_with_numbers(observations: list[Observation], members: list[Member]
     return found
 
 
-def _nominal_but_momentum(observations: list[Observation]) -> Found | None:
-    """Return members whose only other number is the momentum that they use where momentum is asked for."""
+def _nominal_but_momentum(observations: list[Observation], base: Member = KERAS) -> Found | None:
+    """Return members whose only number beside the base's is the momentum that they use where it is asked for."""
     with_momentum = [seen for seen in observations if seen.probe.mode == "momentum"]
-    if not with_momentum:
+    if not with_momentum or "momentum" in dict(base.numbers):
         return None
-    plain = [member for member in _sets(observations[:1], ALWAYS, [], equal_bits) if member.size <= 2][:8]
+    sets = _sets(observations[:1], ALWAYS, [], equal_bits, base)
+    plain = [member for member in sets if member.size - base.size <= 2][:8]
     exact: list[Member] = []
     for member in plain:
         for choice in _combinations(alternatives(_later(observations), _own(observations)), 1):

@@ -28,6 +28,7 @@ class Cause(Struct, frozen=True):
         explained: the failing cases that it reproduces.
         otherwise: those that it does not.
         unchecked: those on which it was not checked.
+        diverge: whether all failing cases are DIVERGED; otherwise some are NON_FINITE or NOT_COMPARABLE.
     """
 
     sentence: str
@@ -38,6 +39,7 @@ class Cause(Struct, frozen=True):
     explained: list[str] = []
     otherwise: list[str] = []
     unchecked: list[str] = []
+    diverge: bool = True
 
     def document(self) -> dict[str, Any]:
         """Return the JSON form."""
@@ -72,7 +74,8 @@ def reach(cause: Cause) -> list[str]:
     failing = checked + len(cause.unchecked)
     if not failing:
         return []
-    those = "cases that diverge" if failing > 1 else "case that diverges"
+    verb = "diverge" if cause.diverge else "fail"
+    those = f"cases that {verb}" if failing > 1 else f"case that {verb}s"
     found = [f"It reproduces {len(cause.explained):,} of {failing:,} {those}."]
     if cause.otherwise:
         found.append(f"It does not explain {named(cause.otherwise)}.")

@@ -125,7 +125,10 @@ def test_cases_that_a_cause_explains_are_told_from_those_that_it_does_not():
         "It does not explain b.",
         "Not checked on c.",
     ]
-    assert found.beside == ["No set of choices reproduces it with clipvalue = 1."]
+    assert found.beside == [
+        "No set of choices reproduces it with clipvalue = 1.",
+        "No set of choices reproduces it in not asked.",
+    ]
     assert cause.of_case(found, "a") == found.sentence
     assert cause.of_case(found, "b").endswith("; that does not explain this case.")
 

@@ -76,7 +76,15 @@ def test_a_rate_that_a_program_keeps_as_a_double_is_the_cause_and_hides_no_other
     assert cause(judge.json(log(GAPS, dtype=np.float64))[1]) == ({}, {"numbers": "double"})
     _, document = judge.json(log(GAPS, dtype=np.float64, fault="outside"))
     assert cause(document) == ({"epsilon_place": "outside"}, {"numbers": "double"})
-    assert "are kept as Python's numbers (float64)" in judge.text(log(GAPS, dtype=np.float64))[1]
+    out = judge.text(log(GAPS, dtype=np.float64))[1]
+    assert "are kept as Python's numbers (float64)" in out
+    assert "it has" not in out, "no line of the formula shows how wide a number is kept"
+
+
+def test_the_lines_of_a_cause_name_arguments_as_keras_does(judge: Judge) -> None:
+    out = judge.text(log(momentum=0.9))[1]
+    assert "    it has    momentum = 0.9\n    tf.keras  momentum = what it is given\n" in out
+    assert "_always" not in out
 
 
 def test_what_no_set_of_choices_reproduces_is_placed_and_not_explained(judge: Judge) -> None:
