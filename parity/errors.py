@@ -81,15 +81,20 @@ def one_line(error: BaseException) -> str:
     return f"{type(error).__name__}: {said}" if said else type(error).__name__
 
 
-_ELSEWHERE = ("<", *(f"{place}{os.sep}" for place in (Path(__file__).parent, sys.prefix, sys.base_prefix)))
+_OURS = f"{Path(__file__).parent}{os.sep}"
+_ELSEWHERE = ("<", _OURS, *(f"{place}{os.sep}" for place in (sys.prefix, sys.base_prefix)))
 """Where the files of ours, of Python and of its libraries lie."""
 
 
 def raised(error: BaseException) -> str:
-    """Return what was raised and where, in one line: the last frame that is neither ours nor a library's, if any is."""
+    """Return what was raised and where, in one line: the last frame of a person's own file, else of a library.
+
+    What we raise ourselves says what is wrong; where that stands in our files helps nobody.
+    """
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if not frame.filename.startswith(_ELSEWHERE)]
-    last = (own or frames)[-1] if frames else None
+    told = own or [frame for frame in frames[-1:] if not frame.filename.startswith(_OURS)]
+    last = told[-1] if told else None
     where = f" in {last.filename.rpartition('/')[2]}, line {last.lineno}: {last.line}" if last else ""
     return f"raised {one_line(error)}{where}"
 
