@@ -7,7 +7,6 @@ pytestmark = [pytest.mark.exhaustive, pytest.mark.filterwarnings("ignore::Runtim
 
 TRIPLES = planted.drawn(planted.sets(3), 500)
 AT_A_TIME = 25
-SECONDS = 6.0
 
 
 @pytest.mark.parametrize("slots", [True, False], ids=["slots", "parameters"])
@@ -16,4 +15,3 @@ def test_three_mistakes_at_once_are_named_or_tied_and_no_confirmed_answer_is_wro
     found = {triple: planted.check(triple, slots) for triple in TRIPLES[first : first + AT_A_TIME]}
     assert [triple for triple, each in found.items() if not each.inside] == []
     assert [triple for triple, each in found.items() if not each.right] == []
-    assert [triple for triple, each in found.items() if each.seconds > SECONDS] == []
