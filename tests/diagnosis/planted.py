@@ -27,9 +27,12 @@ CHOICES = [
     (switch.name, value)
     for switch in SWITCHES
     for value in switch.values[1:]
-    if (switch.name, value) != ("arithmetic", "float32")
+    if (switch.name, value) != ("arithmetic", "float32") and not switch.name.endswith("_held")
 ]
-"""Every switch with every value that departs; float32 is no departure for float32 weights."""
+"""Every switch with every value that departs; float32 is no departure for float32 weights.
+
+A number that is held in float32 shows beside float64 weights alone: it is planted by itself, in the tests of mistakes.
+"""
 NUMBERS = [
     ("epsilon", 1e-8),
     ("rho", 0.99),
