@@ -1,11 +1,14 @@
-"""Five hundred triples of mistakes, with the state visible and without: each named or tied, none named wrongly."""
+"""Two hundred triples of mistakes, with the state visible and without: each named or tied, none named wrongly.
+
+They are the first of the five hundred that ``planted.py`` goes through as a script, which takes too long for a suite.
+"""
 
 import planted
 import pytest
 
 pytestmark = [pytest.mark.exhaustive, pytest.mark.filterwarnings("ignore::RuntimeWarning")]
 
-TRIPLES = planted.drawn(planted.sets(3), 500)
+TRIPLES = planted.drawn(planted.sets(3), 500)[:200]
 AT_A_TIME = 25
 
 
