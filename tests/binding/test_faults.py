@@ -7,7 +7,7 @@ from parity.api import run_all
 from parity.case.cells import select
 from parity.diagnosis.diagnose import diagnose
 from parity.errors import SubjectError
-from parity.subjects.binding.recognise import _text
+from parity.subjects.binding.refusal import _text
 from parity.subjects.numpy_class import NumpySubject
 
 (CELL,) = select(["rmsprop/defaults"])

@@ -9,13 +9,14 @@ from typing import Any, Final
 
 import numpy as np
 
-from parity.errors import SubjectError, one_line
+from parity.errors import SubjectError
 from parity.subjects.binding.arguments import HYPERPARAMETERS, Bound, config_of
 from parity.subjects.binding.changes import Method, Told, changing, scales
 from parity.subjects.binding.faults import Tried, broken
 from parity.subjects.binding.fitting import APART, FITS, RAISES, trial, unheard, way
 from parity.subjects.binding.holders import HandsArrays, HandsObjects
 from parity.subjects.binding.loops import GRADIENTS, ITERATED, Argument, Generators, Loops
+from parity.subjects.binding.refusal import refusal
 from parity.subjects.binding.roles import PLURAL, Parameter, parameters_of, role_of
 from parity.subjects.binding.shapes import (
     GUESSED,
@@ -38,7 +39,6 @@ from parity.subjects.binding.shapes import (
     one_array,
 )
 from parity.subjects.binding.twos import BOTH, of_twos
-from parity.subjects.binding.wrapper import wrapper
 
 _STEPS: Final = (
     *("step", "update", "apply", "apply_gradients", "apply_grads", "optimize", "update_params", "update_weights"),
@@ -84,7 +84,8 @@ def recognise(kind: Callable[..., Any], make: Make, bound: Bound, name: str) -> 
     errors = [error for each in tried for error in each.raised]
     told = Told(fitting) if fitting else changing(_calls(kind, make, bound), make, bound, errors)
     if told.shape is None:
-        raise SubjectError(_refusal(kind, bound, name, errors, told.why))
+        methods = _methods(kind) if inspect.isclass(kind) else []
+        raise SubjectError(refusal(kind, bound, name, methods, errors, told.why))
     return told.shape
 
 
@@ -503,48 +504,3 @@ def _taking(shape: Shape) -> Iterator[Shape]:
 
 def _own_required(holder: Any, name: str) -> list[Parameter]:
     return [p for p in _own(holder, name) if p.required] if not name.startswith("_") else []
-
-
-_MOST: Final = 3
-"""Methods that a refusal quotes, those that usually make a step."""
-
-
-def _refusal(kind: Callable[..., Any], bound: Bound, name: str, raised: list[BaseException], why: str) -> str:
-    """Return what was found, what is missing or not told, and a wrapper for it, ready to paste."""
-    title = getattr(kind, "__name__", "optimizer")
-    methods = _methods(kind) if inspect.isclass(kind) else []
-    if inspect.isclass(kind):
-        calls = [f"{m}{_text(getattr(kind, m))}" for m in methods if inspect.isroutine(getattr(kind, m, None))]
-        more = f" and {len(calls) - _MOST} more" if len(calls) > _MOST else ""
-        found = f"{title}{_text(kind)} has {', '.join(calls[:_MOST]) or 'no methods'}{more}"
-    else:
-        found = f"{title}{_text(kind)} is a function"
-    nothing = "No call of it takes weights and gradients and moves the weights."
-    tried = f"The nearest, {raised[0].__notes__[0]}, raised {one_line(raised[0]).rstrip('.')}." if raised else nothing
-    tried = why or tried
-    with unheard():
-        paste = wrapper(kind, bound, [*methods, *_private(kind)])
-    how = "This wrapper, which was tried, may say what it means" if paste.works else "Wrap it, and fill in the dots"
-    where = f"{name.rpartition(':')[0]}:Wrapped" if ":" in name else "the wrapper"
-    text = "\n".join(f"  {line}" for line in paste.text.split("\n"))
-    return f"{name} has no shape that can be driven: {found}. {tried} {how}; name {where} instead:\n{text}"
-
-
-def _private(kind: Any) -> list[str]:
-    """Return the names of a class's own methods that are not meant to be called from outside."""
-    return [name for name, held in vars(kind).items() if name[:1] == "_" != name[1:2] and inspect.isfunction(held)]
-
-
-_LONG: Final = 80
-"""Characters of a signature that a refusal quotes."""
-
-
-def _text(function: Any) -> str:
-    """Return a signature without types, and without what an instance is handed by itself."""
-    try:
-        found = inspect.signature(function)
-    except (TypeError, ValueError):
-        return "(…)"
-    plain = [p.replace(annotation=p.empty) for p in found.parameters.values() if p.name not in ("self", "cls")]
-    text = str(found.replace(parameters=plain, return_annotation=found.empty))
-    return text if len(text) <= _LONG else f"{text[: _LONG - 3].rpartition(',')[0]}, …)"
