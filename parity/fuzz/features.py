@@ -40,6 +40,8 @@ def _arguments(given: Hyperparameters) -> Iterator[str]:
             yield f"{name} {value:g}"
         else:
             yield name
+        if isinstance(value, float) and float(np.finfo(np.float32).max) < abs(value) < np.inf:
+            yield f"{name} beyond float32"
 
 
 def _numbers(array: Array) -> Iterator[str]:

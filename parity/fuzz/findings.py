@@ -74,9 +74,11 @@ class Signature:
     def explains(self, subject: str, relation: str, outcome: Outcome) -> bool:
         """Return whether a failing run holds everything that the known case holds, and fails as it does.
 
-        What is no relation's own shows in any of them.
+        What is no relation's own shows in any of them. Where a relation does not hold, the two runs make other steps,
+        and those of one may leave the numbers that there are.
         """
-        matches = fnmatchcase(subject, self.subject) and outcome.verdict == self.verdict
+        alike = (self.verdict, "NON_FINITE") if self.relation else (self.verdict,)
+        matches = fnmatchcase(subject, self.subject) and outcome.verdict in alike
         return matches and self.relation in ("", relation) and self.features <= set(outcome.features)
 
 

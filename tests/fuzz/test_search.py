@@ -9,11 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from parity.case.cells import select
 from parity.commands.cli import main
 from parity.fuzz.child import Child
+from parity.fuzz.features import features
 from parity.fuzz.findings import Failures, Finding, Signature, merged
 from parity.fuzz.plan import Round, rounds
 from parity.fuzz.words import Outcome
+from parity.problem.problems import make
 from parity.verdicts.verdict import Verdict
 
 PLANTED = Path(__file__).with_name("faulty.py")
@@ -168,6 +171,14 @@ def test_a_divergence_of_one_relation_explains_no_other():
     entry = Signature("found/x", "*", "DIVERGED", frozenset({"rho"}), "reason", "link", "accumulate")
     assert entry.explains("keras-graph", "accumulate", failing(["rho"]))
     assert not entry.explains("keras-graph", "split", failing(["rho"]))
+    assert entry.explains("keras-graph", "accumulate", failing(["rho"], verdict="NON_FINITE")), "another step overflows"
+    assert not entry.explains("keras-graph", "accumulate", failing(["rho"], verdict="FAILED"))
+
+
+def test_a_number_beyond_float32_is_a_feature_of_its_own():
+    problem = make(select(["found/decay_beyond_float32[float32]"])[0])
+    assert {"weight_decay", "weight_decay beyond float32"} <= features(problem)
+    assert "weight_decay beyond float32" not in features(make(select(["rmsprop/weight_decay*"])[0]))
 
 
 def test_findings_that_need_more_join_the_one_that_needs_less():
