@@ -35,7 +35,7 @@ exhaustive: $(READY)  ## run the tests that hold every wrong optimizer against e
 	@$(BIN)/python -m pytest -n $(JOBS) -m exhaustive
 
 check: $(READY)  ## fail if any outcome is not the accepted one in reports/baseline/; writes reports/latest/ too
-	@$(BIN)/python -m parity check --report reports/latest --jobs $(JOBS)
+	@$(BIN)/python -m parity check '*' --report reports/latest --jobs $(JOBS)
 
 accept: $(READY)  ## make what the last `make check` obtained the baseline
 	@$(BIN)/python -m parity accept

@@ -162,6 +162,7 @@ def run_all(
     progress: Callable[[Progress], None] | None = None,
     time_limit: float = TIME_LIMIT,
     scheduler: str | None = None,
+    only: Callable[[Cell, str], bool] = lambda cell, name: True,
 ) -> Run:
     """Run every cell against every subject; the results do not depend on ``jobs`` or on who ran them.
 
@@ -172,6 +173,7 @@ def run_all(
         progress: called when a pair starts (``pair`` is None) and when it is done.
         time_limit: seconds that one pair of a user's subject may take.
         scheduler: address of a Dask scheduler, whose workers then do what ``jobs`` processes would do here.
+        only: which pairs of them; unless given all.
 
     Raises:
         UsageError: a name is no subject, or there is nothing to run.
@@ -185,7 +187,8 @@ def run_all(
         subjects.check_name(name)
         if is_golden(name):
             _check_recordings(name, cells)
-    tasks = [Task(i, cell, name) for i, (cell, name) in enumerate((c, n) for c in cells for n in names)]
+    wanted = [(cell, name) for cell in cells for name in names if only(cell, name)]
+    tasks = [Task(i, cell, name) for i, (cell, name) in enumerate(wanted)]
     if not tasks:
         raise UsageError("nothing to run: no case and no subject were chosen.")
     began, started = time.perf_counter(), datetime.now(UTC).isoformat(timespec="seconds")

@@ -106,7 +106,12 @@ def _without_case(
     if cells is None:
         return {}
     known = list(cells)
-    found = {name: gate.unused(r, known) for name, r in records.items() if not subjects or name in subjects}
+    # Who names a subject that is gone means all that is held of it.
+    found = {
+        name: list(record.entries) if name in subjects and not gate.is_there(name) else gate.unused(record, known)
+        for name, record in records.items()
+        if not subjects or name in subjects
+    }
     return {name: entries for name, entries in found.items() if entries}
 
 

@@ -1,6 +1,5 @@
 """The check: what a run obtained is held against the baseline, and what differs is left beside it to be accepted."""
 
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -11,6 +10,7 @@ from parity import subjects
 from parity.baseline import store
 from parity.baseline.compare import Finding, Kind, judge
 from parity.baseline.elsewhere import decided
+from parity.baseline.held import CaseFiles
 from parity.baseline.record import Circumstances, Entry, Key, circumstances_of, definition_of, entry_of
 from parity.baseline.store import Change, Pending, Record
 from parity.errors import DataError, SubjectError, UsageError
@@ -114,22 +114,23 @@ def unused(record: Record, cells: Iterable[Mapping[str, Any]]) -> list[Entry]:
     if not _exists(record.subject):
         return list(record.entries)
     asked = {(str(cell["id"]), str(mode)) for cell in cells for mode in cell["comparisons"]}
-    return [entry for entry in record.entries if entry.key not in asked and not _stands(entry.selector)]
+    spare = [entry for entry in record.entries if entry.key not in asked]
+    files = CaseFiles(entry for entry in spare if entry.selector)
+    return [entry for entry in spare if not files.stands(entry)]
 
 
-def _stands(selector: str) -> bool:
-    """Return whether an entry came from a case file outside the cases that is still there."""
-    return bool(selector) and os.path.exists(selector.rpartition(".toml")[0] + ".toml")
+def is_there(subject: str) -> bool:
+    """Whether a name is that of a subject, and the file and class that it names are there."""
+    try:
+        subjects.check_name(subject)
+    except (UsageError, SubjectError):
+        return False
+    return True
 
 
 def _exists(subject: str) -> bool:
-    try:
-        subjects.check_name(subject)
-    except UsageError:
-        return False
-    except SubjectError:  # a user's class that is not here now is one all the same
-        return True
-    return True
+    # A user's class that is not here now is one all the same.
+    return subjects.is_users(subject) or is_there(subject)
 
 
 def _judged(

@@ -21,7 +21,7 @@ from parity.baseline.record import Circumstances, Entry, Key
 from parity.case.error import printable
 from parity.case.tomlfile import show_path
 from parity.case.words import MODES
-from parity.circumstances.files import alone, write_file
+from parity.circumstances.files import alone, ignore, write_file
 from parity.errors import DataError, UsageError
 from parity.report.numbers import plain
 from parity.verdicts.verdict import Verdict
@@ -168,6 +168,7 @@ def write_pending(folder: Path, pending: Pending) -> Path | None:
     """Put what waits beside its record and return where; with nothing waiting, remove what an earlier check left."""
     path = beside(place(folder, pending.subject))
     if pending.entries:
+        ignore(folder, f"*{SUFFIX}", ".*.part")
         write_file(path, render(pending))
         return path
     _remove(path)

@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Final
 
 from parity.errors import UsageError
 
@@ -37,6 +38,31 @@ def write_file(path: Path, content: bytes) -> None:
             f"{str(path)!r} cannot be written: {reason}. What stood there is unchanged. "
             f"Give a place that can be written, on a disk with room."
         ) from error
+
+
+def ignore(folder: Path, *patterns: str) -> None:
+    """Make a folder whose content git ignores, or what of it fits some patterns; a ``.gitignore`` there stays.
+
+    Raises:
+        UsageError: the folder cannot be written.
+    """
+    file = folder / ".gitignore"
+    if not os.path.lexists(file):
+        write_file(file, "".join(f"{pattern}\n" for pattern in patterns or ("*",)).encode())
+
+
+CACHE: Final = Path(".parity")
+"""The folder in the current one for what can be made again: finished runs, findings of a search, its examples."""
+
+
+def ignore_cache(folder: Path) -> None:
+    """Have git ignore the cache if a folder lies in it; a folder that was chosen by hand is left as it is.
+
+    Raises:
+        UsageError: it cannot be written.
+    """
+    if CACHE in folder.parents:
+        ignore(CACHE)
 
 
 def install(part: Path, path: Path) -> None:

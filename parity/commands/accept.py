@@ -17,6 +17,7 @@ EXAMPLES = """\
   parity accept                                    everything that `parity check` obtained
   parity accept 'rmsprop/*' --subject keras-graph  some of it; the rest still waits
   parity accept --prune                            and remove what no case asks for any more
+  parity accept --moved opt.py:Mine src/opt.py:Mine    a file, class or case that is called otherwise now
 """
 _SHOWN = 20
 
@@ -30,6 +31,8 @@ def configure(parser: ArgumentParser) -> None:
     folder = "reports/baseline"
     parser.add_argument("--baseline", type=Path, default=Path(folder), metavar="DIR", help=f"unless given {folder}")
     parser.add_argument("--prune", action="store_true", help="remove entries that no case asks for any more")
+    text = "another name for a subject, case or case file that the baseline holds; nothing else is accepted"
+    parser.add_argument("--moved", nargs=2, metavar=("OLD", "NEW"), help=text)
     parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
 
 
@@ -39,6 +42,8 @@ def main(arguments: Namespace) -> int:
 
     if not os.path.lexists(arguments.baseline):
         raise _nothing(arguments.baseline)
+    if arguments.moved:
+        return _move(arguments)
     cells = _all_cells() if arguments.prune else None
     done = accept(arguments.baseline, arguments.cases, spelled(arguments.subject or (), arguments.bind), cells)
     if done.empty:
@@ -49,6 +54,25 @@ def main(arguments: Namespace) -> int:
         print(json.dumps(_document(done), indent=1, ensure_ascii=False, allow_nan=False))
     else:
         _show(done, arguments.baseline)
+    return 0
+
+
+def _move(arguments: Namespace) -> int:
+    from parity.baseline.moving import move
+    from parity.report.numbers import clean, many
+
+    if arguments.cases or arguments.subject or arguments.bind or arguments.prune:
+        raise UsageError("--moved OLD NEW stands alone, but for --baseline and --json: it gives a name, and no more.")
+    old, new = arguments.moved
+    found = move(arguments.baseline, old, new)
+    if arguments.json:
+        import json
+
+        print(json.dumps({"schema": 1, "moved": found, "from": old, "to": new}, indent=1, ensure_ascii=False))
+        return 0
+    for subject, count in found.items():
+        whose = "" if subject == new else f" of {clean(subject)}"
+        print(f"{many(count, 'comparison')}{whose}: {clean(old)} is {clean(new)} now")
     return 0
 
 

@@ -4,9 +4,12 @@ import os
 import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from parity.commands.work import add_work_arguments, gather, work
+from parity.case.spec import Cell
+from parity.commands.cli import complain
+from parity.commands.work import add_work_arguments, gather, installed_defaults, named, with_data, work_on
+from parity.errors import ParityError, SubjectError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -16,10 +19,10 @@ if TYPE_CHECKING:
     from parity.verdicts.results import Run
 
 EXAMPLES = """\
-  parity check                                    every case, against reports/baseline/
-  parity check 'rmsprop/*' --subject keras-eager  some of them
+  parity check rmsprop/plain --subject mine.py:RMSprop  against reports/baseline/, whatever that holds
+  parity check                                    what the baseline holds, its subjects and cases; all if it is empty
+  parity check '*'                                every case, new ones too
   parity check --report reports/latest            the report of the same run as well
-  parity check --subject mine.py:RMSprop          guards an optimizer of your own
   parity accept                                   makes what was obtained the baseline, if it is right
 """
 _STYLES = {"CHANGED": "bold red", "FIXED": "bold red", "ABSENT": "bold red", "MISSING": "yellow", "BETTER": "green"}
@@ -39,16 +42,23 @@ def configure(parser: ArgumentParser) -> None:
 
 def main(arguments: Namespace) -> int:
     """Run, compare, leave what may be accepted, print; 1 if anything is not as accepted, 3 if nothing was compared."""
-    cells, problems = gather(arguments.cases, None)
+    plan = _plan(arguments)
+    cells, problems = plan.cells, plan.problems
     from parity.baseline import gate, store
+    from parity.baseline.held import accept
     from parity.commands.why import explained
 
     # A damaged baseline, or a place for none, is told now and not after minutes.
     with store.locked(arguments.baseline):
         store.records(arguments.baseline)
-    run = explained(work(cells, arguments), cells)
-    whole = not arguments.cases and not problems
-    outcome = gate.settle(run, arguments.baseline, whole, not arguments.subject, arguments.strict)
+    try:
+        run = explained(work_on(cells, plan.subjects, arguments, plan.holds), cells)
+    except SubjectError as error:
+        if arguments.subject:
+            raise
+        again = accept(arguments.baseline, "--moved", "OLD", "NEW")
+        raise SubjectError(f"{error} The baseline holds it; if it has another name now: {again}") from error
+    outcome = gate.settle(run, arguments.baseline, plan.whole, not arguments.subject, arguments.strict)
     if os.environ.get("GITHUB_ACTIONS") == "true":
         from parity.baseline.github import annotations
 
@@ -68,6 +78,55 @@ def main(arguments: Namespace) -> int:
     if outcome.problem:
         raise outcome.problem
     return 2 if problems else outcome.status(arguments.strict)
+
+
+class _Plan(NamedTuple):
+    """What a check runs, and what kept the rest out, which was printed."""
+
+    cells: list[Cell]
+    subjects: list[str]
+    problems: list[ParityError]
+    whole: bool = False
+    """Whether every case runs, so that an entry without one is unused."""
+    pairs: frozenset[tuple[str, str]] | None = None
+
+    def holds(self, cell: Cell, subject: str) -> bool:
+        """Whether a pair is among what runs."""
+        return self.pairs is None or (cell.id, subject) in self.pairs
+
+
+def _plan(arguments: Namespace) -> _Plan:
+    """Return what runs: the subjects and cases that are named, and of what is not, those that the baseline holds."""
+    from parity.baseline import held, store
+
+    chosen = named(arguments.subject or (), arguments.bind)
+    cells, problems = gather(arguments.cases, None) if arguments.cases else ([], [])
+    records = store.records(arguments.baseline)
+    if chosen:
+        records = [record for record in records if record.subject in chosen]
+    else:
+        records, gone = held.present(records, arguments.baseline)
+        problems += _told(gone, anything=bool(records))
+        chosen = [record.subject for record in records] or installed_defaults()
+    if arguments.cases:
+        return _Plan(cells, chosen, problems, whole="*" in arguments.cases and not problems)
+    again = held.cells_of(records, arguments.baseline)
+    new = {*chosen} - {record.subject for record in records}
+    every, more = gather([], None) if new else ([], [])
+    usable, unreadable = with_data(again.cells)
+    problems += _told([*again.gone, *unreadable], anything=bool(usable or every)) + more
+    cells = list({cell.id: cell for cell in [*usable, *every]}.values())
+    pairs = again.pairs | {(cell.id, subject) for cell in every for subject in new}
+    return _Plan(cells, chosen, problems, not records and not problems, pairs)
+
+
+def _told(gone: list[ParityError], anything: bool) -> list[ParityError]:
+    """Print what is gone of a baseline; where nothing else is left to run, that is what the call ends with."""
+    for problem in gone if anything else gone[:-1]:
+        complain(problem)
+    if gone and not anything:
+        raise gone[-1]
+    return gone
 
 
 def _report(run: "Run", outcome: "Outcome", folder: Path) -> Path:

@@ -1,7 +1,7 @@
 """The ``parity`` command: one word names a command, and only that command's module is imported."""
 
-import os
 import sys
+import traceback
 from argparse import REMAINDER, ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Sequence
 from importlib import import_module
@@ -9,7 +9,8 @@ from typing import Final, NamedTuple
 
 from parity import __version__
 from parity.case.error import printable
-from parity.errors import ParityError, UsageError, did_you_mean
+from parity.commands.streams import ending, guarded
+from parity.errors import ParityError, UsageError, did_you_mean, one_line
 
 
 class Command(NamedTuple):
@@ -50,24 +51,39 @@ exit status: 0 as expected, 1 a divergence, 2 a mistake in the call or in a file
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line and return the exit status: 0, 1, 2, 3, or 130 after an interruption."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
+    """Run the command line and return the exit status: 0, 1, 2, 3, or 128 and a signal's number.
+
+    Output that cannot be written ends in 2 and a line on standard error that holds the verdict, but for a reader that
+    has enough; 1 is a divergence and nothing else.
+    """
+    with guarded() as (out, _):
+        try:
+            status = _status(sys.argv[1:] if argv is None else argv)
+        except SystemExit as left:  # after a help, or a call that argparse refuses
+            status, said = ending(out, left.code if isinstance(left.code, int) else 2)
+            if not said:
+                raise
+        else:
+            status, said = ending(out, status)
+        if said:
+            complain(ParityError(said))
+    return status
+
+
+def _status(argv: Sequence[str]) -> int:
     try:
-        status = _dispatch(sys.argv[1:] if argv is None else argv)
-        sys.stdout.flush()
-        return status
+        return _dispatch(argv)
     except ParityError as error:
         complain(error)
-        return 2
     except KeyboardInterrupt:
         print("parity: interrupted; nothing more was written.", file=sys.stderr)
         return 130
-    except BrokenPipeError:
-        # Whoever read the output has enough; Python would complain once more when it closes the stream.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
+    except (OSError, MemoryError) as error:
+        complain(ParityError(f"{one_line(error)}. Nothing was concluded."))
+    except Exception:
+        traceback.print_exc()
+        complain(ParityError("this is a fault of parity itself, and nothing was concluded; the lines above say where."))
+    return 2
 
 
 def complain(error: ParityError) -> None:

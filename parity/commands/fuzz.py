@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from parity import subjects
 from parity.case.error import printable
+from parity.circumstances.files import CACHE
 from parity.commands.work import StatusLine, _positive, above_zero, add_jobs_argument, add_subject_argument, named
 from parity.errors import NotInstalledError
 from parity.fuzz.words import RELATIONS
@@ -22,8 +23,8 @@ EXAMPLES = """\
   parity fuzz --relation resume --relation sparse      some of the relations
   parity fuzz --case .parity/fuzz/FINDING.toml --relation split --subject my.py:RMSprop
 """
-OUTPUT = Path(".parity/fuzz")
-DATABASE = Path(".parity/hypothesis")
+OUTPUT = CACHE / "fuzz"
+DATABASE = CACHE / "hypothesis"
 MINUTES = 5.0
 SECONDS_BETWEEN_LINES = 10.0
 

@@ -27,7 +27,6 @@ def main(arguments: Namespace) -> int:
     from parity.report.facts import Facts, headline
 
     run = explained(work(cells, arguments), cells)
-    page = report.write(run, arguments.output)
-    print(headline(Facts(run)))
-    print(page)
+    print(headline(Facts(run)))  # first, so that it is not lost with a folder that cannot be written
+    print(report.write(run, arguments.output))
     return exit_status(run, problems)

@@ -103,7 +103,7 @@ def gather(patterns: list[str], steps: int | None) -> tuple[list[Cell], list[Par
     cells, problems = collect(patterns)
     if steps is not None:
         cells = [_shortened(cell, steps) for cell in cells]
-    cells, unreadable = _with_data(cells)
+    cells, unreadable = with_data(cells)
     problems += unreadable
     if problems and not cells:
         for problem in problems[:-1]:
@@ -114,7 +114,7 @@ def gather(patterns: list[str], steps: int | None) -> tuple[list[Cell], list[Par
     return cells, problems
 
 
-def _with_data(cells: list[Cell]) -> tuple[list[Cell], list[ParityError]]:
+def with_data(cells: list[Cell]) -> tuple[list[Cell], list[ParityError]]:
     """Return the cells whose data files can be used, and each error of the others once, so that those still run."""
     from parity.problem.problems import make
 
@@ -136,11 +136,20 @@ def _shortened(cell: Cell, steps: int) -> Cell:
 
 def work(cells: list[Cell], arguments: Namespace) -> "Run":
     """Run the cells against the subjects; a bar on standard error shows how far it is, if that is a terminal."""
-    chosen = named(arguments.subject or _installed_defaults(), arguments.bind)
+    return work_on(cells, named(arguments.subject or installed_defaults(), arguments.bind), arguments)
+
+
+def work_on(
+    cells: list[Cell],
+    names: list[str],
+    arguments: Namespace,
+    only: Callable[[Cell, str], bool] = lambda cell, name: True,
+) -> "Run":
+    """Run cells against subjects that were checked, or those pairs of them that are wanted, as ``work`` does."""
     from parity.api import run_all
 
     with _Bar() as bar:
-        return run_all(cells, chosen, arguments.jobs, bar.callback, arguments.time_limit, arguments.scheduler)
+        return run_all(cells, names, arguments.jobs, bar.callback, arguments.time_limit, arguments.scheduler, only)
 
 
 @contextmanager
@@ -173,7 +182,8 @@ def exit_status(run: "Run", problems: list[ParityError]) -> int:
     return 0 if any(outcome.compared for outcome in outcomes) else 3
 
 
-def _installed_defaults() -> list[str]:
+def installed_defaults() -> list[str]:
+    """Return the subjects that run unless others are named."""
     # Without TensorFlow all four are asked for, so that the table says why nothing was compared.
     return [name for name in DEFAULT_SUBJECTS if subjects.installed(name)] or list(DEFAULT_SUBJECTS)
 

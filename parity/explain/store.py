@@ -11,12 +11,12 @@ import numpy as np
 from msgspec import Struct
 
 from parity.circumstances import source
-from parity.circumstances.files import write_file
+from parity.circumstances.files import CACHE, ignore_cache, write_file
 from parity.errors import UsageError
 from parity.explain.factors import Program
 
 FORMAT = 1
-DEFAULT = Path(".parity") / "explain"
+DEFAULT = CACHE / "explain"
 _START = ("explain/program.py", "problem/data.py", "reference/network.py")
 _RULE = ("explain/rule.py", "subjects/binding/arguments.py")
 _SOURCES = {
@@ -55,6 +55,7 @@ class Store:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UsageError(f"cache folder {folder}: {error.strerror}. Name another one with --cache.") from error
+        ignore_cache(folder)
         self.folder = folder
 
     def get(self, task: Task) -> dict[str, Any] | None:

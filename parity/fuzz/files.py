@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from parity.bounds.numerics import Array
-from parity.circumstances.files import write_file
+from parity.circumstances.files import ignore_cache, write_file
 from parity.fuzz.words import GRADIENTS_FILE, WEIGHTS_FILE, Example
 
 
@@ -63,6 +63,7 @@ def keep(example: Example, folder: Path, name: str, summary: str) -> Path:
     text = example.toml
     for old, new in _renamed(name, summary).items():
         text = text.replace(old, new)
+    ignore_cache(folder)
     write_file(folder / f"{name}.{WEIGHTS_FILE}", example.weights)
     write_file(folder / f"{name}.{GRADIENTS_FILE}", example.gradients)
     write_file(folder / f"{name}.toml", text.encode())

@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, Phase, find, settings
 from hypothesis.database import DirectoryBasedExampleDatabase
 from hypothesis.errors import HypothesisException
 
+from parity.circumstances.files import ignore_cache
 from parity.fuzz.findings import Failure
 from parity.fuzz.plan import Round
 from parity.fuzz.strategies import examples
@@ -39,6 +40,7 @@ def shrink(
     round = failure.round
     hunt = _Hunt(round, judge, wanted)
     if database is not None:
+        ignore_cache(database)
         key = "/".join((round.relation, round.subject, *failure.outcome.cause)).encode()
         hunt.skip = 0
         _find(round, allowed, hunt, (Phase.reuse, Phase.shrink), database, key)

@@ -5,7 +5,7 @@ from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
-from parity.circumstances.files import repair, write_set
+from parity.circumstances.files import ignore, repair, write_set
 from parity.verdicts.results import Run
 
 LATEST = Path("reports/latest")
@@ -30,4 +30,6 @@ def write(run: Run, folder: Path = LATEST) -> Path:
         content: str | bytes = module.render(run)
         files[name] = content.encode() if isinstance(content, str) else content
     write_set(files, Path(folder))
+    if Path(folder).absolute() == LATEST.absolute():  # a folder of one's own may be meant to be kept
+        ignore(Path(folder))
     return Path(folder) / "index.html"

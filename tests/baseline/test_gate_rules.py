@@ -257,13 +257,13 @@ def test_a_case_that_cannot_be_read_makes_nothing_unused(line: Line) -> None:
     assert "Unused" not in line.out
 
 
-def test_a_subject_that_is_gone_is_unused_whole(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_subject_that_is_gone_is_named_and_unused_whole(line: Line) -> None:
     line.accepted(made(A), made(A, subject="gone"), made(A, subject="torch"))
     line.check(made(A))
-    monkeypatch.setattr("parity.commands.work.DEFAULT_SUBJECTS", ("reference",))
-    assert line("check") == 0
-    assert f"{A} of gone" in line.out
-    assert "Not run, though the baseline holds them: torch." in line.out
+    assert line("check") == 2
+    assert line.err.startswith("parity: error: no subject 'gone'.")
+    assert "parity accept --prune --subject gone" in line.err
+    assert line.err.count("\n") == 1
     assert line("accept", "--prune") == 0
     assert line.left() == ["reference.json", "torch.json"]
 

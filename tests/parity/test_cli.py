@@ -55,7 +55,13 @@ def comparison(cell: Cell, subject: str, verdict: Verdict) -> Comparison:
 
 def ending_in(verdict: Verdict, asked: list[Any] | None = None) -> Runner:
     def run_all(
-        cells: list[Cell], subjects: list[str], jobs: int, progress: Any, time_limit: float, scheduler: str | None
+        cells: list[Cell],
+        subjects: list[str],
+        jobs: int,
+        progress: Any,
+        time_limit: float,
+        scheduler: str | None,
+        only: Any,
     ) -> Run:
         assert scheduler is None
         if asked is not None:
