@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from parity.bounds.compiled.forms import permuted
 from parity.bounds.network import GradientBounds, gradient_bounds, known_bounds
 from parity.bounds.numerics import Array, dtype_of, format_of
 from parity.case.spec import Cell, Mlp, Quadratic, Replayed
@@ -102,6 +103,7 @@ class ReplayedProblem(Problem):
         assert isinstance(cell.problem, Replayed)
         self.spec = cell.problem
         self._recorded = data.recorded(cell, self.shapes) if self.spec.generator == "recorded" else None
+        self._permuted = permuted(self)
 
     @property
     def rotates(self) -> bool:
@@ -124,8 +126,7 @@ class ReplayedProblem(Problem):
                 name: data.summed(part.rows, part.values, self.shapes[name]) for name, part in self.slices(step).items()
             }
             return {**found, **dense}
-        drawn = data.draw(self.spec, self.shapes, self.cell.seed, step)
-        return {name: data.frozen(array.astype(self.dtype)) for name, array in drawn.items()}
+        return data.draw(self.spec, self.shapes, self.cell.seed, step, self.dtype, self._permuted)
 
     def slices(self, step: int) -> dict[str, Slices]:
         """Return the recorded rows of a step with the rows of the tensor that they belong to."""
