@@ -17,7 +17,7 @@ from parity.problem.portable import log10, powers_of_ten, spread
 
 Tensors = dict[str, Array]
 
-WEIGHTS, GRADIENTS, ORDER, TARGETS = 0, 1, 2, 3
+WEIGHTS, GRADIENTS, ORDER, TARGETS, ELEMENTS = 0, 1, 2, 3, 4
 """What numbers are drawn for: each purpose has a stream of its own, so that none shifts another."""
 _HOLD = 5
 _FLOAT64: Final = np.dtype(np.float64)

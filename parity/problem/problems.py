@@ -1,5 +1,6 @@
 """A cell's weights, data and gradients: NumPy arrays, made once from its seed, read-only, the same for all sides."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -54,6 +55,11 @@ class Problem:
         self.scale = float(cell.hyperparameters.loss_scale_factor or 1.0)
 
     @property
+    def whole(self) -> int:
+        """How many elements all tensors have."""
+        return sum(math.prod(shape) for shape in self.shapes.values())
+
+    @property
     def rotates(self) -> bool:
         """Whether the tensors come in another order at each step."""
         return False
@@ -79,7 +85,8 @@ class Problem:
     @property
     def numbers(self) -> Sequence[int]:
         """The zero-based numbers of the steps that are judged, ascending."""
-        return range(self.cell.steps)
+        steps, every = self.cell.steps, self.cell.every
+        return range(steps) if every == 1 else (*range(0, steps - 1, every), steps - 1)
 
     @property
     def values(self) -> int:
