@@ -25,6 +25,7 @@ from parity.verdicts.verdict import Verdict
 if TYPE_CHECKING:
     import pandas as pd
 
+    from parity.runner.course import Place
     from parity.runner.pool import Standing
 
 TIME_LIMIT = 600.0
@@ -32,13 +33,27 @@ TIME_LIMIT = 600.0
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a run has come: pairs done, pairs in all, and the pair that just started or finished."""
+    """How far a run has come: pairs done, pairs in all, and the pair that just started, goes on or finished.
+
+    Of one that goes on, ``step`` of ``steps`` are made, and the others will be in ``left`` seconds.
+    """
 
     done: int
     total: int
     case: str
     subject: str
     pair: Pair | None = None
+    step: int = 0
+    steps: int = 0
+    left: float | None = None
+
+
+class InterruptedRun(KeyboardInterrupt):
+    """An interruption of ``run_all``; ``run`` is what was judged until then, some of it in part."""
+
+    def __init__(self, run: Run) -> None:
+        super().__init__()
+        self.run = run
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,9 +194,10 @@ def run_all(
         UsageError: a name is no subject, or there is nothing to run.
         DataError: a case's data cannot be used.
         ClusterError: the cluster cannot be reached or used, or was lost.
+        InterruptedRun: an interruption came; it holds what was judged until then.
     """
     from parity.circumstances.doctor import circumstances
-    from parity.runner.pool import Task, run_tasks
+    from parity.runner.pool import InterruptedPairs, Task, run_tasks
 
     for name in names:
         subjects.check_name(name)
@@ -206,16 +222,26 @@ def run_all(
             judged = _judged(entries, task.cell, pair)
             progress(Progress(done, len(tasks), task.cell.id, task.subject, judged))
 
+    def on_news(task: Task, place: "Place") -> None:
+        if progress:
+            progress(Progress(done, len(tasks), task.cell.id, task.subject, None, place.step, place.steps, place.left))
+
+    def run_of(found: dict[int, Pair]) -> Run:
+        pairs = [_judged(entries, tasks[at].cell, pair) for at, pair in sorted(found.items())]
+        return Run(pairs, around, started, time.perf_counter() - began, [describe(cell) for cell in cells])
+
     around = circumstances()
     if scheduler is None:
-        found = run_tasks(tasks, jobs, time_limit, on_finish, on_start)
+        try:
+            found = run_tasks(tasks, jobs, time_limit, on_finish, on_start, on_news)
+        except InterruptedPairs as interruption:
+            raise InterruptedRun(run_of(interruption.pairs)) from interruption
     else:
         from parity.runner.cluster import collect
 
         found, shared = collect.run_tasks(tasks, scheduler, time_limit, on_finish, on_start)
         around |= shared
-    pairs = [_judged(entries, task.cell, pair) for task, pair in zip(tasks, found, strict=True)]
-    return Run(pairs, around, started, time.perf_counter() - began, [describe(cell) for cell in cells])
+    return run_of(dict(enumerate(found)))
 
 
 def _check_recordings(name: str, cells: list[Cell]) -> None:
@@ -232,7 +258,7 @@ def _check_recordings(name: str, cells: list[Cell]) -> None:
 def _judged(entries: list[known.Known], cell: Cell, pair: Pair) -> Pair:
     """Return a pair with known divergences named, and with what selects its cell again."""
     pattern = pattern_of(cell)
-    pair = known.apply(entries, pair, cell.shortened)
+    pair = known.apply(entries, pair, not cell.judges_all)
     return msgspec.structs.replace(
         pair, comparisons=[msgspec.structs.replace(item, pattern=pattern) for item in pair.comparisons]
     )

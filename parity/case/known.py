@@ -62,15 +62,15 @@ def load(path: Path = PATH) -> list[Known]:
     return entries
 
 
-def apply(entries: list[Known], pair: Pair, shortened: bool = False) -> Pair:
+def apply(entries: list[Known], pair: Pair, partly: bool = False) -> Pair:
     """Return the pair with listed divergences renamed KNOWN_DIVERGENCE, and those that are gone, FIXED.
 
-    A run that was ``shortened`` may end before a divergence begins, so there nothing counts as gone.
+    A run that was judged ``partly`` may not have seen a divergence, so there nothing counts as gone.
     """
-    return msgspec.structs.replace(pair, comparisons=[_judged(entries, item, shortened) for item in pair.comparisons])
+    return msgspec.structs.replace(pair, comparisons=[_judged(entries, item, partly) for item in pair.comparisons])
 
 
-def _judged(entries: list[Known], item: Comparison, shortened: bool) -> Comparison:
+def _judged(entries: list[Known], item: Comparison, partly: bool) -> Comparison:
     entry = entry_of(entries, item)
     if entry is None or item.outcome in (Verdict.NOT_INSTALLED, Verdict.UNSUPPORTED):
         return item
@@ -80,7 +80,7 @@ def _judged(entries: list[Known], item: Comparison, shortened: bool) -> Comparis
         return msgspec.structs.replace(
             item, verdict=Verdict.KNOWN_DIVERGENCE.name, reason=reason, notes=[note, *item.notes]
         )
-    if item.outcome.fails or shortened:
+    if item.outcome.fails or partly:
         return item
     if entry.only:
         note = f"listed as {entry.verdict} on {entry.only}: it does not show here"

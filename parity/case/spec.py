@@ -20,7 +20,8 @@ from parity.case.schedule import schedules
 from parity.case.words import MISTAKES, Dtype, Mode, Source
 
 CASES = Path(__file__).parent.parent / "cases"
-MAX_ELEMENTS = 50_000_000
+MAX_ELEMENTS = 1_000_000_000_000
+"""What a shape may say; how many of them a machine can hold is found out where they are made."""
 
 # `$` also matches before a final newline; a lookahead that finds nothing at all means the end to Python and ECMAScript.
 _END = r"(?![\s\S])"
@@ -204,7 +205,8 @@ class Cell(_Strict, frozen=True):
     """One combination of a case's values: everything that a run depends on.
 
     ``rule`` is a page of ``reference/``, or one beside the case. ``folder`` (absolute) and ``file`` say where it was
-    read; files that the case names are relative to ``folder``.
+    read; files that the case names are relative to ``folder``. Of all its steps, every ``every``-th is judged, from the
+    first on, and the last; of their elements as many as are ``drawn``, or all where that is 0.
     """
 
     id: str
@@ -224,6 +226,13 @@ class Cell(_Strict, frozen=True):
     shortened: bool = False
     file: str = ""
     non_finite: bool = False
+    every: int = 1
+    drawn: int = 0
+
+    @property
+    def judges_all(self) -> bool:
+        """Whether every step and element of the case as it stands is judged."""
+        return not self.shortened and self.every == 1 and not self.drawn
 
     @property
     def declares_non_finite(self) -> bool:

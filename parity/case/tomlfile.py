@@ -12,12 +12,16 @@ from typing import Any
 from parity.case.error import Keys, dotted, printable
 from parity.errors import SpecError
 
-# tomllib needs time quadratic in the parts of a dotted key, so that a megabyte of them takes an hour.
-MAX_FILE_BYTES = 64_000
+# tomllib needs time quadratic in the parts of a dotted key, so that a megabyte of them takes an hour. A key stands in
+# one line: where lines are short, a long file takes no longer than its length says.
+MAX_FILE_BYTES = 16_000_000
+FREE_BYTES = 64_000
+MAX_LINE = 1_000
 MAX_KEY_PARTS = 32
 MAX_DEPTH = 16
 
 _LONG_KEY = re.compile(rf"""(?<![\w"'-])(?:[\w"'-]+[ \t]*\.[ \t]*){{{MAX_KEY_PARTS}}}""")
+_LONG_LINE = re.compile(rf"[^\n]{{{MAX_LINE + 1}}}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,12 @@ def read_toml(path: Path) -> TomlFile:
         if status.st_size > MAX_FILE_BYTES:
             raise SpecError(f"{where}: received {status.st_size} bytes; allowed: at most {MAX_FILE_BYTES} for a case.")
         text = path.read_text(encoding="utf-8-sig")  # Windows editors write a byte order mark
+        if status.st_size > FREE_BYTES and (long := _LONG_LINE.search(text)):
+            line = text.count("\n", 0, long.start()) + 1
+            raise SpecError(
+                f"{where}:{line}: a line of more than {MAX_LINE} characters; allowed: none in a file of more than "
+                f"{FREE_BYTES} bytes (this one has {status.st_size}). Give each tensor a line of [problem.tensors]."
+            )
         if long := _LONG_KEY.search(text):
             line = text.count("\n", 0, long.start()) + 1
             raise SpecError(f"{where}:{line}: a key of {MAX_KEY_PARTS} or more parts; no case has keys that deep.")

@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, BinaryIO, Final
 
 from parity.circumstances import launch, wire
@@ -19,6 +19,14 @@ from parity.circumstances import launch, wire
 _POLL_SECONDS = 0.5
 _NEWS: Final = "news"
 """Key of what a process tells before it answers."""
+_PLACE: Final = "place"
+"""Key of how far it is."""
+
+STOP: Final = signal.SIGUSR1
+"""Asks a process to answer with what it has by now."""
+
+HEED_SECONDS, WIND_UP_SECONDS = 5.0, 120.0
+"""How long a process has to see that it is to stop, and then to judge what was made until then."""
 
 
 class NoAnswerError(Exception):
@@ -57,6 +65,10 @@ class Child:
         self._told = set[str]()
         self.news = ""
         """What the process told last of what takes it long; empty where that is over."""
+        self.stopped = self.heeds = False
+        """Whether it was asked to stop, and whether it does."""
+        self.heard: Callable[[Sequence[Any]], None] = lambda place: None
+        """Is told how far the process is, as it tells it."""
         self._process = subprocess.Popen(
             launch.module(module, str(os.getpid()), *arguments),
             stdin=subprocess.PIPE,
@@ -83,13 +95,17 @@ class Child:
         with contextlib.suppress(BrokenPipeError):
             wire.write(self._process.stdin, message)  # type: ignore[arg-type]  # a pipe is a binary stream
 
-    def ask(self, message: Any, seconds: float | None = None) -> Any:
+    def ask(self, message: Any, seconds: float | None = None, winds_up: bool = False) -> Any:
         """Send a message and return its answer; see ``answer``."""
         self.tell(message)
-        return self.answer(seconds)
+        return self.answer(seconds, winds_up)
 
-    def answer(self, seconds: float | None = None) -> Any:
+    def answer(self, seconds: float | None = None, winds_up: bool = False) -> Any:
         """Return the next answer.
+
+        Args:
+            seconds: how long to wait for it.
+            winds_up: whether the process is then asked to stop, and may still answer with what it has by then.
 
         Raises:
             NoAnswerError: the process ended, or ``seconds`` are over; then it has been ended.
@@ -97,15 +113,31 @@ class Child:
         deadline = None if seconds is None else time.monotonic() + seconds
         while True:
             if deadline is not None and not self._ready(deadline - time.monotonic()):
+                if winds_up and not self.stopped:
+                    self.stop()
+                    deadline = time.monotonic() + HEED_SECONDS
+                    continue
                 self.end()
                 raise NoAnswerError
             # Not through a buffer: what waits there is nothing that a selector sees.
             answer = wire.read(self._process.stdout.raw)  # type: ignore[union-attr]  # a buffered reader
             if answer is None:
-                raise NoAnswerError(self._how())
-            if not (isinstance(answer, dict) and answer.keys() == {_NEWS}):
+                raise NoAnswerError("" if self.stopped else self._how())
+            told = answer.keys() if isinstance(answer, dict) else ()
+            if told == {_NEWS}:
+                self._hear(str(answer[_NEWS]))
+            elif told == {_PLACE}:
+                self.heard(answer[_PLACE])
+                if self.stopped and answer[_PLACE][-1]:
+                    self.heeds, deadline = True, time.monotonic() + WIND_UP_SECONDS
+            else:
                 return answer
-            self._hear(str(answer[_NEWS]))
+
+    def stop(self) -> None:
+        """Ask the process, from any thread, to answer with what it has by now."""
+        self.stopped = True
+        with contextlib.suppress(ProcessLookupError):
+            self._process.send_signal(STOP)
 
     def _hear(self, news: str) -> None:
         """Say what takes a process long, once."""
@@ -160,6 +192,13 @@ def tell(news: str) -> None:
     for answers in _ASKS:
         with contextlib.suppress(OSError, ValueError):
             wire.write(answers, {_NEWS: news})
+
+
+def tell_place(place: Sequence[Any]) -> None:
+    """Tell whoever asks this process how far it is; the last of ``place`` is whether it stops there."""
+    for answers in _ASKS:
+        with contextlib.suppress(OSError, ValueError):
+            wire.write(answers, {_PLACE: list(place)})
 
 
 def private_pipes(printed: BinaryIO | None = None) -> tuple[BinaryIO, BinaryIO]:

@@ -1,11 +1,12 @@
 """Tasks over processes: each goes to whoever is free, an error stops the rest, and an interruption kills them all."""
 
 import threading
+import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
-from parity.circumstances.child import Child
+from parity.circumstances.child import HEED_SECONDS, WIND_UP_SECONDS, Child
 
 TaskKind = TypeVar("TaskKind")
 Answer = TypeVar("Answer")
@@ -21,6 +22,13 @@ class Worker(Protocol):
     @property
     def alive(self) -> bool:
         """Whether the process still runs."""
+
+    @property
+    def heeds(self) -> bool:
+        """Whether it was asked to wind up, and does."""
+
+    def wind_up(self) -> None:
+        """Have it answer, from another thread, with what it has by now; or kill it, where that is nothing."""
 
     def kill(self) -> None:
         """Kill it from another thread; who waits for its answer is told."""
@@ -40,6 +48,15 @@ class ChildWorker:
         """Whether the process still runs."""
         return self._child.alive
 
+    @property
+    def heeds(self) -> bool:
+        """Whether it was asked to wind up, and does."""
+        return self._child.heeds
+
+    def wind_up(self) -> None:
+        """Kill it: what was asked has no half of an answer."""
+        self.kill()
+
     def kill(self) -> None:
         """Kill it from another thread; who waits for its answer is told."""
         self._child.kill()
@@ -50,6 +67,14 @@ class ChildWorker:
 
 
 WorkerKind = TypeVar("WorkerKind", bound=Worker)
+
+
+class InterruptedCrew(KeyboardInterrupt):
+    """An interruption, with the answers by the numbers of their tasks: ``before`` it, and ``late``, wound up since."""
+
+    def __init__(self, before: dict[int, Any], late: dict[int, Any]) -> None:
+        super().__init__()
+        self.before, self.late = before, late
 
 
 class Crew(Generic[TaskKind, WorkerKind, Answer]):
@@ -86,21 +111,45 @@ class Crew(Generic[TaskKind, WorkerKind, Answer]):
 
         Raises:
             BaseException: what ``work`` or a callback raised first; tasks that run are finished before.
+            InterruptedCrew: an interruption came; it holds what was answered before it, and what was wound up since.
         """
         shift = _Shift(tasks, started, finished)
-        threads = [threading.Thread(target=self._serve, args=(shift,), daemon=True) for _ in range(max(1, jobs))]
+        # Not by joining threads: an interrupted join takes a thread that runs on for one that has ended (Python 3.11).
+        ends = [threading.Event() for _ in range(max(1, jobs))]
+        threads = [threading.Thread(target=self._serve, args=(shift, end), daemon=True) for end in ends]
         try:
             for thread in threads:
                 thread.start()
-            for thread in threads:
-                while thread.is_alive():
-                    thread.join(timeout=0.2)
+            for end in ends:
+                while not end.wait(0.2):
+                    pass
+        except KeyboardInterrupt as interruption:
+            before = dict(shift.answers)
+            try:
+                self._wind_up(ends)
+            finally:
+                self.kill()
+            late = {index: answer for index, answer in shift.answers.items() if index not in before}
+            raise InterruptedCrew(before, late) from interruption
         except BaseException:
             self.kill()
             raise
         if shift.error is not None:
             raise shift.error
         return [shift.answers[index] for index in range(len(shift.answers))]
+
+    def _wind_up(self, ends: Sequence[threading.Event]) -> None:
+        """Hand out nothing more, and wait for those who can say what they have by now."""
+        with self._lock:
+            self._stopped = True
+            for worker in self._workers:
+                worker.wind_up()
+        began = time.monotonic()
+        while not all(end.wait(0.1) for end in ends):
+            waited = time.monotonic() - began
+            for worker in tuple(self._workers):
+                if waited > WIND_UP_SECONDS or (waited > HEED_SECONDS and not worker.heeds):
+                    worker.kill()
 
     def hire(self, task: TaskKind) -> WorkerKind:
         """Return a new worker for a task, which is the caller's until it is released."""
@@ -131,7 +180,13 @@ class Crew(Generic[TaskKind, WorkerKind, Answer]):
         while self._idle:
             self._dismiss(self._idle.pop())
 
-    def _serve(self, shift: "_Shift[TaskKind, Answer]") -> None:
+    def _serve(self, shift: "_Shift[TaskKind, Answer]", end: threading.Event) -> None:
+        try:
+            self._work_off(shift)
+        finally:
+            end.set()
+
+    def _work_off(self, shift: "_Shift[TaskKind, Answer]") -> None:
         worker: WorkerKind | None = None
         try:
             while (item := self._next(shift)) is not None:

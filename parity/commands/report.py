@@ -9,19 +9,20 @@ EXAMPLES = """\
   parity report                                            all cases, into reports/latest/
   parity report 'rmsprop/*' --subject keras-eager --output out
   parity report --subject my_optimizer.py:RMSprop --subject keras-eager
+  parity report big.toml --subject mine.py:Mine --every 50 --elements 1000000
 """
 
 
 def configure(parser: ArgumentParser) -> None:
     """Declare the command's arguments."""
-    add_work_arguments(parser)
+    add_work_arguments(parser, parts=True)
     folder = Path("reports/latest")
     parser.add_argument("--output", type=Path, default=folder, metavar="DIR", help=f"where to; unless given {folder}")
 
 
 def main(arguments: Namespace) -> int:
     """Run, write, print the path of the page, and return what ``parity run`` would."""
-    cells, problems = gather(arguments.cases, arguments.steps)
+    cells, problems = gather(arguments.cases, arguments.steps, arguments.every, arguments.elements)
     from parity import report
     from parity.commands.why import explained
     from parity.report.facts import Facts, headline

@@ -51,12 +51,13 @@ def show(run: Run, cells: list[Cell], arguments: Namespace) -> None:
     else:
         for subject in facts.subjects:
             _say(_summary(facts, subject), width)
+    _say(_scopes(facts), width)
     _say(_catches(facts), width)
     again = {cell.id: pattern_of(cell) for cell in cells}
     for item, more in _told(facts, {cell.id: cell for cell in cells}, everything):
         text = failure_text(item, facts.dtype(item.case)).rpartition("\n")[0]
         _say([*text.split("\n"), *more], width)
-        print(f"reproduce: {_command(again.get(item.case, item.case), item.subject, arguments.steps)}")
+        print(f"reproduce: {_command(again.get(item.case, item.case), item.subject, arguments)}")
     for paragraph in _why(facts):
         _say(paragraph, width)
 
@@ -153,6 +154,12 @@ def _clipped(reason: str) -> str:
     return shown if len(shown) <= _MOST_WORDS else f"{shown[:_MOST_WORDS]}…"
 
 
+def _scopes(facts: Facts) -> Iterator[str]:
+    """Yield what was judged, where it was less than all, and how many comparisons so."""
+    for scope in dict.fromkeys(item.scope for item in facts.comparisons if item.scope):
+        yield f"judged in {many(sum(item.scope == scope for item in facts.comparisons), 'comparison')}: {scope}"
+
+
 def _catches(facts: Facts) -> Iterator[str]:
     """Yield what the bounds would catch, and where it is little; nothing where every subject fails, and was caught."""
     if {subject for subject, _ in parting_subjects(facts)} == {*facts.subjects}:
@@ -171,9 +178,11 @@ def _bindings(facts: Facts) -> Iterator[str]:
         yield from (f"{clean(subject)}: {clean(line)}" for line in words.lines(circumstances))
 
 
-def _command(pattern: str, subject: str, steps: int | None) -> str:
+def _command(pattern: str, subject: str, arguments: Namespace) -> str:
     words = ["parity", "run", shlex.quote(clean(pattern)), "--subject", shlex.quote(clean(subject))]
-    return " ".join(words + ([f"--steps {steps}"] if steps else []))
+    options = {"steps": arguments.steps, "every": arguments.every if arguments.every > 1 else None}
+    options["elements"] = arguments.elements
+    return " ".join(words + [f"--{name} {value}" for name, value in options.items() if value])
 
 
 def _table(facts: Facts, everything: bool) -> Table:
@@ -208,10 +217,12 @@ def _caught(item: Comparison) -> Text:
 
 def _where(item: Comparison) -> str:
     place = item.first_divergence
+    scope = f"judged: {item.scope}" if item.scope else ""
     if place is None:
-        return "" if item.outcome.compared and not item.outcome.fails else clean(item.reason)
+        return scope if item.outcome.compared and not item.outcome.fails else clean(item.reason)
     stage = f" (stage {place.stage})" if place.stage else ""
-    return clean(f"step {place.step}, {place.slot} of {place.tensor} at {place.index}{stage}")
+    said = f"step {place.step}, {place.slot} of {place.tensor} at {place.index}{stage}"
+    return clean("; ".join(filter(None, (said, scope))))
 
 
 def _steps(item: Comparison) -> Iterator[str]:

@@ -28,13 +28,14 @@ SECONDS_BETWEEN_LINES = 30.0
 DEFAULT_SUBJECTS = ("keras-eager", "keras-graph", "keras-xla", "keras-fit")
 
 
-def add_work_arguments(parser: ArgumentParser, steps: bool = True, cluster: bool = True) -> None:
+def add_work_arguments(parser: ArgumentParser, steps: bool = True, cluster: bool = True, parts: bool = False) -> None:
     """Declare the arguments of a command that runs cases against subjects.
 
     Args:
         parser: where to.
         steps: whether cases may be shortened.
         cluster: whether other machines may do the work.
+        parts: whether a part of the steps and of the elements may be judged.
     """
     parser.add_argument(
         "cases", nargs="*", metavar="CASE", help="a case id, a glob with '*', or a .toml file; else all"
@@ -42,6 +43,11 @@ def add_work_arguments(parser: ArgumentParser, steps: bool = True, cluster: bool
     add_subject_argument(parser, ", ".join(DEFAULT_SUBJECTS))
     if steps:
         parser.add_argument("--steps", type=_positive, metavar="N", help="stop each case after N steps")
+    if parts:
+        text = "judge every K-th step, from the first on, and the last; all of them are made"
+        parser.add_argument("--every", type=_positive, default=1, metavar="K", help=text)
+        text = "judge a drawn sample of N elements, at least one a tensor, where the rule treats each by itself"
+        parser.add_argument("--elements", type=_positive, metavar="N", help=text)
     where = parser.add_mutually_exclusive_group()
     add_jobs_argument(where)
     if cluster:
@@ -94,8 +100,16 @@ def add_jobs_argument(parser: "ArgumentParser | _MutuallyExclusiveGroup") -> Non
     parser.add_argument("--jobs", type=_positive, default=jobs, metavar="N", help=f"processes; unless given {jobs}")
 
 
-def gather(patterns: list[str], steps: int | None) -> tuple[list[Cell], list[ParityError]]:
+def gather(
+    patterns: list[str], steps: int | None, every: int = 1, elements: int | None = None
+) -> tuple[list[Cell], list[ParityError]]:
     """Return the cells that are asked for and the errors of those that cannot be read, which were printed.
+
+    Args:
+        patterns: what selects them.
+        steps: how many each has at most.
+        every: every which of them is judged.
+        elements: how many elements of a step are judged.
 
     Raises:
         ParityError: nothing is left to run.
@@ -103,6 +117,7 @@ def gather(patterns: list[str], steps: int | None) -> tuple[list[Cell], list[Par
     cells, problems = collect(patterns)
     if steps is not None:
         cells = [_shortened(cell, steps) for cell in cells]
+    cells = [msgspec.structs.replace(cell, every=every, drawn=elements or 0) for cell in cells]
     cells, unreadable = with_data(cells)
     problems += unreadable
     if problems and not cells:
@@ -264,7 +279,8 @@ class _Bar:
         now = time.monotonic()
         if now - self._said >= SECONDS_BETWEEN_LINES:
             self._said = now
-            print(f"parity: {news.done} of {news.total} pairs done, now {news.case} · {news.subject}", file=sys.stderr)
+            said = f"parity: {news.done} of {news.total} pairs done, now {_now(news)}"
+            print(printable(said), file=sys.stderr, flush=True)
 
     def __exit__(self, *error: object) -> None:
         if self._progress is not None:
@@ -274,5 +290,22 @@ class _Bar:
         from rich.markup import escape
 
         assert self._progress is not None
-        text = escape(f"{news.case} · {news.subject}")
+        text = escape(printable(_now(news)))
         self._progress.update(self._task, completed=news.done, total=news.total, description=text)
+
+
+def _now(news: Any) -> str:
+    """Return what a run is at: the pair, and of one that takes long the step, and how long the others will take."""
+    pair = f"{news.case} · {news.subject}"
+    if not news.step:
+        return pair
+    left = "" if news.left is None else f", {span(news.left)} left"
+    return f"{pair} · step {news.step:,} of {news.steps:,}{left}"
+
+
+def span(seconds: float) -> str:
+    """Return a time as people say it, in two digits: what is estimated has no more."""
+    for unit, size in (("h", 3_600.0), ("min", 60.0)):
+        if seconds >= 2 * size:
+            return f"about {seconds / size:.2g} {unit}"
+    return f"about {max(1, round(seconds))} s"

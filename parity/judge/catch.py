@@ -30,7 +30,7 @@ WHOLE = 100_000
 PER_WHOLE = 2_000
 """Steps of a long run that allow one more: to bound a step costs some forty times what the step does."""
 
-_NOWHERE = np.zeros(0, dtype=np.int64)
+NOWHERE = np.zeros(0, dtype=np.int64)
 
 _GOLDEN = (sqrt(5) - 1) / 2
 """Multiples of it, without their integers, spread evenly however many there are (Weyl): where a step's draw starts."""
@@ -57,7 +57,7 @@ class Sample:
         """Return the places in ``count`` steps from ``start`` on, in order, in rows ``[count, size]`` taken as one."""
         first, last = bisect_left(self.steps, start), bisect_left(self.steps, start + count)
         parts = [(self.steps[i] - start) * self.layout.size + self._elements(i) for i in range(first, last)]
-        return np.concatenate(parts) if parts else _NOWHERE
+        return np.concatenate(parts) if parts else NOWHERE
 
     def _elements(self, number: int) -> Indices:
         """Return positions in a flat row: one of each of a tensor's equal stretches, each step elsewhere in them."""
@@ -66,7 +66,7 @@ class Sample:
             start + ((np.arange(quota) + phase) * (size / max(quota, 1))).astype(np.int64)
             for start, size, quota in zip(self.layout.starts, self.layout.sizes, quotas, strict=True)
         ]
-        return np.concatenate([_NOWHERE, *parts])
+        return np.concatenate([NOWHERE, *parts])
 
 
 def sample(layout: Layout, steps: int, whole: bool) -> Sample:

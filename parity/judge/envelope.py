@@ -26,6 +26,7 @@ class Envelope:
         self._known = _ENVELOPES.get(self._key)
         self._copies = _copies(problem, page) if self._known is None else []
         self._every = max(1, problem.cell.steps // DRIFT_POINTS)
+        self._ended = False
         self._drift: list[float] = []
         self._envelope: list[float] = []
 
@@ -33,7 +34,8 @@ class Envelope:
         """Let the copies make a step; measure parameters after it, flat rows ``[size]``, if it is one of the few."""
         for copy in self._copies:
             copy.step(self._problem, step)
-        if step % self._every and step != self._problem.cell.steps - 1:
+        self._ended = step == self._problem.cell.steps - 1
+        if step % self._every and not self._ended:
             return
         self._drift.append(_distance(obtained, expected))
         if self._known is not None:
@@ -47,10 +49,11 @@ class Envelope:
         return self._drift[-1] / self._envelope[-1] if self._envelope and self._envelope[-1] else float("inf")
 
     def curves(self) -> dict[str, list[float]] | None:
-        """Return both distances at each step that was measured, at the end of a run; None if none was."""
+        """Return both distances at each step that was measured; None if none was."""
         if not self._drift:
             return None
-        _ENVELOPES[self._key] = self._envelope
+        if self._ended:
+            _ENVELOPES[self._key] = self._envelope
         return {"drift": list(self._drift), "envelope": list(self._envelope)}
 
 

@@ -14,7 +14,7 @@ from parity.judge import stage
 from parity.judge.envelope import Envelope
 from parity.judge.evidence import Account, Evidence
 from parity.judge.flips import opposite_branches
-from parity.judge.gaps import gaps_of
+from parity.judge.gaps import Gaps, gaps_of
 from parity.judge.page import Reference, Start, reference
 from parity.problem.problems import Problem
 from parity.trajectory.blocks import Block
@@ -62,6 +62,14 @@ class Free:
         if block.losses is not None:
             self._account.add_losses("obtained", [float(value) for value in block.losses])
 
+    def pass_by(self, block: Block) -> None:
+        """Make the steps of a block that is not judged: the reference and the bound on it go on."""
+        if self._envelope is None:
+            self._advance(block, [slot for slot in self._state if slot in block.rows])
+            return
+        for row in range(block.count):
+            self._own_step(self._envelope, block, row)
+
     def result(self, local: Evidence | None) -> Evidence:
         """Return what was seen, in the light of the local steps, where those were judged.
 
@@ -78,6 +86,17 @@ class Free:
 
     def _judge(self, block: Block, slots: Sequence[str]) -> None:
         """Make the steps of a block, each from where the reference is; bound what differs, and enter it."""
+        gaps = self._advance(block, slots)
+        for each in gaps:
+            self._account.write(each)
+        outside = self._account.first_outside(gaps)
+        if outside:
+            slot = stage.earliest([each.slot for each in outside], self._problem.cell)
+            first = next(each for each in outside if each.slot == slot)
+            self._account.diverge(first, slot, "")
+
+    def _advance(self, block: Block, slots: Sequence[str]) -> list[Gaps]:
+        """Make the steps of a block, and return what differs in each slot, with the bound that it has reached."""
         assert block.gradient_rows is not None
         columns: dict[str, list[tuple[Array, ...]]] = {slot: [] for slot in slots}
         for row in range(block.count):
@@ -90,34 +109,32 @@ class Free:
             for slot, at in unequal.items():
                 values = (rows[slot][at] for rows in (obtained, self._state, self._reach.errors))
                 columns[slot].append((np.full(len(at), row, dtype=np.int64), at, *values))
-        gaps = [
+        return [
             gaps_of(slot, *(np.concatenate(each) for each in zip(*parts, strict=True)))
             for slot, parts in columns.items()
             if parts
         ]
-        for each in gaps:
-            self._account.write(each)
-        outside = self._account.first_outside(gaps)
-        if outside:
-            slot = stage.earliest([each.slot for each in outside], self._problem.cell)
-            first = next(each for each in outside if each.slot == slot)
-            self._account.diverge(first, slot, "")
 
     def _drift(self, envelope: Envelope, block: Block, row: int) -> None:
         """Make a step with the reference's own gradients, and measure how far the subject is from it."""
+        loss = self._own_step(envelope, block, row)
+        self._account.add_losses("expected", [loss])
+        obtained = {slot: rows[row + 1] for slot, rows in block.rows.items()}
+        self._account.write_drift(row, obtained, self._state, self._reference.forms.drift)
+        self._account.one_side(row, obtained, self._state)
+
+    def _own_step(self, envelope: Envelope, block: Block, row: int) -> float:
+        """Make a step with the reference's own gradients, and return the loss before it."""
         step, layout = block.start + row, self._reference.layout
         evaluation = self._problem.evaluate(layout.split(self._state["parameter"]), step)
         if self._account.flips_left:
             params = layout.split(block.rows["parameter"][row])
             for flip in opposite_branches(self._problem, params, evaluation, step):
                 self._account.flip(flip)
-        self._account.add_losses("expected", [evaluation.loss])
         gradient = layout.join(evaluation.gradients)
         self._state = self._reference.page.step(Start({**self._state, "gradient": gradient}, step))
-        obtained = {slot: rows[row + 1] for slot, rows in block.rows.items()}
-        envelope.step(step, obtained["parameter"], self._state["parameter"])
-        self._account.write_drift(row, obtained, self._state, self._reference.forms.drift)
-        self._account.one_side(row, obtained, self._state)
+        envelope.step(step, block.rows["parameter"][row + 1], self._state["parameter"])
+        return evaluation.loss
 
 
 class Reach:

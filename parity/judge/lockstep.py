@@ -11,7 +11,7 @@ from parity.bounds.numerics import Array
 from parity.bounds.rule import Enclosures, SlotRows, bound_around
 from parity.judge import stage
 from parity.judge.bounding import Backlog, Batch, Steps
-from parity.judge.catch import sample, total
+from parity.judge.catch import NOWHERE, sample, total
 from parity.judge.evidence import Account, Evidence
 from parity.judge.fingerprints import Fingerprints
 from parity.judge.flips import undecided_branches
@@ -68,6 +68,17 @@ class Lockstep:
         if block.losses is not None:
             self._account.add_losses("obtained", [float(value) for value in block.losses])
 
+    def pass_by(self, block: Block) -> None:
+        """Take note of a block that is not judged: slots that the subject hides go on in it, and so do their bounds."""
+        for row in range(block.count if self._hidden else 0):
+            start, _ = self._start(block, row, row + 1)
+            expected = self._reference.page.step(start)
+            gradients = self._gradient_bounds(start, None) if self._computes else None
+            self._backlog.add(Steps(row, start, {}, expected), {}, {"parameter": NOWHERE}, True, gradients)
+            batch = self._backlog.take(self._hidden_errors)
+            assert batch is not None
+            self._carry(expected, batch.enclosures)
+
     def result(self) -> Evidence:
         """Return what was seen."""
         causes = tuple(self._fingerprints.notes(self._reference.mixes))
@@ -112,6 +123,10 @@ class Lockstep:
         enclosures, outside = self._settle()
         if outside:
             self._locate(block, outside)
+        self._carry(expected, enclosures)
+
+    def _carry(self, expected: SlotRows, enclosures: Enclosures) -> None:
+        """Keep what the slots that the subject hides are after a step, and how far they may be off."""
         for slot in self._hidden:
             own = expected[slot][0]
             self._hidden[slot], self._hidden_errors[slot] = own, bound_around(own, *enclosures[slot])

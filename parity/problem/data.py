@@ -1,10 +1,10 @@
 """What a cell's data are made of: drawn from its seed, or read from its files; read-only, the same for all sides."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,13 +17,16 @@ from parity.problem.portable import log10, powers_of_ten, spread
 
 Tensors = dict[str, Array]
 
-WEIGHTS, GRADIENTS, ORDER, TARGETS = 0, 1, 2, 3
+WEIGHTS, GRADIENTS, ORDER, TARGETS, ELEMENTS = 0, 1, 2, 3, 4
 """What numbers are drawn for: each purpose has a stream of its own, so that none shifts another."""
 _HOLD = 5
+_FLOAT64: Final = np.dtype(np.float64)
 _SIGNS = np.array([-1.0, 1.0])
 _SMALL = 1_024
 """Elements of the largest draw that is kept: the cells of a case draw the same, each in its own dtype."""
 _Shapes = tuple[tuple[str, tuple[int, ...]], ...]
+Permuted = Callable[[np.random.Generator, Array], Array]
+"""``Generator.permuted``, in whichever form."""
 
 
 def generator(seed: int, purpose: int, step: int = 0) -> np.random.Generator:
@@ -33,28 +36,52 @@ def generator(seed: int, purpose: int, step: int = 0) -> np.random.Generator:
     )
 
 
-def draw(spec: Replayed, shapes: Mapping[str, tuple[int, ...]], seed: int, step: int) -> Tensors:
-    """Return the gradients of one step in float64, read-only, of a generator that needs no other step."""
+def draw(
+    spec: Replayed,
+    shapes: Mapping[str, tuple[int, ...]],
+    seed: int,
+    step: int,
+    dtype: Any = np.float64,
+    permuted: Permuted = np.random.Generator.permuted,
+) -> Tensors:
+    """Return the gradients of one step, read-only, of a generator that needs no other step.
+
+    They are drawn in float64 and rounded once to ``dtype``.
+    """
     of_step = (spec.generator, spec.low, spec.high, tuple(shapes.items()), seed, step)
-    small = sum(map(math.prod, shapes.values())) <= _SMALL
-    return dict(_kept_draw(*of_step) if small else _draw(*of_step))
+    if sum(map(math.prod, shapes.values())) > _SMALL:
+        return _draw(*of_step, np.dtype(dtype), permuted)
+    return {name: frozen(array.astype(dtype)) for name, array in _kept_draw(*of_step).items()}
 
 
-def _draw(kind: str, low: float, high: float, shapes: _Shapes, seed: int, step: int) -> Tensors:
+def _draw(
+    kind: str,
+    low: float,
+    high: float,
+    shapes: _Shapes,
+    seed: int,
+    step: int,
+    dtype: np.dtype[Any] = _FLOAT64,
+    permuted: Permuted = np.random.Generator.permuted,
+) -> Tensors:
     held = {"constant": 0, "sign_flips": 0, "repeated": step // _HOLD}.get(kind, step)
     rng = generator(seed, GRADIENTS, held)
-    ends = log10(low), log10(high)
+    ends, signs = (log10(low), log10(high)), _SIGNS.astype(dtype)
     result = {}
     for name, shape in shapes:
         size = math.prod(shape)
-        magnitude = rng.permuted(spread(low, high, size)) if size > 1 else powers_of_ten(rng.uniform(*ends, size))
-        sign = rng.choice(_SIGNS, size)
+        # To round does not depend on the order or the sign, so what is moved about is as narrow as it will be.
+        if size > 1:
+            magnitude = permuted(rng, spread(low, high, size, dtype))
+        else:
+            magnitude = powers_of_ten(rng.uniform(*ends, size)).astype(dtype)
+        sign = signs[rng.integers(0, 2, size)]
         if kind == "sign_flips":
             period = 1 + np.arange(size) % 4
             sign = np.where((step // period) % 2 == 0, 1.0, -1.0)
         if kind == "zeros":
             sign = np.where((rng.random(size) < 0.4) | (step % 7 == 3), 0.0, sign)
-        result[name] = frozen((magnitude * sign).reshape(shape))
+        result[name] = frozen((magnitude * sign).astype(dtype, copy=False).reshape(shape))
     return result
 
 

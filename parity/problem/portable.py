@@ -24,7 +24,8 @@ _FEW: Final = 4
 """Numbers that are raised one by one; ``_LARGE`` keeps what overflows, or nearly, among arrays."""
 _LARGE: Final = 300.0
 _KEPT: Final = 2_097_152
-"""Elements of the largest spread that is kept for the next step."""
+"""Elements of the largest spread of which several are kept, and that are raised at a time."""
+_FLOAT64: Final = np.dtype(np.float64)
 
 
 @lru_cache(maxsize=64)
@@ -46,18 +47,25 @@ def powers_of_ten(exponents: Floats | float) -> Floats:
     return result.reshape(np.shape(exponents))
 
 
-def spread(low: float, high: float, count: int) -> Floats:
-    """Return ``count`` numbers from ``low`` to ``high``, both positive, even in their logarithms; read-only."""
-    return _kept_spread(low, high, count) if count <= _KEPT else _spread(low, high, count)
+def spread(low: float, high: float, count: int, dtype: np.dtype[Any] = _FLOAT64) -> NDArray[Any]:
+    """Return ``count`` numbers from ``low`` to ``high``, both positive, even in their logarithms; read-only.
+
+    They are rounded once to ``dtype``. Those of a run are kept for its next step.
+    """
+    return (_kept_spread if count <= _KEPT else _large_spread)(low, high, count, dtype)
 
 
-def _spread(low: float, high: float, count: int) -> Floats:
-    found = powers_of_ten(np.linspace(log10(low), log10(high), count))
+def _spread(low: float, high: float, count: int, dtype: np.dtype[Any]) -> NDArray[Any]:
+    found = np.empty(count, dtype=dtype)
+    exponents = np.linspace(log10(low), log10(high), count)
+    for start in range(0, count, _KEPT):
+        found[start : start + _KEPT] = powers_of_ten(exponents[start : start + _KEPT])
     found.setflags(write=False)
     return found
 
 
 _kept_spread = lru_cache(maxsize=8)(_spread)
+_large_spread = lru_cache(maxsize=2)(_spread)
 
 
 def _powers_of_ten(x: Floats) -> Floats:

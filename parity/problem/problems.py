@@ -1,11 +1,13 @@
 """A cell's weights, data and gradients: NumPy arrays, made once from its seed, read-only, the same for all sides."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from parity.bounds.compiled.forms import permuted
 from parity.bounds.network import GradientBounds, gradient_bounds, known_bounds
 from parity.bounds.numerics import Array, dtype_of, format_of
 from parity.case.spec import Cell, Mlp, Quadratic, Replayed
@@ -53,6 +55,11 @@ class Problem:
         self.scale = float(cell.hyperparameters.loss_scale_factor or 1.0)
 
     @property
+    def whole(self) -> int:
+        """How many elements all tensors have."""
+        return sum(math.prod(shape) for shape in self.shapes.values())
+
+    @property
     def rotates(self) -> bool:
         """Whether the tensors come in another order at each step."""
         return False
@@ -78,7 +85,8 @@ class Problem:
     @property
     def numbers(self) -> Sequence[int]:
         """The zero-based numbers of the steps that are judged, ascending."""
-        return range(self.cell.steps)
+        steps, every = self.cell.steps, self.cell.every
+        return range(steps) if every == 1 else (*range(0, steps - 1, every), steps - 1)
 
     @property
     def values(self) -> int:
@@ -102,6 +110,7 @@ class ReplayedProblem(Problem):
         assert isinstance(cell.problem, Replayed)
         self.spec = cell.problem
         self._recorded = data.recorded(cell, self.shapes) if self.spec.generator == "recorded" else None
+        self._permuted = permuted(self)
 
     @property
     def rotates(self) -> bool:
@@ -124,8 +133,7 @@ class ReplayedProblem(Problem):
                 name: data.summed(part.rows, part.values, self.shapes[name]) for name, part in self.slices(step).items()
             }
             return {**found, **dense}
-        drawn = data.draw(self.spec, self.shapes, self.cell.seed, step)
-        return {name: data.frozen(array.astype(self.dtype)) for name, array in drawn.items()}
+        return data.draw(self.spec, self.shapes, self.cell.seed, step, self.dtype, self._permuted)
 
     def slices(self, step: int) -> dict[str, Slices]:
         """Return the recorded rows of a step with the rows of the tensor that they belong to."""

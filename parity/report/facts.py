@@ -224,8 +224,12 @@ def command(case: str, subject: str) -> str:
     return f"parity run {shlex.quote(clean(case))} --subject {shlex.quote(clean(subject))}"
 
 
-def _says_more(item: Comparison) -> bool:
-    return item.reason not in ("", item.outcome.value)
+def _verdict(item: Comparison) -> str:
+    """Return what a verdict means, and what its reason says beyond that."""
+    means = item.outcome.value
+    if item.reason.startswith(means) or not item.reason:
+        return clean(item.reason) or means
+    return f"{means} ({clean(item.reason)})"
 
 
 def failure_text(item: Comparison, dtype: str) -> str:
@@ -237,7 +241,7 @@ def evidence(item: Comparison, dtype: str) -> str:
     """Return case and subject, the verdict, and the first divergence with its values, a line each."""
     lines = [
         f"case {clean(item.case)}, subject {clean(item.subject)}: {item.gradients} gradients, {item.comparison}",
-        f"{item.verdict}: {item.outcome.value}" + (f" ({clean(item.reason)})" if _says_more(item) else ""),
+        f"{item.verdict}: {_verdict(item)}",
     ]
     place = item.first_divergence
     if place is not None:

@@ -10,20 +10,25 @@ from parity import subjects
 from parity.case.spec import Cell
 from parity.errors import MisbehavedError, NotInstalledError, ParityError, UnsupportedError, raised
 from parity.judge.beside import Judging, judging
+from parity.judge.scope import until
 from parity.problem import problems
 from parity.problem.problems import Problem
+from parity.runner.course import Course, Stopped
 from parity.runner.refusal import refusal
 from parity.runner.repeat import require_repeatable
 from parity.runner.steps import blocks
 from parity.subjects.adapter import Adapter
 from parity.trajectory.blocks import NotComparable
+from parity.trajectory.drawn import drawn
 from parity.verdicts.results import Comparison, Pair
 from parity.verdicts.verdict import Verdict
 
 ABLATION_STEPS = 50
 
 
-def run_pair(cell: Cell, name: str, adapter: Adapter | None = None, beside: bool = False) -> Pair:
+def run_pair(
+    cell: Cell, name: str, adapter: Adapter | None = None, beside: bool = False, course: Course | None = None
+) -> Pair:
     """Run one case cell against one subject.
 
     Args:
@@ -32,20 +37,24 @@ def run_pair(cell: Cell, name: str, adapter: Adapter | None = None, beside: bool
         adapter: the subject itself, if it was made by the caller; otherwise it is created by name.
         beside: whether there is a core to spare: a long run is then judged by another process while the subject goes
             on. The results are the same.
+        course: may stop the run: its comparisons are then of what was made until then.
 
     Raises:
         ParityError: the cell's data cannot be read, or the subject's name means nothing.
+        Stopped: the run was stopped before its first step was made.
     """
+    course = course or Course()
     began = time.perf_counter()
     problem = problems.make(cell)
     try:
         loaded = adapter is None
         adapter = adapter or subjects.create(name)
         if subjects.is_users(name):
-            require_repeatable(name, adapter, loaded, cell.rule, cell.folder)
+            with course:
+                require_repeatable(name, adapter, loaded, cell.rule, cell.folder)
         with np.errstate(all="ignore"):
-            comparisons = compare(problem, adapter, name, beside)
-            comparisons = _explained(problem, adapter, comparisons)
+            comparisons = compare(problem, adapter, name, beside, course)
+            comparisons = comparisons if course.stopped else _explained(problem, adapter, comparisons)
     except (NotInstalledError, MisbehavedError) as error:
         comparisons = _without(cell, name, *refusal(error))
     resolved = getattr(adapter, "resolved", "") or name
@@ -53,18 +62,27 @@ def run_pair(cell: Cell, name: str, adapter: Adapter | None = None, beside: bool
     return Pair(cell.id, cell.summary, name, resolved, comparisons, circumstances, time.perf_counter() - began)
 
 
-def compare(problem: Problem, adapter: Adapter, name: str, beside: bool = False) -> list[Comparison]:
+def compare(
+    problem: Problem, adapter: Adapter, name: str, beside: bool = False, course: Course | None = None
+) -> list[Comparison]:
     """Run a problem that is there already against a subject; see ``run_pair``, which makes it from a cell."""
-    with closing(judging(problem, beside)) as judges:
-        return _driven(problem, adapter, name, judges)
+    try:
+        judged = drawn(problem)
+    except UnsupportedError as error:
+        return _without(problem.cell, name, *refusal(error))
+    with closing(judging(judged, beside)) as judges:
+        return _driven(problem, judged, adapter, name, judges, course or Course())
 
 
-def _driven(problem: Problem, adapter: Adapter, name: str, judges: Judging) -> list[Comparison]:
+def _driven(
+    problem: Problem, judged: Problem, adapter: Adapter, name: str, judges: Judging, course: Course
+) -> list[Comparison]:
     cell = problem.cell
     step = 0
     try:
-        adapter.open(problem)
-        for block in blocks(problem, adapter, judges.hold):
+        with course:
+            adapter.open(problem)
+        for block in blocks(problem, adapter, judges.hold, judged, course):
             judges.feed(block)
             step = block.start + block.count
     except (UnsupportedError, NotComparable) as error:
@@ -77,10 +95,13 @@ def _driven(problem: Problem, adapter: Adapter, name: str, judges: Judging) -> l
         return _without(cell, name, Verdict.FAILED, _raised(error))
     finally:
         adapter.close()
+    if not step:
+        raise Stopped
     try:
-        return judges.finish(name)
+        comparisons = judges.finish(name)
     except MisbehavedError as error:
         return _without(cell, name, *refusal(error))
+    return comparisons if step == cell.steps else [until(item, step - 1) for item in comparisons]
 
 
 def _without(cell: Cell, name: str, verdict: Verdict, reason: str) -> list[Comparison]:

@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,11 +13,13 @@ from parity import subjects
 from parity.case.spec import Cell
 from parity.circumstances import launch, wire
 from parity.circumstances.child import Child, NoAnswerError
-from parity.circumstances.crew import ChildWorker, Crew
+from parity.circumstances.crew import ChildWorker, Crew, InterruptedCrew
 from parity.circumstances.doctor import WORKER_ENVIRONMENT
 from parity.errors import ParityError, SubjectError
+from parity.runner.course import Place
 from parity.runner.worker import failed
-from parity.verdicts.results import Pair
+from parity.verdicts.results import Comparison, Pair
+from parity.verdicts.verdict import Verdict
 
 TRUSTED_LIMIT = 3_600.0
 
@@ -54,12 +57,21 @@ class Task:
         return self.cell.steps * self.cell.elements
 
 
+class InterruptedPairs(KeyboardInterrupt):
+    """An interruption, with the pairs that were judged until then, by the index of their tasks; some only in part."""
+
+    def __init__(self, pairs: dict[int, Pair]) -> None:
+        super().__init__()
+        self.pairs = pairs
+
+
 def run_tasks(
     tasks: list[Task],
     jobs: int,
     time_limit: float,
     finished: Callable[[Task, Pair], None],
     started: Callable[[Task], None],
+    heard: Callable[[Task, Place], None] = lambda task, place: None,
 ) -> list[Pair]:
     """Run all tasks on ``jobs`` workers and return their pairs in the order of the tasks.
 
@@ -69,8 +81,10 @@ def run_tasks(
         time_limit: seconds that one pair of a user's subject may take.
         finished: called, under a lock, after each pair.
         started: called, under a lock, before each pair.
+        heard: called now and then with how far a pair is.
 
     Raises:
+        InterruptedPairs: an interruption came; what was judged until then is in it.
         SubjectError: a user's class cannot be loaded, or follows no style; told before anything runs.
         ParityError: a case's data cannot be used; tasks that run are finished first.
     """
@@ -78,7 +92,9 @@ def run_tasks(
     beside = launch.cores() >= 2 * jobs
     tasks = [replace(task, beside=beside) for task in tasks]
     crew: Crew[Task, _Worker, Pair] = Crew(
-        lambda task: _Worker(task.home), lambda task: task.home, lambda worker, task: worker.run(task, time_limit)
+        lambda task: _Worker(task.home),
+        lambda task: task.home,
+        lambda worker, task: worker.run(task, time_limit, heard),
     )
     # The longest first, so that none is left for the end alone; each is timed by what it computes, not measured.
     ordered = sorted(tasks, key=lambda task: (task.home, -task.size, task.index))
@@ -90,6 +106,10 @@ def run_tasks(
             finished(task, pairs[task.index])
         left = [task for task in ordered if task.index not in pairs]
         answers = crew.run(left, jobs, started, finished)
+    except InterruptedCrew as interruption:
+        partly = {at: pair for at, pair in interruption.late.items() if pair.judged_until is not None}
+        pairs |= {left[at].index: pair for at, pair in {**interruption.before, **partly}.items()}
+        raise InterruptedPairs(pairs) from interruption
     finally:
         crew.close()
     pairs |= {task.index: pair for task, pair in zip(left, answers, strict=True)}
@@ -214,18 +234,43 @@ class _Worker(ChildWorker):
         except NoAnswerError:
             return ""
 
-    def run(self, task: Task, time_limit: float) -> Pair:
+    def wind_up(self) -> None:
+        """Have the pair that it runs judged as far as it is."""
+        self._child.stop()
+
+    def run(
+        self, task: Task, time_limit: float, heard: Callable[[Task, Place], None] = lambda task, place: None
+    ) -> Pair:
         """Send one task and wait for its answer; a silent or dead process makes the pair FAILED.
 
-        A user's class has ``time_limit`` seconds.
+        A user's class has ``time_limit`` seconds; then it is FAILED, with what was judged until then.
         """
         time_limit = time_limit if task.home else TRUSTED_LIMIT
         late = f"did not finish within {time_limit:g} s (--time-limit) and was stopped"
+        self._child.heard = lambda place: heard(task, Place(*place))
+        began = time.monotonic()
         try:
-            answer = self._child.ask(task.message(), time_limit)
+            answer = self._child.ask(task.message(), time_limit, winds_up=not task.record)
         except NoAnswerError as ended:
             how = f"the subject's process {ended.how} before it answered" if ended.how else late
             return failed(task.cell, task.subject, how)
+        if self._child.stopped:  # it goes no further
+            self.stop()
         if "error" in answer:
             raise ParityError(str(answer["error"]))
-        return wire.pair_from(answer["pair"])
+        if "stopped" in answer:
+            return failed(task.cell, task.subject, late)
+        pair = wire.pair_from(answer["pair"])
+        return _late(pair, late) if time.monotonic() - began >= time_limit else pair
+
+
+def _late(pair: Pair, late: str) -> Pair:
+    """Return a pair that ran out of time as FAILED, with its evidence; what fails by that, stays as it is."""
+
+    def failing(item: Comparison) -> Comparison:
+        if item.judged_until is None or item.outcome.fails:
+            return item
+        reason = f"{late}; until step {item.judged_until:,} it was {item.verdict}"
+        return msgspec.structs.replace(item, verdict=Verdict.FAILED.name, reason=reason)
+
+    return msgspec.structs.replace(pair, comparisons=[failing(item) for item in pair.comparisons])

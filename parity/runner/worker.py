@@ -6,6 +6,7 @@ hangs takes this process with it and nothing else.
 
 import contextlib
 import os
+import signal
 import sys
 import tempfile
 from typing import Any, BinaryIO
@@ -14,7 +15,7 @@ import msgspec
 
 from parity.case.spec import Cell, cell_of
 from parity.circumstances import launch, wire
-from parity.circumstances.child import private_pipes
+from parity.circumstances.child import STOP, private_pipes, tell_place
 from parity.errors import (
     MisbehavedError,
     NotInstalledError,
@@ -23,6 +24,7 @@ from parity.errors import (
     UnsupportedError,
     one_line,
 )
+from parity.runner.course import Course, Stopped
 from parity.subjects import is_users
 from parity.verdicts.results import Comparison, Pair
 from parity.verdicts.verdict import Verdict
@@ -36,9 +38,11 @@ def main() -> None:
     tasks, answers = private_pipes(capture)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     owner = os.getpid()
+    course = Course(lambda place: tell_place(place) if os.getpid() == owner else None)
+    signal.signal(STOP, course.stop)
     launch.follow(int(sys.argv[1]))
     while (task := wire.read(tasks)) is not None:
-        answer = _answer(task, capture)
+        answer = _answer(task, capture, course)
         if os.getpid() != owner:
             os._exit(0)  # a subject forked in mid-run; its copy of this loop must not answer too
         wire.write(answers, answer)
@@ -52,7 +56,7 @@ def _capture() -> BinaryIO:
         return os.fdopen(os.memfd_create("printed") if hasattr(os, "memfd_create") else os.open(os.devnull, 2), "w+b")
 
 
-def _answer(task: dict[str, Any], capture: BinaryIO) -> dict[str, Any]:
+def _answer(task: dict[str, Any], capture: BinaryIO, course: Course) -> dict[str, Any]:
     if "load" in task:
         return _loaded(str(task["load"]))
     if "repeat" in task:
@@ -69,11 +73,13 @@ def _answer(task: dict[str, Any], capture: BinaryIO) -> dict[str, Any]:
 
             pair = record_pair(cell, name, task["record"], task["megabytes"])
         else:
-            pair = run_pair(cell, name, beside=bool(task.get("beside")))
+            pair = run_pair(cell, name, beside=bool(task.get("beside")), course=course)
     except SubjectError as error:
         pair = failed(cell, name, str(error))
     except ParityError as error:
         return {"error": str(error)}
+    except Stopped:
+        return {"stopped": True}
     except SystemExit as error:
         pair = failed(cell, name, f"the subject called sys.exit({error.code!r})")
     except BaseException as error:  # reported, so that other cases go on

@@ -12,6 +12,7 @@ from parity.bounds.numerics import Array
 from parity.case.rule import Rule, find
 from parity.errors import did_you_mean
 from parity.problem.problems import Problem
+from parity.trajectory.drawn import Drawn
 from parity.trajectory.layout import Layout, layout_of_problem
 
 BLOCK_BYTES = 64_000_000
@@ -54,6 +55,12 @@ class Block:
         if self.gradient_rows is None:
             raise KeyError(slot)
         return self.gradient_rows[first:last]
+
+    def among(self, first: int, last: int) -> "Block":
+        """Return some of its steps, from row ``first`` to before ``last``, as a block that shares their memory."""
+        rows = {slot: row[first : last + 1] for slot, row in self.rows.items()}
+        gradients, losses = (None if part is None else part[first:last] for part in (self.gradient_rows, self.losses))
+        return Block(self.start + first, last - first, self.layout, rows, gradients, losses)
 
     @property
     def columns(self) -> Columns:
@@ -111,10 +118,13 @@ def in_one_place(plan: Plan) -> list[Array]:
 
 
 class Recorder:
-    """Collects rows into preallocated columns and hands out a block when they are full."""
+    """Collects rows into preallocated columns and hands out a block when they are full.
+
+    Of a ``Drawn`` problem it is shown whole tensors and keeps what is drawn of them.
+    """
 
     def __init__(self, problem: Problem, first: Mapping[str, Mapping[str, Any]], hold: Hold = in_one_place) -> None:
-        self._problem = problem
+        self._drawn = problem if isinstance(problem, Drawn) else None
         self._rule = find(problem.cell.rule, problem.cell.folder)
         _require_slots(first, ["parameter"], self._rule, 0)
         layout, slots = layout_of_problem(problem), tuple(first)
@@ -189,13 +199,14 @@ class Recorder:
                 message = f"{slot} has no tensor {name!r}; it has {', '.join(map(repr, tensors)) or 'none'}."
                 raise NotComparable(step, slot, name, message)
             array = np.asarray(tensors[name])
-            if array.shape != column.shape[1:]:
+            shape = self._drawn.shapes[name] if self._drawn else column.shape[1:]
+            if array.shape != shape:
                 whose = "the rule's" if is_own else "the parameter"
-                message = f"{slot} of {name} has shape {array.shape}; {whose} has {column.shape[1:]}."
+                message = f"{slot} of {name} has shape {array.shape}; {whose} has {shape}."
                 raise NotComparable(step, slot, name, message)
             if array.dtype != column.dtype:
                 raise NotComparable(step, slot, name, _wrong_dtype(slot, name, array, column))
-            column[index] = array
+            column[index] = self._drawn.take(name, array) if self._drawn else array
 
 
 def _require_slots(shown: Mapping[str, Any], needed: Iterable[str], rule: Rule, step: int) -> None:

@@ -106,6 +106,10 @@ class Comparison(Struct, frozen=True):
     """One verdict: a case, a subject, a source of gradients and a way of comparing, with the evidence.
 
     ``catch`` maps each compared slot to what its bounds would catch; it is empty where no step was judged by itself.
+
+    Where less than all was judged: ``every`` says that every so many-th step was, from the first on, and the last;
+    ``elements`` how many were drawn of those of a step; ``judged_until`` the last step that was judged before the run
+    was stopped, -1 where that was the state before the first. Each is None where it takes nothing away.
     """
 
     case: str
@@ -126,6 +130,21 @@ class Comparison(Struct, frozen=True):
     envelope: dict[str, list[float]] | None = None
     pattern: str = ""
     catch: dict[str, Catch] = {}
+    every: int | None = None
+    elements: int | None = None
+    judged_until: int | None = None
+
+    @property
+    def scope(self) -> str:
+        """What was judged, in words; empty where all of it was."""
+        said = []
+        if self.every is not None:
+            said.append(f"every {_ordinal(self.every)} step")
+        if self.elements is not None:
+            said.append(f"{self.elements:,} drawn elements")
+        if self.judged_until is not None:
+            said.append("the start alone" if self.judged_until < 0 else f"until step {self.judged_until:,}")
+        return ", ".join(said)
 
     @property
     def selector(self) -> str:
@@ -148,7 +167,15 @@ class Comparison(Struct, frozen=True):
         record: dict[str, Any] = msgspec.to_builtins(slim)
         for bulky in ("table", "losses", "envelope"):
             record.pop(bulky, None)
-        return record
+        return {key: value for key, value in record.items() if key not in _PARTLY or value is not None}
+
+
+_PARTLY = ("every", "elements", "judged_until")
+
+
+def _ordinal(number: int) -> str:
+    ending = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number:,}{ending}"
 
 
 class Pair(Struct, frozen=True):
@@ -167,6 +194,11 @@ class Pair(Struct, frozen=True):
     def selector(self) -> str:
         """What selects the cell again on the command line."""
         return self.comparisons[0].selector if self.comparisons else self.case
+
+    @property
+    def judged_until(self) -> int | None:
+        """The last step that was judged of a run that was stopped before its end."""
+        return next((item.judged_until for item in self.comparisons if item.judged_until is not None), None)
 
     @property
     def verdict(self) -> Verdict:

@@ -22,6 +22,7 @@ pytest.importorskip("numba", reason="the extra 'fast' is not installed")
 from parity.bounds.compiled import kernels
 from parity.bounds.compiled.bounds import compiled_bounds
 from parity.bounds.compiled.kernels import compiled_drift, compiled_unequal
+from parity.bounds.compiled.permuting import compiled_permuted
 from parity.bounds.compiled.rule import compiled_step
 
 ELEMENTWISE = [
@@ -225,3 +226,16 @@ def test_what_differs_is_found_where_numpy_finds_it(dtype, size, share):
     found, expected = compiled_unequal(a, b), unequal(a, b)
     assert (found is None) == (expected is None)
     assert found is None or found.tolist() == expected.tolist() == np.flatnonzero(differs(a, b)).tolist()
+
+
+@pytest.mark.parametrize("drawn_before", [0, 1])
+@pytest.mark.parametrize("count", [2, 5, 1_025, 40_000])
+def test_a_compiled_permutation_is_numpys_and_leaves_the_generator_as_numpy_does(count, drawn_before):
+    one, other = (np.random.Generator(np.random.Philox(5)) for _ in range(2))
+    values = np.arange(count, dtype=np.float32)
+    for rng in (one, other):
+        rng.integers(0, 2, drawn_before, dtype=np.int32)
+    for _ in range(2):
+        assert (one.permuted(values) == compiled_permuted(other, values)).all()
+    assert (one.integers(0, 2, 3) == other.integers(0, 2, 3)).all()
+    assert one.random() == other.random()

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from parity.circumstances.crew import Crew
+from parity.circumstances.crew import Crew, InterruptedCrew
 
 
 class Clerk:
@@ -16,6 +16,11 @@ class Clerk:
     def __init__(self, home: str) -> None:
         self.home, self.alive, self.stopped = home, True, False
         self.did: list[str] = []
+
+    heeds = False
+
+    def wind_up(self) -> None:
+        self.kill()
 
     def kill(self) -> None:
         self.alive = False
@@ -91,7 +96,29 @@ def test_an_interruption_kills_who_works_and_starts_nothing_more() -> None:
         return str(killed.wait(20))
 
     crew: Crew[str, Clerk, str] = Crew(lambda task: Busy("a"), lambda task: "a", work)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(InterruptedCrew):
         crew.run(["a0", "a1"], 1, started=begun.append)
     assert killed.is_set()
     assert begun == ["a0"]
+
+
+def test_an_interruption_leaves_what_was_done_and_what_could_be_wound_up() -> None:
+    wound_up = threading.Event()
+
+    class Half(Clerk):
+        heeds = True
+
+        def wind_up(self) -> None:
+            wound_up.set()
+
+    def work(clerk: Clerk, task: str) -> str:
+        if task == "a1":
+            _thread.interrupt_main()
+            return f"half of {task}" if wound_up.wait(20) else task
+        return f"all of {task}"
+
+    crew: Crew[str, Clerk, str] = Crew(lambda task: Half("a"), lambda task: "a", work)
+    with pytest.raises(InterruptedCrew) as caught:
+        crew.run(["a0", "a1", "a2"], 1)
+    assert caught.value.before == {0: "all of a0"}
+    assert caught.value.late == {1: "half of a1"}

@@ -90,7 +90,7 @@ SPECIAL: dict[str, tuple[Make, str]] = {
 
 CASES: dict[str, tuple[Make, str]] = {
     **SPECIAL,
-    "50 MB": (sparse(50_000_000), "received 50000000 bytes; allowed: at most 64000"),
+    "50 MB": (sparse(50_000_000), "received 50000000 bytes; allowed: at most 16000000"),
     "nested deeply": (content(GOOD.encode() + b"x = " + b"[" * 30_000), "nested too deeply"),
     "no UTF-8": (content(GOOD.encode() + b"# \xff\xfe"), "is not UTF-8"),
     "UTF-16": (content(GOOD.encode("utf-16")), "byte 0 is not UTF-8"),

@@ -48,6 +48,15 @@ def _has_numba() -> bool:
     return True
 
 
+def permuted(problem: Sized) -> Callable[[np.random.Generator, Array], Array]:
+    """Return ``Generator.permuted`` in the form that is fastest for a case: the same arrays, the same state after."""
+    if not worth(problem):
+        return np.random.Generator.permuted
+    from parity.bounds.compiled.permuting import compiled_permuted
+
+    return compiled_permuted
+
+
 class Forms(NamedTuple):
     """The page's step, where two arrays differ, and how far they are apart: by NumPy or compiled, the same results.
 

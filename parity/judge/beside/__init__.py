@@ -1,6 +1,8 @@
 """All judges of a pair as one: blocks in, comparisons out; in this process, or in another one beside the subject."""
 
 import os
+from bisect import bisect_left
+from collections.abc import Iterator
 from typing import Any, Protocol
 
 import msgspec
@@ -10,6 +12,7 @@ import xxhash
 from parity.bounds.numerics import Array
 from parity.judge.free import Free
 from parity.judge.lockstep import Lockstep
+from parity.judge.scope import scoped
 from parity.problem.problems import Problem
 from parity.trajectory.blocks import Block, Plan, in_one_place
 from parity.verdicts.results import Comparison
@@ -41,7 +44,8 @@ class Judges:
         modes = problem.cell.comparisons
         # Free comparison of computed gradients needs the local steps too.
         needs_local = "lockstep" in modes or problem.cell.gradients == "computed"
-        self._cell = problem.cell
+        self._cell, self._problem = problem.cell, problem
+        self._numbers = problem.numbers if problem.cell.every > 1 else None
         self._lockstep = Lockstep(problem) if needs_local else None
         self._free = Free(problem) if "free" in modes else None
         self._digests: dict[str, Any] = {}
@@ -54,12 +58,32 @@ class Judges:
         """Take a block into one digest for each slot, which does not depend on where blocks end, and judge it."""
         for slot, rows in block.rows.items():
             self._digests.setdefault(slot, xxhash.xxh3_128()).update(rows[1:].reshape(-1).view(np.uint8).data)
-        for fold in (self._lockstep, self._free):
-            if fold is not None:
-                fold.feed(block)
+        for part, is_judged in self._parts(block):
+            for fold in (self._lockstep, self._free):
+                if fold is not None:
+                    (fold.feed if is_judged else fold.pass_by)(part)
+
+    def _parts(self, block: Block) -> Iterator[tuple[Block, bool]]:
+        """Yield a block in parts that are judged and that are not, in their order."""
+        if self._numbers is None:
+            yield block, True
+            return
+        row, end = 0, block.start + block.count
+        first, last = (bisect_left(self._numbers, step) for step in (block.start, end))
+        for step in self._numbers[first:last]:
+            at = step - block.start
+            if row < at:
+                yield block.among(row, at), False
+            yield block.among(at, at + 1), True
+            row = at + 1
+        if row < block.count:
+            yield block.among(row, block.count), False
 
     def finish(self, name: str) -> list[Comparison]:
         """Return the comparisons that the case asks for, by the subject's name."""
+        return [scoped(item, self._problem) for item in self._finish(name)]
+
+    def _finish(self, name: str) -> list[Comparison]:
         local = None if self._lockstep is None else self._lockstep.result()
         whole = None if self._free is None else self._free.result(local)
         evidence = {Lockstep.mode: local, Free.mode: whole}

@@ -14,6 +14,7 @@ from parity.judge.beside import Judges
 from parity.judge.beside.beside import places
 from parity.problem import problems
 from parity.trajectory.blocks import Plan
+from parity.trajectory.drawn import drawn
 from parity.trajectory.layout import layout_of_problem
 
 
@@ -39,7 +40,7 @@ def main() -> None:
 
 
 def _answers(message: Callable[[], dict[str, Any]], memory: int) -> Iterator[dict[str, Any]]:
-    problem = problems.make(cell_of(message()["cell"]))
+    problem = drawn(problems.make(cell_of(message()["cell"])))
     judges = Judges(problem)
     shape = message()
     plan = Plan(tuple(shape["slots"]), shape["capacity"], layout_of_problem(problem), problem.dtype)
