@@ -39,7 +39,7 @@ def configure(parser: ArgumentParser) -> None:
 
 def main(arguments: Namespace) -> int:
     """Run, compare, leave what may be accepted, print; 1 if anything is not as accepted, 3 if nothing was compared."""
-    cells, problems = gather(arguments.cases, None)
+    cells, problems = gather(arguments.cases, None, arguments.subject)
     from parity.baseline import gate, store
     from parity.commands.why import explained
 

@@ -21,7 +21,7 @@ def configure(parser: ArgumentParser) -> None:
 
 def main(arguments: Namespace) -> int:
     """Run, write, print the path of the page, and return what ``parity run`` would."""
-    cells, problems = gather(arguments.cases, arguments.steps)
+    cells, problems = gather(arguments.cases, arguments.steps, arguments.subject)
     from parity import report
     from parity.commands.why import explained
     from parity.report.facts import Facts, headline

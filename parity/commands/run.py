@@ -25,7 +25,7 @@ def configure(parser: ArgumentParser) -> None:
 
 def main(arguments: Namespace) -> int:
     """Run, print, and return 1 for a divergence, 2 for a case that could not be read, 3 if nothing was compared."""
-    cells, problems = gather(arguments.cases, arguments.steps)
+    cells, problems = gather(arguments.cases, arguments.steps, arguments.subject)
     from parity.commands.why import explained
 
     run = explained(work(cells, arguments), cells)

@@ -12,6 +12,7 @@ import msgspec
 from parity import subjects
 from parity.case.cells import collect
 from parity.case.error import printable
+from parity.case.rule import DEFAULT
 from parity.case.spec import Cell
 from parity.circumstances import launch
 from parity.commands.cli import complain
@@ -94,13 +95,20 @@ def add_jobs_argument(parser: "ArgumentParser | _MutuallyExclusiveGroup") -> Non
     parser.add_argument("--jobs", type=_positive, default=jobs, metavar="N", help=f"processes; unless given {jobs}")
 
 
-def gather(patterns: list[str], steps: int | None) -> tuple[list[Cell], list[ParityError]]:
+def gather(
+    patterns: list[str], steps: int | None, names: Sequence[str] | None = None
+) -> tuple[list[Cell], list[ParityError]]:
     """Return the cells that are asked for and the errors of those that cannot be read, which were printed.
+
+    Where nobody asks for any, and all subjects, by their ``names``, are a person's own, they are those of one rule:
+    whoever wrote an RMSprop did not write an Adam beside it.
 
     Raises:
         ParityError: nothing is left to run.
     """
     cells, problems = collect(patterns)
+    if not patterns and names and all(map(subjects.is_users, names)):
+        cells = [cell for cell in cells if cell.rule == DEFAULT]
     if steps is not None:
         cells = [_shortened(cell, steps) for cell in cells]
     cells, unreadable = _with_data(cells)

@@ -98,7 +98,12 @@ def test_a_page_is_at_most_120_lines(rule: str) -> None:
 
 @pytest.mark.parametrize(
     ("rule", "given"),
-    [("sgd", {"momentum": 1.5}), ("sgd", {"momentum": -0.1}), ("adamw", {"weight_decay": None}), ("lion", {"beta_1": 0.0})],
+    [
+        ("sgd", {"momentum": 1.5}),
+        ("sgd", {"momentum": -0.1}),
+        ("adamw", {"weight_decay": None}),
+        ("lion", {"beta_1": 0.0}),
+    ],
 )
 def test_what_keras_refuses_is_refused(rule: str, given: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="Received"):
