@@ -21,6 +21,9 @@ from parity.circumstances.promises import ROUNDINGS, division_roundings
 from parity.reference.optimizer import Single
 
 
+_SINGLE = format_of(np.float32)
+
+
 @dataclass(frozen=True, slots=True)
 class BoundedDtype:
     """Stands where the page asks an array for its dtype; ``type(x)`` makes a constant."""
@@ -315,7 +318,9 @@ def _power(x: Bounded, y: Bounded) -> Bounded:
     value = x.value**y.value
     near = np.abs(value) + (np.abs(x.value) + x.error) ** y.value
     moved = np.abs(y.value) * np.log(x.value / low) + np.abs(np.log(low)) * y.error
-    power = _rounded(value, np.abs(value) * np.expm1(moved), x.format, ROUNDINGS["pow"])
+    # Of 16 bits it is computed in float32, and rounded once.
+    own = ROUNDINGS["pow"] if x.format.dtype.itemsize > 2 else 1 + ROUNDINGS["pow"] * _SINGLE.unit / x.format.unit
+    power = _rounded(value, np.abs(value) * np.expm1(moved), x.format, own)
     return Bounded(value, np.where(low <= 0, near, power.error), x.format)
 
 
