@@ -28,6 +28,32 @@ def as_float32(value: Any) -> float:
     return float(np.float32(value))
 
 
+class Single(float):
+    """A number that Keras rounds to float32 whatever the dtype of the weights; `given` is what it was before.
+
+    Who keeps it as it was computes another thing in float64, and the same in narrower dtypes, but for rounding.
+    """
+
+    given: float
+
+    def __new__(cls, value: float) -> "Single":
+        """Round `value`."""
+        number = super().__new__(cls, as_float32(value))
+        number.given = float(value)
+        return number
+
+
+def power(base: Any, exponent: Any) -> Any:
+    """Return a constant to the power of another, as the C library's `pow` has it, in their dtype.
+
+    So does TensorFlow with two scalars; 16-bit ones by way of float32. NumPy's scalars call the C library too, where
+    `np.power` has a kernel of its own.
+    """
+    if base.dtype.itemsize > 2:
+        return base**exponent
+    return base.dtype.type(np.float32(base) ** np.float32(exponent))
+
+
 @dataclass(eq=False)
 class Optimizer:
     """What every rule has: its arguments beside those of the rule itself, with Keras' names and defaults.
@@ -56,7 +82,9 @@ class Optimizer:
     never_negative: ClassVar[frozenset[str]] = frozenset()
     """Slots that no evaluation makes negative, however it rounds, such as a mean of squares that starts at zero."""
     means: ClassVar[Mapping[str, tuple[str, int]]] = {}
-    """Slots that are running means: the argument that says how much of the old one stays, and the gradient's power."""
+    """Slots that are means formed as `keep * old + (1 - keep) * new`: the argument `keep`, and the gradient's power."""
+    counts: ClassVar[bool] = False
+    """Whether an update depends on its number, as a corrected bias does."""
 
     def __post_init__(self) -> None:
         every, frequency = self.gradient_accumulation_steps, self.ema_overwrite_frequency
@@ -100,7 +128,7 @@ class Optimizer:
     @property
     def steps_alike(self) -> bool:
         """Whether a step depends on nothing but the state that it starts from: not on its number."""
-        return not (callable(self.learning_rate) or self.use_ema or self.gradient_accumulation_steps)
+        return not (self.counts or callable(self.learning_rate) or self.use_ema or self.gradient_accumulation_steps)
 
     def init(self, params: Tensors) -> dict[str, Any]:
         """Return the state before the first step: no iterations, and every slot as it starts."""

@@ -18,6 +18,9 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from parity.bounds.numerics import Array, Format, format_of
 from parity.circumstances.promises import ROUNDINGS, division_roundings
+from parity.reference.optimizer import Single
+
+_SINGLE = format_of(np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,8 @@ class BoundedDtype:
         if self.format.dtype.itemsize == 2:
             error = np.maximum(error, np.abs(exact - twice))
         error = error + (value.error if isinstance(value, Rate) else 0.0)
+        if isinstance(value, Single) and self.format.dtype.itemsize <= 4:
+            error = np.maximum(error, np.abs(self.format.wide.type(value.given) - exact))  # kept as it was
         if abs(exact) < self.format.underflow:
             error = np.maximum(error, abs(exact))  # a subnormal constant may be taken for zero
         least = exact - error
@@ -188,7 +193,25 @@ def _add(x: Bounded, y: Bounded) -> Bounded:
     if x.parts is not None:
         largest = sum(np.abs(part.value) + part.error for part in (*x.parts, y))
         error = error + x.format.unit * largest
-    return _rounded(x.value + y.value, error, x.format, floor=floor)
+    return _mean_of_two(_rounded(x.value + y.value, error, x.format, floor=floor), x, y)
+
+
+def _mean_of_two(total: Bounded, x: Bounded, y: Bounded) -> Bounded:
+    """Allow ``x + (new - x) * a`` with a scalar to be formed as ``x * (1 - a) + new * a``, and keep its floor.
+
+    One form is torch's (torch/optim/adam.py, ``lerp_``), the other that of papers and tutorials. With a share from 0
+    to 1, rounding is monotonic in the first form: the change is at most what there was, and nothing becomes negative.
+    """
+    if y.factors is None or y.factors[0].parts is None or y.factors[0].parts[1] is not x:
+        return total
+    (new, _), share = y.factors[0].parts, y.factors[1]
+    rest = x.dtype.type(1.0).value - share.value
+    kept = Bounded(rest, share.error + x.format.unit * np.abs(rest), x.format)
+    other = _rounded(total.value, _product(x, kept).error + _product(new, share).error, x.format)
+    total.error = np.maximum(total.error, other.error)
+    if x.floor is not None and new.floor is not None and 0 <= share.value - share.error <= 1 - share.error:
+        total.floor = 0.0
+    return total
 
 
 def _subtract(x: Bounded, y: Bounded) -> Bounded:
@@ -285,12 +308,39 @@ def _sqrt(x: Bounded) -> Bounded:
     return _rounded(root, error, x.format, floor=None if x.floor is None else np.sqrt(x.floor))
 
 
+def _power(x: Bounded, y: Bounded) -> Bounded:
+    """Raise to a power: bounded by its derivatives at the worst corner; near a base of zero, by its magnitude there.
+
+    A base that rounding makes negative may yield NaN, which no finite bound excuses.
+    """
+    low = x.value - x.error
+    value = x.value**y.value
+    near = np.abs(value) + (np.abs(x.value) + x.error) ** y.value
+    moved = np.abs(y.value) * np.log(x.value / low) + np.abs(np.log(low)) * y.error
+    # Of 16 bits it is computed in float32, and rounded once.
+    own = ROUNDINGS["pow"] if x.format.dtype.itemsize > 2 else 1 + ROUNDINGS["pow"] * _SINGLE.unit / x.format.unit
+    power = _rounded(value, np.abs(value) * np.expm1(moved), x.format, own)
+    return Bounded(value, np.where(low <= 0, near, power.error), x.format)
+
+
 def _maximum(x: Bounded, y: Bounded) -> Bounded:
-    return Bounded(np.maximum(x.value, y.value), np.maximum(x.error, y.error), x.format)
+    floors = [np.asarray(each.floor) for each in (x, y) if each.floor is not None]
+    floor = None if not floors or x.constant or y.constant else np.maximum(*floors) if len(floors) > 1 else floors[0]
+    return Bounded(np.maximum(x.value, y.value), np.maximum(x.error, y.error), x.format, floor)
 
 
 def _minimum(x: Bounded, y: Bounded) -> Bounded:
     return Bounded(np.minimum(x.value, y.value), np.maximum(x.error, y.error), x.format)
+
+
+def _sign(x: Bounded) -> Bounded:
+    """Take the sign: exact where the error does not reach over zero; elsewhere it may turn, which is a whole step.
+
+    What is zero, but for operations that flush, was made of zeros.
+    """
+    sign, none = np.sign(x.value), (x.value == 0) & (x.error <= 4 * x.format.underflow)
+    error = np.maximum(np.sign(x.value + x.error) - sign, sign - np.sign(x.low))
+    return Bounded(sign, np.where(none, 0.0, error), x.format)
 
 
 def _negative(x: Bounded) -> Bounded:
@@ -298,7 +348,7 @@ def _negative(x: Bounded) -> Bounded:
 
 
 def _absolute(x: Bounded) -> Bounded:
-    return Bounded(np.abs(x.value), x.error, x.format)
+    return Bounded(np.abs(x.value), x.error, x.format, 0.0)
 
 
 def _floor(x: Bounded) -> Bounded:
@@ -354,6 +404,8 @@ _RULES: dict[np.ufunc, Callable[..., Bounded]] = {
     np.divide: _divide,
     np.square: _square,
     np.sqrt: _sqrt,
+    np.power: _power,
+    np.sign: _sign,
     np.maximum: _maximum,
     np.minimum: _minimum,
     np.negative: _negative,
@@ -373,16 +425,9 @@ class BoundedFloat32:
         return BoundedDtype(self._format).type(value)
 
     def power(self, base: Bounded, exponent: Bounded) -> Bounded:
-        """Bound base ** exponent by its derivatives at the worst corner; near a base of zero, by its magnitude there.
-
-        A base that rounding makes negative may yield NaN, which no finite bound excuses.
-        """
-        low = base.value - base.error
-        value = base.value**exponent.value
-        if low <= 0:
-            return Bounded(value, np.abs(value) + (np.abs(base.value) + base.error) ** exponent.value, self._format)
-        moved = np.abs(exponent.value) * np.log(base.value / low) + np.abs(np.log(low)) * exponent.error
-        return _rounded(value, np.abs(value) * np.expm1(moved), self._format, ROUNDINGS["pow"])
+        """Bound base ** exponent."""
+        with np.errstate(all="ignore"):
+            return _power(base, exponent)
 
     def cosine(self, angle: Bounded) -> Bounded:
         """Bound cos by its slope, at most one."""

@@ -16,6 +16,7 @@ from parity.case.check import check
 from parity.case.error import explain, shown
 from parity.case.matrix import Combination
 from parity.case.rule import DEFAULT
+from parity.case.rules import EACH, spread
 from parity.case.spec import CASES, CaseFile, Cell, Mlp, case_file, rule_schema
 from parity.case.tomlfile import TomlFile, read_toml, show_path
 from parity.errors import ParityError, SpecError, UsageError, did_you_mean
@@ -90,7 +91,7 @@ def _scan(root: Path) -> tuple[list[Cell], list[ParityError]]:
                 cells += _cells(file, path, root)
         except SpecError as error:
             broken.append(error)
-    return cells, broken
+    return sorted(cells, key=lambda cell: cell.case.rpartition("/")[0]), broken
 
 
 def pattern_of(cell: Cell) -> str:
@@ -143,11 +144,22 @@ def fits(name: str, pattern: str) -> bool:
 
 
 def _cells(file: TomlFile, path: Path, root: Path) -> list[Cell]:
+    """Return the cells of a file, of each rule if it is for all of them."""
+    if file.table.get("rule") != EACH:
+        return _of_one(file, path, root)
+    prefix = _prefix(os.path.realpath(path), root)
+    if prefix is None:
+        text = f"received {EACH!r}, which is for the cases that are shipped; name a rule."
+        raise file.mistake(f"rule: {text}", ("rule",))
+    return [cell for name, each in spread(file, path.name, root) for cell in _of_one(each, path, root, f"{name}/")]
+
+
+def _of_one(file: TomlFile, path: Path, root: Path, group: str = "") -> list[Cell]:
     """Check the file as it stands by its types, and each combination of its matrix by everything."""
     real = os.path.realpath(path)
     folder = os.path.dirname(real)
     base = _decode(file.table, Combination(file, {}), folder)
-    prefix = _prefix(real, root)
+    prefix = group or _prefix(real, root)
     if prefix is not None and base.id != path.stem:
         text = f"received {base.id!r}; a case below cases/ has its file's name: {path.stem!r}."
         raise file.mistake(f"id: {text}", ("id",))

@@ -14,7 +14,7 @@ from parity.case.spec import (
     Quadratic,
     Replayed,
 )
-from parity.case.words import MISTAKES
+from parity.case.words import PROBES
 from parity.errors import SpecError, did_you_mean
 
 LARGEST = {"float64": 1.7976931348623157e308, "float32": 3.4028234e38, "bfloat16": 3.3895313e38, "float16": 65504.0}
@@ -34,6 +34,8 @@ def check(case: CaseFile, refuse: Refuse) -> None:
     Raises:
         SpecError: the one that ``refuse`` made.
     """
+    if case.where_taken:
+        raise refuse(("where_taken",), "has no effect without rule = 'each': put it under hyperparameters.")
     _check_words(case, refuse)
     _check_length(case, refuse)
     _check_files(case, refuse)
@@ -57,9 +59,9 @@ def _within(refuse: Refuse, *table: str) -> Refuse:
 
 def _check_words(case: CaseFile, refuse: Refuse) -> None:
     for word in case.probes:
-        if word not in MISTAKES:
-            hint = did_you_mean(word, list(MISTAKES))
-            raise refuse(("probes",), f"received {shown(word)}.{hint} Allowed: {', '.join(sorted(MISTAKES))}.")
+        if word not in PROBES:
+            hint = did_you_mean(word, list(PROBES))
+            raise refuse(("probes",), f"received {shown(word)}.{hint} Allowed: {', '.join(sorted(PROBES))}.")
     for key in ("probes", "comparisons"):
         words = getattr(case, key)
         if len(set(words)) < len(words):

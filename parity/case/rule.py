@@ -42,7 +42,7 @@ class Rule(NamedTuple):
 
 def names() -> list[str]:
     """Return the rules that are shipped: every page that holds a class of an optimizer."""
-    return sorted(path.stem for path in PAGES.glob("*.py") if _class(tree(path)) is not None)
+    return sorted(path.stem for path in PAGES.glob("*.py") if _kind(path) is not None)
 
 
 def find(name: str, folder: str = "") -> Rule:
@@ -62,7 +62,7 @@ def find(name: str, folder: str = "") -> Rule:
 @cache
 def _shipped(name: str) -> Rule:
     page = PAGES / f"{name}.py"
-    if not name.isidentifier() or not page.is_file() or _class(tree(page)) is None:
+    if not name.isidentifier() or not page.is_file() or _kind(page) is None:
         hint = did_you_mean(name, names())
         raise SpecError(f"rule: received {name[:80]!r}.{hint} Allowed: {', '.join(names())}, or a page, rule.py.")
     return _read(name, page)
@@ -76,16 +76,20 @@ def stages(rule: Rule) -> tuple[str, ...]:
 
 @cache
 def _read(name: str, page: Path) -> Rule:
-    module, around = tree(page), _class(tree(PAGES / "optimizer.py"), base="")
-    kind = _class(module)
-    update = next((n for n in module.body if isinstance(n, ast.ClassDef) and n.name == "Update"), None)
+    pages, around = _lineage(page), _class(tree(PAGES / "optimizer.py"), base="")
+    kind = _kind(page)
+    last = tree(pages[-1]).body
+    update = next((n for n in last if isinstance(n, ast.ClassDef) and n.name == "Update"), None)
     if kind is None or update is None or around is None:
         needed = "a class Update(NamedTuple) with the stages and a class of Optimizer"
         raise SpecError(f"rule: {name[:80]!r} is no page of a rule; it needs {needed}.")
-    rate, *others = _parameters(around)
-    own = {parameter.name: parameter for parameter in _parameters(kind)}
-    rate = own.pop(rate.name, rate)
-    stated = _literals(module)
+    own: dict[str, Parameter] = {}
+    stated: dict[str, Any] = {}
+    for each in reversed(pages):
+        own |= {parameter.name: parameter for parameter in _parameters(_kind(each) or kind)}
+        stated |= _literals(tree(each))
+    # A rule has a default of its own for some that all have.
+    rate, *others = (own.pop(parameter.name, parameter) for parameter in _parameters(around))
     return Rule(
         name,
         page,
@@ -95,6 +99,25 @@ def _read(name: str, page: Path) -> Rule:
         tuple(field for field, _, _ in fields(update)),
         {"loss": FORMULAS_AROUND["loss"], **stated.get("FORMULAS", {}), "average": FORMULAS_AROUND["average"]},
     )
+
+
+@cache
+def _lineage(page: Path) -> tuple[Path, ...]:
+    """Return a page, then that from which it takes its formulas, if it builds on another, and so on."""
+    for node in tree(page).body:
+        if isinstance(node, ast.ImportFrom) and any(each.name == "FORMULAS" for each in node.names):
+            module = (node.module or "").rpartition(".")[2]
+            beside = page.with_name(f"{module}.py") if node.level else PAGES / f"{module}.py"
+            if beside != page and beside.is_file():
+                return (page, *_lineage(beside))
+    return (page,)
+
+
+def _kind(page: Path) -> ast.ClassDef | None:
+    """Return the class of a rule on a page: one of Optimizer, or of the page on which it builds; else None."""
+    before = _lineage(page)[1:]
+    above = _kind(before[0]) if before else None
+    return _class(tree(page), "Optimizer" if above is None else above.name)
 
 
 def _class(module: ast.Module, base: str = "Optimizer") -> ast.ClassDef | None:

@@ -17,7 +17,7 @@ from parity.case.page import REQUIRED, Parameter
 from parity.case.rule import DEFAULT, find, names
 from parity.case.schedule import Schedule as Known
 from parity.case.schedule import schedules
-from parity.case.words import MISTAKES, Dtype, Mode, Source
+from parity.case.words import PROBES, Dtype, Mode, Source
 
 CASES = Path(__file__).parent.parent / "cases"
 MAX_ELEMENTS = 1_000_000_000_000
@@ -259,7 +259,8 @@ class Cell(_Strict, frozen=True):
 class CaseFile(_Strict, frozen=True):
     """What a case file may hold, whatever its rule; ``cases/schema.json`` is generated from it.
 
-    ``non_finite`` says that values which are infinite or NaN on both sides are meant.
+    ``non_finite`` says that values which are infinite or NaN on both sides are meant. ``rule`` is "each" in a case for
+    every rule but the first, and ``where_taken`` has hyperparameters for those of them that take them.
     """
 
     id: Name
@@ -277,6 +278,7 @@ class CaseFile(_Strict, frozen=True):
     seed: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 0
     non_finite: bool = False
     matrix: dict[str, Values] = {}
+    where_taken: dict[str, Any] = {}
 
 
 def case_file(name: str = DEFAULT, folder: str = "") -> type[CaseFile]:
@@ -298,7 +300,7 @@ def rule_schema(name: str = DEFAULT, folder: str = "") -> dict[str, Any]:
     """Return the JSON Schema (2020-12) of a case file of one rule."""
     document = msgspec.json.schema(case_file(name, folder))
     whole, record = document["$defs"]["CaseFile"], document["$defs"]["Hyperparameters"]
-    whole["properties"]["probes"]["items"] = {"enum": sorted(MISTAKES)}
+    whole["properties"]["probes"]["items"] = {"enum": sorted(PROBES)}
     whole["description"] = "What a case file may hold; `parity list --schema` generates this from its model."
     record["description"] = f"Every argument of the rule {name}, with the defaults of its page."
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "A parity case", **document}

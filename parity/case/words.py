@@ -38,3 +38,10 @@ MISTAKES: Final[dict[str, str]] = {
     "data_order": "examples visited in another order",
     "network": "forward pass, loss or backward pass of the model",
 }
+"""The mistakes that an RMSprop can have: each has mutants, and a case that catches them."""
+PROBES: Final[dict[str, str]] = {
+    **{name: f"another {name}" for name in ("beta_1", "beta_2", "initial_accumulator_value")},
+    "amsgrad": "the largest second moment not kept, or not used",
+    **MISTAKES,
+}
+"""What a case may say that it catches, whatever its rule."""

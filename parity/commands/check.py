@@ -112,7 +112,7 @@ def _plan(arguments: Namespace) -> _Plan:
         return _Plan(cells, chosen, problems, whole="*" in arguments.cases and not problems)
     again = held.cells_of(records, arguments.baseline)
     new = {*chosen} - {record.subject for record in records}
-    every, more = gather([], None) if new else ([], [])
+    every, more = gather([], None, [*new]) if new else ([], [])
     usable, unreadable = with_data(again.cells)
     problems += _told([*again.gone, *unreadable], anything=bool(usable or every)) + more
     cells = list({cell.id: cell for cell in [*usable, *every]}.values())

@@ -37,7 +37,7 @@ def configure(parser: ArgumentParser) -> None:
 
 def main(arguments: Namespace) -> int:
     """Record; return 1 if a subject failed, 2 for what could not be read or is too large, 3 if nothing was recorded."""
-    cells, problems = gather(arguments.cases, arguments.steps)
+    cells, problems = gather(arguments.cases, arguments.steps, arguments.subject)
     names = named(arguments.subject or ["keras-eager"], arguments.bind)
     cells, refused = _with_room(cells, arguments.max_megabytes)
     problems += refused

@@ -22,7 +22,7 @@ def configure(parser: ArgumentParser) -> None:
 
 def main(arguments: Namespace) -> int:
     """Run, write, print the path of the page, and return what ``parity run`` would."""
-    cells, problems = gather(arguments.cases, arguments.steps, arguments.every, arguments.elements)
+    cells, problems = gather(arguments.cases, arguments.steps, arguments.subject, arguments.every, arguments.elements)
     from parity import report
     from parity.commands.why import explained
     from parity.report.facts import Facts, headline

@@ -34,7 +34,7 @@ def main(arguments: Namespace) -> int:
 
     Without a divergence, or where a case cannot be read, it is 2, and 3 if nothing was compared.
     """
-    cells, problems = gather(arguments.cases, None)
+    cells, problems = gather(arguments.cases, None, [arguments.subject])
     (subject,) = named([arguments.subject], arguments.bind)
     from parity.export.script.child import reproduce_apart
 

@@ -36,7 +36,7 @@ def main(arguments: Namespace) -> int:
 
     After an interruption what was judged until then is printed, and 130 returned.
     """
-    cells, problems = gather(arguments.cases, arguments.steps, arguments.every, arguments.elements)
+    cells, problems = gather(arguments.cases, arguments.steps, arguments.subject, arguments.every, arguments.elements)
     from parity.api import InterruptedRun
 
     try:

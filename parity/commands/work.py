@@ -12,6 +12,7 @@ import msgspec
 from parity import subjects
 from parity.case.cells import collect
 from parity.case.error import printable
+from parity.case.rule import DEFAULT
 from parity.case.spec import Cell
 from parity.circumstances import launch
 from parity.commands.cli import complain
@@ -101,13 +102,21 @@ def add_jobs_argument(parser: "ArgumentParser | _MutuallyExclusiveGroup") -> Non
 
 
 def gather(
-    patterns: list[str], steps: int | None, every: int = 1, elements: int | None = None
+    patterns: list[str],
+    steps: int | None,
+    names: Sequence[str] | None = None,
+    every: int = 1,
+    elements: int | None = None,
 ) -> tuple[list[Cell], list[ParityError]]:
     """Return the cells that are asked for and the errors of those that cannot be read, which were printed.
+
+    Where nobody asks for any, and all subjects, by their ``names``, are a person's own, they are those of one rule:
+    whoever wrote an RMSprop did not write an Adam beside it.
 
     Args:
         patterns: what selects them.
         steps: how many each has at most.
+        names: the subjects that they are for.
         every: every which of them is judged.
         elements: how many elements of a step are judged.
 
@@ -115,6 +124,8 @@ def gather(
         ParityError: nothing is left to run.
     """
     cells, problems = collect(patterns)
+    if not patterns and names and all(map(subjects.is_users, names)):
+        cells = [cell for cell in cells if cell.rule == DEFAULT]
     if steps is not None:
         cells = [_shortened(cell, steps) for cell in cells]
     cells = [msgspec.structs.replace(cell, every=every, drawn=elements or 0) for cell in cells]

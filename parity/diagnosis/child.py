@@ -74,6 +74,7 @@ def main() -> None:
     document: dict[str, Any]
     from parity import subjects
     from parity.case.cells import collect
+    from parity.case.rule import DEFAULT
     from parity.case.spec import cell_of
     from parity.diagnosis.cases import on_cases
     from parity.diagnosis.diagnose import diagnose
@@ -85,7 +86,8 @@ def main() -> None:
         if "known" in request:
             document = on_cases(make, explanations_of(request["known"]), cells)
         else:
-            shipped = collect(["*"])[0] if subjects.is_users(name) else []  # a library would take minutes
+            # A library would take minutes.
+            shipped = [c for c in collect(["*"])[0] if c.rule == DEFAULT] if subjects.is_users(name) else []
             document = diagnose(make, name, cells, shipped).document()
     except SubjectError as error:
         document = {"error": str(error)}

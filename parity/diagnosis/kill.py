@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from parity.case.rule import DEFAULT
 from parity.case.spec import Cell, Mlp
 from parity.diagnosis.mutants import CONSTRUCTORS, KERAS, Constructor, Mutant, mutants
 from parity.runner.loop import run_pair
@@ -48,6 +49,8 @@ def kill_records(cells: Iterable[Cell], probed_only: Container[str] = ()) -> lis
     """
     cases: dict[str, list[Cell]] = {}
     for cell in cells:
+        if cell.rule != DEFAULT:
+            continue  # the mutants are of one rule
         cases.setdefault(cell.case, []).append(cell)
     records = []
     for group in cases.values():

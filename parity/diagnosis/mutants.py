@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from parity.case.rule import DEFAULT
 from parity.case.spec import Cell, Mlp
 from parity.errors import AbsentArgumentError
 from parity.problem.problems import Evaluation, Problem
@@ -98,6 +99,8 @@ class Mutant(NamedTuple):
 
     def make(self, cell: Cell, constructor: Constructor = KERAS) -> NumpySubject | None:
         """Return the subject that makes it in a cell, behind a constructor; None where it cannot be made."""
+        if cell.rule != DEFAULT:
+            return None
         kind = self.kind(cell) if not self.needs or _sets(cell, self.needs) else None
         if kind is None:
             return None

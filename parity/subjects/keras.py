@@ -29,17 +29,31 @@ _AROUND = {"_model_variables_moving_average": "average", "_accumulated_gradients
 
 
 class Row(NamedTuple):
-    """A rule as Keras has it: the class in ``keras.optimizers``, and which of its attributes hold which slots."""
+    """A rule as Keras has it: the class in ``keras.optimizers``, and which of its attributes hold which slots.
+
+    An attribute is a list with a variable for each tensor, or one variable that all of them share.
+    """
 
     kind: str
     slots: dict[str, str]
 
 
+_ADAM = {"_momentums": "first_moment", "_velocities": "second_moment", "_velocity_hats": "second_moment_max"}
 ROWS: dict[str, Row] = {
     "rmsprop": Row(
         "RMSprop",
         {"_velocities": "second_moment", "_average_gradients": "first_moment", "_momentums": "momentum_buffer"},
     ),
+    "sgd": Row("SGD", {"momentums": "momentum_buffer"}),
+    "adam": Row("Adam", _ADAM),
+    "adamw": Row("AdamW", _ADAM),
+    "adamax": Row("Adamax", {"_m": "first_moment", "_u": "infinity_norm"}),
+    "nadam": Row(
+        "Nadam", {"_momentums": "first_moment", "_velocities": "second_moment", "_u_product": "momentum_product"}
+    ),
+    "adagrad": Row("Adagrad", {"_accumulators": "sum_of_squares"}),
+    "adadelta": Row("Adadelta", {"_accumulated_grads": "second_moment", "_accumulated_delta_vars": "change_moment"}),
+    "lion": Row("Lion", {"_momentums": "first_moment"}),
 }
 """What is known of each rule; another one is UNSUPPORTED."""
 
@@ -286,7 +300,10 @@ class Shown:
     def __init__(self, tf: Any, names: Mapping[str, str], optimizer: Any, variables: Mapping[str, Any]) -> None:
         self._read = tf.raw_ops.ReadVariableOp
         listed = {"parameter": list(variables.values())}
-        listed |= {slot: found for attribute, slot in names.items() if (found := getattr(optimizer, attribute, None))}
+        for attribute, slot in names.items():
+            found = getattr(optimizer, attribute, None)
+            if found is not None and found != []:
+                listed[slot] = found if isinstance(found, list) else [found] * len(variables)
         self._held = {
             slot: [(name, v.value.handle, v.value.dtype, len(v.shape)) for name, v in zip(variables, held, strict=True)]
             for slot, held in listed.items()

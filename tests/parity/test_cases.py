@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from parity.case.cells import all_cells, pattern_of, select
+from parity.case.rule import names
 from parity.case.spec import CASES, Cell, Mlp, Replayed, hyperparameters
-from parity.case.words import DTYPES, MISTAKES, SOURCES
+from parity.case.words import DTYPES, MISTAKES, PROBES, SOURCES
 
 CELLS = all_cells()
 ROUNDED_ON_PURPOSE = {"numerics/float64_learning_rate"}
@@ -27,9 +28,25 @@ def test_ids_are_unique() -> None:
     assert len({cell.id for cell in CELLS}) == len(CELLS)
 
 
-def test_every_argument_departs_from_its_default_somewhere() -> None:
-    varied = {name for cell in CELLS for name in cell.hyperparameters.departures()}
-    assert varied == set(hyperparameters().__struct_fields__)
+@pytest.mark.parametrize("rule", names())
+def test_every_argument_departs_from_its_default_somewhere(rule: str) -> None:
+    varied = {name for cell in CELLS if cell.rule == rule for name in cell.hyperparameters.departures()}
+    assert varied == set(hyperparameters(rule).__struct_fields__)
+
+
+@pytest.mark.parametrize("rule", names())
+def test_every_rule_has_ten_cells_in_all_dtypes(rule: str) -> None:
+    own = [cell for cell in CELLS if cell.rule == rule]
+    assert len(own) >= 10
+    assert {cell.dtype for cell in own} == set(DTYPES)
+
+
+def test_a_case_for_each_rule_is_one_of_every_rule_but_the_first() -> None:
+    shared = {path.stem for path in (CASES / "each").glob("*.toml")}
+    for rule in names():
+        kept = {cell.case.removeprefix(f"{rule}/") for cell in CELLS if cell.case.startswith(f"{rule}/")}
+        assert (shared <= kept) is (rule != "rmsprop")
+    assert not any(cell.case.startswith("each/") for cell in CELLS)
 
 
 def test_every_dtype_and_source_of_gradients_is_used() -> None:
@@ -48,7 +65,8 @@ def test_every_generator_is_used() -> None:
 
 
 def test_every_mistake_is_probed_by_some_case() -> None:
-    assert {word for cell in CELLS for word in cell.probes} == set(MISTAKES)
+    assert {word for cell in CELLS if cell.rule == "rmsprop" for word in cell.probes} == set(MISTAKES)
+    assert {word for cell in CELLS for word in cell.probes} == set(PROBES)
 
 
 def test_each_dtype_meets_log_spaced_gradients_over_the_whole_range() -> None:
@@ -71,9 +89,10 @@ def test_a_float64_case_has_a_learning_rate_that_float32_holds(cell: Cell) -> No
         assert all(rounds_to_float32(value) for value in getattr(rate, "values", []))
 
 
-@pytest.mark.parametrize("cell", CELLS, ids=lambda cell: cell.id)
-def test_a_cell_is_selected_by_its_own_id_alone(cell: Cell) -> None:
-    assert select([pattern_of(cell)]) == [cell]
+def test_a_cell_is_selected_by_its_own_id_alone() -> None:
+    assert [pattern_of(cell) for cell in CELLS] == [cell.id for cell in CELLS]
+    assert select([cell.id for cell in CELLS]) == CELLS
+    assert select([CELLS[-1].id]) == [CELLS[-1]]
 
 
 def test_data_files_have_the_checksums_of_their_readme() -> None:

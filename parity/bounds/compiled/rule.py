@@ -14,7 +14,7 @@ from parity.bounds.rule import ByTensor
 from parity.reference.optimizer import Optimizer
 
 _KNOWN = 64
-"""Traces that a step keeps with a schedule, where each step has its own; else there is one for each tensor."""
+"""Traces that a step keeps where each step has its own constants; else there is one for each tensor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,8 @@ class _SymbolDtype:
         return self.dtype.itemsize
 
     def type(self, value: Any) -> Symbol:
-        return Symbol(self.tape.constant(self.dtype.type(value)), self, self.tape, strict=True)
+        number = self.dtype.type(value)
+        return Symbol(self.tape.constant(number), self, self.tape, strict=True, value=number)
 
 
 def compiled_step(rule: Optimizer) -> Step | None:
@@ -51,9 +52,9 @@ def compiled_step(rule: Optimizer) -> Step | None:
         after: dict[str, Any] = {}
         new: dict[str, Any] = {slot: {} for slot in slots}
         for name, w in params.items():
-            key = name, w.dtype, state["iterations"] if callable(rule.learning_rate) else 0
+            key = name, w.dtype, 0 if rule.steps_alike else state["iterations"]
             if key not in known:
-                if callable(rule.learning_rate) and len(known) >= _KNOWN:
+                if not rule.steps_alike and len(known) >= _KNOWN:
                     known.clear()
                 known[key] = _traced(rule, name, w.dtype, slots, state["iterations"])
             kernel, constants = known[key]

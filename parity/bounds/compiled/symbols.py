@@ -22,6 +22,8 @@ _FORMS: dict[Any, str] = {
     np.sqrt: "np.sqrt({0})",
     np.negative: "-{0}",
     np.absolute: "abs({0})",
+    # As NumPy has it: that of -0.0 is 0.0.
+    np.sign: "({0} - {0} if {0} == 0 else np.sign({0}))",
     # As NumPy has them: a NaN on either side stays.
     np.maximum: "({0} if ({0} >= {1}) | ({0} != {0}) else {1})",
     np.minimum: "({0} if ({0} <= {1}) | ({0} != {0}) else {1})",
@@ -74,13 +76,16 @@ class Symbol(NDArrayOperatorsMixin):
 
     ``strict`` symbols meet symbols alone: in the page each constant is made by ``dtype.type``, and what is not may be
     rounded in another way. Others meet Python's and NumPy's floats, which are float64 as they are.
+
+    ``value`` is that of a constant in its dtype: what is done to constants alone is done at once, as NumPy's scalars do
+    it, and makes a constant.
     """
 
-    __slots__ = ("dtype", "name", "strict", "tape")
+    __slots__ = ("dtype", "name", "strict", "tape", "value")
     shape = ()
 
-    def __init__(self, name: str, dtype: Any, tape: Tape, strict: bool) -> None:
-        self.name, self.dtype, self.tape, self.strict = name, dtype, tape, strict
+    def __init__(self, name: str, dtype: Any, tape: Tape, strict: bool, value: Any = None) -> None:
+        self.name, self.dtype, self.tape, self.strict, self.value = name, dtype, tape, strict, value
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> "Symbol":
         if method != "__call__" or kwargs:
@@ -114,6 +119,11 @@ class Symbol(NDArrayOperatorsMixin):
         return True
 
     def _result(self, operation: Any, operands: tuple[Any, ...]) -> "Symbol":
+        values: list[Any] = [getattr(operand, "value", None) for operand in operands]
+        if all(value is not None for value in values):
+            # The power of NumPy's scalars is the C library's, that of its arrays its own (`reference.optimizer.power`).
+            value = pow(*values) if operation is np.power else operation(*values)
+            return Symbol(self.tape.constant(value), self.dtype, self.tape, self.strict, value)
         names = [operand.name if isinstance(operand, Symbol) else self._constant(operand) for operand in operands]
         return Symbol(self.tape.note(operation, *names), self.dtype, self.tape, self.strict)
 

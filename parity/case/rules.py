@@ -1,0 +1,44 @@
+"""A case for each rule: one file in, the same file for every rule out, with what its page takes."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+from parity.case.rule import DEFAULT, find, names
+from parity.case.tomlfile import TomlFile
+from parity.errors import did_you_mean
+
+EACH: Final = "each"
+"""Stands for every rule but the first, whose cases are older and its own."""
+_KEY: Final = "where_taken"
+
+
+def spread(file: TomlFile, name: str, root: Path) -> Iterator[tuple[str, TomlFile]]:
+    """Yield each rule with the file as it is for that rule.
+
+    ``where_taken`` holds hyperparameters for the rules that have them. A file of this name in a rule's own folder
+    stands in the place of what is common to all.
+
+    Raises:
+        SpecError: no rule has one of them.
+    """
+    rules = [rule for rule in names() if rule != DEFAULT]
+    takes = {rule: {parameter.name for parameter in find(rule).parameters} for rule in rules}
+    table = {key: value for key, value in file.table.items() if key != _KEY}
+    offered = file.table.get(_KEY, {})
+    if not isinstance(offered, dict):
+        raise file.mistake(f"{_KEY}: received {offered!r}; allowed: a table of hyperparameters.", (_KEY,))
+    known = sorted(set().union(*takes.values()))
+    for key in offered:
+        if key not in known:
+            text = f"no rule has it.{did_you_mean(key, known)} Allowed: {', '.join(known)}."
+            raise file.mistake(f"{_KEY}.{key}: {text}", (_KEY, key))
+    for rule in rules:
+        if (root / rule / name).is_file():
+            continue
+        taken: dict[str, Any] = {key: value for key, value in offered.items() if key in takes[rule]}
+        given = table.get("hyperparameters", {})
+        if isinstance(given, dict):  # what is none is refused with all else that a case must not hold
+            given = {**taken, **given}
+        yield rule, replace(file, table={**table, "rule": rule, "hyperparameters": given})

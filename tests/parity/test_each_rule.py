@@ -1,0 +1,68 @@
+"""A case for each rule: what is refused, what a rule takes of it, and what stands in its place."""
+
+from pathlib import Path
+
+import pytest
+
+from parity.case.cells import collect, load_cells
+from parity.errors import SpecError
+
+CASE = """\
+id = "shared"
+summary = "For all"
+probes = ["learning_rate"]
+rule = "each"
+steps = 2
+where_taken = { beta_2 = 0.5, nesterov = true }
+problem = { kind = "replayed", generator = "log_spaced", tensors = { w = [2] } }
+hyperparameters = { learning_rate = 0.5 }
+matrix = { dtype = ["float32", "float64"] }
+"""
+
+
+def below(root: Path, text: str = CASE) -> Path:
+    (root / "each").mkdir(exist_ok=True)
+    path = root / "each" / "shared.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_each_rule_gets_the_case_with_what_it_takes(tmp_path: Path) -> None:
+    cells = {cell.id: cell for cell in load_cells(below(tmp_path), tmp_path)}
+    assert {"adam/shared[float32]", "adam/shared[float64]", "sgd/shared[float32]"} < set(cells)
+    assert not any(name.startswith("rmsprop") for name in cells)
+    assert cells["adam/shared[float64]"].hyperparameters.departures() == {"learning_rate": 0.5, "beta_2": 0.5}
+    assert cells["sgd/shared[float64]"].hyperparameters.departures() == {"learning_rate": 0.5, "nesterov": True}
+    assert {cell.rule for cell in cells.values() if cell.case == "lion/shared"} == {"lion"}
+
+
+def test_a_rules_own_file_stands_in_the_place_of_what_is_shared(tmp_path: Path) -> None:
+    below(tmp_path)
+    (tmp_path / "adam").mkdir()
+    own = CASE.replace('"each"', '"adam"').replace("where_taken = { beta_2 = 0.5, nesterov = true }\n", "")
+    (tmp_path / "adam" / "shared.toml").write_text(own.replace("For all", "For one"), encoding="utf-8")
+    cells, problems = collect(["*/shared"], tmp_path)
+    assert not problems
+    assert {cell.summary for cell in cells if cell.rule == "adam"} == {"For one"}
+    assert {cell.summary for cell in cells if cell.rule != "adam"} == {"For all"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "wanted"),
+    [
+        ("beta_2 = 0.5", "beta_3 = 0.5", r"where_taken.beta_3: no rule has it. Did you mean 'beta_[12]'"),
+        ("{ beta_2 = 0.5, nesterov = true }", "3", "allowed: a table of hyperparameters"),
+        ("{ learning_rate = 0.5 }", "{ rho = 0.5 }", "unknown key 'rho'"),
+        ("{ learning_rate = 0.5 }", "3", "hyperparameters"),
+        ('"each"', '"adam"', "has no effect without rule = 'each'"),
+    ],
+)
+def test_what_no_rule_may_have_is_refused_with_its_line(tmp_path: Path, old: str, new: str, wanted: str) -> None:
+    with pytest.raises(SpecError, match=wanted) as caught:
+        load_cells(below(tmp_path, CASE.replace(old, new)), tmp_path)
+    assert "shared.toml:" in str(caught.value)
+
+
+def test_a_case_of_a_persons_own_names_its_rule(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match="which is for the cases that are shipped"):
+        load_cells(below(tmp_path))
