@@ -45,7 +45,7 @@ class Interpreter:
         self._graph = function.graph
         self._library = {each.signature.name: each for each in self._graph.as_graph_def().library.function}
         self._called: dict[str, Any] = {}
-        self._plans: dict[int, list[Any]] = {}
+        self._plans: dict[tuple[Any, ...], list[Any]] = {}
         self._places = {id(variable.handle): at for at, variable in enumerate(self._graph.variables)}
 
     @property
@@ -55,18 +55,20 @@ class Interpreter:
 
     def __call__(
         self,
-        inputs: Sequence[Array],
-        variables: Sequence[Array],
+        inputs: Sequence[Array | Bounded],
+        variables: Sequence[Array | Bounded],
         anchors: Mapping[str, Array] | None = None,
         judge: Callable[[str, Any, Bounded], None] | None = None,
+        wanted: Sequence[int] | None = None,
     ) -> list[Any]:
-        """Return each output: a bounded array, a plain one where it is no float, or ``Unknown``.
+        """Return each output that is wanted: a bounded array, a plain one where it is no float, or ``Unknown``.
 
         Args:
-            inputs: an array for each input.
-            variables: an array for each of ``variables``.
+            inputs: an array for each input, exact unless it has a bound of its own.
+            variables: such an array for each of ``variables``.
             anchors: observed values by the name of a tensor, which go on in place of what is computed there.
             judge: is handed the name, what was computed and what was observed.
+            wanted: numbers of outputs; unless given, all of them.
         """
         values: dict[str, Any] = {}
         for outer, inner in self._graph.captures:
@@ -76,9 +78,10 @@ class Interpreter:
         values |= {tensor.name: _leaf(array) for tensor, array in zip(free, inputs, strict=True)}
         state = [_leaf(array) for array in variables]
         observed = {name: _leaf(array) for name, array in (anchors or {}).items()}
+        outputs = [self.function.outputs[at] for at in wanted] if wanted is not None else self.function.outputs
         with np.errstate(all="ignore"):
-            self._run(self._graph, self.function.outputs, values, state, (observed, judge))
-        return [values[tensor.name] for tensor in self.function.outputs]
+            self._run(self._graph, outputs, values, state, (observed, judge))
+        return [values[tensor.name] for tensor in outputs]
 
     def _run(self, graph: Any, outputs: Any, values: dict[str, Any], state: list[Any], anchored: Any) -> None:
         observed, judge = anchored
@@ -95,7 +98,8 @@ class Interpreter:
 
     def _plan(self, graph: Any, outputs: Any) -> list[Any]:
         """Return the operations that outputs need, inputs before users."""
-        if id(graph) not in self._plans:
+        key = id(graph), *(tensor.name for tensor in outputs)
+        if key not in self._plans:
             done: set[Any] = set()
             order: list[Any] = []
             stack = [(tensor.op, False) for tensor in outputs]
@@ -107,8 +111,8 @@ class Interpreter:
                     done.add(operation)
                     before = [*(tensor.op for tensor in operation.inputs), *operation.control_inputs]
                     stack += [(operation, True), *((each, False) for each in before if each not in done)]
-            self._plans[id(graph)] = order
-        return self._plans[id(graph)]
+            self._plans[key] = order
+        return self._plans[key]
 
     def _result(self, operation: Any, inputs: list[Any], state: list[Any]) -> tuple[Any, ...]:
         unknown = [each.operations for each in inputs if isinstance(each, Unknown)]
@@ -151,6 +155,8 @@ class Interpreter:
 
 def _leaf(array: Any, constant: bool = False) -> Any:
     """Return an array with a bound of zero where it holds floats; a compiler knows a constant without dimensions."""
+    if isinstance(array, Bounded):
+        return array
     plain = np.asarray(array)
     try:
         format_of(plain.dtype)

@@ -6,10 +6,10 @@ of the traced loss are what stands beside it.
 """
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -19,6 +19,8 @@ from parity.bounds.numerics import Array
 
 Mode = Literal["eager", "graph", "xla"]
 LAYER, LOSS, PENALTY, GRADIENT, BACK, PENALTY_GRADIENT = "layer", "loss", "penalty", "gradient", "back", "penalty grad"
+LOGITS = "logits"
+KINDS = frozenset({LAYER, LOSS, PENALTY, GRADIENT, BACK, PENALTY_GRADIENT, LOGITS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,7 @@ class Traced:
 
         self.model = model
         self._step = _step_of(model)
+        self._runs: dict[str, Any] = {}
         specs = [tf.TensorSpec(np.shape(each), np.asarray(each).dtype) for each in (x, y)]
         self._function = tf.function(self._step, autograph=False).get_concrete_function(*specs)
         self._interpreter = Interpreter(self._function)
@@ -79,7 +82,12 @@ class Traced:
         ]
 
     def bounded(
-        self, x: Array, y: Array, weights: Sequence[Array], layers: Mapping[int, Array] | None = None
+        self,
+        x: Array | Bounded,
+        y: Array,
+        weights: Sequence[Array | Bounded],
+        layers: Mapping[int, Array] | None = None,
+        kinds: Container[str] = KINDS,
     ) -> dict[Place, Bounded | Unknown]:
         """Return every quantity with its bound, at the weights given.
 
@@ -88,24 +96,25 @@ class Traced:
             y: targets.
             weights: an array for each of the model's variables.
             layers: outputs of layers, by number, from which the rest is computed; else from what is computed.
+            kinds: of quantities that are wanted.
         """
         anchors = {
             _source(self._function.outputs[at]).name: np.asarray(layers[place.number])
             for at, place in enumerate(self._places)
             if layers and place.kind == LAYER and place.number in layers
         }
-        outputs = self._interpreter([x, y], self._state(weights), anchors)
-        return dict(zip(self._places, outputs, strict=True))
+        wanted = [at for at, place in enumerate(self._places) if place.kind in kinds]
+        outputs = self._interpreter([x, y], self._state(weights), anchors, wanted=wanted)
+        return dict(zip((self._places[at] for at in wanted), outputs, strict=True))
 
     def observed(self, x: Array, y: Array, weights: Sequence[Array], mode: Mode = "eager") -> dict[Place, Array]:
         """Return every quantity as Keras computes it; the model keeps the weights that it had."""
         import tensorflow as tf
 
-        run = {
-            "eager": self._step,
-            "graph": tf.function(self._step, autograph=False),
-            "xla": tf.function(self._step, autograph=False, jit_compile=True),
-        }[mode]
+        if mode not in self._runs:
+            compiled = tf.function(self._step, autograph=False, jit_compile=mode == "xla")
+            self._runs[mode] = self._step if mode == "eager" else compiled
+        run = self._runs[mode]
         with _weights(self.model, weights):
             outputs = run(tf.constant(x), tf.constant(y))
         flat = [np.asarray(each) for _, tensors in sorted(outputs.items()) for each in tensors]
@@ -126,9 +135,9 @@ class Traced:
         self._interpreter([x, y], self._state(weights), anchors, judge)
         return found
 
-    def _state(self, weights: Sequence[Array]) -> list[Array]:
+    def _state(self, weights: Sequence[Array | Bounded]) -> list[Array | Bounded]:
         return [
-            np.asarray(variable) if at is None else np.asarray(weights[at])
+            np.asarray(variable) if at is None else weights[at]
             for at, variable in zip(self._order, self._interpreter.variables, strict=True)
         ]
 
@@ -184,6 +193,9 @@ def _step_of(model: Any) -> Callable[[Any, Any], dict[str, list[Any]]]:
             # The sum is taken as Keras takes it, so that the penalty alone has no rounding of its own.
             penalty = tf.add_n([tf.cast(each, loss.dtype) for each in model.losses]) if model.losses else None
         wanted: dict[str, list[Any]] = {LAYER: outputs, LOSS: [loss]}
+        # Keras leaves what went into a last softmax or sigmoid with its output (keras/src/activations/activations.py).
+        if (logits := getattr(prediction, "_keras_logits", None)) is not None:
+            wanted[LOGITS] = [logits]
         zero = tf.UnconnectedGradients.ZERO
         gradients = tape.gradient(loss, watched + outputs, unconnected_gradients=zero)
         wanted[GRADIENT] = [tf.convert_to_tensor(each) for each in gradients[: len(watched)]]
@@ -218,6 +230,3 @@ def _recorded(call: Callable[..., Any], outputs: list[Any]) -> Callable[..., Any
 
     recorded.__signature__ = inspect.signature(call)  # type: ignore[attr-defined]  # Keras looks at it
     return recorded
-
-
-KINDS: Final = (LAYER, LOSS, GRADIENT)
