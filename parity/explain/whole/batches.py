@@ -99,12 +99,13 @@ def _image(side: KerasSide) -> tuple[int, ...]:
 
 def _labels(side: KerasSide, numbers: Array) -> Array:
     """Return class numbers as the loss takes them."""
-    if "sparse" in _loss_name(side):
+    if "sparse" in loss_name(side):
         return numbers.astype(np.int32)
     return np.eye(side.classes[-1], dtype=np.float32)[numbers]
 
 
-def _loss_name(side: KerasSide) -> str:
+def loss_name(side: KerasSide) -> str:
+    """Return what the loss of a model is called."""
     loss = side.model.loss
     name = loss if isinstance(loss, str) else getattr(loss, "name", getattr(loss, "__name__", type(loss).__name__))
     return str(name).lower()
@@ -115,7 +116,7 @@ def _drawn(side: KerasSide) -> Data:
     rng, count, classes = np.random.default_rng(20), _DRAWN, side.classes
     x = np.abs(rng.standard_normal((count, *side.inputs))).astype(side.dtype)
     x = (x * np.where(rng.random(x.shape) < 0.5, -1, 1)).astype(side.dtype)
-    name = _loss_name(side)
+    name = loss_name(side)
     if "sparse" in name:
         y: Array = rng.integers(0, classes[-1], (count, *classes[:-1])).astype(np.int32)
     elif "categorical" in name or "kl" in name:
@@ -140,7 +141,7 @@ def _checked(side: KerasSide, x: Array, y: Array, where: str) -> Data:
         raise DataError(f"{where}: holds {x.dtype} and {y.dtype}. Allowed: real numbers.")
     if not (np.isfinite(x).all() and np.isfinite(y).all()):
         raise DataError(f"{where}: holds NaN or infinity. Allowed: finite numbers.")
-    y = y.astype(np.int32) if "sparse" in _loss_name(side) else y.astype(side.dtype)
+    y = y.astype(np.int32) if "sparse" in loss_name(side) else y.astype(side.dtype)
     return Data(x.astype(side.dtype), y, where)
 
 

@@ -123,8 +123,9 @@ def _written(called: str, function: Callable[..., Any], predicts: list[str], par
             if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
                 continue
             written = _argument(parameter.name, predict, output, params)
-            if written is None:
-                if parameter.default is parameter.empty:
+            optional = parameter.default is not parameter.empty
+            if written is None or (written == "rate" and optional):  # its own rate is the program's choice
+                if not optional:
                     arguments = []
                     break
                 continue

@@ -11,17 +11,22 @@ from parity.bounds.numerics import Array
 from parity.explain.whole.factors import Factor, factors, told
 from parity.explain.whole.quantity import Mistake, Outcome, Stage, agrees, held, worst
 from parity.explain.whole.sides import Grant, Sides
+from parity.explain.whole.variants import variants
 
 _GRID: Final = np.concatenate([np.geomspace(1e-5, 1e5, 41), -np.geomspace(1e-3, 1e3, 7)])
 _HALVINGS: Final = 60
 
 
 class Explained(NamedTuple):
-    """A change that was found: how the model is changed, and the mistake that it is."""
+    """A change that was found: how the model is changed, and the mistake that it is.
+
+    ``sides`` has another model where the change is one of it; else None.
+    """
 
     grant: Grant
     mistake: Mistake
     factor: float | None
+    sides: Sides | None = None
 
 
 def judged(sides: Sides) -> tuple[Stage, Explained | None]:
@@ -53,8 +58,9 @@ def _unruled(operations: frozenset[str]) -> str:
 def _changes(sides: Sides) -> Iterator[Explained]:
     yield from _known_factors(sides)
     yield from _turned(sides)
-    yield from _fitted(sides)
     yield from _rewritten(sides)
+    yield from _other_activations(sides)
+    yield from _fitted(sides)
 
 
 def _fits(sides: Sides, grant: Grant, confirm: bool = False) -> bool:
@@ -199,6 +205,19 @@ def _rewritten(sides: Sides) -> Iterator[Explained]:
             )
             mistake.confirmed = all(_same(sides, batch, head) for batch in sides.confirm)
             yield Explained(Grant(()), mistake, None)
+
+
+def _other_activations(sides: Sides) -> Iterator[Explained]:
+    for variant in variants(sides.side):
+        changed = sides.with_model(variant.side)
+        grant = changed.plain
+        if _fits(changed, grant):
+            where = "the output" if variant.layer == sides.side.layers[-1] else variant.layer
+            sentence = f"the activation of {where} is {variant.other}, the model's {variant.own}"
+            evidence = f"with {variant.other} in {variant.layer} the model agrees with the program"
+            repair = f"use {variant.own} in {variant.layer}, or {variant.other} in the model"
+            mistake = Mistake("other_activation", "prediction", sentence, evidence, repair)
+            yield _explained(changed, grant, mistake)._replace(sides=changed)
 
 
 def _same(sides: Sides, batch: Any, head: Callable[[Bounded], Bounded]) -> bool:

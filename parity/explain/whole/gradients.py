@@ -47,7 +47,7 @@ def gradients_of(value: Any, places: Sequence[Place], shapes: Sequence[Sequence[
 
 
 def _number(value: Any) -> bool:
-    return np.size(value) == 1 and not isinstance(value, Mapping | list | tuple)
+    return not isinstance(value, Mapping | list | tuple) and np.size(value) == 1
 
 
 def _flat(value: Any) -> Iterator[Array]:

@@ -92,8 +92,8 @@ class KerasSide:
         return [np.asarray(variable) for variable in self.model.trainable_variables]
 
     def traced(self, x: Array, y: Array) -> Traced:
-        """Return the trace for batches of such a shape."""
-        key = (x.shape, x.dtype.str, y.shape, y.dtype.str)
+        """Return the trace for batches of such examples."""
+        key = (x.shape[1:], x.dtype.str, y.shape[1:], y.dtype.str)
         if key not in self._traced:
             self._traced[key] = Traced(self.model, x, y)
         return self._traced[key]

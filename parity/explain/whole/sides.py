@@ -1,5 +1,7 @@
 """Both sides on the same batch: what the program yields and what the model does, as it is or with a change granted."""
 
+import copy
+import re
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -44,12 +46,15 @@ class Grant:
         return result
 
     def gradient(self, at: int, expected: Bounded) -> Bounded:
-        """Return the gradient in a tensor from that in the one that the model has (the chain rule)."""
+        """Return the gradient in a tensor from that in the one that the model has (the chain rule).
+
+        A tensor that is left out has none; what a program computes for it is held against what it would be were it used.
+        """
         if at in self.turned:
             turn = self.turned[at]
             error = np.broadcast_to(expected.error, expected.shape)
             expected = Bounded(turn(expected.value), turn(error), expected.format)
-        return scaled(expected, self.factors[at])
+        return scaled(expected, self.factors[at] or 1.0)
 
 
 class Sides:
@@ -62,6 +67,12 @@ class Sides:
         self.search, self.confirm = batches(side, data, sizes[:2], 1), batches(side, data, sizes[2:], 2)
         self._own: dict[int, dict[str, Any]] = {}
         self._values: dict[Any, Values] = {}
+
+    def with_model(self, side: KerasSide) -> "Sides":
+        """Return the same program and batches beside another model."""
+        other = copy.copy(self)
+        other.side, other._values = side, {}
+        return other
 
     @property
     def plain(self) -> Grant:
@@ -96,8 +107,35 @@ class Sides:
 
     def gradients(self, batch: Batch) -> list[Array] | None:
         """Return the program's gradients, in the order of the model's tensors."""
+        if GRADS not in self.settled.calls:
+            return self._taken(batch)
         answer = self.own(batch).get(GRADS, {"error": ""})
         return None if "error" in answer else answer["arrays"]
+
+    @property
+    def by_steps(self) -> bool:
+        """Whether gradients are what a step at a rate of one takes from the weights."""
+        return GRADS not in self.settled.calls and self._taken(self.search[0]) is not None
+
+    def _taken(self, batch: Batch) -> list[Array] | None:
+        """Return what a step at a rate of one takes from the weights, where one at two takes twice as much."""
+        expression = self.settled.calls.get(STEP, "")
+        if not re.search(r"\brate\b", expression):
+            return None
+        found = self.own(batch)
+        if "taken" not in found:
+            form = self.settled.form_of(STEP)
+            ends = [
+                evaluated(
+                    self.side, self.asked, self.settled.places, {STEP: expression}, form, batch, wide=True, rate=rate
+                )[STEP]
+                for rate in (1.0, 2.0)
+            ]
+            found["taken"] = (
+                None if any("error" in end for end in ends) else _descent(batch, *(e["steps"] for e in ends))
+            )
+        taken: list[Array] | None = found["taken"]
+        return taken
 
     def said(self, batch: Batch, call: str) -> str:
         """Return why a call yields nothing."""
@@ -151,6 +189,19 @@ class Sides:
     def has_step(self) -> bool:
         """Whether the program can be made to train on a batch."""
         return STEP in self.settled.calls
+
+
+def _descent(batch: Batch, one: list[list[Array]], two: list[list[Array]]) -> list[Array] | None:
+    """Return what a step took, if another at twice the rate took twice as much up to rounding."""
+    taken = []
+    for before, once, twice in zip(batch.weights, one[0], two[0], strict=True):
+        wide = before.astype(np.float64)
+        first, second = wide - once, wide - twice
+        slack = 8 * np.finfo(np.float64).eps * (np.abs(wide) + np.abs(second))
+        if not (np.abs(second - 2 * first) <= slack).all():
+            return None
+        taken.append(first)
+    return taken
 
 
 def _less(x: Bounded, y: Bounded) -> Bounded:

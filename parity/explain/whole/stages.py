@@ -10,6 +10,8 @@ from parity.explain.whole.keras_side import load
 from parity.explain.whole.quantity import Answer, Outcome, Stage
 from parity.explain.whole.settling import settle
 from parity.explain.whole.sides import Grant, Sides
+from parity.explain.whole.surprises import surprises
+from parity.explain.whole.suspicions import answered
 
 
 def answer(
@@ -37,6 +39,7 @@ def answer(
         title = f"{path.name}:{name}" if name else path.name
         found = Answer(title, side.name, given.source, bound_by=settled.words())
         _judge(found, sides)
+        found.beside += [*surprises(sides), *answered(path.read_text(encoding="utf-8", errors="replace"), found.stages)]
         found.beside += [*side.unseen, *(f"left out of the file: {each}" for each in asked.opened.left)]
         return found
     finally:
@@ -52,6 +55,7 @@ def _judge(found: Answer, sides: Sides) -> None:
     grant: Grant | None = sides.plain
     if explained is not None:
         found.mistakes.append(explained.mistake)
+        sides = explained.sides or sides
         grant = explained.grant if explained.grant.factors else None
     elif prediction.outcome.parts:
         grant = None

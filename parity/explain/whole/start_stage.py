@@ -10,18 +10,25 @@ from parity.errors import ParityError
 from parity.explain.whole.quantity import Mistake, Outcome, Stage
 from parity.explain.whole.sides import Sides
 
-_SEEDS: Final = 3
-_CHANCE: Final = 1e-9
+_SEEDS: Final = (3, 40)
+"""Starts at least and at most."""
+_BUILDS: Final = 8
+"""Models that are built at most, each of which takes some time."""
+_NUMBERS: Final = 1_000
+"""How many numbers of each kernel are wanted."""
+_CHANCE: Final = 1e-6
 """How seldom two samples of one distribution may be told apart by chance."""
 
 
 def judged(sides: Sides) -> tuple[list[Stage], list[Mistake]]:
     """Return how the initial weights of each tensor compare, and which are drawn otherwise."""
     try:
-        starts = sides.asked.starts(sides.settled.places, _SEEDS)
+        smallest = min(int(np.prod(shape)) for shape in sides.side.shapes if len(shape) > 1)
+        seeds = int(np.clip(-(-_NUMBERS // smallest), *_SEEDS))
+        starts = sides.asked.starts(sides.settled.places, seeds)
     except ParityError as error:
         return [Stage("weights", "", Outcome.UNSEEN, str(error).rstrip("."))], []
-    models = [sides.side.build() for _ in range(_SEEDS)]
+    models = [sides.side.build() for _ in range(min(seeds, _BUILDS))]
     stages, mistakes = [], []
     for at, name in enumerate(sides.side.names):
         own = np.concatenate([start[at].ravel() for start in starts])
@@ -37,9 +44,7 @@ def judged(sides: Sides) -> tuple[list[Stage], list[Mistake]]:
         names = ", ".join(stage.about for stage in wrong)
         sentence = "; ".join(stage.note for stage in wrong)
         repair = f"draw {names} as the model does, or give both the same weights"
-        evidence = (
-            f"{_SEEDS} seeds on each side, told apart with a chance of error below {_CHANCE:g} (Kolmogorov-Smirnov)"
-        )
+        evidence = f"{seeds} starts beside {len(models)} of the model, chance of error {_CHANCE:g} (Kolmogorov-Smirnov)"
         mistakes.append(Mistake("initial_weights", "weights", sentence, evidence, repair, True))
     return stages, mistakes
 

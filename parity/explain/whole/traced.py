@@ -19,8 +19,8 @@ from parity.bounds.numerics import Array
 
 Mode = Literal["eager", "graph", "xla"]
 LAYER, LOSS, PENALTY, GRADIENT, BACK, PENALTY_GRADIENT = "layer", "loss", "penalty", "gradient", "back", "penalty grad"
-LOGITS = "logits"
-KINDS = frozenset({LAYER, LOSS, PENALTY, GRADIENT, BACK, PENALTY_GRADIENT, LOGITS})
+LOGITS, LOGITS_BACK = "logits", "logits back"
+KINDS = frozenset({LAYER, LOSS, PENALTY, GRADIENT, BACK, PENALTY_GRADIENT, LOGITS, LOGITS_BACK})
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class Checked:
 
 
 class Traced:
-    """A compiled Keras model for batches of one shape.
+    """A compiled Keras model, traced once for batches of any size.
 
     Args:
         model: compiled, with a loss; asked as in inference, so that dropout is off.
@@ -67,7 +67,7 @@ class Traced:
         self.model = model
         self._step = _step_of(model)
         self._runs: dict[str, Any] = {}
-        specs = [tf.TensorSpec(np.shape(each), np.asarray(each).dtype) for each in (x, y)]
+        specs = [tf.TensorSpec((None, *np.shape(each)[1:]), np.asarray(each).dtype) for each in (x, y)]
         self._function = tf.function(self._step, autograph=False).get_concrete_function(*specs)
         self._interpreter = Interpreter(self._function)
         self._places = [
@@ -196,6 +196,7 @@ def _step_of(model: Any) -> Callable[[Any, Any], dict[str, list[Any]]]:
         # Keras leaves what went into a last softmax or sigmoid with its output (keras/src/activations/activations.py).
         if (logits := getattr(prediction, "_keras_logits", None)) is not None:
             wanted[LOGITS] = [logits]
+            wanted[LOGITS_BACK] = [tape.gradient(loss, logits, unconnected_gradients=tf.UnconnectedGradients.ZERO)]
         zero = tf.UnconnectedGradients.ZERO
         gradients = tape.gradient(loss, watched + outputs, unconnected_gradients=zero)
         wanted[GRADIENT] = [tf.convert_to_tensor(each) for each in gradients[: len(watched)]]

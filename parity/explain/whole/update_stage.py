@@ -52,6 +52,16 @@ def judged(sides: Sides, grant: Grant | None) -> tuple[list[Stage], list[Mistake
     made = _made(sides, 3, _rate(config))
     if isinstance(made, str):
         return [Stage("update", "", Outcome.FAILED, made)], []
+    if sides.by_steps:
+        note = "plain descent, at the rate that it is given: a step at twice the rate takes twice as much"
+        outcome = Outcome.ROUNDING if kind == "SGD" and not config.get("momentum") else Outcome.DIVERGED
+        if outcome.parts:
+            sentence = f"the program takes the rate times the gradient away; the model trains with {kind}"
+            repair = f"write {kind}, or compile the model with SGD"
+            return [Stage("update", "", outcome, sentence)], [
+                Mistake("other_rule", "update", sentence, note, repair, True)
+            ]
+        return [Stage("update", "", outcome, note)], []
     if GRADS not in sides.settled.calls:
         return _whole_step(sides, grant, kind, config)
     if kind == "RMSprop":
