@@ -34,6 +34,7 @@ def program(
     data: str = "",
     bind: Mapping[str, str] | None = None,
     time_limit: float = TIME_LIMIT,
+    curves: bool = False,
 ) -> Answer:
     """Return how somebody's training program compares with his Keras model: what parts first, and why.
 
@@ -47,11 +48,12 @@ def program(
             expression that makes what holds them; ``predict``, ``loss``, ``grads`` and ``step``, expressions over the
             file's names, ``x``, ``y`` and ``rate``.
         time_limit: seconds for all of it; one question to the program may take thirty of them.
+        curves: whether both sides train for some seconds, and the program with its lines changed.
 
     Raises:
         ParityError: something is not there, cannot be loaded, or does not fit; the text says how to go on.
     """
-    return Answer(ask(mine, keras, data, bound_by_hand(bind or {}), time_limit))
+    return Answer(ask(mine, keras, data, bound_by_hand(bind or {}), time_limit, curves))
 
 
 def bound_by_hand(bind: Mapping[str, str]) -> dict[str, str]:
@@ -74,6 +76,7 @@ def ask(
     data: str,
     bind: Mapping[str, str],
     time_limit: float,
+    curves: bool = False,
     meanwhile: Callable[[], Any] = lambda: None,
 ) -> dict[str, Any]:
     """Return the answer as plain data; ``meanwhile`` is done while the process works.
@@ -88,7 +91,7 @@ def ask(
     process = Child("parity.explain.whole.worker", environment={**os.environ, **_KERAS})
     request = {"program": path, "name": name, "keras": model, "function": function or "build", "data": data}
     try:
-        process.tell(request | {"bind": dict(bind), "seconds": min(QUESTION_LIMIT, time_limit)})
+        process.tell(request | {"bind": dict(bind), "seconds": min(QUESTION_LIMIT, time_limit), "drawn": curves})
         meanwhile()
         answer: dict[str, Any] = process.answer(time_limit)
     except NoAnswerError as ended:

@@ -54,10 +54,17 @@ class Asked:
                 f"bind weights: received {len(weights)} paths; the model has {len(shapes)} tensors, of shapes "
                 f"{', '.join(str(tuple(shape)) for shape in shapes)}."
             )
-        answer = self._ask(
-            {"do": "open", "path": str(path), "name": name, "make": bound.get("make", ""), "weights": weights}
-        )
+        self._file = {"path": str(path), "name": name, "make": bound.get("make", "")}
+        answer = self._ask({"do": "open", **self._file, "weights": weights})
         self.opened = Opened(answer["places"], answer["calls"], answer["left"])
+
+    def take(self, text: str) -> None:
+        """Take the program anew, with another text in place of its file's.
+
+        Raises:
+            SubjectError: it cannot be taken.
+        """
+        self._ask({"do": "take", "text": text, **self._file})
 
     def evaluate(
         self,
@@ -83,6 +90,15 @@ class Asked:
         request = {"do": "steps", "places": list(places), "grads": grads, "step": step, "weights": list(weights)}
         xs, ys = [x for x, _ in batches], [y for _, y in batches]
         return self._ask(request | {"xs": xs, "ys": ys, "wide": False, "rate": rate})
+
+    def train(self, places: Sequence[str], text: str, request: dict[str, Any]) -> dict[str, Any]:
+        """Return the losses of a program that trains, and the steps that they were taken at.
+
+        Raises:
+            SubjectError: it raised.
+        """
+        self.take(text)
+        return self._ask({"do": "train", "places": list(places), **request})
 
     def starts(self, places: Sequence[str], count: int) -> list[list[Array]]:
         """Return the weights that the program begins with, for so many seeds."""

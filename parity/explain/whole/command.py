@@ -1,8 +1,10 @@
 """``parity program``: somebody's whole program beside his Keras model, for people or as one JSON document."""
 
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from parity.case.error import printable
 from parity.errors import UsageError
@@ -12,6 +14,7 @@ EXAMPLES = """\
   parity program mine.py:net --keras model.py:build --data mnist     what holds the weights has a name
   parity program mine.py --keras model.py:build --bind weights=W1.T,b1,W2.T,b2 --bind 'predict=forward(x)[-1]'
   parity program mine.py --keras model.py:build --bind mine.toml --json
+  parity program mine.py --keras model.py:build --page answer.html   with curves, of some seconds' training
 
 --bind says what no name says: weights, paths in the model's order (.T where they are held the other way round); make,
 an expression that makes what holds them; predict, loss, grads and step, expressions over the file's names, x, y and
@@ -31,6 +34,8 @@ def configure(parser: ArgumentParser) -> None:
     text = "KEY=TEXT, or a TOML file of such keys; may be given again"
     parser.add_argument("--bind", action="append", default=[], metavar="KEY=TEXT", help=text)
     parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
+    text = "a page of the answer, with the curves of both sides and of the program with its lines changed"
+    parser.add_argument("--page", default="", metavar="FILE.html", help=text)
     text = "seconds that all of it may take; unless given 300"
     parser.add_argument("--time-limit", type=_seconds, default=300.0, metavar="S", help=text)
 
@@ -46,8 +51,11 @@ def main(arguments: Namespace) -> int:
         arguments.data,
         bind,
         arguments.time_limit,
+        bool(arguments.page),
         meanwhile=lambda: import_module("parity.explain.whole.text"),
     )
+    if arguments.page:
+        _write(arguments.page, document)
     if arguments.json:
         import msgspec
 
@@ -57,6 +65,15 @@ def main(arguments: Namespace) -> int:
 
         print("\n".join(printable(line) for line in render(document).split("\n")))
     return {"DIVERGED": 1, "ROUNDING": 0}.get(str(document["verdict"]), 3)
+
+
+def _write(name: str, document: Mapping[str, Any]) -> None:
+    from parity.explain.whole.page import page
+
+    try:
+        Path(name).write_text(page(document), encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"--page {name}: cannot be written: {error}.") from error
 
 
 def _bound(texts: list[str]) -> dict[str, str]:

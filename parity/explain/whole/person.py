@@ -5,6 +5,7 @@ import copy
 import os
 import random
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import BuiltinFunctionType, FunctionType, ModuleType
@@ -17,12 +18,14 @@ from parity.circumstances import launch, wire
 from parity.circumstances.child import private_pipes
 from parity.errors import ParityError, SubjectError, one_line, raised
 from parity.explain.whole.calls import GRADS, LOSS, PREDICT, STEP, recognised_calls
+from parity.explain.whole.forms import Form
 from parity.explain.whole.gradients import gradients_beside, gradients_of
 from parity.explain.whole.messages import plain, restored
 from parity.explain.whole.places import Place, candidates, read, recognised, write
 from parity.explain.whole.taking import take
 
 _ROOT: Final = "parity_root"
+_MOST_STEPS: Final = 2_000
 _KEPT: Final = (ModuleType, FunctionType, BuiltinFunctionType, type)
 
 
@@ -33,17 +36,18 @@ class Program:
         path: its file.
         name: what in the file holds the weights: an object, a class or a function that makes it; empty for the file.
         make: an expression that makes it, which a person may give.
+        text: what stands in place of what the file holds.
     """
 
-    def __init__(self, path: Path, name: str = "", make: str = "") -> None:
-        self._path, self._name, self._make = path, name, make
+    def __init__(self, path: Path, name: str = "", make: str = "", text: str = "") -> None:
+        self._path, self._name, self._make, self._text = path, name, make, text
         self._begin(0)
 
     def _begin(self, seed: int) -> None:
         """Take the file anew, with other seeds for what it draws."""
         np.random.seed(seed)  # noqa: NPY002  # programs draw from it
         random.seed(seed)
-        self.taken = take(self._path)
+        self.taken = take(self._path, self._text)
         self.names = self.taken.names
         self.root = ""
         if self._make or self._name:
@@ -230,18 +234,61 @@ def _starts(program: Program, request: Mapping[str, Any]) -> dict[str, Any]:
     return {"starts": found}
 
 
+def _trained(program: Program, request: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the loss at some steps of a training: on its own until the time is over, or for so many steps."""
+    places = [Place.of(text) for text in request["places"]]
+    program.restore()
+    if request["weights"] is not None:
+        program.put(places, request["weights"], False)
+    forms = {call: Form(*parts) for call, parts in request["forms"].items()}
+    x, y, order, size = request["x"], request["y"], request["order"], request["size"]
+    ends, marks = time.monotonic() + request["seconds"], request["marks"]
+
+    def called(call: str, at: Any) -> Any:
+        form = forms[call]
+        inputs, targets = form.inputs(x[at]).astype(np.float64), form.targets(y[at], request["classes"])
+        return program.call(request["calls"][call], inputs, targets, request["rate"])
+
+    def loss() -> float:
+        single = forms[LOSS].single
+        pieces = [[at] for at in range(request["shown"])] if single else [list(range(request["shown"]))]
+        values = [called(LOSS, at) for at in pieces]
+        return float(np.mean([np.float64(each[0] if isinstance(each, tuple) else each) for each in values]))
+
+    steps, losses = [0], [loss()]
+    done = 0
+    while (done < marks[-1]) if marks else (time.monotonic() < ends and done < _MOST_STEPS):
+        called(STEP, np.take(order, range(done * size, (done + 1) * size), mode="wrap"))
+        done += 1
+        if done in marks or (not marks and _mark(done)):
+            steps.append(done)
+            losses.append(loss())
+    if steps[-1] != done:
+        steps.append(done)
+        losses.append(loss())
+    return {"steps": steps, "losses": losses}
+
+
+def _mark(step: int) -> bool:
+    """Whether a step is one to look at: each of the first, then ever fewer."""
+    return step % (1 << max(0, step.bit_length() - 4)) == 0
+
+
 def main() -> None:
     """Answer requests until there are no more; the argument is the id of the process that asks."""
     launch.follow(int(sys.argv[1]))
     requests, answers = private_pipes()
     os.environ.setdefault("MPLBACKEND", "Agg")
     program: Program | None = None
-    actions = {"evaluate": _evaluated, "steps": _steps, "starts": _starts}
+    actions = {"evaluate": _evaluated, "steps": _steps, "starts": _starts, "train": _trained}
     while (request := wire.read(requests)) is not None:
         request = restored(request)
         try:
             if request["do"] == "open":
                 program, answer = _opened(request)
+            elif request["do"] == "take":
+                program = Program(Path(request["path"]), request["name"], request["make"], request["text"])
+                answer = {}
             else:
                 assert program is not None
                 answer = actions[request["do"]](program, request)

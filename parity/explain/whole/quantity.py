@@ -156,6 +156,8 @@ class Answer:
     beside: list[str] = field(default_factory=list)
     bound_by: dict[str, str] = field(default_factory=dict)
     consistent: dict[str, Any] | None = None
+    repairs: list[dict[str, Any]] = field(default_factory=list)
+    curves: dict[str, Any] | None = None
 
     @property
     def first(self) -> Stage | None:
@@ -184,6 +186,8 @@ class Answer:
             "quantities": [stage.document() for stage in self.stages],
             "first": None if first is None else {"name": first.name, "tensor": first.about},
             "explanation": [mistake.document() for mistake in self.mistakes],
+            "repairs": self.repairs,
+            "curves": self.curves,
             "consistent": self.consistent,
             "beside": self.beside,
             "binding": self.bound_by,

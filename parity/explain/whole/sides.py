@@ -48,7 +48,7 @@ class Grant:
     def gradient(self, at: int, expected: Bounded) -> Bounded:
         """Return the gradient in a tensor from that in the one that the model has (the chain rule).
 
-        A tensor that is left out has none; what a program computes for it is held against what it would be were it used.
+        A tensor that is left out has none: what a program computes for it is held against what it would be if used.
         """
         if at in self.turned:
             turn = self.turned[at]
@@ -67,6 +67,12 @@ class Sides:
         self.search, self.confirm = batches(side, data, sizes[:2], 1), batches(side, data, sizes[2:], 2)
         self._own: dict[int, dict[str, Any]] = {}
         self._values: dict[Any, Values] = {}
+
+    def afresh(self) -> "Sides":
+        """Return the same without what the program answered: it was taken anew."""
+        other = copy.copy(self)
+        other._own = {}
+        return other
 
     def with_model(self, side: KerasSide) -> "Sides":
         """Return the same program and batches beside another model."""
@@ -184,6 +190,12 @@ class Sides:
         if value is None or isinstance(value, Unknown):
             return value
         return (grant or self.plain).gradient(at, value)
+
+    @property
+    def rate(self) -> float:
+        """The learning rate that the model was asked for: Keras keeps it in float32, a program as it is written."""
+        rate = self.side.optimizer[1].get("learning_rate", 0.001)
+        return float(str(np.float32(rate))) if isinstance(rate, float | int) else 0.001
 
     @property
     def has_step(self) -> bool:

@@ -6,8 +6,10 @@ from pathlib import Path
 from parity.explain.whole import consistency, forward_stage, gradient_stage, loss_stage, start_stage, update_stage
 from parity.explain.whole.asked import Asked
 from parity.explain.whole.batches import data_for
+from parity.explain.whole.curves import curves
 from parity.explain.whole.keras_side import load
 from parity.explain.whole.quantity import Answer, Outcome, Stage
+from parity.explain.whole.repairing import repaired
 from parity.explain.whole.settling import settle
 from parity.explain.whole.sides import Grant, Sides
 from parity.explain.whole.surprises import surprises
@@ -15,7 +17,13 @@ from parity.explain.whole.suspicions import answered
 
 
 def answer(
-    path: Path, name: str, keras: tuple[Path, str], data: str, bound: Mapping[str, str], seconds: float
+    path: Path,
+    name: str,
+    keras: tuple[Path, str],
+    data: str,
+    bound: Mapping[str, str],
+    seconds: float,
+    drawn: bool = False,
 ) -> Answer:
     """Return how a program compares with a model.
 
@@ -26,6 +34,7 @@ def answer(
         data: an NPZ file, ``FILE.py:function``, ``mnist``, or an empty text.
         bound: what a person bound by hand.
         seconds: what a question to the program may take.
+        drawn: whether both sides train, for the curves.
 
     Raises:
         ParityError: what cannot be loaded, found or asked; the text says how to go on.
@@ -36,10 +45,17 @@ def answer(
     try:
         settled = settle(side, asked, given, bound)
         sides = Sides(side, asked, settled, given)
+        source = changed = path.read_text(encoding="utf-8", errors="replace")
         title = f"{path.name}:{name}" if name else path.name
         found = Answer(title, side.name, given.source, bound_by=settled.words())
         _judge(found, sides)
-        found.beside += [*surprises(sides), *answered(path.read_text(encoding="utf-8", errors="replace"), found.stages)]
+        if any(stage.outcome.parts for stage in found.stages):
+            changes, changed = repaired(sides, found, source)
+            found.repairs = [change.document() for change in changes]
+        if drawn:
+            differ = any(mistake.name == "initial_weights" for mistake in found.mistakes)
+            found.curves = curves(sides, source, changed, differ)
+        found.beside += [*surprises(sides), *answered(source, found.stages)]
         found.beside += [*side.unseen, *(f"left out of the file: {each}" for each in asked.opened.left)]
         return found
     finally:

@@ -26,6 +26,6 @@ def surprises(sides: Sides) -> Iterator[str]:
         if not agrees(np.asarray(loss.value), own):
             yield (
                 f"the model is the surprising one: behind its softmax Keras takes a binary cross-entropy of a "
-                f"sigmoid of its logits, {float(loss.value):.4g}, where that of its output is {float(own.value):.4g}, and "
-                f"trains on that (_get_logits in keras/src/backend/tensorflow/nn.py)"
+                f"sigmoid of its logits, {float(loss.value):.4g}, where that of its output is {float(own.value):.4g}, "
+                f"and trains on that (_get_logits in keras/src/backend/tensorflow/nn.py)"
             )

@@ -46,8 +46,8 @@ class Taken:
     left: list[str] = field(default_factory=list)
 
 
-def take(path: Path) -> Taken:
-    """Return what a file defines, without running the rest of it.
+def take(path: Path, text: str = "") -> Taken:
+    """Return what a file defines, without running the rest of it; ``text`` stands in place of what it holds.
 
     Raises:
         SubjectError: there is no such file, or it is no Python.
@@ -56,7 +56,7 @@ def take(path: Path) -> Taken:
     if not path.is_file():
         raise SubjectError(f"{where}: no such file. Name the file of your program, such as mine.py or mine.py:net.")
     try:
-        tree = ast.parse(path.read_bytes(), str(path))
+        tree = ast.parse(text or path.read_bytes(), str(path))
     except (SyntaxError, ValueError, RecursionError) as error:
         raise SubjectError(f"{where}: no Python that this one can read: {one_line(error)}.") from error
     module = ModuleType(_NAME)

@@ -58,6 +58,10 @@ def _why(document: Mapping[str, Any]) -> Iterator[str]:
         yield f"     Change: {each['repair']}."
         if not each["confirmed"]:
             yield "     Not confirmed on batches that were not searched on."
+    for each in document["repairs"]:
+        yield f"  Line {each['line']}, tried: {each['was']}"
+        yield f"    → {each['becomes']}"
+        yield f"    so changed, {' and '.join(each['agrees'])} agree{'s' if len(each['agrees']) == 1 else ''}."
     consistent = document["consistent"]
     if consistent is not None:
         says = "is" if consistent["consistent"] else "is not"

@@ -49,7 +49,7 @@ def judged(sides: Sides, grant: Grant | None) -> tuple[list[Stage], list[Mistake
             Stage("update", "", Outcome.UNSEEN, sides.settled.unseen.get(STEP, "the program has no call for it"))
         ], []
     kind, config = sides.side.optimizer
-    made = _made(sides, 3, _rate(config))
+    made = _made(sides, 3, sides.rate)
     if isinstance(made, str):
         return [Stage("update", "", Outcome.FAILED, made)], []
     if sides.by_steps:
@@ -70,12 +70,6 @@ def judged(sides: Sides, grant: Grant | None) -> tuple[list[Stage], list[Mistake
         return _plain_descent(sides, made, config)
     note = f"the model trains with {kind}, of which there is no page here"
     return [Stage("update", "", Outcome.UNDECIDED, note)], []
-
-
-def _rate(config: dict[str, Any]) -> float:
-    """Return the learning rate that was asked for: Keras keeps it in float32, and a program as it is written."""
-    rate = config.get("learning_rate", 0.001)
-    return float(str(np.float32(rate))) if isinstance(rate, float | int) else 0.001
 
 
 def _made(sides: Sides, seed: int, rate: float) -> Steps | str:
@@ -124,7 +118,7 @@ def _by_page(sides: Sides, made: Steps, config: dict[str, Any]) -> tuple[list[St
 def _of_rule(sides: Sides, diagnosis: Diagnosis, sentence: str, config: dict[str, Any]) -> Mistake:
     """Return the mistake in a rule; steps from other weights and batches confirm it where the same choices fit them."""
     member = diagnosis.explanations[0].member
-    again = _made(sides, 4, _rate(config))
+    again = _made(sides, 4, sides.rate)
     confirmed = False
     if not isinstance(again, str):
         second = _judged(sides, again, config)
@@ -157,7 +151,7 @@ def _judged(sides: Sides, made: Steps, config: dict[str, Any]) -> Judged:
     gradients = rows(made.gradients).astype(np.float64)
     rule = find("rmsprop")
     given = msgspec.convert(
-        {name: config[name] for name in _ARGUMENTS if config.get(name) is not None} | {"learning_rate": _rate(config)},
+        {name: config[name] for name in _ARGUMENTS if config.get(name) is not None} | {"learning_rate": sides.rate},
         hyperparameters(rule.name),
     )
     log = Log(
@@ -180,7 +174,7 @@ def _picked(size: int) -> Array:
 
 def _plain_descent(sides: Sides, made: Steps, config: dict[str, Any]) -> tuple[list[Stage], list[Mistake]]:
     """Judge gradient descent: each step takes the rate times the gradient from the weights."""
-    rate = _rate(config)
+    rate = sides.rate
     stages = []
     ratios = []
     for at, name in enumerate(sides.side.names):
@@ -243,7 +237,7 @@ def _whole_step(
         return [Stage("update", "", Outcome.UNSEEN, note)], []
     if grant is None or not grant.factors:
         return [Stage("update", "", Outcome.UNSEEN, "follows from the prediction, which parts")], []
-    rate = _rate(config)
+    rate = sides.rate
     stages = []
     for at, name in enumerate(sides.side.names):
         places = [_one_step(sides, grant, batch, at, rate) for batch in sides.search]

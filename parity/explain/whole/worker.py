@@ -24,6 +24,7 @@ def main() -> None:
             request["data"],
             request["bind"],
             request["seconds"],
+            request["drawn"],
         )
         document = found.document()
     except ParityError as error:
