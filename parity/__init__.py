@@ -1,9 +1,10 @@
 """Two optimizers, the same weights, data and hyperparameters: whether they agree, where they part first, and why.
 
 ``parity.run(case, subject)`` runs one case against one subject and returns its results; ``parity.diagnose(subject)``
-says what an optimizer is and by which choices it differs; ``parity.watch(optimizer)`` logs steps of a Keras training;
-``parity.assert_parity(subject, cases)`` fails a test where they diverge; everything else is reached through the command
-line (``parity --help``). Imports are lazy, so that ``import parity`` costs nothing.
+says what an optimizer is and by which choices it differs; ``parity.program(mine, keras)`` holds a whole program beside
+a Keras model; ``parity.watch(optimizer)`` logs steps of a Keras training; ``parity.assert_parity(subject, cases)``
+fails a test where they diverge; everything else is reached through the command line (``parity --help``). Imports are
+lazy, so that ``import parity`` costs nothing.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from parity.case.spec import Cell
     from parity.diagnosis.answer import diagnose
     from parity.errors import ParityError
+    from parity.explain.whole.answering import program
     from parity.subjects.watch import watch
     from parity.testing.assertion import NothingCompared, NotInParity, assert_parity
     from parity.verdicts.results import Comparison, Pair
@@ -32,6 +34,7 @@ __all__ = [
     "assert_parity",
     "diagnose",
     "load_cells",
+    "program",
     "run",
     "watch",
 ]
@@ -40,6 +43,7 @@ _HOMES = {
     "run": "parity.api",
     "watch": "parity.subjects.watch",
     "diagnose": "parity.diagnosis.answer",
+    "program": "parity.explain.whole.answering",
     "assert_parity": "parity.testing.assertion",
     "NotInParity": "parity.testing.assertion",
     "NothingCompared": "parity.testing.assertion",

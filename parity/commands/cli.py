@@ -24,6 +24,7 @@ COMMANDS: Final[dict[str, Command]] = {
     "list": Command("parity.commands.list", "cases, subjects (installed or not) and switches"),
     "run": Command("parity.commands.run", "runs cases against subjects and compares every step with the reference"),
     "explain": Command("parity.explain.command", "attributes the gap between two whole training runs to factors"),
+    "program": Command("parity.explain.whole.command", "a whole program beside a Keras model: what parts first, why"),
     "report": Command("parity.commands.report", "runs and writes the report: HTML, Markdown, JSON, JUnit, Parquet"),
     "check": Command("parity.commands.check", "runs and fails where an outcome is not the one in reports/baseline/"),
     "accept": Command("parity.commands.accept", "makes what the last check obtained the baseline"),

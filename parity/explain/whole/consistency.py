@@ -1,0 +1,110 @@
+"""Whether a program's gradient is the derivative of its own loss: central differences in float64, without Keras."""
+
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+
+from parity.bounds.graph.interpreter import Unknown
+from parity.bounds.numerics import Array
+from parity.explain.whole.batches import Batch
+from parity.explain.whole.calls import GRADS, LOSS
+from parity.explain.whole.factors import told
+from parity.explain.whole.quantity import Outcome, Stage
+from parity.explain.whole.settling import evaluated
+from parity.explain.whole.sides import Grant, Sides
+
+_STEPS: Final = (1e-5, 5e-6, 1e-6, 5e-7)
+"""Lengths of steps, in pairs: the difference of a pair says how well the derivative is known."""
+
+
+class Slope(NamedTuple):
+    """A derivative in one direction: by the program's gradient, by its own loss, and how well the latter is known."""
+
+    claimed: float
+    measured: float
+    unsure: float
+
+    @property
+    def right(self) -> bool:
+        """Whether they agree."""
+        return abs(self.claimed - self.measured) <= self.unsure
+
+    @property
+    def ratio(self) -> float | None:
+        """What the gradient is a multiple of the derivative by, where that is known to a hundredth."""
+        known = abs(self.measured) > 100 * self.unsure
+        return self.claimed / self.measured if known and self.measured else None
+
+
+def judged(sides: Sides, grant: Grant | None) -> tuple[list[Stage], dict[str, Any] | None]:
+    """Return how each gradient compares with the derivative of the program's own loss, and that as plain data."""
+    settled = sides.settled
+    missing = [call for call in (LOSS, GRADS) if call not in settled.calls]
+    name = "own gradient"
+    if missing:
+        return [Stage(name, "", Outcome.UNSEEN, f"the program has no call for {' and '.join(missing)}")], None
+    stages, document = [], {}
+    batch = sides.search[-1]
+    claimed = sides.gradients(batch)
+    if claimed is None:
+        return [Stage(name, "", Outcome.UNSEEN, sides.said(batch, GRADS))], None
+    for at, tensor in enumerate(sides.side.names):
+        slope = _slope(sides, batch, at, claimed[at], grant)
+        if slope is None:
+            stages.append(Stage(name, tensor, Outcome.UNSEEN, "its loss raised, or has a kink here"))
+            continue
+        ratio = None if slope.right else slope.ratio
+        note = "" if ratio is None else f"it is {told(_rounded(ratio))} times the derivative of the program's own loss"
+        outcome = Outcome.ROUNDING if slope.right else Outcome.DIVERGED
+        stages.append(Stage(name, tensor, outcome, note, None, ratio))
+        document[tensor] = {"gradient": slope.claimed, "differences": slope.measured, "unsure": slope.unsure}
+    whole = {"consistent": all(stage.outcome is not Outcome.DIVERGED for stage in stages), "directions": document}
+    return stages, whole
+
+
+def _rounded(ratio: float) -> float:
+    """Return a ratio as what it nearly is, if that is a whole number or one over one."""
+    for number in (round(ratio), 1 / round(1 / ratio) if abs(ratio) < 1 and round(1 / ratio) else 0):
+        if number and abs(ratio / number - 1) < 1e-4:
+            return float(number)
+    return float(f"{ratio:.4g}")
+
+
+def _slope(sides: Sides, batch: Batch, at: int, claimed: Array, grant: Grant | None) -> Slope | None:
+    """Return the derivatives in the direction of the model's gradient, in which the loss moves most."""
+    direction = _direction(sides, batch, at, grant)
+    own = float(np.sum(claimed * direction))
+    best: Slope | None = None
+    for first, second in zip(_STEPS[::2], _STEPS[1::2], strict=True):
+        slopes = []
+        for step in (first, second):
+            ends = [_loss(sides, batch, at, direction * sign * step) for sign in (1, -1)]
+            if not np.isfinite(ends).all():
+                return best
+            rounding = 8 * np.finfo(np.float64).eps * max(map(abs, ends)) / step
+            slopes.append(((ends[0] - ends[1]) / (2 * step), rounding))
+        (one, _), (two, rounding) = slopes
+        unsure = 4 * abs(one - two) + rounding + 1e-10 * abs(own)
+        if best is None or unsure < best.unsure:
+            best = Slope(own, two, float(unsure))
+    return best
+
+
+def _direction(sides: Sides, batch: Batch, at: int, grant: Grant | None) -> Array:
+    value = sides.gradient(batch, at, grant if grant is not None and grant.factors else None)
+    plain = np.zeros(sides.side.shapes[at]) if isinstance(value, Unknown) else np.asarray(value.value, dtype=np.float64)
+    if not np.isfinite(plain).all() or not plain.any():
+        plain = np.random.default_rng(at).standard_normal(sides.side.shapes[at])
+    return plain / np.linalg.norm(plain)
+
+
+def _loss(sides: Sides, batch: Batch, at: int, move: Array) -> float:
+    """Return the program's loss at moved weights, NaN where it raises."""
+    weights = [array.astype(np.float64) for array in batch.weights]
+    weights[at] = weights[at] + move
+    calls = {LOSS: sides.settled.calls[LOSS]}
+    moved = Batch(batch.x, batch.y, tuple(weights))
+    answer = evaluated(
+        sides.side, sides.asked, sides.settled.places, calls, sides.settled.form_of(LOSS), moved, wide=True
+    )[LOSS]
+    return np.nan if "error" in answer else float(answer["number"])

@@ -1,0 +1,222 @@
+"""Gradients that are no multiple of the model's come in, a mistake on the way back that yields them comes out.
+
+For stacks of dense layers the way back is made here, on the bounded array, from the model's own gradient in the last
+layer's sums; each mistake is one change of it. What is right here must be what the model's graph yields, else nothing
+is said.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+
+from parity.bounds import functions as f
+from parity.bounds.bounded import Bounded, exact
+from parity.bounds.functions import chosen, lifted
+from parity.bounds.graph.rules import moved
+from parity.explain.whole.batches import Batch
+from parity.explain.whole.factors import Factor, factors, scaled, told
+from parity.explain.whole.quantity import Mistake, agrees
+from parity.explain.whole.sides import Grant, Sides
+from parity.explain.whole.traced import BACK, LAYER, LOGITS_BACK, Place, layers_of
+
+_ONE: Final = Factor("one", 1.0)
+Slope = Callable[[Bounded, Bounded], Any]
+"""The derivative of an activation, from the sums before it and what comes after it."""
+
+
+class Way(NamedTuple):
+    """A mistake on the way back: a slope in place of a hidden layer's, or a change of the last layer's gradient."""
+
+    name: str
+    sentence: str
+    repair: str
+    layer: int = -1
+    slope: Slope | None = None
+    last: Callable[[Bounded, Bounded, Bounded], Any] | None = None
+
+
+def _ones(z: Bounded, a: Bounded) -> Any:
+    return lifted(np.ones(z.shape), z.format)
+
+
+def _step(z: Bounded, a: Bounded) -> Any:
+    return chosen(f.above(z), _ones(z, a), lifted(np.zeros(z.shape), z.format))
+
+
+def _of_tanh(z: Bounded, a: Bounded) -> Any:
+    return _ones(z, a) - f.squared(a)
+
+
+def _of_sigmoid(z: Bounded, a: Bounded) -> Any:
+    return a * (_ones(z, a) - a)
+
+
+def _at_output(slope: Slope, curve: Callable[[Bounded], Bounded]) -> Slope:
+    return lambda z, a: slope(a, curve(a))
+
+
+def _at_sum(slope: Slope) -> Slope:
+    return lambda z, a: slope(z, z)
+
+
+def _twice(slope: Slope) -> Slope:
+    return lambda z, a: f.squared(slope(z, a))
+
+
+_SLOPES: Final[dict[str, Slope]] = {"linear": _ones, "relu": _step, "tanh": _of_tanh, "sigmoid": _of_sigmoid}
+_CURVES: Final[dict[str, Callable[[Bounded], Bounded]]] = {"tanh": f.tanh, "sigmoid": f.sigmoid}
+
+
+def _ways(activations: list[str], head: str) -> Iterator[Way]:
+    """Yield the mistakes that a stack with these hidden activations can have."""
+    for layer, kind in enumerate(activations):
+        slope, curve = _SLOPES[kind], _CURVES.get(kind)
+        where = f"hidden layer {layer + 1}"
+        if kind == "linear":
+            continue
+        yield Way(
+            "derivative_left_out",
+            f"on the way back the derivative of the {kind} of {where} is left out",
+            f"multiply what comes back to {where} by the derivative of {kind}",
+            layer,
+            _ones,
+        )
+        if curve is not None:
+            yield Way(
+                "derivative_at_output",
+                f"the derivative of the {kind} of {where} is taken at its output, as if that were its input",
+                f"take it at the sums, or write it in the output: {_WRITTEN[kind]}",
+                layer,
+                _at_output(slope, curve),
+            )
+            yield Way(
+                "derivative_at_sum",
+                f"the formula {_WRITTEN[kind]} of {where} is given the sums, where a is the output",
+                f"give it the output of {where}",
+                layer,
+                _at_sum(slope),
+            )
+            yield Way(
+                "derivative_twice",
+                f"the derivative of the {kind} of {where} is multiplied in twice",
+                "multiply it in once",
+                layer,
+                _twice(slope),
+            )
+        for other, another in _SLOPES.items():
+            if other not in (kind, "linear"):
+                yield Way(
+                    "derivative_of_other",
+                    f"the derivative of {where} is that of {other}, its activation is {kind}",
+                    f"use the derivative of {kind}",
+                    layer,
+                    another,
+                )
+    if head in ("softmax", "sigmoid"):
+        yield Way(
+            "output_derivative_extra",
+            f"the gradient of the last layer is multiplied by p(1 − p), which p − y of a {head} has in it already",
+            "start from p − y alone",
+            last=lambda delta, p, y: delta * (p * (lifted(np.ones(p.shape), p.format) - p)),
+        )
+    if head in _SLOPES and head != "linear":
+        yield Way(
+            "output_derivative_left_out",
+            f"the derivative of the last layer's {head} is left out",
+            f"multiply the loss's derivative by that of {head}",
+            last=lambda delta, p, back: back,
+        )
+
+
+_WRITTEN: Final = {"tanh": "1 − a²", "sigmoid": "a(1 − a)"}
+
+
+class Stack:
+    """A stack of dense layers, whose way back is made here."""
+
+    def __init__(self, sides: Sides, grant: Grant) -> None:
+        self._sides, self._grant = sides, grant
+        layers = layers_of(sides.side.model)
+        kinds = [type(layer).__name__ for layer in layers]
+        names = [getattr(getattr(layer, "activation", None), "__name__", "") for layer in layers]
+        biased = all(getattr(layer, "use_bias", False) for layer in layers)
+        self.covered = {*kinds} == {"Dense"} and biased and all(name in _SLOPES for name in names[:-1])
+        self.activations, self.head = names[:-1], names[-1] if names else ""
+
+    def gradients(self, batch: Batch, way: Way | None) -> list[Bounded]:
+        """Return the gradients of kernels and biases, with a mistake on the way back."""
+        values = self._sides.values(batch, self._grant)
+        count = len(self.activations) + 1
+        weights = [lifted(array.value, array.format) for array in self._grant.weights(batch.weights)]
+        outputs = [values[Place(LAYER, at)] for at in range(count)]
+        delta = self._last(values, count, way, outputs)
+        found: list[Bounded] = []
+        for at in range(count - 1, -1, -1):
+            below: Any = outputs[at - 1] if at else _inputs(self._sides, batch, self._grant)
+            found = [f.matmul(moved(np.transpose, below), delta), np.sum(delta, axis=0), *found]
+            if at:
+                sums = f.matmul(self._below(outputs, batch, at - 1), weights[2 * at - 2]) + weights[2 * at - 1]
+                slope = _SLOPES[self.activations[at - 1]]
+                if way is not None and way.slope is not None and way.layer == at - 1:
+                    slope = way.slope
+                delta = f.matmul(delta, moved(np.transpose, weights[2 * at])) * slope(sums, outputs[at - 1])
+        return [self._with_penalty(batch, at, self._grant.gradient(at, each)) for at, each in enumerate(found)]
+
+    def _below(self, outputs: list[Any], batch: Batch, at: int) -> Any:
+        return outputs[at - 1] if at else _inputs(self._sides, batch, self._grant)
+
+    def _last(self, values: Any, count: int, way: Way | None, outputs: list[Any]) -> Any:
+        back, p = values[Place(BACK, count - 1)], outputs[-1]
+        through = values.get(Place(LOGITS_BACK, 0))
+        if through is None:
+            slope = _SLOPES.get(self.head, _ones)
+            through = back * slope(p, p) if self.head in ("tanh", "sigmoid") else back
+        if way is None or way.last is None:
+            return through
+        return way.last(through, p, back)
+
+    def _with_penalty(self, batch: Batch, at: int, gradient: Bounded) -> Bounded:
+        penalty = self._sides.penalty_gradient(batch, at, self._grant)
+        return gradient if not isinstance(penalty, Bounded) else gradient + penalty
+
+
+def _inputs(sides: Sides, batch: Batch, grant: Grant) -> Bounded:
+    return scaled(exact(batch.x), grant.inputs)
+
+
+def mistakes(sides: Sides, grant: Grant) -> Iterator[Mistake]:
+    """Yield the mistakes that reproduce every gradient of the program."""
+    stack = Stack(sides, grant)
+    if not stack.covered:
+        return
+    with np.errstate(all="ignore"):
+        right = stack.gradients(sides.search[0], None)
+        if not all(_near(sides, sides.search[0], grant, at, each) for at, each in enumerate(right)):
+            return
+        for way in _ways(stack.activations, stack.head):
+            factor = next((each for each in [_ONE, *factors(sides.side)] if _fit(sides, stack, way, each)), None)
+            if factor is not None:
+                confirmed = _fit(sides, stack, way, factor, confirm=True)
+                words = "" if factor is _ONE else f", and every gradient is {factor.words} times it"
+                evidence = "with this change of the way back every gradient of the program is reproduced"
+                if factor is not _ONE:
+                    evidence += f", times {told(factor.scale)}"
+                yield Mistake(way.name, "gradient", way.sentence + words, evidence, way.repair, confirmed)
+
+
+def _near(sides: Sides, batch: Batch, grant: Grant, at: int, own: Bounded) -> bool:
+    """Whether the way back here is the model's: the exact values differ by less than either's bound."""
+    expected = sides.gradient(batch, at, grant)
+    return isinstance(expected, Bounded) and agrees(own.value, expected)
+
+
+def _fit(sides: Sides, stack: Stack, way: Way, factor: Factor, confirm: bool = False) -> bool:
+    for batch in sides.confirm if confirm else sides.search:
+        own = sides.gradients(batch)
+        made = stack.gradients(batch, way)
+        if own is None or not all(
+            agrees(array, scaled(each, factor.at(batch.size))) for array, each in zip(own, made, strict=True)
+        ):
+            return False
+    return True

@@ -1,0 +1,235 @@
+"""A prediction that parts comes in, changes of the model's forward pass that make it agree come out."""
+
+from collections.abc import Callable, Iterator
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+
+from parity.bounds.bounded import Bounded
+from parity.bounds.graph.interpreter import Unknown
+from parity.bounds.numerics import Array
+from parity.explain.whole.factors import Factor, factors, told
+from parity.explain.whole.quantity import Mistake, Outcome, Stage, agrees, held, worst
+from parity.explain.whole.sides import Grant, Sides
+from parity.explain.whole.variants import variants
+
+_GRID: Final = np.concatenate([np.geomspace(1e-5, 1e5, 41), -np.geomspace(1e-3, 1e3, 7)])
+_HALVINGS: Final = 60
+
+
+class Explained(NamedTuple):
+    """A change that was found: how the model is changed, and the mistake that it is.
+
+    ``sides`` has another model where the change is one of it; else None.
+    """
+
+    grant: Grant
+    mistake: Mistake
+    factor: float | None
+    sides: Sides | None = None
+
+
+def judged(sides: Sides) -> tuple[Stage, Explained | None]:
+    """Return how the predictions compare, and the change that explains it where they part."""
+    name = "prediction"
+    batches = [*sides.search, *sides.confirm]
+    own = [sides.prediction(batch) for batch in batches]
+    if any(each is None for each in own):
+        said = next((s for batch in batches if (s := sides.said(batch, "predict"))), "")
+        return Stage(name, "", Outcome.UNSEEN, said or "the program has no call for it"), None
+    expected = [sides.output(batch) for batch in batches]
+    unknown = [each.operations for each in expected if isinstance(each, Unknown)]
+    if unknown:
+        return Stage(name, "", Outcome.UNDECIDED, _unruled(unknown[0])), None
+    place = worst([held(array, each) for array, each in zip(own, expected, strict=True) if array is not None])
+    stage = Stage(name, sides.side.layers[-1], place.outcome, "", place)
+    if not place.outcome.parts or place.outcome is Outcome.NON_FINITE:
+        return stage, None
+    found = next(_changes(sides), None)
+    if found is not None:
+        stage.note, stage.factor = found.mistake.sentence, found.factor
+    return stage, found
+
+
+def _unruled(operations: frozenset[str]) -> str:
+    return f"the model uses what has no bound here: {', '.join(sorted(operations))}"
+
+
+def _changes(sides: Sides) -> Iterator[Explained]:
+    yield from _known_factors(sides)
+    yield from _turned(sides)
+    yield from _rewritten(sides)
+    yield from _other_activations(sides)
+    yield from _fitted(sides)
+
+
+def _fits(sides: Sides, grant: Grant, confirm: bool = False) -> bool:
+    for batch in sides.confirm if confirm else sides.search:
+        own = sides.prediction(batch)
+        if own is None or not agrees(own, sides.output(batch, grant)):
+            return False
+    return True
+
+
+def _explained(sides: Sides, grant: Grant, mistake: Mistake, factor: float | None = None) -> Explained:
+    mistake.confirmed = _fits(sides, grant, confirm=True)
+    sizes = " and ".join(str(batch.size) for batch in sides.confirm)
+    if mistake.confirmed:
+        mistake.evidence += f"; so it is on batches of {sizes} that were not searched on"
+    return Explained(grant, mistake, factor)
+
+
+def _known_factors(sides: Sides) -> Iterator[Explained]:
+    count = len(sides.side.shapes)
+    sizes = {batch.size for batch in sides.search}
+    known = [f for f in factors(sides.side) if not f.power or len(sizes) == 1]
+    for at in range(count):
+        for factor in [*known, Factor("nothing", 0.0)] if _drawn(sides, at) else known:
+            grant = _only(count, at, factor.at(sides.search[0].size))
+            if _fits(sides, grant):
+                yield _explained(sides, grant, _of_tensor(sides, at, factor), factor.scale)
+    for factor in known:
+        grant = Grant((1.0,) * count, inputs=factor.scale)
+        if _fits(sides, grant):
+            yield _explained(sides, grant, _of_inputs(sides, factor), factor.scale)
+
+
+def _drawn(sides: Sides, at: int) -> bool:
+    return bool(np.any(sides.search[0].weights[at]))
+
+
+def _only(count: int, at: int, number: float) -> Grant:
+    return Grant(tuple(number if i == at else 1.0 for i in range(count)))
+
+
+def _of_tensor(sides: Sides, at: int, factor: Factor) -> Mistake:
+    name = sides.side.names[at]
+    layer = name.rpartition("/")[0] or name
+    bias = len(sides.side.shapes[at]) == 1
+    if factor.scale == 0:
+        sentence = f"the forward pass leaves out the bias of {layer}" if bias else f"the forward pass leaves out {name}"
+        return Mistake(
+            "bias_left_out", "prediction", sentence, "without it the model agrees", f"add the bias of {layer}"
+        )
+    what = "bias" if bias else "product with its kernel"
+    number = told(factor.scale)
+    place = "the last layer" if at >= len(sides.side.shapes) - 2 else layer
+    sentence = f"in {place} ({layer}) the {what} is multiplied by {number}{_words(factor, number)}"
+    repair = f"take the factor {number} out of the forward pass of {layer}"
+    evidence = f"with {name} times {number} the model agrees with the program"
+    return Mistake("forward_scale", "prediction", sentence, evidence, repair)
+
+
+def _of_inputs(sides: Sides, factor: Factor) -> Mistake:
+    number = told(factor.scale)
+    sentence = f"the inputs are multiplied by {number}{_words(factor, number)}"
+    evidence = f"with its inputs times {number} the model agrees with the program"
+    return Mistake(
+        "input_scale", "prediction", sentence, evidence, f"take the factor {number} off the inputs, or give it to both"
+    )
+
+
+def _words(factor: Factor, number: str) -> str:
+    return f", {factor.words}" if factor.words != number and not factor.words.replace(".", "").isdigit() else ""
+
+
+def _turned(sides: Sides) -> Iterator[Explained]:
+    """Try kernels the other way round: transposed where they are square, turned over where of a convolution."""
+    ones = (1.0,) * len(sides.side.shapes)
+    for at, shape in enumerate(sides.side.shapes):
+        ways: list[tuple[str, str, Callable[[Array], Array]]] = []
+        if len(shape) == 2 and shape[0] == shape[1]:
+            ways.append(("kernel_transposed", "transposed", np.transpose))
+        if len(shape) == 4:
+            ways.append(("kernel_flipped", "turned over in both directions (a convolution, not a correlation)", _flip))
+        for name, words, turn in ways:
+            grant = Grant(ones, turned={at: turn})
+            if _fits(sides, grant):
+                tensor = sides.side.names[at]
+                sentence = f"{tensor} is used {words}"
+                evidence = f"with {tensor} {words.partition(' (')[0]} the model agrees with the program"
+                repair = (
+                    f"use {tensor} as it is"
+                    if name != "kernel_flipped"
+                    else "do not turn the kernel over: Keras does not"
+                )
+                yield _explained(sides, grant, Mistake(name, "prediction", sentence, evidence, repair))
+
+
+def _flip(kernel: Array) -> Array:
+    return kernel[::-1, ::-1]
+
+
+def _fitted(sides: Sides) -> Iterator[Explained]:
+    """Try any factor of one tensor or of the inputs: the nearest on a grid, then by thirds of what lies around it."""
+    count = len(sides.side.shapes)
+    for at in range(-1, count):
+        number = _nearest(sides, at, count)
+        grant = Grant((1.0,) * count, inputs=number) if at < 0 else _only(count, at, number)
+        if abs(number - 1) > 1e-9 and _fits(sides, grant):
+            factor = Factor(told(number), number)
+            mistake = _of_inputs(sides, factor) if at < 0 else _of_tensor(sides, at, factor)
+            yield _explained(sides, grant, mistake, number)
+
+
+def _nearest(sides: Sides, at: int, count: int) -> float:
+    batch = sides.search[0]
+    own = sides.prediction(batch)
+
+    def away(number: float) -> float:
+        grant = Grant((1.0,) * count, inputs=number) if at < 0 else _only(count, at, number)
+        output = sides.output(batch, grant)
+        assert isinstance(output, Bounded)
+        with np.errstate(all="ignore"):
+            return float(np.nan_to_num(np.linalg.norm(own - output.value), nan=np.inf))
+
+    best = min(map(float, _GRID), key=away)
+    low, high = sorted((best / 2, best * 2))
+    for _ in range(_HALVINGS):
+        one, two = low + (high - low) / 3, high - (high - low) / 3
+        if away(one) < away(two):
+            high = two
+        else:
+            low = one
+    return (low + high) / 2
+
+
+def _rewritten(sides: Sides) -> Iterator[Explained]:
+    """Try what only changes the output: a softmax over the examples, one too many, none, or a sigmoid."""
+    from parity.explain.whole.heads import heads
+
+    for name, words, repair, head in heads(sides.side):
+        if all(_same(sides, batch, head) for batch in sides.search):
+            mistake = Mistake(
+                name, "prediction", words, "so changed, the model's output agrees with the program's", repair
+            )
+            mistake.confirmed = all(_same(sides, batch, head) for batch in sides.confirm)
+            yield Explained(Grant(()), mistake, None)
+
+
+def _other_activations(sides: Sides) -> Iterator[Explained]:
+    for variant in variants(sides.side):
+        changed = sides.with_model(variant.side)
+        grant = changed.plain
+        if _fits(changed, grant):
+            where = "the output" if variant.layer == sides.side.layers[-1] else variant.layer
+            sentence = f"the activation of {where} is {variant.other}, the model's {variant.own}"
+            evidence = f"with {variant.other} in {variant.layer} the model agrees with the program"
+            repair = f"use {variant.own} in {variant.layer}, or {variant.other} in the model"
+            mistake = Mistake("other_activation", "prediction", sentence, evidence, repair)
+            yield _explained(changed, grant, mistake)._replace(sides=changed)
+
+
+def _same(sides: Sides, batch: Any, head: Callable[[Bounded], Bounded]) -> bool:
+    own, logits = sides.prediction(batch), _logits(sides, batch)
+    if own is None or logits is None:
+        return False
+    with np.errstate(all="ignore"):
+        return agrees(own, head(logits))
+
+
+def _logits(sides: Sides, batch: Any) -> Bounded | None:
+    from parity.explain.whole.traced import LOGITS, Place
+
+    value = sides.values(batch).get(Place(LOGITS, 0))
+    return value if isinstance(value, Bounded) else None

@@ -1,0 +1,243 @@
+"""Gradients that part come in, what each is of the model's comes out: a multiple, without penalty, summed, turned."""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from parity.bounds.bounded import Bounded
+from parity.bounds.graph.interpreter import Unknown
+from parity.bounds.numerics import Array
+from parity.explain.whole.batches import Batch
+from parity.explain.whole.factors import Factor, factors, told
+from parity.explain.whole.quantity import Mistake, Outcome, Stage, agrees, held, worst
+from parity.explain.whole.sides import Grant, Sides, combined
+
+_ONE = Factor("one", 1.0)
+_NONE = Factor("nothing", 0.0)
+
+
+class Kind(NamedTuple):
+    """What a gradient is of the model's: a factor of the loss's part and a share of the penalty's, or another shape."""
+
+    factor: Factor
+    penalty: float = 1.0
+    shape: str = ""
+
+    @property
+    def right(self) -> bool:
+        """Whether it is the model's gradient."""
+        return self == _RIGHT
+
+
+_RIGHT = Kind(_ONE)
+
+
+def judged(sides: Sides, grant: Grant | None) -> tuple[list[Stage], list[Mistake]]:
+    """Return how the gradients compare, tensor by tensor, where the predictions agree, and what explains it."""
+    batches = [*sides.search, *sides.confirm]
+    own = [sides.gradients(batch) for batch in batches]
+    if any(each is None for each in own):
+        said = next((s for batch in batches if (s := sides.said(batch, "grads"))), "")
+        return [Stage("gradient", "", Outcome.UNSEEN, said or "the program has no call for it")], []
+    if grant is None or not grant.factors:
+        return [Stage("gradient", "", Outcome.UNSEEN, "follows from the prediction, which parts")], []
+    stages, kinds = [], []
+    for at, name in enumerate(sides.side.names):
+        stage, kind = _tensor(sides, grant, at, name)
+        stages.append(stage)
+        kinds.append(kind)
+    return stages, list(_mistakes(sides, grant, kinds))
+
+
+def _tensor(sides: Sides, grant: Grant, at: int, name: str) -> tuple[Stage, Kind | None]:
+    batches = [*sides.search, *sides.confirm]
+    expected = [sides.gradient(batch, at, grant) for batch in batches]
+    unknown = [each.operations for each in expected if isinstance(each, Unknown)]
+    if unknown:
+        note = f"the model uses what has no bound here: {', '.join(sorted(unknown[0]))}"
+        return Stage("gradient", name, Outcome.UNDECIDED, note), None
+    place = worst([held(_own(sides, batch, at), each) for batch, each in zip(batches, expected, strict=True)])
+    stage = Stage("gradient", name, place.outcome, "", place)
+    if place.outcome is not Outcome.DIVERGED:
+        return stage, _RIGHT if place.outcome is Outcome.ROUNDING else None
+    kind = next(_kinds(sides, grant, at), None)
+    if kind is not None and not kind.shape and kind.penalty == 1.0:
+        stage.factor = kind.factor.at(sides.search[0].size)
+    return stage, kind
+
+
+def _own(sides: Sides, batch: Batch, at: int) -> Array:
+    found = sides.gradients(batch)
+    assert found is not None
+    return found[at]
+
+
+def _kinds(sides: Sides, grant: Grant, at: int) -> Iterator[Kind]:
+    """Yield what a gradient may be of the model's, the simplest first."""
+    tried = [_NONE, *factors(sides.side)]
+    penalised = sides.penalty_gradient(sides.search[0], at, grant) is not None
+    shares = (1.0, 0.0, 0.5, 2.0) if penalised else (1.0,)
+    for share in shares:
+        for factor in [_ONE, *tried]:
+            kind = Kind(factor, share)
+            if not kind.right and _is(sides, grant, at, kind):
+                yield kind
+    for shape in _SHAPES:
+        for factor in [_ONE, *factors(sides.side)]:
+            kind = Kind(factor, 1.0, shape)
+            if _is(sides, grant, at, kind):
+                yield kind
+    number = _ratio(sides, grant, at)
+    if number is not None and _is(sides, grant, at, Kind(Factor(told(number), number))):
+        yield Kind(Factor(told(number), number))
+
+
+def _ratio(sides: Sides, grant: Grant, at: int) -> float | None:
+    batch = sides.search[0]
+    expected, own = sides.gradient(batch, at, grant), _own(sides, batch, at)
+    value = np.asarray(expected.value, dtype=np.float64)
+    place = np.unravel_index(int(np.argmax(np.abs(value))), value.shape)
+    number = float(own[place] / value[place]) if value[place] else 0.0
+    return number if number and np.isfinite(number) else None
+
+
+def _is(sides: Sides, grant: Grant, at: int, kind: Kind, confirm: bool = False) -> bool:
+    for batch in sides.confirm if confirm else sides.search:
+        expected = _expected(sides, grant, at, kind, batch)
+        if expected is None or not agrees(_own(sides, batch, at), expected):
+            return False
+    return True
+
+
+def _expected(sides: Sides, grant: Grant, at: int, kind: Kind, batch: Batch) -> Bounded | None:
+    whole, penalty = sides.gradient(batch, at, grant), sides.penalty_gradient(batch, at, grant)
+    factor = kind.factor.at(batch.size)
+    if isinstance(whole, Unknown):
+        return None
+    # factor * (whole - penalty) + share * penalty
+    value = (
+        combined(whole, factor, penalty, kind.penalty - factor)
+        if penalty is not None
+        else combined(whole, factor, None, 0)
+    )
+    return _SHAPES[kind.shape](value) if kind.shape else value
+
+
+def _transposed(g: Bounded) -> Bounded | None:
+    return g._each(np.transpose) if g.ndim == 2 and g.shape[0] == g.shape[1] else None
+
+
+def _total(g: Bounded) -> Bounded | None:
+    """Return the sum over all units in every place, as ``np.sum(delta)`` without an axis yields."""
+    if g.ndim != 1 or g.size == 1:
+        return None
+    summed = np.sum(g, axis=0)  # type: ignore[call-overload]
+    return Bounded(np.broadcast_to(summed.value, g.shape), np.broadcast_to(summed.error, g.shape), g.format)
+
+
+def _reversed(g: Bounded) -> Bounded | None:
+    return g._each(lambda a: a[::-1]) if g.ndim == 1 and g.size > 1 else None
+
+
+_SHAPES: dict[str, Any] = {"transposed": _transposed, "summed over all axes": _total, "in the other order": _reversed}
+
+
+def _mistakes(sides: Sides, grant: Grant, kinds: list[Kind | None]) -> Iterator[Mistake]:
+    wrong = [at for at, kind in enumerate(kinds) if kind != _RIGHT]
+    if not wrong:
+        return
+    if any(kinds[at] is None for at in wrong):
+        yield from _unexplained(sides, grant, kinds)
+        wrong = [at for at in wrong if kinds[at] is not None]
+    yield from _penalties(sides, grant, [at for at in wrong if _share(kinds[at]) != 1.0], kinds)
+    scaled = [at for at in wrong if (kind := kinds[at]) is not None and not kind.shape and kind.factor != _ONE]
+    for kind in dict.fromkeys(Kind(kinds[at].factor) for at in scaled):  # type: ignore[union-attr]
+        group = [at for at in scaled if kinds[at].factor == kind.factor]  # type: ignore[union-attr]
+        yield _scale(sides, grant, group, kind, kinds)
+    for at in wrong:
+        kind = kinds[at]
+        if kind is not None and kind.shape:
+            yield _shape(sides, grant, at, kind)
+
+
+def _share(kind: Kind | None) -> float:
+    return 1.0 if kind is None else kind.penalty
+
+
+def _confirmed(sides: Sides, grant: Grant, group: list[int], kinds: list[Kind | None]) -> bool:
+    return all(kind is not None and _is(sides, grant, at, kind, confirm=True) for at in group for kind in [kinds[at]])
+
+
+def _scale(sides: Sides, grant: Grant, group: list[int], kind: Kind, kinds: list[Kind | None]) -> Mistake:
+    names = [sides.side.names[at] for at in group]
+    factor, shapes = kind.factor, sides.side.shapes
+    biases = [at for at, shape in enumerate(shapes) if len(shape) == 1]
+    everything = [
+        at for at in range(len(shapes)) if np.any(np.asarray(sides.gradient(sides.search[0], at, grant).value))
+    ]
+    confirmed = _confirmed(sides, grant, group, kinds)
+    number = f"{told(factor.scale)}{ {1: ' times the batch', -1: ' over the batch'}.get(factor.power, '') }"
+    times = f"{factor.words} times" if factor.words != told(factor.scale) else f"{number} times"
+    evidence = f"the ratio of {', '.join(names)} is {number}, alike in every element and on every batch"
+    if factor == _NONE:
+        return Mistake(
+            "no_gradient", "gradient", f"the gradient of {', '.join(names)} is zero", evidence, "compute it", confirmed
+        )
+    if factor.scale == -1 and not factor.power:
+        sentence, repair = (
+            f"the gradient of {', '.join(names)} has the other sign",
+            "turn the sign of the first derivative, that of the loss",
+        )
+        return Mistake("gradient_sign", "gradient", sentence, evidence, repair, confirmed)
+    divides = factor.power < 0 or (not factor.power and abs(factor.scale) < 1)
+    if set(group) == set(everything) and len(everything) > 1:
+        sentence = f"every gradient is {times} the model's"
+        repair = (
+            "do not divide by it a second time" if divides else "divide by it once, where the loss is differentiated"
+        )
+        return Mistake("gradient_scale", "gradient", sentence, evidence, repair, confirmed)
+    if set(group) <= set(biases):
+        sentence = f"the gradient of the bias ({', '.join(names)}) is {times} the model's, that of its kernel is not"
+        repair = "sum over the examples what the kernel's product takes, with its factor: np.sum(delta, axis=0)"
+        return Mistake("bias_gradient_scale", "gradient", sentence, evidence, repair, confirmed)
+    layers = list(dict.fromkeys(sides.side.names[at].rpartition("/")[0] for at in group))
+    whole = group == list(range(max(group) + 1))
+    place = f"from {layers[-1]} down" if whole else f"of {', '.join(names)}"
+    sentence = f"the gradient {place} is {times} the model's"
+    repair = f"the factor enters on the way back through {layers[-1]}: take it out there"
+    return Mistake("gradient_scale_from", "gradient", sentence, evidence, repair, confirmed)
+
+
+def _penalties(sides: Sides, grant: Grant, group: list[int], kinds: list[Kind | None]) -> Iterator[Mistake]:
+    for share in dict.fromkeys(_share(kinds[at]) for at in group):
+        these = [at for at in group if _share(kinds[at]) == share]
+        names = ", ".join(sides.side.names[at] for at in these)
+        words = {0.0: "left out", 0.5: "halved", 2.0: "doubled"}.get(share, f"taken {share:g} times")
+        sentence = f"the penalty is {words} in the gradient of {names}"
+        evidence = f"with {told(share) if share else 'none'} of the penalty's gradient the gradients agree"
+        repair = "add 2·l2·W, the derivative of l2·W², to the gradient of each kernel that has the penalty"
+        yield Mistake(
+            "penalty_in_gradient", "gradient", sentence, evidence, repair, _confirmed(sides, grant, these, kinds)
+        )
+
+
+def _shape(sides: Sides, grant: Grant, at: int, kind: Kind) -> Mistake:
+    name = sides.side.names[at]
+    confirmed = _is(sides, grant, at, kind, confirm=True)
+    sentence = f"the gradient of {name} is the model's {kind.shape}"
+    if kind.factor != _ONE:
+        sentence += f", times {kind.factor.words}"
+    repair = {
+        "summed over all axes": "sum over the examples alone: np.sum(delta, axis=0), where they are columns axis=1",
+        "transposed": "turn the product round: inputs.T @ delta",
+        "in the other order": "keep the order of the units",
+    }[kind.shape]
+    name = "bias_gradient_axis" if kind.shape == "summed over all axes" else f"gradient_{kind.shape.replace(' ', '_')}"
+    return Mistake(name, "gradient", sentence, "so turned, every element agrees", repair, confirmed)
+
+
+def _unexplained(sides: Sides, grant: Grant, kinds: list[Kind | None]) -> Iterator[Mistake]:
+    from parity.explain.whole.derivatives import mistakes
+
+    yield from mistakes(sides, grant)

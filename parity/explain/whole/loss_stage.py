@@ -1,0 +1,239 @@
+"""A loss that parts comes in, what the program computes in its place comes out."""
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from parity.bounds import functions as f
+from parity.bounds.bounded import Bounded
+from parity.bounds.functions import lifted
+from parity.bounds.graph.interpreter import Unknown
+from parity.bounds.graph.losses import log_softmax
+from parity.explain.whole.batches import Batch
+from parity.explain.whole.factors import Factor, factors, fitting, scaled, told
+from parity.explain.whole.quantity import Mistake, Outcome, Stage, agrees, held, worst
+from parity.explain.whole.sides import LOSS_PLACE, Grant, Sides, combined
+from parity.explain.whole.traced import LAYER, Place
+
+_CLIPS = (1e-7, 1e-8, 1e-9, 1e-10, 1e-12, 1e-15, 1e-6, 1e-5, 1e-4, 1e-3)
+_PENALTIES = ((0.0, "left out"), (0.5, "halved"), (2.0, "doubled"))
+
+
+class Explained(NamedTuple):
+    """A mistake in the loss, and the number that it multiplies by, if it does."""
+
+    mistake: Mistake
+    factor: float | None
+
+
+def judged(sides: Sides, grant: Grant | None) -> tuple[Stage, list[Explained]]:
+    """Return how the losses compare where predictions agree, and the mistakes that explain a difference.
+
+    Args:
+        sides: both sides.
+        grant: what explains the predictions; None where they part and nothing does.
+    """
+    batches = [*sides.search, *sides.confirm]
+    own = [sides.loss(batch) for batch in batches]
+    if any(each is None for each in own):
+        said = next((s for batch in batches if (s := sides.said(batch, "loss"))), "")
+        return Stage("loss", "", Outcome.UNSEEN, said or "the program has no call for it"), []
+    if grant is None:
+        return Stage("loss", "", Outcome.UNSEEN, "follows from the prediction, which parts for a reason not found"), []
+    expected = [sides.values(batch, grant)[LOSS_PLACE] for batch in batches]
+    unknown = [each.operations for each in expected if isinstance(each, Unknown)]
+    if unknown:
+        note = f"the model uses what has no bound here: {', '.join(sorted(unknown[0]))}"
+        return Stage("loss", "", Outcome.UNDECIDED, note), []
+    place = worst([held(value, each) for value, each in zip(own, expected, strict=True) if value is not None])
+    stage = Stage("loss", "", place.outcome, "", place)
+    found: list[Explained] = []
+    if place.outcome is Outcome.DIVERGED:
+        found = list(_reasons(sides, grant))
+        if found:
+            stage.note, stage.factor = found[0].mistake.sentence, found[0].factor
+    return stage, found
+
+
+def _reasons(sides: Sides, grant: Grant) -> Iterator[Explained]:
+    scale = list(_scaled(sides, grant))
+    yield from scale
+    penalty = [] if scale else list(_penalised(sides, grant))
+    yield from penalty
+    if scale or penalty:
+        return
+    for name, sentence, repair, made in (*_broadcast(sides, grant), *_forms(sides, grant)):
+        if all(_same(sides, batch, made) for batch in sides.search):
+            confirmed = all(_same(sides, batch, made) for batch in sides.confirm)
+            yield Explained(Mistake(name, "loss", sentence, "so computed, the losses agree", repair, confirmed), None)
+
+
+def _same(sides: Sides, batch: Batch, made: Callable[[Batch], Any]) -> bool:
+    own, value = sides.loss(batch), made(batch)
+    with np.errstate(all="ignore"):
+        return own is not None and isinstance(value, Bounded) and agrees(own, value)
+
+
+def _pairs(sides: Sides, grant: Grant, batches: list[Batch]) -> list[tuple[Any, Any, int]]:
+    return [(sides.loss(batch), sides.values(batch, grant)[LOSS_PLACE], batch.size) for batch in batches]
+
+
+def _scaled(sides: Sides, grant: Grant) -> Iterator[Explained]:
+    for factor in fitting(_pairs(sides, grant, sides.search), factors(sides.side)):
+        confirmed = all(
+            agrees(own, scaled(expected, factor.at(n))) for own, expected, n in _pairs(sides, grant, sides.confirm)
+        )
+        if not confirmed and factor.words == told(factor.scale):
+            continue
+        yield Explained(_scale_mistake(factor, confirmed), factor.scale if not factor.power else None)
+
+
+def _scale_mistake(factor: Factor, confirmed: bool) -> Mistake:
+    words = factor.words
+    sentence = (
+        f"the loss is {words} times the model's"
+        if factor.scale != -1 or factor.power
+        else "the loss has the other sign"
+    )
+    summed = factor.power == 1 or ("number of outputs" in words and factor.scale > 1)
+    repair = {
+        True: "average over what is summed now: np.mean in place of np.sum, or divide by their number",
+        False: "divide by how many there are once, and average over the outputs only where the model's loss does",
+    }[summed]
+    if factor.scale in (2.0, 0.5) and not factor.power:
+        repair = "the model's loss has no factor of a half: take it out, or compile a loss of your own"
+    if factor.scale == -1:
+        repair = "put a minus before it"
+    name = "loss_sign" if factor.scale == -1 and not factor.power else "loss_scale"
+    return Mistake(
+        name, "loss", sentence, f"the ratio is {told(factor.scale)}{_power(factor)} on every batch", repair, confirmed
+    )
+
+
+def _power(factor: Factor) -> str:
+    return {1: " times the batch's size", -1: " over the batch's size"}.get(factor.power, "")
+
+
+def _penalised(sides: Sides, grant: Grant) -> Iterator[Explained]:
+    """Try another share of the penalty, beside the loss of the examples as it is or scaled."""
+    if sides.data_loss(sides.search[0], grant)[1] is None:
+        return
+    shares = [*_PENALTIES, (1.0, "")]
+    for share, words in shares:
+        for factor in [Factor("one", 1.0), *factors(sides.side)]:
+
+            def made(batch: Batch, factor: Factor = factor, share: float = share) -> Any:
+                loss, penalty = sides.data_loss(batch, grant)
+                return combined(loss, factor.at(batch.size), penalty, share)
+
+            if all(_same(sides, batch, made) for batch in sides.search):
+                confirmed = all(_same(sides, batch, made) for batch in sides.confirm)
+                if words:
+                    sentence = f"the penalty on the weights is {words} in the loss"
+                    repair = "add the model's penalty: l2 times the sum of squares, without a half, for each kernel"
+                    evidence = (
+                        f"with {told(share)} times the penalty the losses agree"
+                        if share
+                        else "without the penalty the losses agree"
+                    )
+                    yield Explained(Mistake("penalty_in_loss", "loss", sentence, evidence, repair, confirmed), None)
+                if factor.scale != 1 or factor.power:
+                    yield Explained(_scale_mistake(factor, confirmed), None)
+                return
+
+
+def _broadcast(sides: Sides, grant: Grant) -> Iterator[tuple[str, str, str, Callable[[Batch], Any]]]:
+    """Yield the loss of every prediction beside every label: (n, 1) against (n,) broadcasts to (n, n)."""
+    if int(np.prod(sides.side.classes)) != 1 or sides.search[0].size == 1:
+        return
+
+    def made(batch: Batch) -> Any:
+        total: Bounded | None = None
+        for shift in range(batch.size):
+            turned = Batch(batch.x, np.roll(batch.y, shift, axis=0), batch.weights)
+            value = sides.fresh(turned, grant)[LOSS_PLACE]
+            if isinstance(value, Unknown):
+                return value
+            total = value if total is None else combined(total, 1.0, value, 1.0)
+        assert total is not None
+        return scaled(total, 1 / batch.size)
+
+    yield (
+        "broadcast",
+        "the loss takes every prediction beside every label: shapes (n, 1) and (n,) broadcast to (n, n)",
+        "give both one shape: y.reshape(-1, 1), or predictions[:, 0]",
+        made,
+    )
+
+
+def _forms(sides: Sides, grant: Grant) -> Iterator[tuple[str, str, str, Callable[[Batch], Any]]]:
+    """Yield other losses of the model's output, and other ways to keep a logarithm finite."""
+    last = Place(LAYER, len(sides.side.layers) - 1)
+    classes = int(np.prod(sides.side.classes))
+
+    def of(form: Callable[[Any, Any], Any]) -> Callable[[Batch], Any]:
+        def made(batch: Batch) -> Any:
+            p = sides.values(batch, grant)[last]
+            return form(p, _labels(batch, classes, p)) if isinstance(p, Bounded) else p
+
+        return made
+
+    other = "compile the model with this loss, or use the model's"
+    yield "other_loss", "the loss is a mean of squares", other, of(lambda p, y: _all_mean(f.squared(p - y)))
+    yield "other_loss", "the loss is a mean of magnitudes", other, of(lambda p, y: _all_mean(f.maximum(p - y, y - p)))
+    yield (
+        "other_loss",
+        "the loss is a root of a mean of squares",
+        other,
+        of(lambda p, y: np.sqrt(_all_mean(f.squared(p - y)))),
+    )
+    if classes > 1:
+        words = "a softmax is taken of what is a softmax already"
+        yield (
+            "softmax_twice",
+            words,
+            "take the logarithm of the output itself",
+            of(lambda p, y: _mean(-log_softmax(p) * y)),
+        )
+        yield (
+            "other_loss",
+            "the loss is a binary cross-entropy of each output",
+            other,
+            of(lambda p, y: _all_mean(_binary(p, y, 0))),
+        )
+        for clip in _CLIPS:
+            words = f"the logarithm is of the probability plus {clip:g}"
+            yield (
+                "probability_shift",
+                words,
+                "clip in place of adding, or take the logarithm of the softmax in one piece",
+                of(_shifted(clip)),
+            )
+    else:
+        yield "other_loss", "the loss is a binary cross-entropy", other, of(lambda p, y: _all_mean(_binary(p, y, 0)))
+
+
+def _binary(p: Bounded, y: Bounded, shift: float) -> Any:
+    one = lifted(1.0, p.format)
+    return -(f.log(p) * y + f.log(one - p) * (one - y))
+
+
+def _shifted(clip: float) -> Callable[[Any, Any], Any]:
+    return lambda p, y: _mean(-f.log(p + lifted(clip, p.format)) * y)
+
+
+def _all_mean(each: Any) -> Any:
+    return np.mean(each)
+
+
+def _mean(each: Any) -> Any:
+    """Return the mean over the examples of the sum over the classes."""
+    return np.mean(np.sum(each, axis=-1))
+
+
+def _labels(batch: Batch, classes: int, p: Bounded) -> Bounded:
+    y = batch.y
+    if classes > 1 and y.ndim < p.ndim:
+        y = np.eye(classes)[y.astype(int)]
+    return lifted(np.reshape(y, p.shape), p.format)

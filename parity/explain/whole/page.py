@@ -1,0 +1,75 @@
+"""An answer as a page: what parts first, the stages as a ladder, the curves, what to change."""
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, Final
+
+from jinja2 import Template
+from markupsafe import Markup
+
+from parity.explain.picture import A_COLOUR, B_COLOUR, FAINT, FIXED_COLOUR, MUTED, Drawing, Scale
+from parity.explain.whole.curves import CHANGED, KERAS, YOURS
+from parity.report.markup import environment
+
+_COLOURS: Final = {YOURS: A_COLOUR, KERAS: B_COLOUR, CHANGED: FIXED_COLOUR}
+
+
+def page(document: Mapping[str, Any]) -> str:
+    """Return the page of one answer, from its JSON form; it needs nothing beside it."""
+    picture = Markup(curves(document["curves"])) if document["curves"] else None  # an SVG of our own
+    return _template().render(answer=document, picture=picture, ladder=list(_ladder(document)))
+
+
+@cache
+def _template() -> Template:
+    return environment("parity.explain.whole").get_template("program.html")
+
+
+def _ladder(document: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return a rung for each stage: how it ends, and its tensors."""
+    rungs: dict[str, dict[str, Any]] = {}
+    for row in document["quantities"]:
+        rung = rungs.setdefault(row["name"], {"name": row["name"], "rows": [], "state": ""})
+        rung["rows"].append(row)
+    order = ("FAILED", "NON_FINITE", "DIVERGED", "UNDECIDED", "UNSEEN", "ALIKE", "ROUNDING")
+    first = document["first"]
+    for rung in rungs.values():
+        worst = min((row["outcome"] for row in rung["rows"]), key=order.index)
+        rung["state"] = {"ROUNDING": "same", "ALIKE": "same", "UNSEEN": "unseen", "UNDECIDED": "unseen"}.get(
+            worst, "parts"
+        )
+        rung["first"] = first is not None and rung["name"] == first["name"]
+        rung["outcome"] = worst
+    return list(rungs.values())
+
+
+def curves(found: Mapping[str, Any]) -> str:
+    """Draw the loss of each side over the steps."""
+    steps, lines = found["steps"], found["curves"]
+    positive = [loss for losses in lines.values() for loss in losses if loss > 0]
+    low, high = min(positive), max(positive)
+    low, high = min(low, high / 10) * 0.8, high * 1.25
+    drawing = Drawing(760, 360, "The loss of each side while it trains")
+    x, y = Scale(0, max(steps[-1], 1), 70, 600), Scale(low, high, 310, 30, log=True)
+    exponents = range(-9, 7)
+    for loss in (10.0**e for e in exponents if low <= 10.0**e <= high):
+        drawing.line([(70, y(loss)), (600, y(loss))], FAINT)
+        drawing.text(62, y(loss) + 4, f"{loss:g}", size=12, colour=MUTED, anchor="end")
+    for step in (0, steps[len(steps) // 2], steps[-1]):
+        drawing.text(x(step), 330, f"{step:,}", size=12, colour=MUTED, anchor="middle")
+    drawing.text(335, 350, f"steps of {found['batch']}", size=12, colour=MUTED, anchor="middle")
+    drawing.text(70, 20, "loss", size=12, colour=MUTED)
+    places: list[float] = []
+    for name, losses in lines.items():
+        points = [
+            (x(step), y(min(max(loss, low), high))) for step, loss in zip(steps, losses, strict=True) if loss == loss
+        ]
+        if not points:
+            continue
+        drawing.line(points, _COLOURS[name], 2.2)
+        place = points[-1][1] + 4
+        while any(abs(place - other) < 16 for other in places):
+            place += 4
+        places.append(place)
+        drawing.text(608, place, f"{name}  {losses[-1]:.3g}", size=13, colour=_COLOURS[name], bold=True)
+    return drawing.svg()

@@ -1,0 +1,307 @@
+"""The process that a program runs in: it is taken, driven through probes from one state, and answers with arrays."""
+
+import contextlib
+import copy
+import os
+import random
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import BuiltinFunctionType, FunctionType, ModuleType
+from typing import Any, Final
+
+import numpy as np
+
+from parity.bounds.numerics import Array
+from parity.circumstances import launch, wire
+from parity.circumstances.child import private_pipes
+from parity.errors import ParityError, SubjectError, one_line, raised
+from parity.explain.whole.calls import GRADS, LOSS, PREDICT, STEP, recognised_calls
+from parity.explain.whole.forms import Form
+from parity.explain.whole.gradients import gradients_beside, gradients_of
+from parity.explain.whole.messages import plain, restored
+from parity.explain.whole.places import Place, candidates, read, recognised, write
+from parity.explain.whole.taking import take
+
+_ROOT: Final = "parity_root"
+_MOST_STEPS: Final = 2_000
+_KEPT: Final = (ModuleType, FunctionType, BuiltinFunctionType, type)
+
+
+class Program:
+    """A person's program, which can be put into a state and asked.
+
+    Args:
+        path: its file.
+        name: what in the file holds the weights: an object, a class or a function that makes it; empty for the file.
+        make: an expression that makes it, which a person may give.
+        text: what stands in place of what the file holds.
+    """
+
+    def __init__(self, path: Path, name: str = "", make: str = "", text: str = "") -> None:
+        self._path, self._name, self._make, self._text = path, name, make, text
+        self._begin(0)
+
+    def _begin(self, seed: int) -> None:
+        """Take the file anew, with other seeds for what it draws."""
+        np.random.seed(seed)  # noqa: NPY002  # programs draw from it
+        random.seed(seed)
+        self.taken = take(self._path, self._text)
+        self.names = self.taken.names
+        self.root = ""
+        if self._make or self._name:
+            self.names[_ROOT] = self._made()
+            self.root = _ROOT
+        self._start = self._data()
+
+    def _made(self) -> Any:
+        text = self._make or self._name
+        try:
+            value = eval(text, self.names)
+            return value() if isinstance(value, type | FunctionType) else value
+        except Exception as error:
+            left = f" Left out of the file: {'; '.join(self.taken.left[:3])}." if self.taken.left else ""
+            how = "Say how with --bind make='Network(784, 10)', an expression over the names of the file"
+            raise SubjectError(f"{text!r} of {self._path.name} {raised(error)}.{left} {how}.") from error
+
+    def _data(self) -> dict[str, Any]:
+        """Return copies of all that the file's names hold, of one piece: what shares an array goes on sharing it."""
+        mutable = {n: v for n, v in self.names.items() if not n.startswith("__") and not isinstance(v, _KEPT)}
+        try:
+            return copy.deepcopy(mutable)
+        except Exception:  # what cannot be copied, such as an open file, stays what it is
+            result: dict[str, Any] = {}
+            for name, value in mutable.items():
+                with contextlib.suppress(Exception):
+                    result[name] = copy.deepcopy(value)
+            return result
+
+    def restore(self) -> None:
+        """Put everything back to how the file left it."""
+        np.random.seed(0)  # noqa: NPY002  # programs draw from it
+        self.names.update(copy.deepcopy(self._start))
+
+    @property
+    def base(self) -> Any:
+        """What the weights' paths begin at."""
+        return self.names[_ROOT] if self.root else self.names
+
+    def weights(self, places: Sequence[Place], shapes: Sequence[Sequence[int]]) -> list[Array]:
+        """Return the weights in Keras' shapes."""
+        return [read(self.base, place, shape) for place, shape in zip(places, shapes, strict=True)]
+
+    def put(self, places: Sequence[Place], arrays: Sequence[Array], wide: bool) -> None:
+        """Put weights where the program keeps them."""
+        for place, array in zip(places, arrays, strict=True):
+            write(self.base, place, array, wide)
+
+    def call(self, expression: str, x: Array, y: Array, rate: float) -> Any:
+        """Return what an expression yields."""
+        here = {"x": x, "y": y, "rate": rate, "self": self.base}
+        with np.errstate(all="ignore"):
+            return (
+                eval(expression, self.names, here) if ";" not in expression else _several(expression, self.names, here)
+            )
+
+
+def _several(text: str, names: dict[str, Any], here: dict[str, Any]) -> Any:
+    """Run several statements, of which the last is an expression."""
+    *first, last = (part.strip() for part in text.split(";"))
+    exec("\n".join(first), names, here)
+    return eval(last, names, here)
+
+
+def _opened(request: Mapping[str, Any]) -> tuple[Program, dict[str, Any]]:
+    program = Program(Path(request["path"]), request["name"], request["make"])
+    shapes = request["shapes"]
+    places = [[Place.of(text)] for text in request["weights"]] or _found(program, shapes)
+    firsts = [ways[0] for ways in places]
+    calls = recognised_calls(program.names, program.root, firsts)
+    held = program.weights(firsts, shapes) if request["weights"] else []
+    return program, {
+        "places": [[str(place) for place in ways] for ways in places],
+        "calls": calls,
+        "left": program.taken.left,
+        "root": program.root,
+        "held": [list(each.shape) for each in held],
+    }
+
+
+def _found(program: Program, shapes: Sequence[Sequence[int]]) -> list[list[Place]]:
+    found = recognised(program.base, shapes)
+    if not found and not program.root:
+        # An object of the file holds them more surely than the names beside it.
+        owners = [n for n, v in program.names.items() if not n.startswith("__") and hasattr(v, "__dict__")]
+        for name in owners:
+            if not isinstance(program.names[name], _KEPT) and recognised(program.names[name], shapes):
+                inner = recognised(program.names[name], shapes)
+                return [[Place(f"{name}.{p.path}", p.axes) for p in ways] for ways in inner]
+    if not found:
+        seen = ", ".join(f"{each.path} {each.shape}" for each in candidates(program.base)[:12]) or "none"
+        wanted = ", ".join(str(tuple(shape)) for shape in shapes)
+        left = f" Left out of the file: {'; '.join(program.taken.left[:4])}." if program.taken.left else ""
+        raise SubjectError(
+            f"{program._path.name}: the model's weights, {wanted}, were not found. Arrays whose names say that they "
+            f"are weights: {seen}.{left} Name them in the model's order, such as --bind weights=W1,b1,W2.T,b2, and "
+            f"how the object that holds them is made, such as --bind make='Network(784, 10)'."
+        )
+    return found
+
+
+def _evaluated(program: Program, request: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the calls yield, each from the same state; what raises is told in words."""
+    places = [Place.of(text) for text in request["places"]]
+    shapes, arrays = request["shapes"], request["weights"]
+    x, y = request["x"], request["y"]
+    answers: dict[str, Any] = {}
+    for call, expression in request["calls"].items():
+        program.restore()
+        try:
+            program.put(places, arrays, request["wide"])
+            value = program.call(expression, np.array(x), np.array(y), request["rate"])
+            answers[call] = _answer(program, call, value, places, shapes, request)
+        except Exception as error:  # whatever a person's program raises is an answer
+            answers[call] = {"error": str(error) if isinstance(error, ParityError) else raised(error)}
+    return answers
+
+
+def _answer(
+    program: Program, call: str, value: Any, places: list[Place], shapes: Any, request: Mapping[str, Any]
+) -> dict[str, Any]:
+    if call == GRADS:
+        return {"arrays": gradients_of(value, places, shapes) or gradients_beside(program.base, places, shapes)}
+    if call == STEP:
+        steps = [program.weights(places, shapes)]
+        for _ in range(1, request["steps"]):
+            program.call(request["calls"][STEP], np.array(request["x"]), np.array(request["y"]), request["rate"])
+            steps.append(program.weights(places, shapes))
+        return {"steps": steps}
+    if call == LOSS:
+        if isinstance(value, tuple) and value:
+            value = value[0]
+        array = np.asarray(value, dtype=np.float64)
+        if array.size != 1:
+            raise SubjectError(f"the loss is no number: it has shape {array.shape}")
+        return {"number": float(array.reshape(()))}
+    return {"arrays": [np.array(each) for each in _arrays(value)]}
+
+
+def _arrays(value: Any) -> Iterator[Any]:
+    """Yield the arrays of an output, which may be a tuple with caches beside it."""
+    if isinstance(value, list | tuple) and not all(isinstance(each, int | float) for each in value):
+        for each in value:
+            yield from _arrays(each)
+    elif isinstance(value, Mapping):
+        for each in value.values():
+            yield from _arrays(each)
+    elif value is not None:
+        array = np.asarray(value)
+        if array.dtype.kind in "fiu":
+            yield array
+
+
+def _steps(program: Program, request: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what several steps start from, their gradients by the program's own call, and what they end in."""
+    places = [Place.of(text) for text in request["places"]]
+    shapes = request["shapes"]
+    before, gradients, after = [], [], []
+    program.restore()
+    program.put(places, request["weights"], request["wide"])
+    try:
+        for x, y in zip(request["xs"], request["ys"], strict=True):
+            before.append(program.weights(places, shapes))
+            if request["grads"]:
+                kept = program._data()
+                value = program.call(request["grads"], np.array(x), np.array(y), request["rate"])
+                gradients.append(gradients_of(value, places, shapes) or gradients_beside(program.base, places, shapes))
+                program.names.update(kept)
+            program.call(request["step"], np.array(x), np.array(y), request["rate"])
+            after.append(program.weights(places, shapes))
+    except Exception as error:  # whatever a person's program raises is an answer
+        return {"error": str(error) if isinstance(error, ParityError) else raised(error)}
+    return {"before": before, "gradients": gradients, "after": after}
+
+
+def _starts(program: Program, request: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the weights that the program begins with, for several seeds."""
+    places = [Place.of(text) for text in request["places"]]
+    found = []
+    for seed in range(request["count"]):
+        program._begin(seed + 1)
+        found.append(program.weights(places, request["shapes"]))
+    program._begin(0)
+    return {"starts": found}
+
+
+def _trained(program: Program, request: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the loss at some steps of a training: on its own until the time is over, or for so many steps."""
+    places = [Place.of(text) for text in request["places"]]
+    program.restore()
+    if request["weights"] is not None:
+        program.put(places, request["weights"], False)
+    forms = {call: Form(*parts) for call, parts in request["forms"].items()}
+    x, y, order, size = request["x"], request["y"], request["order"], request["size"]
+    ends, marks = time.monotonic() + request["seconds"], request["marks"]
+
+    def called(call: str, at: Any) -> Any:
+        form = forms[call]
+        inputs, targets = form.inputs(x[at]).astype(np.float64), form.targets(y[at], request["classes"])
+        return program.call(request["calls"][call], inputs, targets, request["rate"])
+
+    def loss() -> float:
+        single = forms[LOSS].single
+        pieces = [[at] for at in range(request["shown"])] if single else [list(range(request["shown"]))]
+        values = [called(LOSS, at) for at in pieces]
+        return float(np.mean([np.float64(each[0] if isinstance(each, tuple) else each) for each in values]))
+
+    steps, losses = [0], [loss()]
+    done = 0
+    while (done < marks[-1]) if marks else (time.monotonic() < ends and done < _MOST_STEPS):
+        called(STEP, np.take(order, range(done * size, (done + 1) * size), mode="wrap"))
+        done += 1
+        if done in marks or (not marks and _mark(done)):
+            steps.append(done)
+            losses.append(loss())
+    if steps[-1] != done:
+        steps.append(done)
+        losses.append(loss())
+    return {"steps": steps, "losses": losses}
+
+
+def _mark(step: int) -> bool:
+    """Whether a step is one to look at: each of the first, then ever fewer."""
+    return step % (1 << max(0, step.bit_length() - 4)) == 0
+
+
+def main() -> None:
+    """Answer requests until there are no more; the argument is the id of the process that asks."""
+    launch.follow(int(sys.argv[1]))
+    requests, answers = private_pipes()
+    os.environ.setdefault("MPLBACKEND", "Agg")
+    program: Program | None = None
+    actions = {"evaluate": _evaluated, "steps": _steps, "starts": _starts, "train": _trained}
+    while (request := wire.read(requests)) is not None:
+        request = restored(request)
+        try:
+            if request["do"] == "open":
+                program, answer = _opened(request)
+            elif request["do"] == "take":
+                program = Program(Path(request["path"]), request["name"], request["make"], request["text"])
+                answer = {}
+            else:
+                assert program is not None
+                answer = actions[request["do"]](program, request)
+        except ParityError as error:
+            answer = {"error": str(error)}
+        except SystemExit as error:
+            answer = {"error": f"the program called sys.exit({error.code!r})"}
+        except Exception as error:  # whatever a person's program raises is an answer
+            answer = {"error": f"the program raised {one_line(error)}"}
+        wire.write(answers, plain(answer))
+
+
+__all__ = ["PREDICT", "Program", "main"]
+
+if __name__ == "__main__":
+    main()

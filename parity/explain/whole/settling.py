@@ -1,0 +1,217 @@
+"""How a program is asked: which of its calls, in which form it takes a batch, and which way round its weights lie.
+
+What shapes leave open is settled by asking it and looking at what comes nearest to the model.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice, product
+from typing import Any, Final
+
+import numpy as np
+
+from parity.bounds.bounded import Bounded
+from parity.bounds.numerics import Array
+from parity.errors import SubjectError
+from parity.explain.whole import forms
+from parity.explain.whole.asked import Asked
+from parity.explain.whole.batches import Batch, Data, batches, sizes_beside
+from parity.explain.whole.calls import CALLS, GRADS, LOSS, PREDICT, STEP
+from parity.explain.whole.forms import Form
+from parity.explain.whole.keras_side import KerasSide
+from parity.explain.whole.quantity import agrees
+from parity.explain.whole.traced import GRADIENT, LAYER, Place
+
+_MOST_WAYS: Final = 16
+LOSS_PLACE: Final = Place("loss", 0)
+
+
+@dataclass(slots=True)
+class Settled:
+    """How a program is asked.
+
+    Attributes:
+        places: paths to its weights, in the model's order.
+        calls: an expression for each call that it has.
+        form: how it takes inputs; ``labels`` by call say how it takes labels.
+        output: which of the arrays that ``predict`` returns is the output.
+        unseen: by call, why it is not there.
+    """
+
+    places: list[str]
+    calls: dict[str, str]
+    form: Form
+    labels: dict[str, str]
+    output: int
+    unseen: dict[str, str]
+
+    def form_of(self, call: str) -> Form:
+        """Return the form for one call."""
+        return Form(self.form.layout, self.form.image, self.labels.get(call, "as given"))
+
+    def words(self) -> dict[str, str]:
+        """Return what a person may paste to have the program asked so again."""
+        return {"weights": ",".join(self.places), **self.calls}
+
+
+def settle(side: KerasSide, asked: Asked, data: Data, bound: Mapping[str, str]) -> Settled:
+    """Return how a program is asked.
+
+    Raises:
+        SubjectError: it has no call that can be used.
+    """
+    opened = asked.opened
+    calls = {call: [bound[call]] if call in bound else opened.calls[call] for call in CALLS}
+    classes = int(np.prod(side.classes))
+    taken = {n for shape in side.shapes for n in shape} | set(side.inputs)
+    many = batches(side, data, sizes_beside(sorted(taken), 1), 7)[0]
+    one = batches(side, data, [1], 8)[0]
+    settled = Settled([ways[0] for ways in opened.places], {}, Form(), {}, 0, {})
+    _settle_output(side, asked, settled, calls[PREDICT], (many, one))
+    if _takes_one(side, asked, settled, calls, (many, one)):
+        settled.form = Form(forms.ONE_ROW, settled.form.image)
+    for call in (LOSS, GRADS, STEP):
+        batch = one if settled.form.single else many
+        _settle_labels(side, asked, settled, call, calls[call], batch, classes)
+    if not settled.calls:
+        why = "; ".join(f"{call}: {reason}" for call, reason in settled.unseen.items())
+        raise SubjectError(
+            f"no call of the program could be used. {why}. Say one with --bind, an expression over the program's "
+            f"names, x, y and rate, such as --bind 'predict=forward(x, params)' or --bind 'step=net.train(x, y)'."
+        )
+    return settled
+
+
+def _takes_one(
+    side: KerasSide, asked: Asked, settled: Settled, calls: Mapping[str, list[str]], both: tuple[Batch, Batch]
+) -> bool:
+    """Whether a program that computes with a batch of rows trains with one example alone."""
+    if settled.form.layout != forms.ROWS:
+        return False
+
+    def works(batch: Batch, layout: str, call: str) -> bool:
+        shapes = forms.labels(batch.y, int(np.prod(side.classes)))
+        tries = (
+            (expression, Form(layout, settled.form.image, labels))
+            for expression, labels in product(calls[call], shapes)
+        )
+        return any(
+            "error" not in evaluated(side, asked, settled.places, {call: e}, form, batch)[call] for e, form in tries
+        )
+
+    return any(
+        not works(both[0], forms.ROWS, call) and works(both[1], forms.ONE_ROW, call)
+        for call in (GRADS, STEP)
+        if calls[call]
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Try:
+    expression: str
+    form: Form
+    places: list[str]
+    output: int
+    away: float
+    agrees: bool
+
+
+def _settle_output(
+    side: KerasSide, asked: Asked, settled: Settled, expressions: list[str], both: tuple[Batch, Batch]
+) -> None:
+    tried: list[_Try] = []
+    said = ""
+    ways = [list(each) for each in islice(product(*asked.opened.places), _MOST_WAYS)]
+    for expression in expressions:
+        for layout, image in product(forms.LAYOUTS, forms.images(both[0].x)):
+            form = Form(layout, image)
+            batch = both[1] if form.single else both[0]
+            for places in ways:
+                answer = evaluated(side, asked, places, {PREDICT: expression}, form, batch)[PREDICT]
+                said = said or answer.get("error", "")
+                tried += _tries(side, expression, form, places, batch, answer.get("arrays", []))
+                if tried and tried[-1].agrees:
+                    break
+        if tried:  # the likeliest call that works
+            break
+    if not tried:
+        settled.unseen[PREDICT] = said or ("it has none that is known by name" if not expressions else "no output fits")
+        return
+    best = min(
+        tried, key=lambda each: (not each.agrees, each.form.layout not in (forms.ROWS, forms.COLUMNS), each.away)
+    )
+    if not best.agrees:
+        best = min(tried, key=lambda each: (each.form.single, each.away))
+    settled.calls[PREDICT], settled.form, settled.places = best.expression, best.form, best.places
+    settled.output = best.output
+
+
+def _tries(
+    side: KerasSide, expression: str, form: Form, places: list[str], batch: Batch, arrays: list[Array]
+) -> Iterator[_Try]:
+    traced = side.traced(batch.x, batch.y)
+    expected: Any = traced.bounded(batch.x, batch.y, side.whole(batch.weights))[Place(LAYER, len(side.layers) - 1)]
+    for number, array in enumerate(arrays):
+        own = forms.output(array, batch.size, side.classes, form.layout)
+        if own is None:
+            continue
+        if not isinstance(expected, Bounded):
+            yield _Try(expression, form, places, number, 0.0, False)
+            continue
+        with np.errstate(all="ignore"):
+            away = float(np.linalg.norm(own - expected.value) / max(float(np.linalg.norm(expected.value)), 1e-300))
+        yield _Try(expression, form, places, number, away if np.isfinite(away) else np.inf, agrees(own, expected))
+
+
+def _settle_labels(
+    side: KerasSide, asked: Asked, settled: Settled, call: str, expressions: list[str], batch: Batch, classes: int
+) -> None:
+    said = ""
+    works: list[tuple[bool, int, str, Form]] = []
+    layouts = [settled.form.layout] if PREDICT in settled.calls else forms.LAYOUTS
+    for expression in expressions:
+        for layout, labels in product(layouts, forms.labels(batch.y, classes)):
+            form = Form(layout, settled.form.image, labels)
+            answer = evaluated(side, asked, settled.places, {call: expression}, form, batch)[call]
+            if "error" in answer:
+                said = said or answer["error"]
+                continue
+            works.append((not _fits(side, batch, call, answer), len(works), expression, form))
+        if works:
+            break
+    if not works:
+        settled.unseen[call] = said or "it has none that is known by name"
+        return
+    _, _, settled.calls[call], form = min(works)
+    settled.labels[call] = form.labels
+    if PREDICT not in settled.calls:
+        settled.form = Form(form.layout, form.image)
+
+
+def _fits(side: KerasSide, batch: Batch, call: str, answer: Mapping[str, Any]) -> bool:
+    """Whether an answer is what the model yields, which settles how labels are taken."""
+    expected = side.traced(batch.x, batch.y).bounded(batch.x, batch.y, side.whole(batch.weights))
+    if call == LOSS:
+        return agrees(np.asarray(answer["number"]), expected[LOSS_PLACE])
+    if call == GRADS:
+        return all(agrees(array, expected[Place(GRADIENT, t)]) for t, array in enumerate(answer["arrays"]))
+    return False
+
+
+def evaluated(
+    side: KerasSide,
+    asked: Asked,
+    places: list[str],
+    calls: dict[str, str],
+    form: Form,
+    batch: Batch,
+    *,
+    wide: bool = False,
+    rate: float = 1.0,
+) -> dict[str, Any]:
+    """Return what calls yield on a batch in one form, at its weights, in float64."""
+    x = form.inputs(batch.x).astype(np.float64)
+    y = form.targets(batch.y, int(np.prod(side.classes)))
+    y = y.astype(np.float64) if y.dtype.kind == "f" else y
+    weights = [array.astype(np.float64) for array in batch.weights]
+    return asked.evaluate(places, calls, weights, x, y, wide=wide, rate=rate)

@@ -1,0 +1,229 @@
+"""Both sides on the same batch: what the program yields and what the model does, as it is or with a change granted."""
+
+import copy
+import re
+from collections.abc import Callable, Container, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from parity.bounds.bounded import Bounded
+from parity.bounds.functions import lifted
+from parity.bounds.graph.interpreter import Unknown
+from parity.bounds.numerics import Array, format_of
+from parity.explain.whole import forms
+from parity.explain.whole.asked import Asked
+from parity.explain.whole.batches import Batch, Data, batches, sizes_beside
+from parity.explain.whole.calls import GRADS, LOSS, PREDICT, STEP
+from parity.explain.whole.factors import scaled
+from parity.explain.whole.keras_side import KerasSide
+from parity.explain.whole.settling import Settled, evaluated
+from parity.explain.whole.traced import GRADIENT, KINDS, LAYER, PENALTY, PENALTY_GRADIENT, Place
+
+Values = dict[Place, Any]
+LOSS_PLACE = Place("loss", 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A change of the model's forward pass: each tensor multiplied by a number and turned, the inputs multiplied.
+
+    ``turned`` is its own inverse, such as a transposition.
+    """
+
+    factors: tuple[float, ...]
+    inputs: float = 1.0
+    turned: dict[int, Callable[[Array], Array]] = field(default_factory=dict)
+
+    def weights(self, arrays: Sequence[Array]) -> list[Bounded]:
+        """Return the weights that the model needs to be changed so, unrounded."""
+        result = []
+        for at, (array, factor) in enumerate(zip(arrays, self.factors, strict=True)):
+            fmt = format_of(array.dtype)
+            wide = array.astype(fmt.wide) * factor
+            result.append(lifted(self.turned[at](wide) if at in self.turned else wide, fmt))
+        return result
+
+    def gradient(self, at: int, expected: Bounded) -> Bounded:
+        """Return the gradient in a tensor from that in the one that the model has (the chain rule).
+
+        A tensor that is left out has none: what a program computes for it is held against what it would be if used.
+        """
+        if at in self.turned:
+            turn = self.turned[at]
+            error = np.broadcast_to(expected.error, expected.shape)
+            expected = Bounded(turn(expected.value), turn(error), expected.format)
+        return scaled(expected, self.factors[at] or 1.0)
+
+
+class Sides:
+    """A program and a model, asked on the same batches."""
+
+    def __init__(self, side: KerasSide, asked: Asked, settled: Settled, data: Data) -> None:
+        self.side, self.asked, self.settled, self.data = side, asked, settled, data
+        taken = sorted({n for shape in side.shapes for n in shape} | set(side.inputs) | {int(np.prod(side.classes))})
+        sizes = [1, 1, 1, 1] if settled.form.single else sizes_beside(taken, 4)
+        self.search, self.confirm = batches(side, data, sizes[:2], 1), batches(side, data, sizes[2:], 2)
+        self._own: dict[int, dict[str, Any]] = {}
+        self._values: dict[Any, Values] = {}
+
+    def afresh(self) -> "Sides":
+        """Return the same without what the program answered: it was taken anew."""
+        other = copy.copy(self)
+        other._own = {}
+        return other
+
+    def with_model(self, side: KerasSide) -> "Sides":
+        """Return the same program and batches beside another model."""
+        other = copy.copy(self)
+        other.side, other._values = side, {}
+        return other
+
+    @property
+    def plain(self) -> Grant:
+        """The model as it is."""
+        return Grant((1.0,) * len(self.side.shapes))
+
+    def own(self, batch: Batch) -> dict[str, Any]:
+        """Return what the program's calls yield on a batch, each from the same state."""
+        if id(batch) not in self._own:
+            found: dict[str, Any] = {}
+            for call in (PREDICT, LOSS, GRADS):
+                if call in self.settled.calls:
+                    calls = {call: self.settled.calls[call]}
+                    form = self.settled.form_of(call)
+                    found |= evaluated(self.side, self.asked, self.settled.places, calls, form, batch)
+            self._own[id(batch)] = found
+        return self._own[id(batch)]
+
+    def prediction(self, batch: Batch) -> Array | None:
+        """Return the program's output as the model has it."""
+        answer = self.own(batch).get(PREDICT, {"error": ""})
+        arrays = answer.get("arrays", [])
+        if "error" in answer or len(arrays) <= self.settled.output:
+            return None
+        array = arrays[self.settled.output]
+        return forms.output(array, batch.size, self.side.classes, self.settled.form.layout)
+
+    def loss(self, batch: Batch) -> Array | None:
+        """Return the program's loss."""
+        answer = self.own(batch).get(LOSS, {"error": ""})
+        return None if "error" in answer else np.asarray(answer["number"])
+
+    def gradients(self, batch: Batch) -> list[Array] | None:
+        """Return the program's gradients, in the order of the model's tensors."""
+        if GRADS not in self.settled.calls:
+            return self._taken(batch)
+        answer = self.own(batch).get(GRADS, {"error": ""})
+        return None if "error" in answer else answer["arrays"]
+
+    @property
+    def by_steps(self) -> bool:
+        """Whether gradients are what a step at a rate of one takes from the weights."""
+        return GRADS not in self.settled.calls and self._taken(self.search[0]) is not None
+
+    def _taken(self, batch: Batch) -> list[Array] | None:
+        """Return what a step at a rate of one takes from the weights, where one at two takes twice as much."""
+        expression = self.settled.calls.get(STEP, "")
+        if not re.search(r"\brate\b", expression):
+            return None
+        found = self.own(batch)
+        if "taken" not in found:
+            form = self.settled.form_of(STEP)
+            ends = [
+                evaluated(
+                    self.side, self.asked, self.settled.places, {STEP: expression}, form, batch, wide=True, rate=rate
+                )[STEP]
+                for rate in (1.0, 2.0)
+            ]
+            found["taken"] = (
+                None if any("error" in end for end in ends) else _descent(batch, *(e["steps"] for e in ends))
+            )
+        taken: list[Array] | None = found["taken"]
+        return taken
+
+    def said(self, batch: Batch, call: str) -> str:
+        """Return why a call yields nothing."""
+        if call in self.settled.unseen:
+            return self.settled.unseen[call]
+        return str(self.own(batch).get(call, {}).get("error", ""))
+
+    def values(self, batch: Batch, grant: Grant | None = None) -> Values:
+        """Return what the model's graph yields on a batch, with its bounds."""
+        granted = grant or self.plain
+        key = id(batch), granted.factors, granted.inputs, tuple(granted.turned)
+        if key not in self._values:
+            self._values[key] = self.fresh(batch, granted)
+        return self._values[key]
+
+    def fresh(self, batch: Batch, grant: Grant, kinds: Container[str] = KINDS) -> Values:
+        """Return what the model's graph yields on a batch that is asked once."""
+        traced = self.side.traced(batch.x, batch.y)
+        fmt = format_of(batch.x.dtype) if grant.inputs != 1 else None
+        x = batch.x if fmt is None else lifted(batch.x.astype(fmt.wide) * grant.inputs, fmt)
+        weights = batch.weights if grant == self.plain else grant.weights(batch.weights)
+        return traced.bounded(x, batch.y, self.side.whole(weights), kinds=kinds)
+
+    def output(self, batch: Batch, grant: Grant | None = None) -> Bounded | Unknown:
+        """Return the model's output."""
+        values = self.values(batch) if grant is None else self.fresh(batch, grant, (LAYER,))
+        found: Bounded | Unknown = values[Place(LAYER, len(self.side.layers) - 1)]
+        return found
+
+    def data_loss(self, batch: Batch, grant: Grant | None = None) -> tuple[Any, Any]:
+        """Return the loss of the examples alone, and the penalty (None where the model has none)."""
+        values = self.values(batch, grant)
+        loss, penalty = values[LOSS_PLACE], values.get(Place(PENALTY, 0))
+        if penalty is None or isinstance(loss, Unknown) or isinstance(penalty, Unknown):
+            return loss, penalty
+        return _less(loss, penalty), penalty
+
+    def gradient(self, batch: Batch, at: int, grant: Grant | None = None) -> Any:
+        """Return the gradient of the loss in a tensor."""
+        value = self.values(batch, grant)[Place(GRADIENT, at)]
+        return value if isinstance(value, Unknown) else (grant or self.plain).gradient(at, value)
+
+    def penalty_gradient(self, batch: Batch, at: int, grant: Grant | None = None) -> Any:
+        """Return the gradient of the penalty in a tensor, None where the model has none."""
+        value = self.values(batch, grant).get(Place(PENALTY_GRADIENT, at))
+        if value is None or isinstance(value, Unknown):
+            return value
+        return (grant or self.plain).gradient(at, value)
+
+    @property
+    def rate(self) -> float:
+        """The learning rate that the model was asked for: Keras keeps it in float32, a program as it is written."""
+        rate = self.side.optimizer[1].get("learning_rate", 0.001)
+        return float(str(np.float32(rate))) if isinstance(rate, float | int) else 0.001
+
+    @property
+    def has_step(self) -> bool:
+        """Whether the program can be made to train on a batch."""
+        return STEP in self.settled.calls
+
+
+def _descent(batch: Batch, one: list[list[Array]], two: list[list[Array]]) -> list[Array] | None:
+    """Return what a step took, if another at twice the rate took twice as much up to rounding."""
+    taken = []
+    for before, once, twice in zip(batch.weights, one[0], two[0], strict=True):
+        wide = before.astype(np.float64)
+        first, second = wide - once, wide - twice
+        slack = 8 * np.finfo(np.float64).eps * (np.abs(wide) + np.abs(second))
+        if not (np.abs(second - 2 * first) <= slack).all():
+            return None
+        taken.append(first)
+    return taken
+
+
+def _less(x: Bounded, y: Bounded) -> Bounded:
+    """Return the difference of two exact values; the bounds of both count."""
+    return Bounded(x.value - y.value, np.asarray(x.error) + np.asarray(y.error), x.format)
+
+
+def combined(x: Bounded, first: float, y: Bounded | None, second: float) -> Bounded:
+    """Return a sum of multiples of exact values; the bounds of both count."""
+    if y is None:
+        return scaled(x, first)
+    error = np.asarray(x.error) * abs(first) + np.asarray(y.error) * abs(second)
+    return Bounded(x.value * first + y.value * second, error, x.format)

@@ -1,0 +1,93 @@
+"""A program and a model in, the answer out: every stage in order, each from the same inputs, and what explains it."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from parity.explain.whole import consistency, forward_stage, gradient_stage, loss_stage, start_stage, update_stage
+from parity.explain.whole.asked import Asked
+from parity.explain.whole.batches import data_for
+from parity.explain.whole.curves import curves
+from parity.explain.whole.keras_side import load
+from parity.explain.whole.quantity import Answer, Outcome, Stage
+from parity.explain.whole.repairing import repaired
+from parity.explain.whole.settling import settle
+from parity.explain.whole.sides import Grant, Sides
+from parity.explain.whole.surprises import surprises
+from parity.explain.whole.suspicions import answered
+
+
+def answer(
+    path: Path,
+    name: str,
+    keras: tuple[Path, str],
+    data: str,
+    bound: Mapping[str, str],
+    seconds: float,
+    drawn: bool = False,
+) -> Answer:
+    """Return how a program compares with a model.
+
+    Args:
+        path: the program's file.
+        name: what in it holds the weights, or an empty text.
+        keras: the model's file, and the function in it that returns the model.
+        data: an NPZ file, ``FILE.py:function``, ``mnist``, or an empty text.
+        bound: what a person bound by hand.
+        seconds: what a question to the program may take.
+        drawn: whether both sides train, for the curves.
+
+    Raises:
+        ParityError: what cannot be loaded, found or asked; the text says how to go on.
+    """
+    side = load(*keras)
+    given = data_for(side, data)
+    asked = Asked(path, name, dict(bound), side.shapes, seconds)
+    try:
+        settled = settle(side, asked, given, bound)
+        sides = Sides(side, asked, settled, given)
+        source = changed = path.read_text(encoding="utf-8", errors="replace")
+        title = f"{path.name}:{name}" if name else path.name
+        found = Answer(title, side.name, given.source, bound_by=settled.words())
+        _judge(found, sides)
+        if any(stage.outcome.parts for stage in found.stages):
+            changes, changed = repaired(sides, found, source)
+            found.repairs = [change.document() for change in changes]
+        if drawn:
+            differ = any(mistake.name == "initial_weights" for mistake in found.mistakes)
+            found.curves = curves(sides, source, changed, differ)
+        found.beside += [*surprises(sides), *answered(source, found.stages)]
+        found.beside += [*side.unseen, *(f"left out of the file: {each}" for each in asked.opened.left)]
+        return found
+    finally:
+        asked.close()
+
+
+def _judge(found: Answer, sides: Sides) -> None:
+    stages, mistakes = start_stage.judged(sides)
+    found.stages += [*stages, _data(sides)]
+    found.mistakes += mistakes
+    prediction, explained = forward_stage.judged(sides)
+    found.stages.append(prediction)
+    grant: Grant | None = sides.plain
+    if explained is not None:
+        found.mistakes.append(explained.mistake)
+        sides = explained.sides or sides
+        grant = explained.grant if explained.grant.factors else None
+    elif prediction.outcome.parts:
+        grant = None
+    loss, reasons = loss_stage.judged(sides, grant)
+    found.stages.append(loss)
+    found.mistakes += [reason.mistake for reason in reasons]
+    own, found.consistent = consistency.judged(sides, grant)
+    found.stages += own
+    gradients, mistakes = gradient_stage.judged(sides, grant)
+    found.stages += gradients
+    found.mistakes += mistakes
+    updates, mistakes = update_stage.judged(sides, grant)
+    found.stages += updates
+    found.mistakes += mistakes
+    found.stages.append(Stage("printed", "", Outcome.UNSEEN, "no call of the program says what it prints"))
+
+
+def _data(sides: Sides) -> Stage:
+    return Stage("data", "", Outcome.ALIKE, f"the same batches go into both: {sides.data.source}")

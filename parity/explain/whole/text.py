@@ -1,0 +1,70 @@
+"""An answer for people: what parts first, the stages as a ladder, why, what to change, and what was not seen."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+_HEADS: Final = {
+    "DIVERGED": "they part",
+    "ROUNDING": "they agree in all that was seen",
+    "UNDECIDED": "undecided",
+    "UNSUPPORTED": "nothing was compared",
+}
+_LADDER: Final = ("weights", "data", "prediction", "loss", "own gradient", "gradient", "update", "printed")
+_WIDE: Final = 108
+
+
+def render(document: Mapping[str, Any]) -> str:
+    """Return the text of one answer, from its JSON form."""
+    head = f"{document['program']} beside {document['keras']}: {document['verdict']}, {_HEADS[document['verdict']]}"
+    lines = [head]
+    first = document["first"]
+    if first is not None:
+        lines.append(f"  First: {_named(first['name'], first['tensor'])}.")
+    lines += ["", *_ladder(document), ""]
+    lines += list(_why(document))
+    unseen = [(row["name"], row["tensor"], row["note"]) for row in document["quantities"] if row["outcome"] == "UNSEEN"]
+    lines += [f"  Not seen: {_named(name, tensor)}: {note}." for name, tensor, note in unseen]
+    lines += [f"  Beside it: {each.rstrip('.')}." for each in document["beside"]]
+    lines.append(f"  Data: {document['data']}.")
+    lines.append("  Asked by:")
+    lines += [f"    --bind '{key}={text}'" for key, text in document["binding"].items()]
+    return "\n".join(lines)
+
+
+def _named(name: str, tensor: str) -> str:
+    return f"{name} of {tensor}" if tensor else name
+
+
+def _ladder(document: Mapping[str, Any]) -> Iterator[str]:
+    rows = document["quantities"]
+    names = max((len(row["tensor"]) for row in rows), default=0)
+    for row in rows:
+        numbers = ""
+        if row["outcome"] in ("DIVERGED", "NON_FINITE") and row["obtained"] is not None:
+            numbers = f"  {_short(row['obtained'])} / {_short(row['expected'])}, bound {_short(row['bound'])}"
+        factor = f"  × {row['factor']:.6g}" if isinstance(row["factor"], float) else ""
+        yield f"  {row['name']:13} {row['tensor']:{names}} {row['outcome']:10}{factor}{numbers}".rstrip()
+
+
+def _short(value: Any) -> str:
+    return f"{value:.3g}" if isinstance(value, float | int) else str(value)
+
+
+def _why(document: Mapping[str, Any]) -> Iterator[str]:
+    explanation = document["explanation"]
+    for number, each in enumerate(explanation, start=1):
+        yield f"{number}. {each['sentence'][0].upper()}{each['sentence'][1:]}."
+        yield f"     Measured: {each['evidence']}."
+        yield f"     Change: {each['repair']}."
+        if not each["confirmed"]:
+            yield "     Not confirmed on batches that were not searched on."
+    for each in document["repairs"]:
+        yield f"  Line {each['line']}, tried: {each['was']}"
+        yield f"    → {each['becomes']}"
+        yield f"    so changed, {' and '.join(each['agrees'])} agree{'s' if len(each['agrees']) == 1 else ''}."
+    consistent = document["consistent"]
+    if consistent is not None:
+        says = "is" if consistent["consistent"] else "is not"
+        yield f"  The program's gradient {says} the derivative of its own loss (central differences in float64)."
+    if document["verdict"] == "DIVERGED" and not explanation:
+        yield "  No known mistake explains it."

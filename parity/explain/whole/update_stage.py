@@ -1,0 +1,266 @@
+"""A program's steps as a log: what each started from, its own gradient and what it ended in, judged like any log."""
+
+from typing import Any, Final, NamedTuple
+
+import msgspec
+import numpy as np
+
+from parity.bounds.bounded import Bounded, exact
+from parity.bounds.functions import lifted
+from parity.bounds.graph.interpreter import Unknown
+from parity.bounds.numerics import Array, format_of
+from parity.case.rule import find
+from parity.case.spec import hyperparameters
+from parity.diagnosis.findings import Diagnosis, Finding
+from parity.diagnosis.findings import hyperparameters as numbers_of
+from parity.diagnosis.logged import diagnose_log
+from parity.diagnosis.member import Member
+from parity.diagnosis.text import formulas
+from parity.diagnosis.words import cause, telling
+from parity.errors import ParityError
+from parity.explain.whole.batches import Batch, batches
+from parity.explain.whole.calls import GRADS, STEP
+from parity.explain.whole.quantity import Held, Mistake, Outcome, Stage, held, worst
+from parity.explain.whole.sides import Grant, Sides
+from parity.judge.logged import Judged, judge
+from parity.trajectory.layout import layout_of
+from parity.trajectory.log.names import PARAMETER
+from parity.trajectory.log.reading import Log
+from parity.verdicts.verdict import Verdict
+
+_STEPS: Final = 6
+_ELEMENTS: Final = 300
+"""Elements of each tensor that are looked at."""
+_ARGUMENTS: Final = ("learning_rate", "rho", "momentum", "epsilon", "centered")
+
+
+class Steps(NamedTuple):
+    """Steps that a program made: weights before, its own gradients, weights after, a list of tensors each."""
+
+    before: list[list[Array]]
+    gradients: list[list[Array]]
+    after: list[list[Array]]
+
+
+def judged(sides: Sides, grant: Grant | None) -> tuple[list[Stage], list[Mistake]]:
+    """Return how the program's update compares, and the choices by which it differs from the model's optimizer."""
+    if not sides.has_step:
+        return [
+            Stage("update", "", Outcome.UNSEEN, sides.settled.unseen.get(STEP, "the program has no call for it"))
+        ], []
+    kind, config = sides.side.optimizer
+    made = _made(sides, 3, sides.rate)
+    if isinstance(made, str):
+        return [Stage("update", "", Outcome.FAILED, made)], []
+    if sides.by_steps:
+        note = "plain descent, at the rate that it is given: a step at twice the rate takes twice as much"
+        outcome = Outcome.ROUNDING if kind == "SGD" and not config.get("momentum") else Outcome.DIVERGED
+        if outcome.parts:
+            sentence = f"the program takes the rate times the gradient away; the model trains with {kind}"
+            repair = f"write {kind}, or compile the model with SGD"
+            return [Stage("update", "", outcome, sentence)], [
+                Mistake("other_rule", "update", sentence, note, repair, True)
+            ]
+        return [Stage("update", "", outcome, note)], []
+    if GRADS not in sides.settled.calls:
+        return _whole_step(sides, grant, kind, config)
+    if kind == "RMSprop":
+        return _by_page(sides, made, config)
+    if kind == "SGD" and not config.get("momentum"):
+        return _plain_descent(sides, made, config)
+    note = f"the model trains with {kind}, of which there is no page here"
+    return [Stage("update", "", Outcome.UNDECIDED, note)], []
+
+
+def _made(sides: Sides, seed: int, rate: float) -> Steps | str:
+    """Return steps of the program on batches, or what it raised."""
+    size = 1 if sides.settled.form.single else sides.search[0].size
+    drawn = batches(sides.side, sides.data, [size] * _STEPS, seed)
+    form = sides.settled.form_of(STEP)
+    classes = int(np.prod(sides.side.classes))
+    pairs = [(form.inputs(b.x).astype(np.float64), _as_taken(form.targets(b.y, classes))) for b in drawn]
+    calls = sides.settled.calls.get(GRADS, ""), sides.settled.calls[STEP]
+    weights = [array.astype(np.float64) for array in drawn[0].weights]
+    answer = sides.asked.steps(sides.settled.places, calls, weights, pairs, rate)
+    return str(answer["error"]) if "error" in answer else Steps(answer["before"], answer["gradients"], answer["after"])
+
+
+def _as_taken(y: Array) -> Array:
+    return y.astype(np.float64) if y.dtype.kind == "f" else y
+
+
+def _by_page(sides: Sides, made: Steps, config: dict[str, Any]) -> tuple[list[Stage], list[Mistake]]:
+    """Judge RMSprop by its page, and diagnose what diverges as a log is diagnosed."""
+    first = _judged(sides, made, config)
+    if first.evidence is None:
+        return [Stage("update", "", Outcome.UNDECIDED, "; ".join(first.unseen))], []
+    if not first.evidence.verdict.fails:
+        return [Stage("update", "", Outcome.ROUNDING, f"RMSprop, on {len(made.before)} steps of its own gradients")], []
+    place = first.evidence.comparison(first.problem.cell, "the program", "lockstep").first_divergence
+    where = (
+        Held(Outcome.DIVERGED, (), float(place.obtained), float(place.expected), float(place.bound)) if place else None
+    )
+    if first.evidence.verdict is not Verdict.DIVERGED:
+        return [Stage("update", "", Outcome.NON_FINITE, "", where)], []
+    diagnosis = diagnose_log(first)
+    if diagnosis.finding is not Finding.EXPLAINED:
+        note = "no known set of choices reproduces its steps"
+        return [Stage("update", "", Outcome.DIVERGED, note, where)], []
+    member = diagnosis.explanations[0].member
+    switches, numbers = _choices(member)
+    if not telling(switches, numbers) and not numbers:
+        return [Stage("update", "", Outcome.ROUNDING, "RMSprop, but for how numbers are rounded")], []
+    sentence = cause(switches, numbers).rstrip(".")
+    stage = Stage("update", f"step {place.step}" if place else "", Outcome.DIVERGED, sentence, where)
+    return [stage], [_of_rule(sides, diagnosis, sentence, config)]
+
+
+def _of_rule(sides: Sides, diagnosis: Diagnosis, sentence: str, config: dict[str, Any]) -> Mistake:
+    """Return the mistake in a rule; steps from other weights and batches confirm it where the same choices fit them."""
+    member = diagnosis.explanations[0].member
+    again = _made(sides, 4, sides.rate)
+    confirmed = False
+    if not isinstance(again, str):
+        second = _judged(sides, again, config)
+        other = diagnose_log(second) if second.evidence is not None else None
+        confirmed = other is not None and any(each.member == member for each in other.explanations)
+    switches, numbers = _choices(member)
+    lines = formulas(telling(switches, numbers), numbers)
+    repair = "; ".join(f"{line.obtained} → {line.expected}" for line in lines)
+    evidence = f"{diagnosis.evidence[0]}" if diagnosis.evidence else ""
+    if confirmed:
+        evidence += ", and on steps from other weights and batches"
+    return Mistake("update_rule", "update", sentence, evidence, repair or "use the model's choice", confirmed)
+
+
+def _choices(member: Member) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the choices that change more than how numbers are rounded: a program keeps them in float64."""
+    return dict(member.switches), {name: value for name, value in numbers_of(member).items() if name != "numbers"}
+
+
+def _judged(sides: Sides, made: Steps, config: dict[str, Any]) -> Judged:
+    """Return a program's steps judged as a log."""
+    names = sides.side.names
+    picked = [_picked(array.size) for array in made.before[0]]
+    layout = layout_of({name: np.zeros(len(at)) for name, at in zip(names, picked, strict=True)})
+
+    def rows(steps: list[list[Array]]) -> Array:
+        return np.stack([np.concatenate([a.ravel()[at] for a, at in zip(s, picked, strict=True)]) for s in steps])
+
+    before, after = rows(made.before).astype(np.float64), rows(made.after).astype(np.float64)
+    gradients = rows(made.gradients).astype(np.float64)
+    rule = find("rmsprop")
+    given = msgspec.convert(
+        {name: config[name] for name in _ARGUMENTS if config.get(name) is not None} | {"learning_rate": sides.rate},
+        hyperparameters(rule.name),
+    )
+    log = Log(
+        "the program",
+        layout,
+        tuple(range(len(before))),
+        {PARAMETER: before},
+        {PARAMETER: after},
+        gradients,
+        None,
+        {},
+        "rmsprop",
+    )
+    return judge(log, rule, given)
+
+
+def _picked(size: int) -> Array:
+    return np.unique(np.linspace(0, size - 1, min(size, _ELEMENTS)).astype(np.int64))
+
+
+def _plain_descent(sides: Sides, made: Steps, config: dict[str, Any]) -> tuple[list[Stage], list[Mistake]]:
+    """Judge gradient descent: each step takes the rate times the gradient from the weights."""
+    rate = sides.rate
+    stages = []
+    ratios = []
+    for at, name in enumerate(sides.side.names):
+        places = []
+        for before, gradient, after in zip(
+            *(
+                list(column)
+                for column in zip(*[(b[at], g[at], a[at]) for b, g, a in zip(*made, strict=True)], strict=True)
+            ),
+            strict=True,
+        ):
+            places.append(held(after, _descended(before, gradient, rate)))
+            ratios.append(_taken(before, gradient, after))
+        place = worst(places)
+        stages.append(Stage("update", name, place.outcome, "" if place.outcome.parts else "w − rate · g", place))
+    return stages, _descent_mistakes(stages, [r for r in ratios if r is not None], rate)
+
+
+def _descended(before: Array, gradient: Array, rate: float) -> Bounded:
+    w, g = exact(before.astype(np.float32)), exact(gradient.astype(np.float32))
+    w = lifted(before, w.format)
+    result: Bounded = w - lifted(gradient, g.format) * w.dtype.type(rate)
+    return result
+
+
+def _taken(before: Array, gradient: Array, after: Array) -> float | None:
+    """Return what the gradient was multiplied by, where that is one number."""
+    moved = (before - after).ravel()
+    at = int(np.argmax(np.abs(gradient)))
+    number = moved[at] / gradient.ravel()[at] if gradient.ravel()[at] else np.nan
+    alike = np.allclose(
+        moved, number * gradient.ravel(), rtol=1e-6, atol=1e-12 * float(np.max(np.abs(before), initial=0))
+    )
+    return float(number) if np.isfinite(number) and alike else None
+
+
+def _descent_mistakes(stages: list[Stage], ratios: list[float], rate: float) -> list[Mistake]:
+    wrong = [stage for stage in stages if stage.outcome.parts]
+    if not wrong:
+        return []
+    still = [stage.about for stage in wrong if stage.place is not None and stage.place.obtained == stage.place.expected]
+    if ratios and np.ptp(ratios) < 1e-6 * abs(ratios[0]) and len(wrong) == len(stages):
+        sentence = f"the learning rate is {ratios[0]:.6g}, the model's {rate:.6g}"
+        return [
+            Mistake("learning_rate", "update", sentence, "alike in every element of every step", f"use {rate:g}", True)
+        ]
+    names = ", ".join(still or [stage.about for stage in wrong])
+    sentence = f"the update of {names} is not w − {rate:g} · g"
+    return [
+        Mistake("update", "update", sentence, "every step was held against it", "take the rate times the gradient away")
+    ]
+
+
+def _whole_step(
+    sides: Sides, grant: Grant | None, kind: str, config: dict[str, Any]
+) -> tuple[list[Stage], list[Mistake]]:
+    """Judge a step whose gradient is not shown: by the model's own gradient, where its optimizer is plain descent."""
+    if kind != "SGD" or config.get("momentum"):
+        note = f"the program shows no gradients, and a step of {kind} from them alone is not judged"
+        return [Stage("update", "", Outcome.UNSEEN, note)], []
+    if grant is None or not grant.factors:
+        return [Stage("update", "", Outcome.UNSEEN, "follows from the prediction, which parts")], []
+    rate = sides.rate
+    stages = []
+    for at, name in enumerate(sides.side.names):
+        places = [_one_step(sides, grant, batch, at, rate) for batch in sides.search]
+        found = [place for place in places if place is not None]
+        if len(found) < len(places):
+            stages.append(Stage("update", name, Outcome.UNDECIDED, "the model uses what has no bound here"))
+            continue
+        place = worst(found)
+        stages.append(Stage("update", name, place.outcome, "one step by the model's own gradient", place))
+    return stages, []
+
+
+def _one_step(sides: Sides, grant: Grant, batch: Batch, at: int, rate: float) -> Held | None:
+    gradient = sides.gradient(batch, at, grant)
+    if isinstance(gradient, Unknown):
+        return None
+    from parity.explain.whole.settling import evaluated
+
+    calls = {STEP: sides.settled.calls[STEP]}
+    answer = evaluated(
+        sides.side, sides.asked, sides.settled.places, calls, sides.settled.form_of(STEP), batch, rate=rate
+    )
+    if "error" in answer[STEP]:
+        raise ParityError(str(answer[STEP]["error"]))
+    weights = lifted(batch.weights[at].astype(np.float64), format_of(batch.weights[at].dtype))
+    return held(answer[STEP]["steps"][0][at], weights - gradient * weights.dtype.type(rate))
