@@ -34,7 +34,7 @@ def said(kind, monkeypatch, capsys, width=0, verbose=False):
     """Return what ``parity run`` prints of a class, on a terminal of a width or into a pipe."""
     monkeypatch.setattr(sys.stdout, "isatty", lambda: bool(width), raising=False)
     monkeypatch.setenv("COLUMNS", str(width or 80))
-    show(*ran(kind), Namespace(verbose=verbose, steps=None))
+    show(*ran(kind), Namespace(verbose=verbose, steps=None, every=1, elements=None))
     return capsys.readouterr().out
 
 

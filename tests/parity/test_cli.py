@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from parity.api import InterruptedRun
 from parity.case.spec import Cell
 from parity.circumstances import doctor
 from parity.commands.cli import COMMANDS, main
@@ -78,7 +79,9 @@ def ending_in(verdict: Verdict, asked: list[Any] | None = None) -> Runner:
 
 @pytest.fixture
 def use(monkeypatch: pytest.MonkeyPatch) -> Callable[[Runner], None]:
-    return lambda run_all: monkeypatch.setitem(sys.modules, "parity.api", SimpleNamespace(run_all=run_all))
+    return lambda run_all: monkeypatch.setitem(
+        sys.modules, "parity.api", SimpleNamespace(run_all=run_all, InterruptedRun=InterruptedRun)
+    )
 
 
 @pytest.mark.parametrize("verdict", list(Verdict))
