@@ -5,6 +5,7 @@ import time
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -14,6 +15,7 @@ from parity.case.cells import collect
 from parity.case.error import printable
 from parity.case.spec import Cell
 from parity.circumstances import launch
+from parity.circumstances.terminal import fitted
 from parity.commands.cli import complain
 from parity.errors import DataError, ParityError, UsageError
 from parity.subjects.naming import FORM, bound_by_hand, with_bound
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from parity.verdicts.results import Pair, Run
 
 SECONDS_BETWEEN_LINES = 30.0
+_BAR = 64
+"""Columns of the bar and the numbers beside it, the largest that are likely."""
 DEFAULT_SUBJECTS = ("keras-eager", "keras-graph", "keras-xla", "keras-fit")
 
 
@@ -230,6 +234,8 @@ class StatusLine:
             return
         self._said = now
         shown = printable(f"parity: {text}")
+        if self._terminal:  # a second line would not be written over
+            shown = next(fitted([shown], max(8, get_terminal_size().columns - 1)), "")
         end = "" if self._terminal else "\n"
         print(f"\r{shown}\033[K" if self._terminal else shown, end=end, file=sys.stderr, flush=True)
 
@@ -274,5 +280,8 @@ class _Bar:
         from rich.markup import escape
 
         assert self._progress is not None
-        text = escape(f"{news.case} · {news.subject}")
+        # What the bar leaves no room for is not shown in part.
+        room = self._progress.console.width - _BAR
+        text = next((each for each in (f"{news.case} · {news.subject}", news.case) if len(each) <= room), "")
+        text = escape(text)
         self._progress.update(self._task, completed=news.done, total=news.total, description=text)
