@@ -1,11 +1,11 @@
 """``parity accept``: what the last check obtained in, the baseline out; the only way to change it."""
 
 import os
-import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from parity.circumstances import terminal
 from parity.commands.work import add_bind_argument, spelled
 from parity.errors import UsageError
 
@@ -92,33 +92,34 @@ def _all_cells() -> list[dict[str, Any]]:
 
 
 def _show(done: "Accepted", folder: Path) -> None:
-    from rich.console import Console
-    from rich.text import Text
-
     from parity.baseline.store import place
     from parity.case.tomlfile import show_path
     from parity.circumstances.doctor import commit
     from parity.report.numbers import clean, many
 
-    console = Console(width=None if sys.stdout.isatty() else 200, soft_wrap=not sys.stdout.isatty(), highlight=False)
+    columns = terminal.width()
     for subject, changes in sorted(done.taken.items()):
-        console.print(Text(f"{clean(subject)}: {many(len(changes), 'comparison')} accepted", "bold"))
+        terminal.say_in("bold", f"{clean(subject)}: {many(len(changes), 'comparison')} accepted", columns)
         for change in changes[:_SHOWN]:
             style = "bold red" if change.entry.outcome.fails else "green" if change.kind == "better" else ""
-            console.print(Text(clean(f"  {change.entry.case} · {change.entry.comparison}: {_news(change)}"), style))
+            terminal.say_in(
+                style, clean(f"  {change.entry.case} · {change.entry.comparison}: {_news(change)}"), columns
+            )
         if len(changes) > _SHOWN:
-            print(f"  and {len(changes) - _SHOWN:,} more; `git diff` shows {show_path(place(folder, subject))}")
+            terminal.say(
+                [f"  and {len(changes) - _SHOWN:,} more; `git diff` shows {show_path(place(folder, subject))}"], columns
+            )
         others = {change.commit for change in changes} - {commit() or "", ""}
         if others:
-            print(f"  obtained at another commit than this one: {', '.join(sorted(others))}")
+            terminal.say([f"  obtained at another commit than this one: {', '.join(sorted(others))}"], columns)
     for subject, entries in sorted(done.removed.items()):
         named = ", ".join(clean(f"{entry.case} {entry.comparison}") for entry in entries[:_SHOWN])
         count = many(len(entries), "entry", "entries")
-        print(f"{clean(subject)}: {count} removed: {named}{', …' * (len(entries) > _SHOWN)}")
+        terminal.say([f"{clean(subject)}: {count} removed: {named}{', …' * (len(entries) > _SHOWN)}"], columns)
     if not done.taken and not done.removed:
-        print("Nothing waits to be accepted: the last check found everything as the baseline has it.")
+        terminal.say(["Nothing waits to be accepted: the last check found everything as the baseline has it."], columns)
     if done.left:
-        print(f"{many(done.left, 'comparison')} still wait{'s' * (done.left == 1)} to be accepted.")
+        terminal.say([f"{many(done.left, 'comparison')} still wait{'s' * (done.left == 1)} to be accepted."], columns)
 
 
 def _news(change: "Change") -> str:

@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from parity.case.spec import Cell
+from parity.circumstances import terminal
 from parity.commands.cli import complain
 from parity.commands.work import add_work_arguments, gather, installed_defaults, named, with_data, work_on
 from parity.errors import ParityError, SubjectError
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from parity.baseline.compare import Finding
     from parity.baseline.gate import Outcome
     from parity.verdicts.results import Run
@@ -142,36 +141,29 @@ def _report(run: "Run", outcome: "Outcome", folder: Path) -> Path:
 
 def _show(outcome: "Outcome") -> None:
     """Print the findings by kind, what is told beside them, the headline and how to go on."""
-    from rich.console import Console
-
     from parity.baseline.compare import Kind
     from parity.baseline.telling import asides, headline, next_steps, reasons, why
 
-    console = Console(width=None if sys.stdout.isatty() else 200, soft_wrap=not sys.stdout.isatty(), highlight=False)
+    columns = terminal.width()
     for kind in (Kind.MISSING, Kind.BETTER, Kind.ABSENT, Kind.FIXED, Kind.CHANGED):
-        _show_kind(console, kind.name, outcome.of(kind))
+        _show_kind(kind.name, outcome.of(kind), columns)
     likely = reasons(outcome)
-    if likely:
-        print("Likely " + ("reasons:\n  " if len(likely) > 1 else "reason: ") + "\n  ".join(likely))
-    for line in [*why(outcome), *asides(outcome)]:
-        print(line)
+    lines = [f"Likely {'reasons:' if len(likely) > 1 else 'reason: ' + likely[0]}"] if likely else []
+    lines += [f"  {reason}" for reason in likely] if len(likely) > 1 else []
+    lines += [*why(outcome), *asides(outcome)]
     if outcome.new and outcome.failing:
-        print(f"There is no baseline in {outcome.folder} for what ran.")
-    print(headline(outcome))
-    for line in next_steps(outcome):
-        print(line)
+        lines.append(f"There is no baseline in {outcome.folder} for what ran.")
+    terminal.say([*lines, headline(outcome), *next_steps(outcome)], columns)
 
 
-def _show_kind(console: "Console", word: str, findings: "list[Finding]") -> None:
-    from rich.text import Text
-
+def _show_kind(word: str, findings: "list[Finding]", columns: int) -> None:
     from parity.baseline.telling import others, reproduction, subject_of
     from parity.report.numbers import clean
 
     for finding in findings[:_SHOWN]:
-        console.print(Text(f"{word:8}", _STYLES[word]), Text(subject_of(finding)))
-        console.print(Text(f"         {clean(finding.says or finding.kind.value)}"))
-        if finding.now.outcome.fails:
-            console.print(Text(f"         reproduce: {reproduction(finding)}"))
+        terminal.say_in(_STYLES[word], f"{word:8} {subject_of(finding)}", columns)
+        lines = [f"         {clean(finding.says or finding.kind.value)}"]
+        lines += [f"         reproduce: {reproduction(finding)}"] * finding.now.outcome.fails
+        terminal.say(lines, columns)
     if len(findings) > _SHOWN:
-        print(f"{word:8} {others(findings[_SHOWN:])}; --json lists all")
+        terminal.say([f"{word:8} {others(findings[_SHOWN:])}; --json lists all"], columns)

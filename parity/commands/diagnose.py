@@ -4,6 +4,7 @@ from argparse import ArgumentParser, Namespace
 from importlib import import_module
 
 from parity.case.error import printable
+from parity.circumstances import terminal
 from parity.commands.work import above_zero, add_bind_argument, named
 
 EXAMPLES = """\
@@ -42,5 +43,5 @@ def main(arguments: Namespace) -> int:
     else:
         from parity.diagnosis.text import render
 
-        print("\n".join(printable(line) for line in render(document).split("\n")))
+        terminal.say(printable(line) for line in render(document).split("\n"))
     return Finding[document["verdict"]].status

@@ -1,10 +1,12 @@
 """``parity doctor``: the facts about this machine and installation that may change numbers."""
 
 from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 
+from parity.circumstances import terminal
 from parity.circumstances.doctor import examine
 
 EXAMPLES = """\
@@ -26,12 +28,18 @@ def main(arguments: Namespace) -> int:
     if arguments.json:
         print(msgspec.json.format(msgspec.json.encode({"schema": 1, **found}), indent=2).decode())
         return 0
+    print("\n".join(render(found, terminal.width())))
+    return 0
+
+
+def render(found: dict[str, Any], columns: int) -> Iterator[str]:
+    """Yield what was found as lines of at most ``columns``, a paragraph for each subject."""
     for title, content in found.items():
         rows = content if isinstance(content, dict) else {"": content}
-        width = max(map(len, rows), default=0)
-        lines = [f"  {key:{width}}  {_text(value)}" for key, value in rows.items()] or ["  nothing set"]
-        print(f"{_TITLES.get(title, title.capitalize())}\n" + "\n".join(lines), end="\n\n")
-    return 0
+        yield _TITLES.get(title, title.capitalize())
+        yield from terminal.table(("", ""), [(key, _text(value)) for key, value in rows.items()], columns)
+        yield from [] if rows else ["  nothing set"]
+        yield ""
 
 
 def _text(value: Any) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from parity import subjects
 from parity.case.error import printable
+from parity.circumstances import terminal
 from parity.circumstances.files import CACHE
 from parity.commands.work import StatusLine, _positive, above_zero, add_jobs_argument, add_subject_argument, named
 from parity.errors import NotInstalledError
@@ -71,7 +72,7 @@ def main(arguments: Namespace) -> int:
     if arguments.json:
         _print_json(document(search))
     else:
-        print("\n".join(printable(text) for text in render(search).split("\n")))
+        print(render(search, terminal.width()))
     return 1 if search.findings else 0 if search.compared else 3
 
 
@@ -85,7 +86,7 @@ def _repeat(arguments: Namespace, chosen: list[str], relations: list[str]) -> in
         _print_json({"schema": 1, "outcomes": [item.document() for item in found]})
     else:
         texts = [told(item.outcome, item.relation, item.subject, item.case, item.known) for item in found]
-        print("\n".join(printable(line) for line in "\n\n".join(texts).split("\n")))
+        terminal.say(printable(line) for line in "\n\n".join(texts).split("\n"))
     if any(item.fails for item in found):
         return 1
     return 0 if any(item.outcome.compared for item in found) else 3

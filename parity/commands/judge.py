@@ -5,6 +5,7 @@ from pathlib import Path
 
 from parity.case.error import printable
 from parity.case.rule import DEFAULT
+from parity.circumstances import terminal
 from parity.errors import UsageError
 
 EXAMPLES = """\
@@ -53,7 +54,7 @@ def main(arguments: Namespace) -> int:
 
         print(msgspec.json.format(msgspec.json.encode(plain(document(judged, settled, diagnosis))), indent=2).decode())
     else:
-        print("\n".join(printable(line) for line in render(judged, settled, diagnosis).split("\n")))
+        terminal.say(printable(line) for line in render(judged, settled, diagnosis).split("\n"))
     return 1 if outcome.fails else 0 if outcome.compared else 3
 
 

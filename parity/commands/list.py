@@ -10,6 +10,7 @@ import msgspec
 from parity import subjects
 from parity.case.cells import collect
 from parity.case.spec import Cell, schema_text
+from parity.circumstances import terminal
 from parity.commands.cli import complain
 from parity.errors import ParityError
 from parity.reference.switches import SWITCHES, spelled
@@ -45,7 +46,7 @@ def main(arguments: Namespace) -> int:
     elif arguments.cells:
         print("\n".join(cell.id for cell in cells))
     else:
-        print("\n\n".join(_sections(cells, everything=not arguments.cases)))
+        print("\n\n".join(sections(cells, everything=not arguments.cases, columns=terminal.width())))
     return report_problems(problems)
 
 
@@ -56,11 +57,12 @@ def report_problems(problems: list[ParityError]) -> int:
     return 2 if problems else 0
 
 
-def _sections(cells: list[Cell], everything: bool) -> list[str]:
+def sections(cells: list[Cell], everything: bool, columns: int) -> list[str]:
+    """Return the tables of cases and, if asked for, of subjects and switches, in lines of at most ``columns``."""
     counts = Counter(cell.case for cell in cells)
     summaries = {cell.case: cell.summary for cell in cells}
     rows = [(case, str(count), summaries[case]) for case, count in counts.items()]
-    sections = [_section(f"Cases ({len(counts)}, {len(cells)} cells)", ("", "cells", ""), rows)]
+    sections = [_section(f"Cases ({len(counts)}, {len(cells)} cells)", ("", "cells", ""), rows, columns)]
     if everything:
         found = subjects.registered()
         rows = [(name, _installed(entry), entry.summary) for name, entry in found.items()]
@@ -68,9 +70,9 @@ def _sections(cells: list[Cell], everything: bool) -> list[str]:
             (f"{PREFIX}{name}", "recorded", f"{name} as recorded, cells: {count}") for name, count in shipped().items()
         ]
         own = [("golden:FOLDER", "", "recordings of your own"), ("FILE.py:CLASS", "", "a class of your own")]
-        sections.append(_section("Subjects", ("", "", ""), [*rows, *own]))
+        sections.append(_section("Subjects", ("", "", ""), [*rows, *own], columns))
         rows = [(s.name, " | ".join(map(spelled, s.values)), s.meaning) for s in SWITCHES]
-        sections.append(_section("Switches", ("", "", ""), rows))
+        sections.append(_section("Switches", ("", "", ""), rows, columns))
     return sections
 
 
@@ -78,10 +80,8 @@ def _installed(entry: subjects.Entry) -> str:
     return "installed" if all(find_spec(module) is not None for module in entry.requires) else "not installed"
 
 
-def _section(title: str, heads: tuple[str, str, str], rows: list[tuple[str, str, str]]) -> str:
-    first, second = (max(len(row[column]) for row in [heads, *rows]) for column in (0, 1))
-    lines = [heads, *rows] if any(heads) else rows
-    return "\n".join([title, *(f"  {a:{first}}  {b:{second}}  {c}".rstrip() for a, b, c in lines)])
+def _section(title: str, heads: tuple[str, str, str], rows: list[tuple[str, str, str]], columns: int) -> str:
+    return "\n".join([title, *terminal.table(heads, rows, columns)])
 
 
 def _document(cells: list[Cell]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ import sys
 from argparse import ArgumentParser, Namespace
 from typing import Any
 
+from parity.circumstances import terminal
 from parity.commands.work import add_subject_argument, named
 
 EXAMPLES = """\
@@ -35,34 +36,41 @@ def main(arguments: Namespace) -> int:
         document = {"schema": 1, "subjects": own, "pairs": pairs}
         print(msgspec.json.format(msgspec.json.encode(document), indent=2).decode())
     else:
-        print("\n\n".join([_against_keras(own), _pairs(pairs)]))
+        print("\n".join(render(own, pairs, terminal.width())))
     return 0 if len(found) > 1 else 3
 
 
-def _against_keras(own: list[dict[str, Any]]) -> str:
-    lines = ["Each subject against tf.keras RMSprop (= every bit, ≈ rounding, – not there, ? unexplained)"]
-    width = max(len(item["subject"]) for item in own)
-    last = ""
-    for item in own:
-        name = item["subject"] if item["subject"] != last else ""
-        last = item["subject"]
-        said = _spelled(item["switches"])
-        likely = f" (rounding: {_spelled(item['rounding'])})" if item["rounding"] else ""
-        mark = "≠" if item["verdict"] == "EXPLAINED" else _SYMBOLS[item["verdict"]]
-        lines.append(f"  {name:{width}}  {item['mode']:12}  {mark} {said}{likely}".rstrip())
-    return "\n".join(lines)
+def render(own: list[dict[str, Any]], pairs: list[dict[str, Any]], columns: int) -> list[str]:
+    """Return the two tables, each subject against tf.keras and every pair, as lines of at most ``columns``."""
+    head = "Each subject against tf.keras RMSprop (= every bit, ≈ rounding, – not there, ? unexplained)"
+    rows = [(item["subject"], item["mode"], _against_keras(item)) for item in own]
+    both = [(f"{item['a']} | {item['b']}", item["mode"], _apart(item)) for item in pairs]
+    tables = [
+        [*terminal.fitted([title], columns), *_table(each, columns)]
+        for title, each in ((head, rows), ("Every pair", both))
+    ]
+    return [*tables[0], "", *tables[1]]
 
 
-def _pairs(pairs: list[dict[str, Any]]) -> str:
-    lines = ["Every pair"]
-    width = max((len(f"{item['a']} | {item['b']}") for item in pairs), default=0)
-    last = ""
-    for item in pairs:
-        name = f"{item['a']} | {item['b']}"
-        shown, last = (name if name != last else ""), name
-        said = ", ".join(f"{key} {a}|{b}" for key, (a, b) in item["switches"].items())
-        lines.append(f"  {shown:{width}}  {item['mode']:12}  {_SYMBOLS.get(item['outcome'], '≠')} {said}".rstrip())
-    return "\n".join(lines)
+def _table(rows: list[tuple[str, str, str]], columns: int) -> list[str]:
+    """Return rows as lines, a name of several modes once."""
+    before = ["", *(name for name, _, _ in rows)]
+    shown = [
+        ("" if name == last else name, f"{mode:12}", said)
+        for last, (name, mode, said) in zip(before, rows, strict=False)
+    ]
+    return terminal.table(("", "", ""), shown, columns)
+
+
+def _against_keras(item: dict[str, Any]) -> str:
+    likely = f" (rounding: {_spelled(item['rounding'])})" if item["rounding"] else ""
+    mark = "≠" if item["verdict"] == "EXPLAINED" else _SYMBOLS[item["verdict"]]
+    return f"{mark} {_spelled(item['switches'])}{likely}".rstrip()
+
+
+def _apart(item: dict[str, Any]) -> str:
+    said = ", ".join(f"{key} {a}|{b}" for key, (a, b) in item["switches"].items())
+    return f"{_SYMBOLS.get(item['outcome'], '≠')} {said}".rstrip()
 
 
 def _spelled(switches: dict[str, Any]) -> str:

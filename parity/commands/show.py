@@ -1,18 +1,13 @@
 """A run on a terminal: what ends alike in a line, one text for what fails, why it fails, and all of it if asked for."""
 
 import shlex
-import sys
-import textwrap
 from argparse import Namespace
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
 from parity.case.cells import pattern_of
 from parity.case.spec import Cell
+from parity.circumstances import terminal
 from parity.commands import alike
 from parity.commands.why import PARTING
 from parity.report.catch import blind, sentence, share, total, weakest
@@ -24,10 +19,11 @@ from parity.verdicts import cause
 from parity.verdicts.results import Comparison, Pair, Run
 from parity.verdicts.verdict import Verdict
 
+_WHERE = "first divergence, or reason"
 FEW = 12
 """Comparisons that have a row each; more are told by what they end in."""
-PIPED = 200
-"""Columns where there is no terminal: a pipe has no width of its own, and its lines may be as long as what they say."""
+_HEADS = ("case", "subject", "gradients", "comparison", "verdict", "differing", "/ bound", "2x caught", _WHERE)
+_NUMBERS = (5, 6, 7)
 _MOST_WORDS = 80
 _STYLES = {Verdict.IDENTICAL: "green", Verdict.ROUNDING: "green", Verdict.UNDECIDED: "yellow"}
 _LOG = ("step", "slot", "tensor", "differing", "max_abs", "max_ulp", "ratio")
@@ -36,30 +32,27 @@ _LOG = ("step", "slot", "tensor", "differing", "max_abs", "max_ulp", "ratio")
 def show(run: Run, cells: list[Cell], arguments: Namespace) -> None:
     """Print the steps (if verbose), the verdicts, the failures, why they fail, and the headline on standard output."""
     facts = Facts(run)
-    terminal = sys.stdout.isatty()
-    console = Console(width=None if terminal else PIPED, soft_wrap=not terminal)
-    width = console.width if terminal else 0
+    columns = terminal.width()
     everything = bool(arguments.verbose)
     if everything:
         for item in facts.comparisons:
-            for line in _steps(item):
-                print(line)
+            terminal.say(_steps(item), columns)
     if everything or len(facts.comparisons) <= FEW:
-        console.print(_table(facts, everything))
-        _say(_bindings(facts), width)
-        _say(_absent(facts) if not everything else (), width)
+        _print_table(facts, everything, columns)
+        _say(_bindings(facts), columns)
+        _say(_absent(facts) if not everything else (), columns)
     else:
         for subject in facts.subjects:
-            _say(_summary(facts, subject), width)
-    _say(_scopes(facts), width)
-    _say(_catches(facts), width)
+            _say(_summary(facts, subject), columns)
+    _say(_scopes(facts), columns)
+    _say(_catches(facts), columns)
     again = {cell.id: pattern_of(cell) for cell in cells}
     for item, more in _told(facts, {cell.id: cell for cell in cells}, everything):
         text = failure_text(item, facts.dtype(item.case)).rpartition("\n")[0]
-        _say([*text.split("\n"), *more], width)
-        print(f"reproduce: {_command(again.get(item.case, item.case), item.subject, arguments)}")
+        _say([*text.split("\n"), *more], columns)
+        terminal.say([f"reproduce: {_command(again.get(item.case, item.case), item.subject, arguments)}"], columns)
     for paragraph in _why(facts):
-        _say(paragraph, width)
+        _say(paragraph, columns)
 
 
 def _why(facts: Facts) -> Iterator[list[str]]:
@@ -75,13 +68,11 @@ def _why(facts: Facts) -> Iterator[list[str]]:
         yield [headline(facts)]
 
 
-def _say(lines: Iterable[str], width: int) -> None:
+def _say(lines: Iterable[str], columns: int) -> None:
     """Print a paragraph after an empty line; on a terminal its lines are broken between words, and hang."""
-    for number, line in enumerate(lines):
-        print("" if number else "\n", end="")
-        indent = " " * (len(line) - len(line.lstrip()) + 2)
-        fits = not width or len(line) <= width
-        print(line if fits else textwrap.fill(line, width, subsequent_indent=indent, break_long_words=False))
+    paragraph = list(lines)
+    if paragraph:
+        terminal.say(["", *paragraph], columns)
 
 
 def _summary(facts: Facts, subject: str) -> Iterator[str]:
@@ -150,8 +141,9 @@ def _others(shown: Comparison, failing: list[Comparison], pairs: list[Pair], cel
 
 
 def _clipped(reason: str) -> str:
+    """Return a reason, or its first words: no word of it in part."""
     shown = clean(reason)
-    return shown if len(shown) <= _MOST_WORDS else f"{shown[:_MOST_WORDS]}…"
+    return shown if len(shown) <= _MOST_WORDS else f"{shown[: _MOST_WORDS + 1].rpartition(' ')[0]} …"
 
 
 def _scopes(facts: Facts) -> Iterator[str]:
@@ -185,34 +177,39 @@ def _command(pattern: str, subject: str, arguments: Namespace) -> str:
     return " ".join(words + [f"--{name} {value}" for name, value in options.items() if value])
 
 
-def _table(facts: Facts, everything: bool) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    for head in ("case", "subject", "gradients", "comparison", "verdict"):
-        table.add_column(head, no_wrap=True)
-    for head in ("differing", "/ bound", "2x caught"):
-        table.add_column(head, justify="right", no_wrap=True)
-    table.add_column("first divergence, or reason", overflow="fold", vertical="bottom")
-    for item in facts.comparisons:
-        if not everything and not item.outcome.compared and not item.outcome.fails:
-            continue
-        look = LOOKS[item.outcome]
-        style = _STYLES.get(item.outcome, "red" if item.outcome.fails else "dim")
-        differing = f"{item.differing:,} of {item.compared:,}" if item.compared else ""
-        numbers = (differing, _worst(item), _caught(item))
-        names = (item.case, item.subject, item.gradients, item.comparison)
-        texts = [Text(clean(name)) for name in names]
-        table.add_row(*texts, Text(f"{look.symbol} {item.verdict}", style), *numbers, Text(_where(item)))
-    return table
+def _print_table(facts: Facts, everything: bool, columns: int) -> None:
+    """Print a row for each comparison, its verdict in colour where the terminal has colours."""
+    shown = [item for item in facts.comparisons if everything or item.outcome.compared or item.outcome.fails]
+    lines = terminal.table(_HEADS, [_row(item) for item in shown], columns, right=_NUMBERS, indent="")
+    if not columns:
+        print("\n".join(lines))
+        return
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(soft_wrap=True, highlight=False)
+    for line in lines:
+        text = Text(line)
+        for verdict, look in LOOKS.items():
+            style = _STYLES.get(verdict, "red" if verdict.fails else "dim")
+            text.highlight_words([f"{look.symbol} {verdict.name}"], style)
+        console.print(text)
+
+
+def _row(item: Comparison) -> list[str]:
+    differing = f"{item.differing:,} of {item.compared:,}" if item.compared else ""
+    names = [clean(name) for name in (item.case, item.subject, item.gradients, item.comparison)]
+    verdict = f"{LOOKS[item.outcome].symbol} {item.verdict}"
+    return [*names, verdict, differing, _worst(item), _caught(item), _where(item)]
 
 
 def _worst(item: Comparison) -> str:
     return "" if item.worst is None else short(item.worst.ratio)
 
 
-def _caught(item: Comparison) -> Text:
+def _caught(item: Comparison) -> str:
     catch = item.caught
-    shown = share(catch.twofold, catch.telling) if catch.telling else ""
-    return Text(shown, "yellow" if weakest(item.catch) else "")
+    return share(catch.twofold, catch.telling) if catch.telling else ""
 
 
 def _where(item: Comparison) -> str:

@@ -5,6 +5,7 @@ import time
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -15,6 +16,7 @@ from parity.case.error import printable
 from parity.case.rule import DEFAULT
 from parity.case.spec import Cell
 from parity.circumstances import launch
+from parity.circumstances.terminal import fitted
 from parity.commands.cli import complain
 from parity.errors import DataError, ParityError, UsageError
 from parity.subjects.naming import FORM, bound_by_hand, with_bound
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from parity.verdicts.results import Pair, Run
 
 SECONDS_BETWEEN_LINES = 30.0
+_BAR = 64
+"""Columns of the bar and the numbers beside it, the largest that are likely."""
 DEFAULT_SUBJECTS = ("keras-eager", "keras-graph", "keras-xla", "keras-fit")
 
 
@@ -256,6 +260,8 @@ class StatusLine:
             return
         self._said = now
         shown = printable(f"parity: {text}")
+        if self._terminal:  # a second line would not be written over
+            shown = next(fitted([shown], max(8, get_terminal_size().columns - 1)), "")
         end = "" if self._terminal else "\n"
         print(f"\r{shown}\033[K" if self._terminal else shown, end=end, file=sys.stderr, flush=True)
 
@@ -301,17 +307,20 @@ class _Bar:
         from rich.markup import escape
 
         assert self._progress is not None
-        text = escape(printable(_now(news)))
+        # What the bar leaves no room for is not shown in part.
+        room = self._progress.console.width - _BAR
+        text = escape(next((each for each in _now(news) if len(each) <= room), ""))
         self._progress.update(self._task, completed=news.done, total=news.total, description=text)
 
 
-def _now(news: Any) -> str:
-    """Return what a run is at: the pair, and of one that takes long the step, and how long the others will take."""
-    pair = f"{news.case} · {news.subject}"
+def _now(news: Any) -> list[str]:
+    """Return what a run is at, and shorter: of what takes long the step and how long the others will take, the pair."""
+    pair = [printable(f"{news.case} · {news.subject}"), printable(news.case)]
     if not news.step:
         return pair
     left = "" if news.left is None else f", {span(news.left)} left"
-    return f"{pair} · step {news.step:,} of {news.steps:,}{left}"
+    step = f"step {news.step:,} of {news.steps:,}"
+    return [f"{pair[0]} · {step}{left}", f"{step}{left}", step, *pair]
 
 
 def span(seconds: float) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from parity.circumstances import terminal
 from parity.explain.experiment import Experiment, load
 
 EXAMPLES = """\
@@ -43,7 +44,7 @@ def main(arguments: Namespace) -> int:
         document = {"schema": 1, "experiment": experiment.experiment, "result": result}
         print(msgspec.json.format(msgspec.json.encode(document), indent=2).decode())
     else:
-        print(text)
+        terminal.say(text.split("\n"))
     return 0
 
 

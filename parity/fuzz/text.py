@@ -4,6 +4,8 @@ from typing import Any
 
 import msgspec
 
+from parity.case.error import printable
+from parity.circumstances import terminal
 from parity.fuzz.search import Search
 from parity.fuzz.words import RELATIONS, Outcome
 from parity.verdicts.verdict import Verdict
@@ -25,14 +27,19 @@ def document(search: Search) -> dict[str, Any]:
     }
 
 
-def render(search: Search) -> str:
-    """Return the summary as text: runs by subject and relation, then each finding with the command that repeats it."""
+def render(search: Search, columns: int = 0) -> str:
+    """Return the summary as text: runs by subject and relation, then each finding with the command that repeats it.
+
+    Args:
+        search: a search that is over.
+        columns: how wide a line may be; 0 is as wide as it is.
+    """
     rate = search.runs / search.seconds if search.seconds else 0.0
     lines = [
         f"{search.runs} generated runs in {search.seconds:.0f} s ({rate:.1f} a second), seed {search.wish.seed}",
         "",
     ]
-    lines += _table(search)
+    lines += _table(search, columns)
     for listed in search.listed:
         lines += ["", f"known: {listed.case}, met in {listed.runs} runs", f"  {listed.reason} ({listed.link})"]
     for number, finding in enumerate(search.findings, start=1):
@@ -43,7 +50,8 @@ def render(search: Search) -> str:
         lines += [f"  {line}" for line in _described(finding)]
     new = len(search.findings)
     ending = "no finding" if not new else f"{new} finding{'s' if new > 1 else ''}"
-    return "\n".join([*lines, "", f"{ending}, {len(search.listed)} known divergences met"])
+    lines += ["", f"{ending}, {len(search.listed)} known divergences met"]
+    return "\n".join(terminal.fitted((printable(line) for text in lines for line in text.split("\n")), columns))
 
 
 def _described(finding: Any) -> list[str]:
@@ -59,7 +67,7 @@ def _described(finding: Any) -> list[str]:
     return lines
 
 
-def _table(search: Search) -> list[str]:
+def _table(search: Search, columns: int) -> list[str]:
     rows = []
     for subject, relation in sorted(
         {(s, r) for s, r, _ in search.counts}, key=lambda p: (p[0], list(RELATIONS).index(p[1]))
@@ -67,8 +75,7 @@ def _table(search: Search) -> list[str]:
         found = {v: n for (s, r, v), n in search.counts.items() if (s, r) == (subject, relation)}
         ordered = sorted(found, key=lambda verdict: Verdict[verdict].severity)
         rows.append((subject, relation, str(sum(found.values())), ", ".join(f"{v} {found[v]}" for v in ordered)))
-    widths = [max(len(row[i]) for row in rows) for i in range(3)] if rows else []
-    return [f"  {a:{widths[0]}}  {b:{widths[1]}}  {c:>{widths[2]}}  {d}" for a, b, c, d in rows]
+    return terminal.table(("", "", "", ""), rows, columns, right=[2])
 
 
 def told(outcome: Outcome, relation: str, subject: str, case: str, known: str = "") -> str:

@@ -165,9 +165,9 @@ def parting_subjects(facts: Facts) -> list[tuple[str, list[Pair]]]:
 
 
 def clipped(subject: str, length: int = 60) -> str:
-    """Return a name short enough for a sentence."""
+    """Return a name short enough for a sentence: without the folders before it, if need be, and else whole."""
     shown = clean(subject)
-    return shown if len(shown) <= length else f"{shown[:length]}…"
+    return shown if len(shown) <= length or "/" not in shown else f"…/{shown.rpartition('/')[2]}"
 
 
 def representative(pairs: Iterable[Pair]) -> tuple[Pair, Comparison | None]:

@@ -78,8 +78,8 @@ def calls(folder: Path) -> dict[str, Call]:
     """Write what commands need into a folder and return them by name, each with and without a divergence."""
     for name, root in (("right", "np.sqrt(v + self.epsilon)"), ("wrong", "(np.sqrt(v) + self.epsilon)")):
         (folder / f"{name}.py").write_text(OPTIMIZER.replace("ROOT", root), encoding="utf-8")
-    _log(folder / "right.npz", 0.0)
-    _log(folder / "wrong.npz", 0.25)
+    write_log(folder / "right.npz", 0.0)
+    write_log(folder / "wrong.npz", 0.25)
     right, wrong = (("--subject", f"{folder / name}.py:Mine") for name in ("right", "wrong"))
     gate = ("--baseline", str(folder / "baseline"))
     return {
@@ -138,7 +138,7 @@ def ended(shell: str, words: tuple[str, ...], folder: Path, **variables: str | N
     return done.returncode, out, error
 
 
-def _log(path: Path, off: float) -> None:
+def write_log(path: Path, off: float) -> None:
     """Write the log of three steps of plain RMSprop, its weights off by a part of each step."""
     rng = np.random.default_rng(1)
     w, v = rng.standard_normal(5).astype(np.float32), np.zeros(5, np.float32)

@@ -11,7 +11,7 @@ from parity.case.spec import Cell, cell_of
 from parity.circumstances import launch, wire
 from parity.circumstances.child import Child, NoAnswerError, private_pipes
 from parity.circumstances.doctor import WORKER_ENVIRONMENT
-from parity.errors import ParityError
+from parity.errors import ParityError, one_line
 from parity.export.script.reproduce import NOT_SHOWN, Outcome, reproduce
 
 
@@ -54,6 +54,8 @@ def main() -> None:
         answer = reproduce(name, cells, float(request["seconds"]), lambda text: wire.write(answers, {"said": text}))
     except ParityError as error:
         answer = {"error": str(error)}
+    except OSError as error:  # no folder to run a script in is nothing about the subject
+        answer = {"error": f"{one_line(error)}; a script is run by itself in a folder for temporary files."}
     except SystemExit as error:
         answer = Outcome(NOT_SHOWN, reason=f"{name} called sys.exit({error.code!r}); no script shows that.")
     wire.write(answers, answer)
