@@ -1,5 +1,7 @@
 """Building a wheel from a copy of this tree, and a virtual environment that holds nothing but what it depends on."""
 
+import os
+import re
 import shutil
 import subprocess
 import sys
@@ -8,6 +10,7 @@ from collections.abc import Iterable
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from importlib.util import find_spec
 from pathlib import Path
+from zipfile import ZipFile
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = ("parity", "reference", "cases", "pyproject.toml", "README.md", "LICENSE")
@@ -25,7 +28,10 @@ def build_wheel(folder: Path) -> Path:
             shutil.copy(source, tree / name)
     # The pin is for releases; without isolation, whatever setuptools is at hand builds.
     flags = ["--wheel", "--no-isolation", "--skip-dependency-check", "--outdir", str(folder)]
-    call([sys.executable, "-m", "build", *flags, str(tree)], folder)
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    said = call([sys.executable, "-m", "build", *flags, str(tree)], folder, environment)
+    warned = [line for line in said.splitlines() if re.search(r"warning|deprecat", line, re.IGNORECASE)]
+    assert not warned, said
     (wheel,) = folder.glob("*.whl")
     return wheel
 
@@ -44,18 +50,22 @@ def environment(folder: Path, wheel: Path, also: Iterable[str]) -> Path:
     return python
 
 
-def call(command: list[str], folder: Path) -> None:
-    """Run a command; its output is the message if it fails."""
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+def call(command: list[str], folder: Path, environment: dict[str, str] | None = None) -> str:
+    """Run a command and return its output, which is the message if it fails."""
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def metadata_of(wheel: Path) -> str:
+    """Return what a registry shows of a wheel."""
+    with ZipFile(wheel) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+        return archive.read(name).decode()
 
 
 def _required(wheel: Path) -> list[str]:
-    from zipfile import ZipFile
-
-    with ZipFile(wheel) as archive:
-        (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
-        lines = archive.read(name).decode().splitlines()
+    lines = metadata_of(wheel).splitlines()
     fields = [line.partition(": ")[2] for line in lines if line.startswith("Requires-Dist: ")]
     return [field for field in fields if "extra ==" not in field]
 

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 from optimizer_source import OPTIMIZERS
-from second_project import ROOT, build_wheel, environment
+from packaging.metadata import Metadata
+from packaging.specifiers import SpecifierSet
+from second_project import ROOT, build_wheel, environment, metadata_of
 
 # Both build and make an environment; one worker does so once.
 pytestmark = [pytest.mark.tensorflow, pytest.mark.xdist_group("wheel")]
@@ -23,6 +25,7 @@ def test_wrong(parity):
     parity.assert_parity(Wrong, cases="rmsprop/*")
 """
 Session = Callable[..., str]
+MINOR = re.compile(r"Python :: (3)\.(\d+)$")
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +54,18 @@ def pytest_there(python: Path, tmp_path: Path) -> Session:
         return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=clean()).stdout
 
     return run
+
+
+def test_a_registry_takes_the_metadata_and_shows_what_a_reader_looks_for(wheel: Path) -> None:
+    shown = Metadata.from_email(metadata_of(wheel), validate=True)  # raises for what a registry would refuse
+    assert str(shown.license_expression) == "Apache-2.0"
+    assert shown.description_content_type == "text/markdown"
+    assert shown.summary
+    assert {"keras", "rmsprop", "optimizer"} <= set(shown.keywords or [])
+    minors = [tuple(map(int, found[0])) for c in shown.classifiers or [] if (found := MINOR.findall(c))]
+    assert shown.requires_python == SpecifierSet(f">={'.'.join(map(str, min(minors)))}")
+    assert "Framework :: Pytest" in (shown.classifiers or [])
+    assert "Typing :: Typed" in (shown.classifiers or [])
 
 
 def clean() -> dict[str, str]:
