@@ -119,6 +119,17 @@ def _gathered(attribute: Any, x: Any, indices: Any, axis: Any) -> Any:
     return moved(lambda array: np.take(array, sure(indices), int(sure(axis))), x)
 
 
+def _stitched(attribute: Any, *xs: Any) -> Array:
+    """Put integers, such as the parts of a shape, into the places that others name; the last one wins."""
+    count = attribute("N")
+    places, parts = [sure(x) for x in xs[:count]], [sure(x) for x in xs[count:]]
+    most = max(int(place.max(initial=-1)) for place in places) + 1
+    merged = np.zeros((most, *parts[0].shape[places[0].ndim :]), parts[0].dtype)
+    for place, part in zip(places, parts, strict=True):
+        merged[place] = part
+    return merged
+
+
 def _as_is(attribute: Any, x: Any) -> Any:
     return x
 
@@ -157,4 +168,5 @@ RULES: Final[dict[str, Rule]] = {
     "Rank": lambda attribute, x: np.asarray(len(shape_of(x)), np.int32),
     "Range": lambda attribute, first, last, step: np.arange(*(each.item() for each in map(sure, (first, last, step)))),
     "BroadcastGradientArgs": _broadcast_axes,
+    "DynamicStitch": _stitched,
 }

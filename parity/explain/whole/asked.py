@@ -47,7 +47,6 @@ class Asked:
     ) -> None:
         self._seconds = seconds
         self._shapes = [list(shape) for shape in shapes]
-        self._child = Child("parity.explain.whole.person", follows=False)
         weights = [each.strip() for each in _split(bound.get("weights", ""))]
         if weights and len(weights) != len(shapes):
             raise SubjectError(
@@ -55,7 +54,12 @@ class Asked:
                 f"{', '.join(str(tuple(shape)) for shape in shapes)}."
             )
         self._file = {"path": str(path), "name": name, "make": bound.get("make", "")}
-        answer = self._ask({"do": "open", **self._file, "weights": weights})
+        self._child = Child("parity.explain.whole.person")
+        try:
+            answer = self._ask({"do": "open", **self._file, "weights": weights})
+        except BaseException:
+            self.close()
+            raise
         self.opened = Opened(answer["places"], answer["calls"], answer["left"])
 
     def take(self, text: str) -> None:

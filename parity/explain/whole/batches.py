@@ -32,6 +32,8 @@ class Data:
     x: Array
     y: Array
     source: str
+    given: bool = True
+    """Whether a person gave them, in the shapes that his program takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +129,7 @@ def _drawn(side: KerasSide) -> Data:
         y = (2 * rng.integers(0, 2, (count, *classes)) - 1).astype(side.dtype)
     else:
         y = rng.standard_normal((count, *classes)).astype(side.dtype)
-    return Data(x, y, "drawn to fit the model")
+    return Data(x, y, "drawn to fit the model", given=False)
 
 
 def _checked(side: KerasSide, x: Array, y: Array, where: str) -> Data:

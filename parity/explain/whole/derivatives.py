@@ -13,6 +13,7 @@ import numpy as np
 from parity.bounds import functions as f
 from parity.bounds.bounded import Bounded, exact
 from parity.bounds.functions import chosen, lifted
+from parity.bounds.graph.interpreter import Unknown
 from parity.bounds.graph.rules import moved
 from parity.explain.whole.batches import Batch
 from parity.explain.whole.factors import Factor, factors, scaled, told
@@ -188,7 +189,7 @@ def _inputs(sides: Sides, batch: Batch, grant: Grant) -> Bounded:
 def mistakes(sides: Sides, grant: Grant) -> Iterator[Mistake]:
     """Yield the mistakes that reproduce every gradient of the program."""
     stack = Stack(sides, grant)
-    if not stack.covered:
+    if not stack.covered or any(isinstance(value, Unknown) for value in sides.values(sides.search[0], grant).values()):
         return
     with np.errstate(all="ignore"):
         right = stack.gradients(sides.search[0], None)

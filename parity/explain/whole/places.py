@@ -22,8 +22,8 @@ _KERNEL: Final = re.compile(
 _BIAS: Final = re.compile(r"^(b|bias|biases|w0|b_?\d+|bias(es)?_?\d+|(b|bias|biases)_\w+|b[a-z]{2}|intercepts?)$", re.I)
 _NOT: Final = re.compile(r"^(d|grad|delta|m_|v_|prev|old|best|velocity|cache|moment)|grad|(?<!x)_(m|v)$", re.I)
 _DEPTH: Final = 5
-_COMMON: Final = ((0, 1, 2, 3), (3, 2, 0, 1), (3, 0, 1, 2), (2, 3, 1, 0), (1, 2, 3, 0))
-"""How kernels of a convolution lie: as Keras', out-in-rows-columns, out-rows-columns-in, the same for the inverse."""
+_COMMON: Final = ((0, 1, 2, 3), (2, 3, 1, 0), (1, 2, 3, 0), (2, 3, 0, 1))
+"""How kernels of a convolution are held: as Keras', out-in-rows-columns, out-rows-columns-in, in-out-rows-columns."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,12 +40,14 @@ def repaired(sides: Sides, found: Answer, text: str) -> tuple[list[Repair], str]
     repairs: list[Repair] = []
     wrong = {stage.name for stage in found.stages if stage.outcome.parts}
     for name, check in _CHECKS.items():
-        if name not in wrong or _holds(sides, text, check):
+        # An update is judged by the program's own gradients: what was changed before does not mend it.
+        if name not in wrong or (repairs and name != "update" and _holds(sides, text, check)):
             continue
         edit = _first(sides, text, name, factors)
         if edit is None:
             break  # what comes after is judged from what this one leaves
-        agreeing = [each for each, test in _CHECKS.items() if each in wrong and _holds(sides, edit.text, test)]
+        others = [each for each in _CHECKS if each in wrong and each not in (name, "update")]
+        agreeing = [name, *(each for each in others if _holds(sides, edit.text, _CHECKS[each]))]
         wrong -= {*agreeing}
         repairs.append(Repair(edit, tuple(agreeing)))
         text = edit.text

@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
+
 from parity.explain.whole import consistency, forward_stage, gradient_stage, loss_stage, start_stage, update_stage
 from parity.explain.whole.asked import Asked
-from parity.explain.whole.batches import data_for
+from parity.explain.whole.batches import data_for, loss_name
 from parity.explain.whole.curves import curves
 from parity.explain.whole.keras_side import load
 from parity.explain.whole.quantity import Answer, Outcome, Stage
@@ -48,14 +50,15 @@ def answer(
         source = changed = path.read_text(encoding="utf-8", errors="replace")
         title = f"{path.name}:{name}" if name else path.name
         found = Answer(title, side.name, given.source, bound_by=settled.words())
-        _judge(found, sides)
+        with np.errstate(all="ignore"):
+            _judge(found, sides)
         if any(stage.outcome.parts for stage in found.stages):
             changes, changed = repaired(sides, found, source)
             found.repairs = [change.document() for change in changes]
         if drawn:
             differ = any(mistake.name == "initial_weights" for mistake in found.mistakes)
             found.curves = curves(sides, source, changed, differ)
-        found.beside += [*surprises(sides), *answered(source, found.stages)]
+        found.beside += [*surprises(sides), *answered(source, found.stages, loss_name(side))]
         found.beside += [*side.unseen, *(f"left out of the file: {each}" for each in asked.opened.left)]
         return found
     finally:

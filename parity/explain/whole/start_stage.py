@@ -28,6 +28,8 @@ def judged(sides: Sides) -> tuple[list[Stage], list[Mistake]]:
         starts = sides.asked.starts(sides.settled.places, seeds)
     except ParityError as error:
         return [Stage("weights", "", Outcome.UNSEEN, str(error).rstrip("."))], []
+    if all(np.array_equal(one, other) for start in starts[1:] for one, other in zip(start, starts[0], strict=True)):
+        starts = starts[:1]  # it sets a seed of its own: more of the same numbers say no more
     models = [sides.side.build() for _ in range(min(seeds, _BUILDS))]
     stages, mistakes = [], []
     for at, name in enumerate(sides.side.names):
@@ -44,7 +46,8 @@ def judged(sides: Sides) -> tuple[list[Stage], list[Mistake]]:
         names = ", ".join(stage.about for stage in wrong)
         sentence = "; ".join(stage.note for stage in wrong)
         repair = f"draw {names} as the model does, or give both the same weights"
-        evidence = f"{seeds} starts beside {len(models)} of the model, chance of error {_CHANCE:g} (Kolmogorov-Smirnov)"
+        seen = f"{len(starts)} start(s) beside {len(models)} of the model"
+        evidence = f"{seen}, chance of error {_CHANCE:g} (Kolmogorov-Smirnov)"
         mistakes.append(Mistake("initial_weights", "weights", sentence, evidence, repair, True))
     return stages, mistakes
 

@@ -13,6 +13,7 @@ class Suspicion(NamedTuple):
     looks: re.Pattern[str]
     stages: tuple[str, ...]
     answer: str
+    loss: str = ""
 
 
 _LISTED: Final = (
@@ -25,6 +26,7 @@ _LISTED: Final = (
         re.compile(r"\b(?:p|probs?|y_hat|yhat|a\d|out|output|pred\w*)\s*-\s*(?:y|t|target\w*|labels?|y_true)\b"),
         ("gradient",),
         "p − y is the whole gradient of a softmax or sigmoid with its cross-entropy: no other derivative is missing",
+        "crossentropy",
     ),
     Suspicion(
         re.compile(r"np\.clip\(|log\([^)]*\+\s*1e-|maximum\([^)]*1e-"),
@@ -32,22 +34,22 @@ _LISTED: Final = (
         "what keeps the logarithm finite changes nothing at the probabilities that were seen",
     ),
     Suspicion(
-        re.compile(r"float64|np\.(?:random|zeros|array)"),
+        re.compile(r"float64"),
         ("prediction", "loss", "gradient"),
         "float64 beside the model's float32 makes no difference beyond rounding",
     ),
 )
 
 
-def answered(source: str, stages: Sequence[Stage]) -> Iterator[str]:
-    """Yield what looks like a mistake in a source and was seen to be none, with the line."""
+def answered(source: str, stages: Sequence[Stage], loss: str) -> Iterator[str]:
+    """Yield what looks like a mistake in a source and was seen to be none, with the line; ``loss`` is the model's."""
     agreeing = {
         name
         for name in {stage.name for stage in stages}
         if all(s.outcome is Outcome.ROUNDING for s in stages if s.name == name)
     }
     for suspicion in _LISTED:
-        if not {*suspicion.stages} <= agreeing:
+        if not {*suspicion.stages} <= agreeing or suspicion.loss not in loss:
             continue
         for number, line in enumerate(source.splitlines(), start=1):
             if suspicion.looks.search(line.partition("#")[0]):

@@ -95,7 +95,7 @@ def _take(statement: ast.stmt, taken: Taken) -> None:
                 return
         case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
             pass
-        case ast.Assign() | ast.AnnAssign() if statement.value is not None:
+        case ast.Assign() | ast.AnnAssign() | ast.AugAssign() if statement.value is not None:
             loud = _loud(statement.value, taken.names)
             if loud:
                 taken.left.append(f"line {statement.lineno}: {loud} is not called")
