@@ -203,9 +203,11 @@ class Lockstep:
         where = unequal(obtained, expected)
         gradient = None if where is None else self._reference.page.gradient(Start(rows, step))
         if where is not None and gradient is not None:
-            kept.test(
-                obtained[where], rows[slot][where], gradient[where], float(getattr(rule, keep)), self._reference.format
-            )
+            share, format = float(getattr(rule, keep)), self._reference.format
+            explained = contracted(obtained[where], rows[slot][where], gradient[where], share, format)
+            with self._lock:
+                kept.moments += len(where)
+                kept.contractions += explained
 
     def _start(self, block: Block, first: int, last: int) -> tuple[Start, float | None]:
         """Return what some steps start from; where gradients are computed, those of the reference, with its loss."""
