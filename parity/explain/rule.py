@@ -44,10 +44,11 @@ def member(program: Program) -> Family:
 
 
 class Length(NamedTuple):
-    """How much is to be updated: elements times steps, and their dtype."""
+    """How much is to be updated: elements times steps, their dtype, and the elements alone."""
 
     values: int
     dtype: np.dtype[Any]
+    elements: int
 
 
 class Rule:
@@ -62,7 +63,8 @@ class Rule:
     def __init__(self, program: Program, tensors: Tensors, steps: int = 1) -> None:
         self.family = member(program)
         self.state: dict[str, Any] = self.family.init(tensors)
-        length = Length(steps * sum(w.size for w in tensors.values()), np.dtype(program.dtype))
+        elements = sum(w.size for w in tensors.values())
+        length = Length(steps * elements, np.dtype(program.dtype), elements)
         self._step = forms(self.family, length).step
         clips = program.clipnorm or program.clipvalue or program.global_clipnorm
         # A zero gradient then leaves the weight as it is, and its second moment only decays.

@@ -1,7 +1,7 @@
 """What a run showed: an account that is kept while its blocks pass by, and the evidence that it ends in."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from parity.case.spec import Cell
 from parity.judge.finite import first_not_finite
 from parity.judge.gaps import Gaps, gaps_of
 from parity.judge.page import Reference
+from parity.judge.pieces import Seen, farthest
 from parity.judge.table import Part, Table
 from parity.verdicts.results import BranchFlip, Catch, Comparison, Divergence, StepTable, Worst
 from parity.verdicts.verdict import Verdict
@@ -124,6 +125,27 @@ class Account:
             return
         in_steps = shown(peak.in_steps) if gaps.slot == "parameter" else None
         self._worst = self._place(gaps, peak.at, shown(peak.ratio), in_steps)
+
+    def see(self, row: int, seen: Sequence[Seen]) -> None:
+        """Write what differs in the pieces of one step, in their order, and keep the worst."""
+        rate = self._rate(self._start + row) if seen else 0.0
+        for each in seen:
+            self._parts[each.slot].add(row, each, rate)
+            self._differing += each.differing
+            self._undecided += each.undecided
+        for each in seen:
+            ratio = float(each.worst.ratio[0])
+            if self._worst is None or _rank(ratio) > _rank(self._worst.ratio):
+                worst = replace(each.worst, row=np.array([row], dtype=np.int64))
+                largest = self._parts[each.slot].in_steps(row, each.tensor)
+                self._worst = self._place(worst, 0, shown(ratio), None if largest is None else shown(largest))
+
+    def first_of(self, row: int, seen: Sequence[Seen]) -> list[Gaps]:
+        """Return for each slot what is farthest outside its bound in one step, as ``first_outside`` does."""
+        if self._first is not None or self._non_finite is not None:
+            return []
+        here = farthest(seen, self._declared).values()
+        return [replace(each, row=np.array([row], dtype=np.int64)) for each in here]
 
     def write_drift(
         self, row: int, obtained: SlotRows, expected: SlotRows, measure: Callable[[Array, Array], Drift]

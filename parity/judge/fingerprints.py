@@ -37,13 +37,22 @@ class Fingerprints:
         if old is None or gradient is None:
             return
         self.moments += len(gaps.row)
-        if fmt.dtype.itemsize <= 4:
-            self.contractions += int(np.sum(_contraction(old, gradient, keep, fmt) == gaps.obtained))
+        self.contractions += contracted(gaps.obtained, old, gradient, keep, fmt)
+
+    @property
+    def contracts(self) -> bool:
+        """Whether a contraction explains all that was tested until now."""
+        return self.contractions == self.moments
+
+    def count(self, differing: int, flushes: int) -> None:
+        """Add differing elements, so many of which are zero where the reference is subnormal."""
+        self.differing += differing
+        self.flushes += flushes
 
     def notes(self, sums: bool) -> list[str]:
         """Return a sentence for each cause; ``sums`` tells that the rule reduces over a tensor."""
         sentences = []
-        contraction = self.moments > 0 and self.contractions == self.moments
+        contraction = self.moments > 0 and self.contracts
         if sums and self.moments and not contraction:
             sentences.append(SUMMATION)
         if contraction:
@@ -65,3 +74,10 @@ def _contraction(old: Array, gradient: Array, keep: float, fmt: Format) -> Any:
     square = (kind(1 - keep) * (gradient * gradient)).astype(fmt.wide)
     moment = np.asarray(kind(keep)).astype(fmt.wide) * old.astype(fmt.wide)
     return (moment + square).astype(fmt.dtype).astype(fmt.wide)
+
+
+def contracted(obtained: Array, old: Array, gradient: Array, keep: float, fmt: Format) -> int:
+    """Return how many differing elements of a mean of squares a contraction explains to the bit."""
+    if fmt.dtype.itemsize > 4:
+        return 0
+    return int(np.sum(_contraction(old, gradient, keep, fmt) == obtained.astype(fmt.wide)))

@@ -16,6 +16,7 @@ from parity.judge.evidence import Account, Evidence
 from parity.judge.flips import opposite_branches
 from parity.judge.gaps import Gaps, gaps_of
 from parity.judge.page import Reference, Start, reference
+from parity.judge.pieces import Pieces, Seen, pieces
 from parity.problem.problems import Problem
 from parity.trajectory.blocks import Block
 from parity.verdicts.results import Divergence
@@ -42,6 +43,7 @@ class Free:
         self._account = Account(self._reference)
         self._state = self._reference.page.start(problem.params)
         self._reach = Reach(self._reference)
+        self._pieces = pieces(self._reference, problem)
         computes = problem.cell.gradients == "computed"
         self._envelope = Envelope(problem, self._reference.page) if computes else None
 
@@ -65,7 +67,12 @@ class Free:
     def pass_by(self, block: Block) -> None:
         """Make the steps of a block that is not judged: the reference and the bound on it go on."""
         if self._envelope is None:
-            self._advance(block, [slot for slot in self._state if slot in block.rows])
+            slots = [slot for slot in self._state if slot in block.rows]
+            if not self._goes_in_pieces(slots):
+                self._advance(block, slots)
+                return
+            for row in range(block.count):
+                self._in_pieces(block, row)
             return
         for row in range(block.count):
             self._own_step(self._envelope, block, row)
@@ -86,14 +93,60 @@ class Free:
 
     def _judge(self, block: Block, slots: Sequence[str]) -> None:
         """Make the steps of a block, each from where the reference is; bound what differs, and enter it."""
+        if self._goes_in_pieces(slots):
+            for row in range(block.count):
+                seen = self._in_pieces(block, row)
+                self._account.see(row, seen)
+                self._diverge(self._account.first_of(row, seen))
+            return
         gaps = self._advance(block, slots)
         for each in gaps:
             self._account.write(each)
-        outside = self._account.first_outside(gaps)
+        self._diverge(self._account.first_outside(gaps))
+
+    def _diverge(self, outside: Sequence[Gaps]) -> None:
+        """Keep the first divergence: of the slot that the formula computes first."""
         if outside:
             slot = stage.earliest([each.slot for each in outside], self._problem.cell)
             first = next(each for each in outside if each.slot == slot)
             self._account.diverge(first, slot, "")
+
+    def _goes_in_pieces(self, slots: Sequence[str]) -> bool:
+        return self._pieces is not None and len(slots) == len(self._state)
+
+    def _in_pieces(self, block: Block, row: int) -> list[Seen]:
+        """Make one large step in pieces, where the reference is; return what differs, with the bound it has reached."""
+        pieces, step = self._pieces, block.start + row
+        assert pieces is not None
+        assert block.gradient_rows is not None
+        gradient = block.gradient_rows[row]
+        errors = self._reach.begun(self._state)
+        pieces.prepare({**self._state, "gradient": gradient}, errors, step)
+        seen: list[Seen] = []
+        for each in pieces.each(lambda piece: self._piece(pieces, block, row, gradient, errors, piece)):
+            seen += each
+        return seen
+
+    def _piece(
+        self, pieces: Pieces, block: Block, row: int, gradient: Array, errors: SlotRows, piece: slice
+    ) -> list[Seen]:
+        """Make one piece of a step in place; carry its bound, and measure what differs."""
+        step, slots = block.start + row, list(self._state)
+        rows = {**{slot: values[piece] for slot, values in self._state.items()}, "gradient": gradient[piece]}
+        reached = {slot: values[piece] for slot, values in errors.items()}
+        expected = self._reference.page.step(Start(rows, step))
+        obtained = {slot: block.rows[slot][row + 1][piece] for slot in slots}
+        seen: list[Seen] = []
+        if any(pieces.apart(obtained[slot], expected[slot]) for slot in slots) or any(
+            values.any() for values in reached.values()
+        ):
+            enclosures, at = pieces.reach(rows, reached, obtained, expected, step)
+            for slot, bound in enclosures.items():
+                one, other = (values[slot] if at is None else values[slot][at] for values in (obtained, expected))
+                seen += pieces.see(slot, piece.start, at, one, other, bound, None)
+        for slot in slots:
+            self._state[slot][piece] = expected[slot]
+        return seen
 
     def _advance(self, block: Block, slots: Sequence[str]) -> list[Gaps]:
         """Make the steps of a block, and return what differs in each slot, with the bound that it has reached."""
@@ -145,6 +198,12 @@ class Reach:
         self.errors: dict[str, Array] = {}
         """By slot a wide row ``[size]`` of its own; empty as long as every bit agrees."""
 
+    def begun(self, state: SlotRows) -> dict[str, Array]:
+        """Return the bounds by slot, all zero where none was reached yet."""
+        if not self.errors:
+            self.errors = {slot: np.zeros(own.size, dtype=self._reference.format.wide) for slot, own in state.items()}
+        return self.errors
+
     def advance(self, start: Start, after: SlotRows, unequal: Mapping[str, Indices], hides: bool) -> None:
         """Carry the bound on |obtained - expected| through one step of the page, for elements where it is not zero.
 
@@ -153,8 +212,7 @@ class Reach:
         if not unequal and not self.errors:
             return
         layout = self._reference.layout
-        if not self.errors:
-            self.errors = {slot: np.zeros(own.size, dtype=self._reference.format.wide) for slot, own in after.items()}
+        self.begun(after)
         alike = [[slot for slot in after if slot not in layout.own], *([slot] for slot in layout.own)]
         apart = [self._apart(slots, unequal) for slots in alike]
         active: Any = slice(None)

@@ -1,5 +1,6 @@
 """Lockstep: before each step the reference takes the subject's recorded state, so each shows its own local error."""
 
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final
@@ -7,16 +8,17 @@ from typing import Any, Final
 import numpy as np
 
 from parity.bounds.network import GradientBounds
-from parity.bounds.numerics import Array
+from parity.bounds.numerics import Array, Indices, unequal
 from parity.bounds.rule import Enclosures, SlotRows, bound_around
 from parity.judge import stage
 from parity.judge.bounding import Backlog, Batch, Steps
-from parity.judge.catch import NOWHERE, sample, total
+from parity.judge.catch import NOWHERE, catch, draw, sample, total
 from parity.judge.evidence import Account, Evidence
-from parity.judge.fingerprints import Fingerprints
+from parity.judge.fingerprints import Fingerprints, contracted
 from parity.judge.flips import undecided_branches
 from parity.judge.gaps import Gaps
 from parity.judge.page import Reference, Start, reference
+from parity.judge.pieces import Pieces, Seen, pieces
 from parity.problem.problems import Problem
 from parity.trajectory.blocks import Block
 from parity.verdicts.results import Catch
@@ -42,6 +44,7 @@ class Lockstep:
         self._account, self._backlog = Account(self._reference), Backlog(self._reference, self._alike)
         self._sample = sample(layout, len(problem.numbers), whole=layout.by_name).of(problem.numbers)
         self._fingerprints = Fingerprints()
+        self._pieces, self._lock = pieces(self._reference, problem), threading.Lock()
         self._catch: dict[str, Catch] = {}
         self._hidden: dict[str, Array] = {}
         self._hidden_errors: dict[str, Array] = {}
@@ -54,6 +57,11 @@ class Lockstep:
         if self._computes and block.gradient_rows is not None:
             slots = ["gradient", *slots]
         self._account.open(block.start, block.count, slots)
+        if self._pieces is not None and not self._hidden:
+            for row in range(block.count):
+                self._in_pieces(self._pieces, block, slots, row)
+            self._end(block, slots)
+            return
         stride = 1
         if self._batches and not self._computes:
             layout, itemsize = self._reference.layout, self._reference.format.dtype.itemsize
@@ -63,6 +71,10 @@ class Lockstep:
         _, outside = self._settle()
         if outside:
             self._locate(block, outside)
+        self._end(block, slots)
+
+    def _end(self, block: Block, slots: Sequence[str]) -> None:
+        """Judge what both sides agree on in a block, and keep its losses."""
         states = {slot: block.after(slot, 0, block.count) for slot in slots}
         self._account.agree(states, block.start, lambda *place: self._stage_of(block, *place))
         if block.losses is not None:
@@ -130,6 +142,72 @@ class Lockstep:
         for slot in self._hidden:
             own = expected[slot][0]
             self._hidden[slot], self._hidden_errors[slot] = own, bound_around(own, *enclosures[slot])
+
+    def _in_pieces(self, pieces: Pieces, block: Block, slots: Sequence[str], row: int) -> None:
+        """Judge one large step, in pieces."""
+        start, _ = self._start(block, row, row + 1)
+        flat = {slot: rows[0] for slot, rows in start.rows.items()}
+        pieces.prepare(flat, {}, start.iterations)
+        seen: list[Seen] = []
+        for each in pieces.each(lambda piece: self._piece(pieces, block, slots, row, flat, piece)):
+            seen += each
+        self._account.see(row, seen)
+        self._fingerprints.count(sum(each.differing for each in seen), sum(each.flushes for each in seen))
+        outside = self._account.first_of(row, seen)
+        if outside:
+            self._locate(block, outside)
+        sampled = self._sample.within(start.iterations, 1)
+        if len(sampled):
+            rows = {slot: values[sampled] for slot, values in flat.items()}
+            before, place = {slot: rows[slot] for slot in slots}, np.arange(len(sampled))
+            at = dict.fromkeys(slots, place)
+            after = self._reference.page.step(Start(rows, start.iterations))
+            drawn = draw(at, at, before, {slot: after[slot] for slot in slots})
+            self._catch = total(self._catch, catch(drawn, pieces.enclose(rows, {}, start.iterations), 0))
+
+    def _piece(
+        self, pieces: Pieces, block: Block, slots: Sequence[str], row: int, start: SlotRows, piece: slice
+    ) -> list[Seen]:
+        """Make one piece of a step; bound and measure what differs in it."""
+        step = block.start + row
+        rows = {slot: values[piece] for slot, values in start.items()}
+        expected = self._reference.page.step(Start(rows, step))
+        obtained = {slot: block.rows[slot][row + 1][piece] for slot in slots}
+        counts = {slot: pieces.apart(obtained[slot], expected[slot]) for slot in slots}
+        if not any(counts.values()):
+            return []
+        at: Indices | None = None
+        if sum(counts.values()) * pieces.dense < rows["parameter"].size:
+            found = [self._reference.forms.unequal(obtained[slot], expected[slot]) for slot in slots]
+            at = np.unique(np.concatenate([NOWHERE, *(each for each in found if each is not None)]))
+            rows, obtained, expected = (
+                {slot: values[at] for slot, values in each.items()} for each in (rows, obtained, expected)
+            )
+        enclosures = pieces.enclose(rows, {}, step)
+        seen = []
+        for slot in slots:
+            if counts[slot]:
+                value, error = enclosures[slot]
+                bound = pieces.around(expected[slot], value, error)
+                seen += pieces.see(slot, piece.start, at, obtained[slot], expected[slot], bound, value)
+                self._contraction(slot, rows, obtained[slot], expected[slot], step)
+        return seen
+
+    def _contraction(self, slot: str, rows: SlotRows, obtained: Array, expected: Array, step: int) -> None:
+        """Test what differs in a mean of squares for a contraction, as long as that explains everything."""
+        rule, kept = self._reference.page.rule, self._fingerprints
+        keep, power = rule.means.get(slot, ("", 0))
+        with self._lock:
+            if power != 2 or not kept.contracts:
+                return
+        where = unequal(obtained, expected)
+        gradient = None if where is None else self._reference.page.gradient(Start(rows, step))
+        if where is not None and gradient is not None:
+            share, format = float(getattr(rule, keep)), self._reference.format
+            explained = contracted(obtained[where], rows[slot][where], gradient[where], share, format)
+            with self._lock:
+                kept.moments += len(where)
+                kept.contractions += explained
 
     def _start(self, block: Block, first: int, last: int) -> tuple[Start, float | None]:
         """Return what some steps start from; where gradients are computed, those of the reference, with its loss."""

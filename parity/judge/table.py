@@ -9,6 +9,7 @@ import numpy as np
 from parity.bounds.drift import Drift, drift
 from parity.bounds.numerics import Array, Indices, bits
 from parity.judge.gaps import Gaps
+from parity.judge.pieces import Seen
 from parity.trajectory.layout import Layout
 from parity.verdicts.results import TABLE_COLUMNS, StepTable
 
@@ -59,6 +60,27 @@ class Part:
             part["in_steps"][rows] = _in_steps(largest, gaps.row[first], learning_rate)
         best = int(np.argmax(rank[worst].astype(np.float64)))
         return Peak(int(worst[best]), float(ratio[worst[best]]), float(part["in_steps"][rows[best]]))
+
+    def add(self, row: int, seen: Seen, rate: float) -> None:
+        """Add what differs in a piece of a row's tensor to the statistics."""
+        part, at = self.columns, row * len(self.layout.names) + seen.tensor
+        worst, first = seen.worst, part["differing"][at] == 0
+        ratio = float(worst.ratio[0])
+        if first or _ranked(ratio) > _ranked(part["ratio"][at]):
+            part["ratio"][at], part["bound"][at] = ratio, worst.bound[0]
+            part["index"][at] = worst.position[0] - self.layout.starts[seen.tensor]
+            part["obtained"][at], part["expected"][at] = worst.obtained[0], worst.expected[0]
+        part["differing"][at] += seen.differing
+        part["signed_mean"][at] += seen.total / part["size"][at]
+        for column, value in (("max_abs", seen.largest), ("max_rel", seen.relative), ("max_ulp", seen.ulp)):
+            part[column][at] = np.maximum(part[column][at], value)
+        if seen.slot == "parameter":
+            part["in_steps"][at] = part["max_abs"][at] / rate if rate else np.nan
+
+    def in_steps(self, row: int, tensor: int) -> float | None:
+        """Return the largest difference of a row's tensor in learning rates; None in another slot than a parameter."""
+        at = row * len(self.layout.names) + tensor
+        return float(self.columns["in_steps"][at]) if self.columns["slot"][at] == "parameter" else None
 
     def write_drift(
         self,
@@ -146,6 +168,10 @@ class Table:
             self._window *= 2
             table = _worst_of_windows(table, self._window)
         self._parts = [table]
+
+
+def _ranked(ratio: float) -> float:
+    return -1.0 if np.isnan(ratio) else float(ratio)
 
 
 def _worst_of_windows(table: StepTable, window: int) -> StepTable:

@@ -91,7 +91,12 @@ class Problem:
     @property
     def values(self) -> int:
         """How many values a subject makes: steps times elements."""
-        return self.cell.steps * sum(array.size for array in self.params.values())
+        return self.cell.steps * self.elements
+
+    @property
+    def elements(self) -> int:
+        """How many elements of a step are judged."""
+        return sum(array.size for array in self.params.values())
 
     def loss(self, params: Mapping[str, Array], step: int) -> float:
         """Return the NumPy loss at ``params`` for the batch of a step."""

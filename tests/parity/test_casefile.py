@@ -161,6 +161,7 @@ PLACES: dict[str, str] = {
     "nul": "\x00",
     "empty": "",
     "too large": "",
+    "long and of long lines": "#",
     "deep list": "",
     "deep table": "a.a.a",
     "endless key": "a.a.a",

@@ -26,9 +26,19 @@ class Sized(Protocol):
     def values(self) -> int:
         """Steps times elements."""
 
+    @property
+    def elements(self) -> int:
+        """How many elements a step has."""
+
 
 WORTH = 300_000_000
 """Values that a run makes before it pays to compile: steps times elements. A kernel costs a second, once a process."""
+
+LARGE = 1_000_000
+"""Elements of a step that is judged in pieces, several at a time; a run of a few of them pays to compile, too."""
+
+WORTH_LARGE = 40_000_000
+"""Values that a run of large steps makes before it pays to compile."""
 
 WORTH_BOUNDING = 10_000_000
 """Elements that a run has bounded before it pays to compile that too: most runs differ in few."""
@@ -36,7 +46,8 @@ WORTH_BOUNDING = 10_000_000
 
 def worth(problem: Sized) -> bool:
     """Return whether compiled code pays in a case: a long one of large tensors, in a dtype that processors compute."""
-    return problem.values >= WORTH and problem.dtype.itemsize >= 4 and _has_numba()
+    long = problem.values >= (WORTH_LARGE if problem.elements >= LARGE else WORTH)
+    return long and problem.dtype.itemsize >= 4 and _has_numba()
 
 
 @cache

@@ -1,9 +1,11 @@
 """Loops that Numba compiles once and keeps on disk; each measures what a NumPy function measures, in one pass."""
 
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
+from numpy.typing import NDArray
 
 from parity.bounds.drift import Drift, drift
 from parity.bounds.numerics import Array, Indices, bits
@@ -33,6 +35,62 @@ def compiled_unequal(obtained: Array, expected: Array) -> Indices | None:
     where = np.empty(a.size, dtype=np.int64)
     count = _unequal(a, b, bits(a), bits(b), where)
     return where[:count].copy() if count else None
+
+
+class Measured(NamedTuple):
+    """How far some values are apart, as ``Gaps`` has it, and at which of them the largest ratio to a bound is."""
+
+    differing: int
+    flushes: int
+    ratio: float
+    at: int
+    largest: float
+    relative: float
+    ulp: float
+    total: float
+
+
+def compiled_apart(obtained: Array, expected: Array) -> int:
+    """Return how many of some values have other bits, NaNs of another payload among them."""
+    return int(_apart(bits(obtained), bits(expected)))
+
+
+def compiled_around(expected: Array, value: Array, error: Array) -> Array:
+    """Return what ``bound_around`` returns."""
+    bound = np.empty(expected.size, dtype=np.float64)
+    _around(expected, value, error, bound)
+    return bound
+
+
+def compiled_marks(pairs: Iterable[tuple[Array, Array]], size: int) -> NDArray[np.bool_]:
+    """Return where any of some pairs of arrays, each ``[size]``, has other bits."""
+    marks = np.zeros(size, dtype=np.bool_)
+    for obtained, expected in pairs:
+        _mark(bits(obtained), bits(expected), marks)
+    return marks
+
+
+def compiled_keep(marks: NDArray[np.bool_], bound: Array, errors: Array) -> None:
+    """Write the bounds of what is marked, and zero for everything else."""
+    _keep(marks, bound, errors)
+
+
+def compiled_measure(obtained: Array, expected: Array, bound: Array, normal: float) -> Measured | None:
+    """Measure what differs, in one pass; None where a value or a bound in it is not finite, or two NaNs are alike.
+
+    ``normal`` is what a magnitude below is flushed to zero from, or zero.
+    """
+    integer = bits(obtained[:0]).dtype
+    ratio, off = np.empty((2, obtained.size), dtype=np.float64)
+    differing, odd, *rest = _measure(
+        obtained, expected, bits(obtained), bits(expected), bound, ratio, off, np.iinfo(integer).max, normal
+    )
+    flushes, top, at, largest, relative, ulp, total = rest
+    if odd:
+        return None
+    return Measured(
+        int(differing), int(flushes), float(top), int(at), float(largest), float(relative), float(ulp), total
+    )
 
 
 def _unequal_of(a: Any, b: Any, ai: Any, bi: Any, where: Any) -> Any:
@@ -89,6 +147,61 @@ def _drift_of(a: Any, b: Any, ai: Any, bi: Any, d: Any, q: Any, di: Any, qi: Any
     return differing, at, top, relative, ulp, total
 
 
+def _apart_of(ai: Any, bi: Any) -> Any:
+    count = 0
+    for i in range(ai.size):
+        count += ai[i] != bi[i]
+    return count
+
+
+def _around_of(expected: Any, value: Any, error: Any, bound: Any) -> None:
+    for i in range(bound.size):
+        off = error[i] + abs(np.float64(expected[i]) - value[i])
+        bound[i] = off if off == off else np.inf
+
+
+def _mark_of(ai: Any, bi: Any, marks: Any) -> None:
+    for i in range(marks.size):
+        marks[i] |= ai[i] != bi[i]
+
+
+def _keep_of(marks: Any, bound: Any, errors: Any) -> None:
+    for i in range(errors.size):
+        errors[i] = bound[i] if marks[i] else 0.0
+
+
+def _measure_of(a: Any, b: Any, ai: Any, bi: Any, bound: Any, ratio: Any, off: Any, magnitude: Any, normal: Any) -> Any:
+    """Return what ``Measured`` has, and how many elements are not finite numbers, or have no finite bound."""
+    differing, odd, flushes = 0, 0, 0
+    top, largest, relative, ulp = -1.0, 0.0, 0.0, np.int64(0)
+    for i in range(a.size):
+        apart = ai[i] != bi[i]
+        x, y = np.float64(a[i]), np.float64(b[i])
+        gap = x - y if apart else 0.0
+        size = abs(gap)
+        off[i] = gap
+        part = size / bound[i]
+        ratio[i] = (part if size > 0.0 else 0.0) if apart else -1.0
+        differing += apart
+        odd += apart & ~(abs(x) + abs(y) + bound[i] < np.inf)
+        flushes += apart & (x == 0.0) & (y != 0.0) & (abs(y) < normal)
+    for i in range(a.size):
+        top = max(top, ratio[i])
+        largest = max(largest, abs(off[i]))
+    for i in range(a.size):
+        apart = ai[i] != bi[i]
+        y = abs(np.float64(b[i]))
+        quotient = abs(off[i]) / y if y > 0.0 else np.inf
+        relative = max(relative, quotient if apart else 0.0)
+        one, other = np.int64(ai[i] & magnitude), np.int64(bi[i] & magnitude)
+        far = abs(one - other) if (ai[i] ^ bi[i]) >= 0 else one + other
+        ulp = max(ulp, far)
+    at = 0
+    while at < a.size and ratio[at] != top:
+        at += 1
+    return differing, odd, flushes, top, at, largest, relative, ulp, _sum(off)
+
+
 _OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
 
 
@@ -116,3 +229,5 @@ class _Kernel:
 _sum = numba.njit(fastmath={"reassoc"}, **_OPTIONS)(_total)
 _drift = _Kernel(_drift_of)
 _unequal = _Kernel(_unequal_of)
+_apart, _around, _mark, _keep = _Kernel(_apart_of), _Kernel(_around_of), _Kernel(_mark_of), _Kernel(_keep_of)
+_measure = _Kernel(_measure_of)
