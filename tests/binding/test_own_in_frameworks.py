@@ -113,7 +113,7 @@ def test_a_trace_is_the_momentum_buffer_with_its_sign_turned() -> None:
 
 
 def test_a_rate_that_torch_cannot_change_is_unsupported() -> None:
-    adapter, (cell,) = create(named("torch", "Stubborn")), select(["schedule/exponential"])
+    adapter, cell = create(named("torch", "Stubborn")), select(["schedule/exponential"])[0]
     with pytest.raises(UnsupportedError, match="keeps no 'lr' in its param_groups"):
         adapter.open(problems.make(cell))
 
