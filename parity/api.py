@@ -117,8 +117,8 @@ def run(
 
     Args:
         case: an id or glob (``"rmsprop/*"``), the path of a case file, or cells.
-        subject: a registered name, ``file.py:Class``, or a class itself. A name runs in a process of its own; a class
-            object runs in this one.
+        subject: a registered name, ``file.py:Class``, a class itself, or an instance of a framework's optimizer. A name
+            runs in a process of its own; an object runs in this one.
         time_limit: seconds that one pair may take, where it runs in a process of its own.
         name: what a class object is called in the results; unless given its module and name.
         bind: Keras' names of arguments to the class's own, such as ``{"rho": "alpha"}``, where those are ambiguous; the
@@ -132,17 +132,18 @@ def run(
         raise UsageError("nothing to run: no case was given.")
     if isinstance(subject, str):
         return Results(run_all(cells, [with_bound(subject, given(bind))], time_limit=time_limit).pairs)
-    if not callable(subject):
-        raise UsageError(f"subject must be a name or a class. Received: {type(subject).__name__}.")
     from parity.runner.loop import run_pair
+    from parity.subjects.loading import maker_of
     from parity.subjects.numpy_class import NumpySubject, require_shape
 
     name = name or f"{subject.__module__}:{getattr(subject, '__qualname__', type(subject).__name__)}"
     name = with_bound(name, given(bind))
-    if isinstance(subject, type):
-        require_shape(NumpySubject(subject, name))
+    make = maker_of(subject, name)
+    first = make()
+    if isinstance(subject, type) and isinstance(first, NumpySubject):
+        require_shape(first)
     entries = known.load()
-    return Results([_judged(entries, cell, run_pair(cell, name, NumpySubject(subject, name))) for cell in cells])
+    return Results([_judged(entries, cell, run_pair(cell, name, make())) for cell in cells])
 
 
 class Session:

@@ -10,7 +10,7 @@ from parity.case.spec import Cell
 from parity.diagnosis.diagnose import diagnose as diagnose_adapter
 from parity.diagnosis.findings import Finding
 from parity.diagnosis.text import render
-from parity.errors import UsageError
+from parity.subjects.loading import maker_of
 from parity.subjects.naming import given, with_bound
 from parity.subjects.numpy_class import NumpySubject, require_shape
 
@@ -41,8 +41,8 @@ def diagnose(
     """Return what an optimizer is, and by which choices it differs from tf.keras'.
 
     Args:
-        subject: a registered name or ``file.py:Class``, which runs in a process of its own, or a class or a function
-            that makes an optimizer, which runs in this one.
+        subject: a registered name or ``file.py:Class``, which runs in a process of its own, or a class, a
+            function that makes an optimizer or an instance of a framework's, which runs in this one.
         cases: ids or globs of cases on which the answer is checked too.
         name: what a class is called in the answer; unless given its own name.
         bind: Keras' names of arguments to the class's own, such as ``{"rho": "alpha"}``, where those are ambiguous.
@@ -58,8 +58,9 @@ def diagnose(
         subject = with_bound(subject, chosen)
         subjects.check_name(subject)
         return Answer(diagnose_apart(subject, TIME_LIMIT, cells))
-    if not callable(subject):
-        raise UsageError(f"subject must be a name or a class. Received: {type(subject).__name__}.")
     title = with_bound(name or getattr(subject, "__qualname__", type(subject).__name__), chosen)
-    require_shape(NumpySubject(subject, title))
-    return Answer(diagnose_adapter(lambda: NumpySubject(subject, title), title, cells).document())
+    make = maker_of(subject, title)
+    first = make()
+    if isinstance(first, NumpySubject):
+        require_shape(first)
+    return Answer(diagnose_adapter(make, title, cells).document())

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
 
+import numpy as np
+
 from parity.case.spec import Hyperparameters
 from parity.diagnosis.findings import Finding
 from parity.diagnosis.observe import Make, Observation, observe
@@ -79,6 +81,21 @@ def made_in_float64(kind: Any) -> str:
         if said:
             return f"line {first + getattr(node, 'lineno', 1) - 1}: {said}"
     return ""
+
+
+def kept_wider(subject: NumpySubject) -> str:
+    """Return that a class keeps arrays of float64 for weights that are none, in words, empty if none is seen.
+
+    Weights that change in place keep their dtype, and hide it.
+    """
+    shown = subject.read()["parameter"]
+    shapes = {array.shape for array in shown.values() if array.ndim}
+    if any(array.dtype == np.float64 for array in shown.values()):
+        return ""
+    wide = [each for each in subject.kept() if each.dtype == np.float64 and each.shape in shapes]
+    dtype = next(iter(shown.values())).dtype
+    line = made_in_float64(subject.kind) if wide else ""
+    return f"what it keeps is float64; the weights are {dtype}{f' ({line})' if line else ''}" if wide else ""
 
 
 def _widens(call: ast.Call) -> str:

@@ -2,25 +2,27 @@
 
 import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import numpy as np
 
 from parity.case.spec import Cell
 from parity.diagnosis.arguments import BEYOND, OTHERWISE, Checked, checked
-from parity.diagnosis.behaviour import Watched, made_in_float64, misbehaviour, run, wrote_into_inputs
+from parity.diagnosis.behaviour import Watched, kept_wider, made_in_float64, misbehaviour, run, wrote_into_inputs
 from parity.diagnosis.cases import on_cases, on_these
 from parity.diagnosis.findings import Diagnosis, Explanation, Finding
 from parity.diagnosis.member import Member, bound_ratio, equal_bits, step_error
 from parity.diagnosis.observe import Make, Observation
 from parity.diagnosis.outside import Binds, another_rule
-from parity.diagnosis.probes import MODES, WITH_AXES, ProbeProblem, first_probe, probe
+from parity.diagnosis.probes import MODES, VECTORS, WITH_AXES, ProbeProblem, first_probe, probe
 from parity.diagnosis.search import Found, extended, likely_rounding, nearest, search, within, written_or_numbers
 from parity.errors import AbsentArgumentError, NotInstalledError, UnsupportedError, one_line, raised
 from parity.reference.switches import BY_NAME
+from parity.subjects.binding import words
 from parity.subjects.numpy_class import NumpySubject
 
 _HELD_BACK = (1, 2, 3, 4)
@@ -41,20 +43,32 @@ def diagnose(make: Make, name: str, cells: Sequence[Cell] = (), shipped: Sequenc
     short = shipped if agrees else [msgspec.structs.replace(cell, steps=min(cell.steps, 12)) for cell in shipped]
     outcomes = on_cases(make, found.explanations, short)
     against = {case: outcome for case, outcome in outcomes.items() if outcome in (OTHERWISE, BEYOND)}
-    found = replace(found, binding=_binding(make))
+    binding, wider = _binding(make)
+    found = replace(found, binding=binding)
+    if wider and found.finding in _JUDGED:
+        found = replace(found, evidence=(*found.evidence, wider))
     return on_these(found, {**against, **on_cases(make, found.explanations, cells)})
 
 
-def _binding(make: Make) -> dict[str, str]:
-    """Return how a person's own optimizer is driven and what it is passed."""
-    try:
+_JUDGED: Final = (Finding.IDENTICAL, Finding.ROUNDING, Finding.EXPLAINED, Finding.UNEXPLAINED, Finding.OUTSIDE)
+
+
+def _binding(make: Make) -> tuple[dict[str, str], str]:
+    """Return how a person's own optimizer is driven and what it is passed, and of what it keeps in a wider dtype."""
+    binding, wider = dict[str, str](), ""
+    with suppress(Exception):  # the diagnosis says what it raises
         adapter = make()
-        if not isinstance(adapter, NumpySubject):
-            return {}
-        adapter.open(ProbeProblem(first_probe()))
-    except Exception:  # the diagnosis says what it raises
-        return {}
-    return dict(adapter.circumstances)
+        if isinstance(adapter, NumpySubject) or getattr(adapter, "own", None) is not None:
+            problem = ProbeProblem(first_probe())
+            try:
+                adapter.open(problem)
+                binding = words.of(adapter.circumstances)
+                if isinstance(adapter, NumpySubject):
+                    adapter.step(0, problem.gradients(0))
+                    wider = kept_wider(adapter)
+            finally:
+                adapter.close()
+    return binding, wider
 
 
 def _diagnosed(make: Make, name: str) -> Diagnosis:
@@ -68,12 +82,15 @@ def _diagnosed(make: Make, name: str) -> Diagnosis:
     except Exception as error:  # whatever a subject raises is a finding about it
         finding = Finding.MUTATES_INPUTS if wrote_into_inputs(error) else Finding.FAILED
         return Diagnosis(name, finding, evidence=(raised(error),))
-    wrong = misbehaviour(watched, first.probe, first)
-    if wrong:
-        return Diagnosis(name, wrong[0], evidence=(wrong[1],), shows=tuple(first.columns))
-    observations, lacks = observe_modes(watched, first)
-    found = diagnose_observed(watched, name, observations, lacks)
-    found = _in_float64(watched, first) if first.strange else found
+    try:
+        wrong = misbehaviour(watched, first.probe, first)
+        if wrong:
+            return Diagnosis(name, wrong[0], evidence=(wrong[1],), shows=tuple(first.columns))
+        observations, lacks = observe_modes(watched, first)
+        found = diagnose_observed(watched, name, observations, lacks)
+        found = _in_float64(watched, first) if first.strange else found
+    except UnsupportedError as error:  # a loop that ends by itself does so where its gradients are small
+        return Diagnosis(name, Finding.UNSUPPORTED, evidence=(str(error),))
     return replace(found, lacks={**without, **found.lacks})
 
 
@@ -84,11 +101,17 @@ def _first(watched: Watched) -> tuple[Observation, dict[str, str]]:
     except (NotInstalledError, UnsupportedError):
         raise
     except Exception as error:
-        watched.layout = WITH_AXES
-        try:
-            return run(watched, first_probe()), {"a tensor without dimensions": f"raised {one_line(error)}"}
-        except Exception:  # then it is not that: what it raised first says more
-            raise error from None
+        for watched.layout, what in _OTHER_LAYOUTS:
+            with suppress(Exception):  # then it is not that: what it raised first says more
+                return run(watched, first_probe()), {what: f"raised {one_line(error)}"}
+        raise error from None
+
+
+_OTHER_LAYOUTS: Final = (
+    (WITH_AXES, "a tensor without dimensions"),
+    (VECTORS, "a tensor of none or of two dimensions"),
+)
+"""How tensors are shaped for who raises with ours, and what they are then not seen with."""
 
 
 def _in_float64(make: Watched, first: Observation) -> Diagnosis:

@@ -5,6 +5,7 @@ memory of the second moment; a first gradient of zero shows a division by zero a
 momentum; sign flips show signs and centring; a learning rate that changes shows where it enters and when it is asked.
 """
 
+import math
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any, Final
@@ -28,6 +29,10 @@ LAYOUT: Final = layout_of({name: np.zeros(shape, dtype=np.float32) for name, sha
 """How the tensors of our probes lie in a row of elements."""
 WITH_AXES: Final = layout_of({name: np.zeros(shape or (1,), dtype=np.float32) for name, shape in SHAPES.items()})
 """The same elements, for who cannot take a tensor without dimensions."""
+VECTORS: Final = layout_of(
+    {name: np.zeros(math.prod(shape), dtype=np.float32) for name, shape in SHAPES.items()},
+)
+"""The same elements, for who takes vectors alone."""
 BATCH_SIZE: Final = 32
 """The batch that a gradient of a probe is said to be the mean of; a rule that sums is off by this factor."""
 

@@ -120,13 +120,14 @@ def accepted(subject: str) -> list[str]:
 
     names = list(hyperparameters().__struct_fields__)
     adapter = subjects.create(subject)
-    if not isinstance(adapter, NumpySubject):
+    own: Any = adapter if isinstance(adapter, NumpySubject) else getattr(adapter, "own", None)
+    if own is None:
         supported = getattr(adapter, "supported", None)
         return [*(names if supported is None else [n for n in names if n in supported]), "schedules"]
     found = []
     for name, value in _SET.items():
         try:
-            adapter.known().bind(adapter.kind, hyperparameters()(**{name: value}))
+            own.bound(hyperparameters()(**{name: value}))
             found.append(name)
         except UnsupportedError:
             continue

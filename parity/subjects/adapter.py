@@ -1,12 +1,14 @@
 """What an implementation must offer to be compared: opened once with a problem, then stepped and read in turn."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from parity.subjects.naming import split_bound
 
 if TYPE_CHECKING:
+    from parity.case.spec import Hyperparameters
     from parity.problem.problems import Problem
+    from parity.subjects.binding.arguments import Bound
 
 Tensors = Mapping[str, Any]
 
@@ -19,15 +21,39 @@ class Taken(NamedTuple):
 
 
 class Own(NamedTuple):
-    """Somebody's own class that extends a framework's optimizer, and its name."""
+    """Somebody's own optimizer that is one of a framework's: what makes it, and its name."""
 
     kind: Any
     name: str
 
     @property
+    def plain(self) -> str:
+        """Its name without what was bound by hand."""
+        return split_bound(self.name)[0]
+
+    @property
     def chosen(self) -> dict[str, str]:
         """Keras' names to the class's own, as far as they were bound by hand."""
         return split_bound(self.name)[1]
+
+    def bound(self, given: "Hyperparameters") -> "Bound":
+        """Return what it is passed of a case's hyperparameters.
+
+        Raises:
+            AbsentArgumentError: it lacks an argument that the case sets.
+        """
+        from parity.subjects.binding.arguments import bind
+
+        return bind(self.kind, given, self.chosen)
+
+    def told(self, title: str, given: "Hyperparameters", hands: Collection[str] = ()) -> dict[str, str]:
+        """Return how it is driven and what it is passed, in words.
+
+        ``title`` says how, ``hands`` are arguments that no optimizer needs to be given.
+        """
+        from parity.subjects.binding import words
+
+        return words.circumstances(title, self.bound(given), self.chosen, self.chosen, hands)
 
 
 class Adapter(Protocol):

@@ -5,7 +5,8 @@ Departs from the reference page in nothing but rounding. Keras calls the second 
 """
 
 import platform
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -15,7 +16,6 @@ from parity.case.spec import Cell, Hyperparameters
 from parity.errors import UnsupportedError
 from parity.problem.problems import MlpProblem, Problem, QuadraticProblem, Slices
 from parity.subjects.adapter import Own, Taken, Tensors
-from parity.subjects.binding.arguments import bind
 from parity.subjects.schedules import learning_rate
 
 Mode = Literal["eager", "graph", "xla"]
@@ -98,6 +98,10 @@ class KerasSubject:
         """Somebody's class, None where it is Keras' own."""
         return self._own
 
+    def slots_of(self, rule: str) -> dict[str, str]:
+        """Return which attributes of the optimizer hold which slots, once it is open."""
+        return names_of(rule) if self._own is None else own_slots(rule, self._optimizer)
+
     @property
     def ablations(self) -> dict[str, Callable[[], "KerasSubject"]]:
         """Return what may be turned off to explain a difference: the reason, and the subject without it."""
@@ -115,11 +119,12 @@ class KerasSubject:
         self._variables = model_variables(self._model, problem) if self._model else plain_variables(problem)
         self._optimizer = optimizer_of(problem.cell, self._own)
         self._optimizer.build(list(self._variables.values()))
-        self._shown = Shown(tf, slots_of(problem.cell, self._own), self._optimizer, self._variables)
+        self._shown = Shown(tf, self.slots_of(problem.cell.rule), self._optimizer, self._variables)
         self._apply = self._compiled(self._apply_gradients)
         self._train = self._compiled(self._train_step)
         self.resolved = describe(self._optimizer)
         self.circumstances = keras_circumstances(tf) | {"mode": self._mode, "arithmetic_optimization": self._rewrites}
+        self.circumstances |= told(problem.cell, self._own, WHERE[self._mode])
 
     def step(self, number: int, gradients: Tensors | None) -> Taken:
         """Apply the replayed gradients, or differentiate the model and apply what comes out."""
@@ -259,7 +264,7 @@ def optimizer_of(cell: Cell, own: Own | None) -> Any:
     import keras
 
     given = structs.replace(cell.hyperparameters, exclude_from_weight_decay=[])
-    values = bind(own.kind, given, own.chosen).values
+    values = own.bound(given).values
     values.pop("exclude_from_weight_decay", None)
     for name, value in values.items():
         if callable(value):
@@ -270,9 +275,53 @@ def optimizer_of(cell: Cell, own: Own | None) -> Any:
     return optimizer
 
 
-def slots_of(cell: Cell, own: Own | None) -> dict[str, str]:
-    """Return which attributes of the optimizer hold which slots: of somebody's class those around every rule alone."""
-    return dict(_AROUND) if own is not None else names_of(cell.rule)
+WHERE: dict[str, str] = {"eager": "eagerly", "graph": "in a tf.function", "xla": "compiled by XLA"}
+"""How the steps of a mode run, in words."""
+
+
+_UNTOLD = ("name", "decay")
+"""What any optimizer of Keras takes that changes no step: its name, and the rate's decay of long ago, which raises."""
+
+
+def told(cell: Cell, own: Own | None, where: str) -> dict[str, str]:
+    """Return how somebody's optimizer is driven and what it is passed, in words; nothing where it is Keras' own."""
+    title = f"a subclass of keras.optimizers.Optimizer, apply(grads, params) {where}"
+    return {} if own is None else own.told(title, cell.hyperparameters, _UNTOLD)
+
+
+def own_slots(rule: str, optimizer: Any) -> dict[str, str]:
+    """Return which attributes of somebody's optimizer hold which slots of a rule, as far as Keras' names tell.
+
+    One that names a variable otherwise than Keras' own optimizer for the rule names all of its variables, as far as is
+    known here, in a way of its own: then what is around every rule is shown alone.
+    """
+    words = {_singular(attribute): slot for attribute, slot in row_of(rule).slots.items()} if rule in ROWS else {}
+    held = {
+        attribute: value
+        for attribute, value in vars(optimizer).items()
+        if attribute not in _AROUND and isinstance(value, list | tuple) and value and _is_of(optimizer, value)
+    }
+    ends = {attribute: next((w for w in words if _ends(value, w)), "") for attribute, value in held.items()}
+    found = {attribute: words[word] for attribute, word in ends.items() if word}
+    own = found if len(found) == len(ends) == len(set(found.values())) else {}
+    return {**own, **_AROUND}
+
+
+def _singular(attribute: str) -> str:
+    """Return what Keras calls each variable of a list: ``_velocities`` holds a velocity for each tensor."""
+    return re.sub(r"ies$", "y", attribute.strip("_")).removesuffix("s")
+
+
+def _is_of(optimizer: Any, values: Sequence[Any]) -> bool:
+    """Whether they are a variable of the optimizer for each tensor, of its shape."""
+    tensors, own = optimizer._trainable_variables, {id(variable) for variable in optimizer.variables}
+    return len(values) == len(tensors) and all(
+        id(value) in own and value.shape == tensor.shape for value, tensor in zip(values, tensors, strict=True)
+    )
+
+
+def _ends(variables: Sequence[Any], word: str) -> bool:
+    return all(variable.name == word or variable.name.endswith(f"_{word}") for variable in variables)
 
 
 def names_of(rule: str) -> dict[str, str]:

@@ -20,10 +20,12 @@ from parity.subjects.keras import (
     describe,
     keras_circumstances,
     model_variables,
+    names_of,
     optimizer_of,
+    own_slots,
     row_of,
     set_rewrites,
-    slots_of,
+    told,
 )
 
 
@@ -35,6 +37,11 @@ class KerasFitSubject:
         self._thread: threading.Thread | None = None
         self.resolved = ""
         self.circumstances: dict[str, Any] = {}
+
+    @property
+    def own(self) -> Own | None:
+        """Somebody's optimizer, None where it is Keras' own."""
+        return self._own
 
     @property
     def ablations(self) -> dict[str, Callable[[], "KerasFitSubject"]]:
@@ -68,13 +75,16 @@ class KerasFitSubject:
         self._optimizer = optimizer_of(problem.cell, self._own)
         self._model.compile(optimizer=self._optimizer, loss=loss)
         self._optimizer.build(self._model.trainable_variables)
-        self._shown = Shown(tf, slots_of(problem.cell, self._own), self._optimizer, self._variables)
+        rule = problem.cell.rule
+        names = names_of(rule) if self._own is None else own_slots(rule, self._optimizer)
+        self._shown = Shown(tf, names, self._optimizer, self._variables)
         self.resolved = f"{describe(self._optimizer)} in model.fit"
         self.circumstances = keras_circumstances(tf) | {
             "mode": "fit",
             "jit_compile": bool(self._model.jit_compile),
             "arithmetic_optimization": self._rewrites,
         }
+        self.circumstances |= told(problem.cell, self._own, "inside a real model.fit")
         self._start()
 
     def step(self, number: int, gradients: Tensors | None) -> Taken:

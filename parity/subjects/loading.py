@@ -2,16 +2,17 @@
 
 import inspect
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Timer
+from threading import Event, Thread
 from typing import Any, Final
 
 from parity.case.error import printable
 from parity.circumstances.child import tell
 from parity.errors import NotInstalledError, SubjectError, UsageError
-from parity.subjects.adapter import Adapter, Own
+from parity.subjects.adapter import Adapter
+from parity.subjects.frameworks import framework_of, of_framework
 from parity.subjects.importing import FRAMEWORKS, folders_above, module_named, module_of
 from parity.subjects.naming import split_bound
 from parity.subjects.numpy_class import NumpySubject, require_shape
@@ -31,47 +32,42 @@ def load_class(name: str) -> Adapter:
     classes = [
         key for key, value in vars(module).items() if inspect.isclass(value) and value.__module__ == module.__name__
     ]
-    if not callable(kind):
+    if kind is None or not (callable(kind) or framework_of(kind)):
         raise missing_class(where, attribute, classes)
     follows_adapter = all(hasattr(kind, method) for method in ("open", "read", "close"))
     if follows_adapter:
         adapter: Adapter = kind()
         return adapter
-    own = _of_framework(kind, name, mode)
-    if own is not None:
-        return own
-    subject = NumpySubject(kind, name)
-    require_shape(subject)
+    subject = maker_of(kind, name, mode)()
+    if isinstance(subject, NumpySubject):
+        require_shape(subject)
     return subject
 
 
-def _of_framework(kind: Any, name: str, mode: str) -> Adapter | None:
-    """Return the adapter of a class that extends a framework's optimizer, None for any other.
+def maker_of(kind: Any, name: str, mode: str = "") -> Callable[[], Adapter]:
+    """Return what makes the adapter of somebody's optimizer: of a framework's, or of any shape.
+
+    Args:
+        kind: a class, a function that makes optimizers or is one, or an instance of a framework's.
+        name: the subject's name, with what was bound by hand.
+        mode: how the steps of one of Keras' run, such as ``keras-graph``.
 
     Raises:
-        UsageError: a mode is given for a class that has none.
+        SubjectError: an instance does not tell what it was made with.
+        UsageError: it is none of these, or has no mode and is given one.
     """
-    bases = {f"{base.__module__.partition('.')[0]}.{base.__name__}" for base in getattr(kind, "__mro__", ())}
-    if "keras.Optimizer" in bases:
-        from parity.subjects.keras import KerasSubject
-        from parity.subjects.keras_fit import KerasFitSubject
-
-        own = Own(kind, name)
-        if mode == "keras-fit":
-            return KerasFitSubject(own=own)
-        return KerasSubject(mode.removeprefix("keras-") or "eager", own=own)  # type: ignore[arg-type]  # checked above
-    if mode:
-        allowed = "a mode is for a class that extends keras.optimizers.Optimizer"
-        raise UsageError(f"{name}: received the mode {mode!r}; {allowed}: name it without.")
-    if "torch.Optimizer" in bases:
-        from parity.subjects.torch import OwnTorchSubject
-
-        return OwnTorchSubject(Own(kind, name))
-    return None
+    own = of_framework(kind, name, mode)
+    if own is not None:
+        return own
+    if not callable(kind):
+        raise UsageError(f"subject must be a name or a class. Received: {type(kind).__name__}.")
+    return lambda: NumpySubject(kind, name)
 
 
 _PATIENCE: Final = 5.0
-"""Seconds after which it is said that an import takes long."""
+"""Seconds of its own after which it is said that an import takes long."""
+_GLANCE: Final = 0.25
+"""Seconds between two looks at whether a framework is being imported."""
 
 
 @contextmanager
@@ -81,21 +77,32 @@ def _never_silent(what: str) -> Iterator[None]:
     how = "Wait, as long as --time-limit says, or put it below: if __name__ == '__main__':"
     said = printable(f"{what} has been importing for {_PATIENCE:g} s: {why}. {how}")
     told: list[str] = []
+    done = Event()
 
-    def say() -> None:
+    def watch() -> None:
+        left, glance = _PATIENCE, min(_PATIENCE, _GLANCE)
+        while left > 0:
+            if done.wait(glance):
+                return
+            left -= 0.0 if _framework_loads() else glance
         told.append(said)
         tell(said)
 
-    timer = Timer(_PATIENCE, say)
-    timer.daemon = True
-    timer.start()
+    watching = Thread(target=watch, daemon=True)
+    watching.start()
     try:
         yield
     finally:
-        timer.cancel()
-        timer.join()  # so that nothing is told into an answer
+        done.set()
+        watching.join()  # so that nothing is told into an answer
         if told:
             tell("")
+
+
+def _framework_loads() -> bool:
+    """Whether it is a framework that is being imported right now, which takes seconds whoever does it."""
+    specs = [getattr(sys.modules.get(name), "__spec__", None) for name in FRAMEWORKS]
+    return any(getattr(spec, "_initializing", False) for spec in specs)
 
 
 def _load_file(path: Path) -> Any:

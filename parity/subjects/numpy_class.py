@@ -4,6 +4,7 @@ import copy
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from types import FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -94,7 +95,7 @@ class NumpySubject:
             self._mover = mover(self._driver, ways, bound, own)
         shown = ", ".join(f"{name}={value!r}" for name, value in bound.values.items())
         self.resolved = f"{self._plain}({shown})"
-        self.circumstances = dict(words.circumstances(shape, bound, self._chosen, known.settled))
+        self.circumstances = dict(words.circumstances(shape.title, bound, self._chosen, known.settled, shape.hands))
         if ways is not None:
             self.circumstances[words.MOVED] = ", ".join(".".join(way) for way in ways) or own
 
@@ -186,6 +187,10 @@ class NumpySubject:
                 shown[slot] = _copies(_mapping(tensors, f"slots()[{slot!r}]"), slot)
         return shown
 
+    def kept(self) -> Iterator[Array]:
+        """Yield the arrays that the optimizer keeps, wherever it does, and those that its driver keeps for it."""
+        yield from _arrays_in(self._driver, set(), _DEEPEST)
+
     def save(self) -> Any:
         """Return copies of parameters and state.
 
@@ -240,6 +245,21 @@ def require_shape(subject: NumpySubject) -> None:
     """
     with suppress(UnsupportedError):
         subject.shape()
+
+
+_DEEPEST = 6
+"""How far from the driver a state is looked for: its optimizer's attribute's mapping's list's mapping."""
+
+
+def _arrays_in(value: Any, seen: set[int], depth: int) -> Iterator[Array]:
+    if isinstance(value, np.ndarray):
+        yield value
+    elif depth and id(value) not in seen and not isinstance(value, str | bytes | type | ModuleType):
+        seen.add(id(value))
+        inner: Any = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
+        own = getattr(value, "__dict__", {}) if not isinstance(value, FunctionType) else {}
+        for each in [*inner, *own.values()]:
+            yield from _arrays_in(each, seen, depth - 1)
 
 
 def _quoted(message: str) -> set[str]:

@@ -7,14 +7,15 @@ holds the momentum buffer with the opposite sign. Weight decay and clipping are 
 chains them is the user's choice. Source: optax/_src/alias.py, optax/_src/transform.py.
 """
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
 
 import numpy as np
 
 from parity.bounds.numerics import Array
+from parity.errors import UnsupportedError
 from parity.problem.problems import Problem
-from parity.subjects.adapter import Tensors
+from parity.subjects.adapter import Own, Tensors
 from parity.subjects.library import LibrarySubject
 
 
@@ -34,22 +35,24 @@ class OptaxSubject(LibrarySubject):
         config: Any = jax.config
         if problem.cell.dtype == "float64":
             config.update("jax_enable_x64", True)
-        given, rate = self._given, self._rate
-        arguments = {"decay": given.rho, "eps": given.epsilon, "centered": given.centered}
         self._jax, self._optax = jax, optax
-        self._transform = optax.rmsprop(
-            (lambda count: rate(int(count))) if callable(rate) else rate, momentum=given.momentum or None, **arguments
-        )
+        self._transform = self._made()
         self._params = {name: jax.numpy.asarray(array) for name, array in problem.params.items()}
         self._state = self._transform.init(self._params)
-        shown = {**arguments, "momentum": given.momentum or None}
-        self.resolved = f"optax.rmsprop({', '.join(f'{k}={v!r}' for k, v in shown.items())})"
         self.circumstances = {
             "jax": jax.__version__,
             "optax": optax.__version__,
             "x64": bool(config.jax_enable_x64),
             "device": jax.devices()[0].platform.upper(),
         }
+
+    def _made(self) -> Any:
+        """Return the transformation."""
+        given, rate = self._given, self._rate
+        arguments = {"decay": given.rho, "eps": given.epsilon, "centered": given.centered}
+        shown = {**arguments, "momentum": given.momentum or None}
+        self.resolved = f"optax.rmsprop({', '.join(f'{k}={v!r}' for k, v in shown.items())})"
+        return self._optax.rmsprop(_counted(rate), momentum=given.momentum or None, **arguments)
 
     def apply(self, number: int, gradients: Mapping[str, Array]) -> None:
         """Transform the gradients and add the updates."""
@@ -66,6 +69,78 @@ class OptaxSubject(LibrarySubject):
         if self._given.momentum:
             found["momentum_buffer"] = {name: -array for name, array in _arrays(traced.trace).items()}
         return found
+
+
+SLOTS: Final = {"nu": "second_moment", "mu": "first_moment", "trace": "momentum_buffer"}
+
+
+class OwnOptaxSubject(OptaxSubject):
+    """Somebody's ``optax.GradientTransformation``; of its state that is shown which it names as optax does."""
+
+    remedy = "The function that makes it takes no such argument."
+
+    def __init__(self, own: Own) -> None:
+        super().__init__()
+        self.own, self.name = own, own.plain
+
+    def require(self, problem: Problem) -> None:
+        """Refuse what the function that makes it lacks."""
+        self.own.bound(problem.cell.hyperparameters)
+
+    def build(self, problem: Problem) -> None:
+        """Make the transformation, and try a step, which shows what its state holds."""
+        super().build(problem)
+        ones = self._jax.tree.map(self._jax.numpy.ones_like, self._params)
+        try:
+            updates, state = self._transform.update(ones, self._state, self._params)
+        except TypeError as error:
+            if not callable(self._rate):
+                raise
+            kind = type(problem.cell.hyperparameters.learning_rate).__name__
+            raise UnsupportedError(
+                f"it takes a number for its learning rate, not a callable of the count: the case sets {kind}."
+            ) from error
+        held = list(_held(state, set(self._params)))
+        words = [word for word, _ in held]
+        self._known = SLOTS if len(set(words)) == len(words) and set(words) <= set(SLOTS) else {}
+        # The buffer of tf.keras is subtracted; a trace holds that, or what is added, by its place in a chain.
+        traced = next((tensors for word, tensors in held if word == "trace"), {})
+        self._turned = any(float((traced[n] * updates[n]).sum()) > 0 for n in traced)
+        title = "an optax.GradientTransformation, update(grads, state, params) and optax.apply_updates"
+        self.circumstances |= self.own.told(title, self._given)
+
+    def _made(self) -> Any:
+        values = {name: _counted(value) for name, value in self.own.bound(self._given).values.items()}
+        self.resolved = f"{self.name}({', '.join(f'{k}={v!r}' for k, v in values.items() if not callable(v))})"
+        return self.own.kind(**values)
+
+    def read(self) -> dict[str, Tensors]:
+        """Return parameters and what the state holds of each tensor."""
+        found: dict[str, Tensors] = {"parameter": _arrays(self._params)}
+        for word, tensors in _held(self._state, set(self._params)):
+            if word in self._known:
+                sign = -1 if word == "trace" and self._turned else 1
+                found[SLOTS[word]] = {name: sign * array for name, array in _arrays(tensors).items()}
+        return found
+
+
+def _held(state: Any, names: set[str], word: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield what a state holds of each tensor: the name of a field, and the mapping with every tensor in it."""
+    if isinstance(state, Mapping):
+        if set(state) == names:
+            yield word, state
+            return
+        for key, value in state.items():
+            yield from _held(value, names, str(key))
+    elif isinstance(state, tuple | list):
+        fields = getattr(state, "_fields", [word] * len(state))
+        for field, value in zip(fields, state, strict=True):
+            yield from _held(value, names, field)
+
+
+def _counted(value: Any) -> Any:
+    """Return a schedule as optax calls it, with a count that is an array; anything else as it is."""
+    return (lambda count: value(int(count))) if callable(value) else value
 
 
 def _arrays(tensors: Mapping[str, Any]) -> dict[str, Array]:

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from parity.bounds.numerics import Array
+from parity.errors import UnsupportedError
 from parity.problem.problems import Problem
 from parity.subjects.adapter import Own, Tensors
-from parity.subjects.binding.arguments import bind
 from parity.subjects.library import PLAIN, LibrarySubject
 
 SLOTS = {"square_avg": "second_moment", "grad_avg": "first_moment", "momentum_buffer": "momentum_buffer"}
@@ -34,16 +34,17 @@ class TorchSubject(LibrarySubject):
 
         self._torch = torch
         self._params = {name: self._tensor(array).requires_grad_() for name, array in problem.params.items()}
-        self._optimizer, self._used = self._made(list(self._params.values()))
+        self._optimizer = self._made(self._params)
+        self._used = self._slots_used(problem)
         shown = {k: v for k, v in self._optimizer.defaults.items() if k in ("alpha", "eps", "momentum", "centered")}
         self.resolved = f"{self.name}({', '.join(f'{k}={v!r}' for k, v in shown.items())})"
         self.circumstances = {"torch": torch.__version__, "threads": torch.get_num_threads(), "device": "CPU"}
 
-    def _made(self, params: list[Any]) -> tuple[Any, list[str]]:
-        """Return the optimizer and the keys of the slots that it uses."""
+    def _made(self, params: Mapping[str, Any]) -> Any:
+        """Return the optimizer over the tensors."""
         given = self._given
-        optimizer = self._torch.optim.RMSprop(
-            params,
+        return self._torch.optim.RMSprop(
+            list(params.values()),
             lr=self.rate_at(0),
             alpha=given.rho,
             eps=given.epsilon,
@@ -52,13 +53,20 @@ class TorchSubject(LibrarySubject):
             weight_decay=given.weight_decay or 0.0,
             foreach=False,
         )
+
+    def _slots_used(self, problem: Problem) -> list[str]:
+        """Return the keys of the slots that the optimizer uses."""
+        given = self._given
         used = {"square_avg": True, "grad_avg": given.centered, "momentum_buffer": given.momentum > 0}
-        return optimizer, [key for key, is_used in used.items() if is_used]
+        return [key for key, is_used in used.items() if is_used]
 
     def apply(self, number: int, gradients: Mapping[str, Array]) -> None:
         """Set the rate and the gradients, and call ``step``."""
         for group in self._optimizer.param_groups:
             group["lr"] = self.rate_at(number)
+        self._step(gradients)
+
+    def _step(self, gradients: Mapping[str, Array]) -> None:
         for name, parameter in self._params.items():
             parameter.grad = self._tensor(gradients[name])
         self._optimizer.step()
@@ -87,20 +95,65 @@ class TorchSubject(LibrarySubject):
 
 
 class OwnTorchSubject(TorchSubject):
-    """Somebody's class that extends ``torch.optim.Optimizer``: its parameters are compared, its slots are its own."""
+    """Somebody's optimizer that extends ``torch.optim.Optimizer``; slots are shown if they are named as torch does."""
 
     remedy = "The class takes no such argument."
 
     def __init__(self, own: Own) -> None:
         super().__init__()
-        self._own, self.name = own, own.name
+        self.own, self.name = own, own.plain
 
     def require(self, problem: Problem) -> None:
         """Refuse what the class lacks."""
-        bind(self._own.kind, problem.cell.hyperparameters, self._own.chosen)
+        self.own.bound(problem.cell.hyperparameters)
 
-    def _made(self, params: list[Any]) -> tuple[Any, list[str]]:
-        bound = bind(self._own.kind, self._given, self._own.chosen)
+    def build(self, problem: Problem) -> None:
+        """Make the optimizer, and see where it keeps its learning rate."""
+        super().build(problem)
+        bound = self.own.bound(self._given)
         rate = bound.spelled.get("learning_rate", "")
-        values = {**bound.values, **({rate: self.rate_at(0)} if rate in bound.values else {})}
-        return self._own.kind(params, **values), []
+        groups = self._optimizer.param_groups
+        self._rate_key = next((key for key in ("lr", rate) if all(key in group for group in groups)), "")
+        if callable(self._rate) and rate and not self._rate_key:
+            kind = type(problem.cell.hyperparameters.learning_rate).__name__
+            raise UnsupportedError(
+                f"the class keeps no 'lr' in its param_groups, where torch changes it: the case sets {kind}."
+            )
+        shown = ", ".join(f"{name}={value!r}" for name, value in self._values().items())
+        self.resolved = f"{self.name}({shown})"
+        title = "a subclass of torch.optim.Optimizer, step() on parameters with .grad"
+        self.circumstances |= self.own.told(title, self._given)
+
+    def _values(self) -> dict[str, Any]:
+        bound = self.own.bound(self._given)
+        rate = bound.spelled.get("learning_rate", "")
+        return {**bound.values, **({rate: self.rate_at(0)} if rate in bound.values else {})}
+
+    def _made(self, params: Mapping[str, Any]) -> Any:
+        owner, held = self.own.bound(self._given).owns, list(params.values())
+        values = self._values()
+        return self.own.kind(**{owner: held}, **values) if owner else self.own.kind(held, **values)
+
+    def _slots_used(self, problem: Problem) -> list[str]:
+        """Return the keys of its slots, if all are torch's, and zeros until the first gradient that is not zero."""
+        params = {name: self._tensor(np.zeros_like(w)).requires_grad_() for name, w in problem.params.items()}
+        trial = self._made(params)
+        for parameter in params.values():
+            parameter.grad = self._torch.zeros_like(parameter).detach()
+        trial.step()
+        states = [trial.state.get(parameter, {}) for parameter in params.values()]
+        slots = [
+            {key: v for key, v in state.items() if getattr(v, "shape", None) == parameter.shape and key != "step"}
+            for state, parameter in zip(states, params.values(), strict=True)
+        ]
+        keys = set(slots[0])
+        known = keys <= set(SLOTS) and all(set(each) == keys for each in slots)
+        blank = known and not any(bool(value.any()) for each in slots for value in each.values())
+        return sorted(keys) if blank else []
+
+    def apply(self, number: int, gradients: Mapping[str, Array]) -> None:
+        """Set the rate where it changes, and the gradients, and call ``step``."""
+        if callable(self._rate):
+            for group in self._optimizer.param_groups:
+                group[self._rate_key] = self.rate_at(number)
+        self._step(gradients)

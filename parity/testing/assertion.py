@@ -133,7 +133,10 @@ def _require(
 def _run(subject: Subject, cells: list[Cell], time_limit: float, bench: Bench, chosen: Mapping[str, str]) -> Results:
     if isinstance(subject, str):
         return Results([bench.session.run(cell, subject, time_limit) for cell in cells])
-    if not callable(subject):
+    from parity.subjects.frameworks import framework_of
+
+    own: Any = subject
+    if not callable(own) and not framework_of(own):
         raise UsageError(
             f"subject must be a class or a name. Received: an instance of {type(subject).__name__}. "
             f"Give the class itself; each case creates its own instance with the case's hyperparameters."

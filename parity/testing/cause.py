@@ -34,10 +34,9 @@ def diagnosed_here(
     from parity.diagnosis.cases import on_cases
     from parity.diagnosis.diagnose import diagnose
     from parity.diagnosis.findings import Diagnosis, Finding, explanations_of
-    from parity.subjects.numpy_class import NumpySubject
+    from parity.subjects.loading import maker_of
 
-    def make() -> NumpySubject:
-        return NumpySubject(kind, name)
+    make = maker_of(kind, name)
 
     def work() -> None:
         try:

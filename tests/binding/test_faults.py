@@ -189,3 +189,18 @@ class Many:
 def test_a_refusal_quotes_few_methods():
     with pytest.raises(SubjectError, match=r"Many\(\) has five\(\), four\(\), one\(\) and 2 more\. "):
         NumpySubject(Many, "Many").shape()
+
+
+class Pasted:
+    def __init__(self, learning_rate=0.001, rho=0.9, epsilon=1e-7):
+        self.inner = None
+
+    def update(self, w, g):
+        return ...  # what is wrapped makes of w and its gradient g
+
+
+def test_a_wrapper_whose_dots_are_not_filled_in_is_told_so_and_wrapped_no_further():
+    with pytest.raises(SubjectError) as caught:
+        NumpySubject(Pasted, "mine.py:Wrapped").shape()
+    assert str(caught.value).startswith("mine.py:Wrapped still returns the dots that a wrapper is handed out with")
+    assert "class Wrapped" not in str(caught.value)

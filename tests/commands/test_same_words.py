@@ -180,7 +180,7 @@ def test_the_readme_shows_what_a_run_says(tmp_path, monkeypatch, capsys):
     assert main(["run", "rmsprop/plain[float32]", "--subject", "mine.py:RMSprop", "--jobs", "1"]) == 1
     out = capsys.readouterr().out
     assert block("In mine.py:RMSprop epsilon is added") in out
-    assert block("case rmsprop/plain[float32], subject mine.py") in out
+    assert block("mine.py:RMSprop: driven as") in out
 
 
 def test_the_page_begins_with_the_cause_and_the_line_to_change():

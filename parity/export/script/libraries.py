@@ -11,7 +11,6 @@ from parity.export.script.side import Side, Wish
 from parity.problem.problems import Problem
 from parity.subjects import keras, optax, tf1, tf_keras, torch
 from parity.subjects.adapter import Adapter
-from parity.subjects.binding.arguments import bind
 
 Written = tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...], str]
 """Definitions, what is done once, what at each step, and what is shown then."""
@@ -46,14 +45,13 @@ def _words(arguments: Mapping[str, str]) -> str:
 
 
 _COMPILED: Final = {"graph": "tf.function({})", "xla": "tf.function({}, jit_compile=True)"}
-_WHERE: Final = {"eager": "eagerly", "graph": "in a tf.function", "xla": "compiled by XLA"}
 
 
 def keras_side(adapter: keras.KerasSubject, problem: Problem, wish: Wish, name: str = "") -> Side:
     """Return a class of Keras, in a mode; ``name`` is that of somebody's own, which extends Keras' optimizer."""
     cell, own = problem.cell, adapter.own
     given = cell.hyperparameters
-    values = departures(given) if own is None else bind(own.kind, given, own.chosen).values
+    values = departures(given) if own is None else own.bound(given).values
     values.pop("exclude_from_weight_decay", None)
     source: tuple[str, ...] = ()
     texts = {word: repr(value) for word, value in values.items() if value is not None}
@@ -74,9 +72,9 @@ def keras_side(adapter: keras.KerasSubject, problem: Problem, wish: Wish, name: 
         before.append(f"apply = {_COMPILED[adapter.mode].format('lambda now: optimizer.apply(now, variables)')}")
         call = "apply(now)"
     each = (f"now = [{_tensors(problem)}]", call)
-    value = _shown(keras.slots_of(cell, own), wish, list(problem.params))
+    value = _shown(adapter.slots_of(cell.rule), wish, list(problem.params))
     imports = ("import keras", "import tensorflow as tf")
-    return Side(f"{kind}, {_WHERE[adapter.mode]},", imports, source, tuple(before), each, value)
+    return Side(f"{kind}, {keras.WHERE[adapter.mode]},", imports, source, tuple(before), each, value)
 
 
 def _tensors(problem: Problem) -> str:

@@ -128,6 +128,9 @@ class Generators(_Parcels):
                 generator.close()
 
 
+_BY_ITSELF: Final = "it was told how many, and stops by itself, as where a gradient is small; leave out what ends it"
+
+
 class Loops(_Parcels):
     """A function that owns its loop: each of its calls for a gradient is served the next, and shows the weights.
 
@@ -147,6 +150,8 @@ class Loops(_Parcels):
     ) -> None:
         super().__init__(params, held)
         self.optimizer, self._steps, self._asks = make(), 0, asks
+        told = any(each.role == "steps" for each in arguments)
+        self._why = _BY_ITSELF if told else "give the number of steps an argument, such as num_iters, that it is told"
         call = _method(self.optimizer, method)
         # One more than there are, so that the weights after the last are seen in the call for another gradient.
         self._runs = {
@@ -159,8 +164,7 @@ class Loops(_Parcels):
         for run, gradient in self.packed(gradients).items():
             weights = self._runs[run].after(gradient, self._asks)
             if weights is None:
-                more = "give the number of steps an argument, such as num_iters, that it is told"
-                raise UnsupportedError(f"its loop ends after {self._steps} steps, and the case has more: {more}.")
+                raise UnsupportedError(f"its loop ends after {self._steps} steps, and the case has more: {self._why}.")
             self.show(run, weights)
         self._steps += 1
 

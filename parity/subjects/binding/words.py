@@ -1,10 +1,9 @@
 """How somebody's optimizer was driven and what it was passed, in words, as circumstances of a pair hold them."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from parity.subjects.binding.arguments import Bound
-from parity.subjects.binding.shapes import Shape
 
 DRIVEN: Final = "driven as"
 PASSED: Final = "passed as"
@@ -13,14 +12,21 @@ MOVED: Final = "a rate that changes is set as"
 DEFAULTS: Final = "its defaults (Keras')"
 
 
-def circumstances(shape: Shape, bound: Bound, by_hand: Mapping[str, str], settled: Mapping[str, str]) -> dict[str, str]:
+def circumstances(
+    title: str,
+    bound: Bound,
+    by_hand: Mapping[str, str],
+    settled: Mapping[str, str],
+    hands: Collection[str] = (),
+) -> dict[str, str]:
     """Return the shape, what was passed under another name, what was not passed, and defaults that are not Keras'.
 
     Args:
-        shape: how it is driven.
+        title: how it is driven.
         bound: what was passed.
         by_hand: Keras' names to the class's own, as far as a person bound them.
         settled: the same, as far as a person or a trial did.
+        hands: its own names of what it is handed beside that.
     """
     how = {**dict.fromkeys(settled, " (by a trial)"), **dict.fromkeys(by_hand, " (as bound)")}
     renamed = [
@@ -28,10 +34,15 @@ def circumstances(shape: Shape, bound: Bound, by_hand: Mapping[str, str], settle
         for name, own in bound.spelled.items()
         if own != name and own in bound.values
     ]
-    left = [f"{name}={value!r}" for name, value in bound.left.items() if name not in shape.hands]
+    left = [f"{name}={value!r}" for name, value in bound.left.items() if name not in hands]
     others = [f"{name} {own!r} ({keras!r})" for name, (own, keras) in bound.departures.items()]
     texts = {PASSED: renamed, LEFT: left, DEFAULTS: others}
-    return {DRIVEN: shape.title, **{key: ", ".join(parts) for key, parts in texts.items() if parts}}
+    return {DRIVEN: title, **{key: ", ".join(parts) for key, parts in texts.items() if parts}}
+
+
+def of(known: Mapping[str, Any]) -> dict[str, str]:
+    """Return what of the circumstances of a pair says how it was driven and what it was passed."""
+    return {key: known[key] for key in (DRIVEN, PASSED, LEFT, MOVED, DEFAULTS) if key in known}
 
 
 def lines(known: Mapping[str, Any]) -> list[str]:
