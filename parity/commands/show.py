@@ -46,6 +46,7 @@ def show(run: Run, cells: list[Cell], arguments: Namespace) -> None:
             _say(_summary(facts, subject), columns)
     _say(_scopes(facts), columns)
     _say(_catches(facts), columns)
+    _say((f"{clean(who)}: {line}" for who, lines in run.unseen.items() for line in lines), columns)
     again = {cell.id: pattern_of(cell) for cell in cells}
     for item, more in _told(facts, {cell.id: cell for cell in cells}, everything):
         text = failure_text(item, facts.dtype(item.case)).rpartition("\n")[0]

@@ -4,7 +4,7 @@ import copy
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -23,6 +23,9 @@ from parity.subjects.binding.rates import Mover, Place, mover
 from parity.subjects.binding.shapes import Driver, Pure, Shape, Together, Transformation
 from parity.subjects.binding.trials import Known, known_of, maker, ways_of
 from parity.subjects.naming import split_bound
+
+NUMBER_ONLY: Final = "the class takes a number for its learning rate"
+"""How the reason begins of a case that changes the rate, where the class cannot be given another one."""
 
 
 class NumpySubject:
@@ -109,7 +112,7 @@ class NumpySubject:
 
     def _no_schedule(self, given: Hyperparameters) -> str:
         kind = type(given.learning_rate).__name__
-        return f"the class takes a number for its learning rate, not a callable of the step: the case sets {kind}."
+        return f"{NUMBER_ONLY}, not a callable of the step: the case sets {kind}."
 
     def shape(self) -> Shape:
         """Return the shape that the optimizer is driven in.
