@@ -13,6 +13,7 @@ import msgspec
 from parity import subjects
 from parity.case import known
 from parity.case.cells import pattern_of, select
+from parity.case.error import shown
 from parity.case.rule import DEFAULT, find
 from parity.case.spec import Cell
 from parity.errors import UnsupportedError, UsageError
@@ -294,4 +295,10 @@ def _cells(case: Any) -> list[Cell]:
         return [case]
     if isinstance(case, str | Path):
         return select([str(case)])
-    return list(case)
+    cells = list(case) if isinstance(case, Iterable) and not isinstance(case, Mapping) else [case]
+    strangers = [each for each in cells if not isinstance(each, Cell)]
+    if strangers:
+        wrong = strangers[0]
+        allowed = "a case's id, a glob with '*', the path of a case file, or cells"
+        raise UsageError(f"case: received {shown(wrong)} ({type(wrong).__name__}); allowed: {allowed}.")
+    return cells

@@ -181,6 +181,8 @@ def _command(pattern: str, subject: str, arguments: Namespace) -> str:
 def _print_table(facts: Facts, everything: bool, columns: int) -> None:
     """Print a row for each comparison, its verdict in colour where the terminal has colours."""
     shown = [item for item in facts.comparisons if everything or item.outcome.compared or item.outcome.fails]
+    if not shown:
+        return
     lines = terminal.table(_HEADS, [_row(item) for item in shown], columns, right=_NUMBERS, indent="")
     if not columns:
         print("\n".join(lines))
