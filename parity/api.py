@@ -13,6 +13,7 @@ import msgspec
 from parity import subjects
 from parity.case import known
 from parity.case.cells import pattern_of, select
+from parity.case.error import shown
 from parity.case.rule import DEFAULT, find
 from parity.case.spec import Cell
 from parity.errors import UnsupportedError, UsageError
@@ -61,6 +62,8 @@ class Results:
     """What ``parity.run`` returns: the pairs, their comparisons, and the table of every step for pandas."""
 
     pairs: list[Pair]
+    unseen: tuple[str, ...] = ()
+    """What the agreement of a person's own subject says nothing about, and what would show it."""
 
     @property
     def comparisons(self) -> list[Comparison]:
@@ -99,11 +102,11 @@ class Results:
         return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
 
     def _repr_html_(self) -> str:
-        return html(self.comparisons)
+        return html(self.comparisons, self.unseen)
 
     def __repr__(self) -> str:
         lines = [f"{c.case} {c.subject} {c.gradients} {c.comparison}: {c.verdict}" for c in self.comparisons]
-        return "\n".join(lines)
+        return "\n".join([*lines, *self.unseen])
 
 
 def run(
@@ -131,7 +134,7 @@ def run(
     if not cells:
         raise UsageError("nothing to run: no case was given.")
     if isinstance(subject, str):
-        return Results(run_all(cells, [with_bound(subject, given(bind))], time_limit=time_limit).pairs)
+        return results_of(run_all(cells, [with_bound(subject, given(bind))], time_limit=time_limit).pairs, cells)
     from parity.runner.loop import run_pair
     from parity.subjects.loading import maker_of
     from parity.subjects.numpy_class import NumpySubject, require_shape
@@ -143,7 +146,16 @@ def run(
     if isinstance(subject, type) and isinstance(first, NumpySubject):
         require_shape(first)
     entries = known.load()
-    return Results([_judged(entries, cell, run_pair(cell, name, make())) for cell in cells])
+    pairs = [_judged(entries, cell, run_pair(cell, name, make())) for cell in cells]
+    return results_of(pairs, cells)
+
+
+def results_of(pairs: list[Pair], cells: Iterable[Cell]) -> Results:
+    """Return the results of one subject on some cells, with what they did not see."""
+    from parity.runner.unseen import unseen
+
+    found = unseen(pairs, {cell.id: cell for cell in cells})
+    return Results(pairs, tuple(line for lines in found.values() for line in lines))
 
 
 class Session:
@@ -199,6 +211,7 @@ def run_all(
     """
     from parity.circumstances.doctor import circumstances
     from parity.runner.pool import InterruptedPairs, Task, run_tasks
+    from parity.runner.unseen import unseen
 
     for name in names:
         subjects.check_name(name)
@@ -229,7 +242,9 @@ def run_all(
 
     def run_of(found: dict[int, Pair]) -> Run:
         pairs = [_judged(entries, tasks[at].cell, pair) for at, pair in sorted(found.items())]
-        return Run(pairs, around, started, time.perf_counter() - began, [describe(cell) for cell in cells])
+        unseen_by = unseen(pairs, {cell.id: cell for cell in cells})
+        described = [describe(cell) for cell in cells]
+        return Run(pairs, around, started, time.perf_counter() - began, described, unseen=unseen_by)
 
     around = circumstances()
     if scheduler is None:
@@ -281,4 +296,10 @@ def _cells(case: Any) -> list[Cell]:
         return [case]
     if isinstance(case, str | Path):
         return select([str(case)])
-    return list(case)
+    cells = list(case) if isinstance(case, Iterable) and not isinstance(case, Mapping) else [case]
+    strangers = [each for each in cells if not isinstance(each, Cell)]
+    if strangers:
+        wrong = strangers[0]
+        allowed = "a case's id, a glob with '*', the path of a case file, or cells"
+        raise UsageError(f"case: received {shown(wrong)} ({type(wrong).__name__}); allowed: {allowed}.")
+    return cells

@@ -48,5 +48,9 @@ def follow(parent: int) -> None:
 
 def leave_current_folder(places: MutableSequence[str]) -> None:
     """Take back what ``python -m parity`` put first into ``sys.path``, unless parity itself was found there."""
-    if not sys.flags.safe_path and places and os.path.realpath(places[0]) == os.path.realpath(os.getcwd()) != ROOT:
+    try:
+        here = os.path.realpath(os.getcwd())
+    except OSError:  # a folder that was removed has nothing to import
+        return
+    if not sys.flags.safe_path and places and os.path.realpath(places[0]) == here != ROOT:
         del places[0]

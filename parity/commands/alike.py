@@ -13,7 +13,7 @@ from parity.verdicts.results import Comparison
 MOST = 6
 """Reasons that are listed; the others are counted."""
 # What a reason says of one case alone; what stands before it is the reason.
-_OF_ONE_CASE = re.compile(r", which the case sets to .*$", re.DOTALL)
+_OF_ONE_CASE = re.compile(r"(, which the case sets to .*|: the case sets \w+\.?)$", re.DOTALL)
 _NAMES_ONE = re.compile(r"^(?P<head>[^']*)'(?P<word>[^']+)'$")
 
 

@@ -43,7 +43,7 @@ examples:
   parity list                                          what there is
   parity run rmsprop/momentum                          one case, all its cells, every installed tf.keras mode
   parity run 'rmsprop/*' --subject my.py:RMSprop       a class of your own against all cases of a folder
-  parity explain cases/question/question.toml --config what two training programs differ in
+  parity explain question --config                     what two training programs differ in
   parity report                                        everything, into reports/latest/
   parity run --help                                    all arguments of a command
 

@@ -2,11 +2,17 @@
 
 from argparse import ArgumentParser, Namespace
 from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from parity.case.error import printable
 from parity.circumstances import terminal
 from parity.commands.work import above_zero, add_bind_argument, named
 
+if TYPE_CHECKING:
+    from parity.verdicts.results import Comparison
+
+_PLAIN = ["rmsprop/defaults", "rmsprop/plain[float32]"]
+_MOST = 4
 EXAMPLES = """\
   parity diagnose my_optimizer.py:RMSprop          why it is not tf.keras' RMSprop
   parity diagnose mine.py:Mine --bind rho=alpha    its alpha is what Keras calls rho
@@ -28,6 +34,20 @@ def _import_what_prints() -> None:
     import_module("parity.diagnosis.text")
 
 
+def _parts(name: str, document: dict[str, Any], time_limit: float) -> "Comparison | None":
+    """Return where a subject parts that no choice explains, as a run shows it: in what refutes an answer, if any."""
+    from parity.api import run_all
+    from parity.case.cells import select
+    from parity.diagnosis.arguments import OTHERWISE
+    from parity.report.facts import representative
+
+    refuting = [case for case, outcome in document["cases"].items() if outcome == OTHERWISE]
+    cells = [cell for cell in select(refuting[:_MOST] or _PLAIN) if refuting or cell.dtype == "float32"]
+    pairs = [pair for pair in run_all(cells, [name], time_limit=time_limit).pairs if pair.comparisons]
+    _, shown = representative(pairs) if pairs else (None, None)
+    return shown if shown is not None and shown.outcome.fails else None
+
+
 def main(arguments: Namespace) -> int:
     """Diagnose in a process of its own, print, and return 0 if it agrees, 1 if not, 3 if nothing was compared."""
     (name,) = named([arguments.subject], arguments.bind)
@@ -36,12 +56,19 @@ def main(arguments: Namespace) -> int:
     document = diagnose_apart(name, arguments.time_limit, meanwhile=_import_what_prints)
     from parity.diagnosis.findings import Finding
 
+    parts = _parts(name, document, arguments.time_limit) if document["verdict"] == Finding.UNEXPLAINED.name else None
     if arguments.json:
         import msgspec
 
+        document["parts"] = None if parts is None else parts.document()
         print(msgspec.json.format(msgspec.json.encode(document), indent=2).decode())
     else:
         from parity.diagnosis.text import render
 
-        terminal.say(printable(line) for line in render(document).split("\n"))
+        text = render(document)
+        if parts is not None:
+            from parity.report.facts import command, evidence
+
+            text += f"\n\n{evidence(parts, 'float32')}\nreproduce: {command(parts.selector, name)}"
+        terminal.say(printable(line) for line in text.split("\n"))
     return Finding[document["verdict"]].status

@@ -129,5 +129,6 @@ def _seed(text: str) -> int:
 def _status(search: "Search") -> str:
     """Return how far a search has come, in a line."""
     rate = search.runs / search.elapsed if search.phase == "searching" else search.runs / search.seconds
-    failures = len(search.failures.found)
-    return f"{search.phase}: {search.runs} runs, {rate:.1f} a second, {failures} kinds of failing runs"
+    failing = sum(failure.runs for failure in search.failures.found.values())
+    said = f"{search.phase}: {search.runs} runs, {rate:.1f} a second, {failing} failing"
+    return f"{said}, not told apart yet" if failing else said

@@ -46,6 +46,7 @@ def show(run: Run, cells: list[Cell], arguments: Namespace) -> None:
             _say(_summary(facts, subject), columns)
     _say(_scopes(facts), columns)
     _say(_catches(facts), columns)
+    _say((f"{clean(who)}: {line}" for who, lines in run.unseen.items() for line in lines), columns)
     again = {cell.id: pattern_of(cell) for cell in cells}
     for item, more in _told(facts, {cell.id: cell for cell in cells}, everything):
         text = failure_text(item, facts.dtype(item.case)).rpartition("\n")[0]
@@ -180,6 +181,8 @@ def _command(pattern: str, subject: str, arguments: Namespace) -> str:
 def _print_table(facts: Facts, everything: bool, columns: int) -> None:
     """Print a row for each comparison, its verdict in colour where the terminal has colours."""
     shown = [item for item in facts.comparisons if everything or item.outcome.compared or item.outcome.fails]
+    if not shown:
+        return
     lines = terminal.table(_HEADS, [_row(item) for item in shown], columns, right=_NUMBERS, indent="")
     if not columns:
         print("\n".join(lines))

@@ -44,7 +44,7 @@ def _explanation(document: dict[str, Any], found: dict[str, Any], finding: Findi
         if found["confirmed"]:
             but = f", but: {cause(switches, numbers)}" if switches or numbers else "."
             return [f"  In all else that was tried it computes as tf.keras does{but}"]
-        near = cause(switches, numbers) if switches or numbers else "Tf.keras' RMSprop itself."
+        near = cause(switches, numbers) if switches or numbers else "tf.keras' RMSprop itself."
         share = found["steps_alike"]
         return [f"  Nearest member, not the cause: {near} {share:.0%} of its steps are the subject's within 0.1 %."]
     where = "" if set(found["modes"]) == set(document["modes"]) else f" ({', '.join(found['modes'])})"

@@ -8,21 +8,21 @@ from typing import Any
 import msgspec
 
 from parity.circumstances import terminal
-from parity.explain.experiment import Experiment, load
+from parity.explain.experiment import Experiment, find, load
 
 EXAMPLES = """\
-  parity explain cases/question/question.toml              the whole explanation, about ten minutes on two cores
-  parity explain cases/question/question.toml --config     what differs, before any number: seconds
-  parity explain cases/question/question.toml --steps 5    log the first steps of both sides
-  parity explain cases/question/question.toml --simplify   a ladder of smaller problems
-  parity explain cases/question/question.toml --features   the two update rules, feature by feature
-  parity explain cases/question/question.toml --source     the formula of the installed Keras, with file and line
+  parity explain question              the whole explanation, about ten minutes on two cores
+  parity explain question --config     what differs, before any number: seconds
+  parity explain question --steps 5    log the first steps of both sides
+  parity explain question --simplify   a ladder of smaller problems
+  parity explain question --features   the two update rules, feature by feature
+  parity explain question --source     the formula of the installed Keras, with file and line
 """
 
 
 def configure(parser: ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("experiment", metavar="EXPERIMENT.toml", help="two programs that differ in named factors")
+    parser.add_argument("experiment", metavar="EXPERIMENT", help="a name, such as question, or a .toml file")
     parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
     part = parser.add_mutually_exclusive_group()
     part.add_argument("--config", action="store_true", help="compare the resolved configurations and stop")
@@ -38,7 +38,7 @@ def configure(parser: ArgumentParser) -> None:
 
 def main(arguments: Namespace) -> int:
     """Explain, print, and return 0; a mistake in the file or the call is raised as a ParityError."""
-    experiment = load(Path(arguments.experiment))
+    experiment = load(find(arguments.experiment))
     result, text = _part(arguments, experiment)()
     if arguments.json:
         document = {"schema": 1, "experiment": experiment.experiment, "result": result}

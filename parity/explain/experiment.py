@@ -1,5 +1,6 @@
 """Experiment files in, checked experiments out: two training programs that differ in named factors."""
 
+import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
@@ -7,10 +8,11 @@ from typing import Annotated, Any, Literal, TypeAlias
 import msgspec
 from msgspec import Meta, Struct
 
+from parity.case.cells import case_paths
 from parity.case.error import Keys, dotted, explain
 from parity.case.spec import FileName, Line, Name, Positive
 from parity.case.tomlfile import TomlFile, read_toml
-from parity.errors import SpecError, did_you_mean
+from parity.errors import SpecError, UsageError, did_you_mean
 from parity.explain.factors import FACTORS, FIXED, MEANING, Program, differing
 
 SCHEMA = "cases/question/schema.json"
@@ -111,6 +113,28 @@ def load(path: Path) -> Experiment:
         raise file.mistake(message, *_sources(keys)) from error
     _check(experiment, file)
     return experiment
+
+
+def find(name: str) -> Path:
+    """Return the file of an experiment: a path, or the name of one among the cases, such as ``question``.
+
+    Raises:
+        UsageError: there is neither a file nor an experiment of that name.
+    """
+    if name.endswith(".toml") or os.sep in name or Path(name).is_file():
+        return Path(name)
+    known = {path.stem: path for path in case_paths() if _is_experiment(path)}
+    if name not in known:
+        hint = did_you_mean(name, list(known))
+        raise UsageError(f"no experiment {name!r}.{hint} Allowed: {', '.join(known)}, or the path of a .toml file.")
+    return known[name]
+
+
+def _is_experiment(path: Path) -> bool:
+    try:
+        return "experiment" in read_toml(path).table
+    except SpecError:
+        return False
 
 
 def what_if(program: Program, changes: Mapping[str, Any], refuse: Callable[[str, Keys], SpecError]) -> Program:

@@ -21,6 +21,7 @@ from parity.explain.store import Store, Task
 
 Record = dict[str, Any]
 _THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "BLIS_NUM_THREADS")
+_SECONDS_BETWEEN_LINES: Final = 10.0
 _KINDS: Final = {kind.__name__: kind for kind in (DataError, NotInstalledError, UsageError)}
 
 
@@ -139,10 +140,29 @@ def _cost(task: Task) -> float:
     return task.epochs / program.batch_size * (2 if program.dtype == "float64" else 1) * (3 if dense else 1)
 
 
+class _Lines:
+    """What is said of runs where there is no terminal: at once how many they are, then a line now and then."""
+
+    def __init__(self, title: str, total: int, finished: int) -> None:
+        self._title, self._total, self._done = title, total, finished
+        if finished < total:
+            self._say(f"{total - finished} of {total} runs to make")
+
+    def _say(self, what: str) -> None:
+        self._said = time.monotonic()
+        print(f"parity: {self._title}: {what}", file=sys.stderr, flush=True)
+
+    def advance(self) -> None:
+        """Count a run that is made."""
+        self._done += 1
+        if time.monotonic() - self._said >= _SECONDS_BETWEEN_LINES and self._done < self._total:
+            self._say(f"{self._done} of {self._total} runs are there")
+
+
 @contextmanager
 def _progress(title: str, total: int, finished: int) -> Iterator[Any]:
     if not sys.stderr.isatty():
-        yield lambda: None
+        yield _Lines(title, total, finished).advance
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn

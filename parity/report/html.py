@@ -77,6 +77,7 @@ def _opening(facts: Facts) -> Markup:
         compared=sum(item.compared for item in facts.comparisons),
         catch=sentence(total(facts.comparisons)),
         blind=len(blind(facts.comparisons)),
+        unseen=[(subject, line) for subject, lines in facts.run.unseen.items() for line in lines],
         counts=[(verdict, facts.counts[verdict]) for verdict in WORST_FIRST if facts.counts[verdict]],
     )
 

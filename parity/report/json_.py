@@ -26,6 +26,7 @@ def document(run: Run) -> dict[str, Any]:
         "results": [_light(item).document() for item in facts.comparisons],
         "circumstances": run.circumstances,
         "pairs": [_pair(pair) for pair in facts.pairs],
+        "unseen": dict(sorted(run.unseen.items())),
         "causes": {subject: cause.document() for subject, cause in sorted(run.causes.items())},
         "started": run.started,
         "seconds": run.seconds,

@@ -33,12 +33,16 @@ def render(run: Run) -> str:
     """Return the summary; a very large run lists fewer failures, and results.json has all of them."""
     facts = Facts(run)
     for limit in (MAX_FAILURES, 10, 0):
-        room = _worst(facts), _catches(facts)
+        room = _worst(facts), _catches(facts), _unseen(facts)
         parts = (_opening(facts), _table(facts), _failures(facts, limit), *room, _circumstances(facts))
         document = "\n\n".join(part for part in parts if part) + "\n"
         if len(document.encode()) <= MAX_BYTES:
             break
     return document
+
+
+def _unseen(facts: Facts) -> str:
+    return "\n".join(f"- {literal(who)}: {prose(line)}" for who, lines in facts.run.unseen.items() for line in lines)
 
 
 def literal(value: object) -> str:

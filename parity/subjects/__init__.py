@@ -13,7 +13,7 @@ from parity.errors import NotInstalledError, UsageError, did_you_mean
 from parity.subjects.adapter import Adapter as Adapter
 from parity.subjects.naming import split_bound
 from parity.subjects.source import require_named
-from parity.trajectory.golden.place import folder_of, is_golden
+from parity.trajectory.golden.place import PREFIX, folder_of, is_golden, shipped
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +131,9 @@ def create(name: str) -> Adapter:
     entry = entries[name]
     missing = [module for module in entry.requires if find_spec(module) is None]
     if missing:
-        raise NotInstalledError(f"{name} needs {', '.join(missing)}: pip install 'optimizer-parity[{missing[0]}]'.")
+        instead = f" Or replay what it did when it was recorded: --subject {PREFIX}{name}." * (name in shipped())
+        needed = f"{name} needs {', '.join(missing)}: pip install 'optimizer-parity[{missing[0]}]'."
+        raise NotInstalledError(needed + instead)
     module, _, attribute = entry.home.partition(":")
     adapter: Adapter = getattr(import_module(module), attribute)(*entry.arguments)
     return adapter

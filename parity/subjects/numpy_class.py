@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from types import FunctionType, ModuleType
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -24,6 +24,9 @@ from parity.subjects.binding.rates import Mover, Place, mover
 from parity.subjects.binding.shapes import Driver, Pure, Shape, Together, Transformation
 from parity.subjects.binding.trials import Known, known_of, maker, ways_of
 from parity.subjects.naming import split_bound
+
+NUMBER_ONLY: Final = "the class takes a number for its learning rate"
+"""How the reason begins of a case that changes the rate, where the class cannot be given another one."""
 
 
 class NumpySubject:
@@ -110,7 +113,7 @@ class NumpySubject:
 
     def _no_schedule(self, given: Hyperparameters) -> str:
         kind = type(given.learning_rate).__name__
-        return f"the class takes a number for its learning rate, not a callable of the step: the case sets {kind}."
+        return f"{NUMBER_ONLY}, not a callable of the step: the case sets {kind}."
 
     def shape(self) -> Shape:
         """Return the shape that the optimizer is driven in.

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from parity.api import TIME_LIMIT, Results, run
+from parity.api import TIME_LIMIT, Results, results_of, run
 from parity.case.spec import Cell
 from parity.errors import ParityError, UsageError
 from parity.subjects.naming import given, with_bound
@@ -86,7 +86,8 @@ def assert_parity(
         bench: what the tests of a session share; the fixture gives it.
 
     Returns:
-        The results: ``results.verdict``, ``results.comparisons``, ``results.frame()``.
+        The results: ``results.verdict``, ``results.comparisons``, ``results.frame()``; ``results.unseen`` is what the
+        agreement says nothing about.
 
     Raises:
         NotInParity: an AssertionError; its text names case, verdict, first divergence, likeliest cause, and the
@@ -132,7 +133,7 @@ def _require(
 
 def _run(subject: Subject, cells: list[Cell], time_limit: float, bench: Bench, chosen: Mapping[str, str]) -> Results:
     if isinstance(subject, str):
-        return Results([bench.session.run(cell, subject, time_limit) for cell in cells])
+        return results_of([bench.session.run(cell, subject, time_limit) for cell in cells], cells)
     from parity.subjects.frameworks import framework_of
 
     own: Any = subject

@@ -21,6 +21,10 @@ _KEYS = re.compile(r"""^[ \t]*["']?(id|summary|probes|problem)["']?[ \t]*[=.]"""
 _TABLE = re.compile(r"^[ \t]*\[", re.MULTILINE)
 _PROBLEM = re.compile(r"^[ \t]*\[problem\]", re.MULTILINE)
 _ENOUGH_KEYS = 3  # of four, so that a case which lacks one is an error and not overlooked
+_TOLD = {
+    "parity: passed, but not compared for want of": "parity.not_compared",
+    "parity: passed, and says nothing of": "parity.not_seen",
+}
 _BENCH = pytest.StashKey["Bench"]()
 
 
@@ -94,11 +98,12 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """Say of each test that passed what it did not compare, so that nobody takes it for compared."""
     passed = terminalreporter.stats.get("passed", [])
-    lines = [f"{report.nodeid}: {_uncompared(report)}" for report in passed if _uncompared(report)]
-    if lines and terminalreporter.config.getoption("verbose") >= 0:
-        terminalreporter.section("parity: passed, but not compared for want of")
-        for line in lines:
-            terminalreporter.line(line)
+    for title, key in _TOLD.items():
+        lines = [f"{report.nodeid}: {said}" for report in passed if (said := _property(report, key))]
+        if lines and terminalreporter.config.getoption("verbose") >= 0:
+            terminalreporter.section(title)
+            for line in lines:
+                terminalreporter.line(line)
 
 
 @pytest.fixture
@@ -141,7 +146,9 @@ class Parity:
             raise
         finally:
             bench.test = ""
-        node.user_properties.extend(properties(results.comparisons))
+        # Of one case of several tests nobody knows here what the others saw.
+        alone = hasattr(cases, "hyperparameters")
+        node.user_properties.extend(properties(results.comparisons, () if alone else results.unseen))
         return results
 
 
@@ -182,5 +189,5 @@ def _rerun(node: pytest.Item) -> str:
     return "::".join([os.path.relpath(node.path), *node.nodeid.split("::")[1:]])
 
 
-def _uncompared(report: Any) -> str:
-    return next((str(value) for key, value in report.user_properties if key == "parity.not_compared"), "")
+def _property(report: Any, name: str) -> str:
+    return next((str(value) for key, value in report.user_properties if key == name), "")

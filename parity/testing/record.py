@@ -14,8 +14,8 @@ Properties = list[tuple[str, str]]
 PREFIX = "parity."
 
 
-def properties(comparisons: Sequence[Comparison]) -> Properties:
-    """Return the verdict, the largest difference in units of its bound, the counts, and what was not compared."""
+def properties(comparisons: Sequence[Comparison], unseen: Sequence[str] = ()) -> Properties:
+    """Return the verdict, the largest difference in units of its bound, the counts, what was not compared or seen."""
     worst = max((item.outcome for item in comparisons), key=lambda verdict: verdict.severity)
     ratios = [item.worst.ratio for item in comparisons if item.worst is not None]
     finite = [ratio for ratio in ratios if isinstance(ratio, float) and math.isfinite(ratio)]
@@ -26,6 +26,7 @@ def properties(comparisons: Sequence[Comparison]) -> Properties:
         ("compared_values", str(sum(item.compared for item in comparisons))),
         ("ratio", f"{max(finite):.3g}" if finite else ""),
         ("not_compared", ", ".join(lacking(comparisons))),
+        ("not_seen", " ".join(unseen)),
     ]
     return [(PREFIX + key, value) for key, value in found if value]
 

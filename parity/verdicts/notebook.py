@@ -11,11 +11,12 @@ _HEADS = ("case", "subject", "comparison", "verdict", "differing", "/ bound", "f
 _WIDTH, _HEIGHT, _PAD = 640, 200, 36
 
 
-def html(comparisons: Sequence[Comparison]) -> str:
-    """Return the comparisons as a table."""
+def html(comparisons: Sequence[Comparison], unseen: Sequence[str] = ()) -> str:
+    """Return the comparisons as a table, and below it what they did not see."""
     rows = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in _row(item))}</tr>" for item in comparisons)
     heads = "".join(f"<th>{head}</th>" for head in _HEADS)
-    return f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>"
+    told = "".join(f"<p>{escape(line)}</p>" for line in unseen)
+    return f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>{told}"
 
 
 def _row(item: Comparison) -> list[str]:

@@ -207,7 +207,10 @@ class Pair(Struct, frozen=True):
 
 
 class Run(Struct, frozen=True):
-    """All pairs of one run, with the circumstances they share, and by subject why a person's own diverges."""
+    """All pairs of one run, with the circumstances they share.
+
+    By subject, of a person's own: ``causes`` why it diverges, ``unseen`` what its agreement says nothing about.
+    """
 
     pairs: list[Pair]
     circumstances: dict[str, Any]
@@ -215,3 +218,4 @@ class Run(Struct, frozen=True):
     seconds: float
     cells: list[dict[str, Any]] = []
     causes: dict[str, Cause] = {}
+    unseen: dict[str, list[str]] = {}

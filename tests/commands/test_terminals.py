@@ -61,7 +61,7 @@ def a_run(verdicts: list[Verdict]) -> Run:
 
 
 def shown(run: Run, everything: bool) -> Callable[[int], None]:
-    return lambda columns: show.show(run, [], Namespace(verbose=everything, steps=None))
+    return lambda columns: show.show(run, [], Namespace(verbose=everything, steps=None, every=1, elements=None))
 
 
 def printed(lines: Callable[[int], Any]) -> Callable[[int], None]:

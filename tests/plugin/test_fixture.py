@@ -137,3 +137,25 @@ def test_a_project_that_does_not_use_it_pays_nothing(run: Run) -> None:
     pytest_only = run("", "--collect-only")
     assert pytest_only.ret == pytest.ExitCode.NO_TESTS_COLLECTED
     run(source, "test_mine.py").assert_outcomes(passed=1)
+
+
+def test_a_pass_over_a_momentum_says_that_it_saw_no_changing_rate(run: Run) -> None:
+    source = """
+class Momentum:
+    def __init__(self, learning_rate=0.001, rho=0.9, epsilon=1e-7, momentum=0.0):
+        self.right, self.momentum = Right(1.0, rho, epsilon), momentum
+        self.learning_rate, self.state, self.buffer = learning_rate, None, {}
+
+    def update(self, params, grads):
+        self.state = self.state or self.right.init(params)
+        made, self.state = self.right.step({name: 0 * w for name, w in params.items()}, grads, self.state)
+        for name in grads:
+            b = self.buffer[name] = self.momentum * self.buffer.get(name, 0) - made[name]
+            params[name] -= self.learning_rate * b
+
+def test_it(parity):
+    parity.assert_parity(Momentum, cases="rmsprop/momentum[float32,momentum=0.5]")
+"""
+    run(source).stdout.fnmatch_lines(
+        ["*parity: passed, and says nothing of*", "*::test_it: not seen: a changing rate*those of schedule/* do."]
+    )

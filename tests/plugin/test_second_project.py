@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from newcomer import STEPS, Newcomer, lays_it_out
 from optimizer_source import OPTIMIZERS
 from packaging.metadata import Metadata
 from packaging.specifiers import SpecifierSet
@@ -98,6 +99,17 @@ def test_a_case_file_runs_against_keras_or_its_recorded_trajectories(
     subject = "keras-eager" if _has_tensorflow(python) else "golden:keras-eager"
     assert f"{subject} equals the reference with float32 PASSED" in out
     assert "1 passed" in out
+
+
+@pytest.mark.parametrize(
+    "step", [pytest.param(s, id=s.__name__, marks=() if s is lays_it_out else pytest.mark.exhaustive) for s in STEPS]
+)
+def test_a_newcomer_goes_through_the_readme_with_the_wheel_alone(
+    step: Callable[[Newcomer], None], python: Path, tmp_path: Path
+) -> None:
+    if _has_tensorflow(python):
+        pytest.skip("what needs no TensorFlow is shown where there is none")
+    step(Newcomer(tmp_path, python))
 
 
 def _has_tensorflow(python: Path) -> bool:
