@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from parity.verdicts.results import Pair, Run
 
 SECONDS_BETWEEN_LINES = 30.0
+LARGE_RUN, LARGE_STEP = 300_000_000, 5_000_000
+"""Steps times elements, or elements alone, from which on a run is told in advance what it takes."""
 DEFAULT_SUBJECTS = ("keras-eager", "keras-graph", "keras-xla", "keras-fit")
 
 
@@ -152,10 +154,48 @@ def _shortened(cell: Cell, steps: int) -> Cell:
 def work(cells: list[Cell], arguments: Namespace) -> "Run":
     """Run the cells against the subjects; a bar on standard error shows how far it is, if that is a terminal."""
     chosen = named(arguments.subject or _installed_defaults(), arguments.bind)
+    _foretell(cells, len(chosen))
     from parity.api import run_all
 
     with _Bar() as bar:
         return run_all(cells, chosen, arguments.jobs, bar.callback, arguments.time_limit, arguments.scheduler)
+
+
+def _foretell(cells: list[Cell], subjects_: int) -> None:
+    """Say on standard error what large cells will take, before anything runs.
+
+    Raises:
+        ParityError: one needs more memory than there is.
+    """
+    large = [cell for cell in cells if cell.elements * cell.steps >= LARGE_RUN or cell.elements >= LARGE_STEP]
+    if not large:
+        return
+    from parity.circumstances import room
+    from parity.runner.estimate import estimate, require
+
+    free = room.available()
+    for cell in large:
+        found = estimate(cell)
+        if found is None:
+            continue
+        said = f"needs about {room.size(found.nbytes)} of memory"
+        if free is not None:
+            said += f"; this machine has {room.size(free)} to spare"
+            require(cell, found.nbytes, free, said)
+        each = " with each subject" if subjects_ > 1 else ""
+        took = f"{span(found.seconds)}{each} beside what the subject itself takes, and {said} (estimated)"
+        print(printable(f"parity: {cell.id}: {_extent(cell)}: {took}"), file=sys.stderr)
+        if not found.compiled and found.seconds >= 60:
+            print(
+                "parity: with Numba it takes a third: pip install 'optimizer-parity[fast]'", file=sys.stderr, flush=True
+            )
+
+
+def _extent(cell: Cell) -> str:
+    """Return how large a cell is, and what of it is judged, in words."""
+    judged = [f"every {cell.every:,}th step judged"] if cell.every > 1 else []
+    judged += [f"{cell.drawn:,} elements drawn"] if cell.drawn else []
+    return ", ".join([f"{cell.elements:,} elements, {cell.steps:,} steps", *judged])
 
 
 @contextmanager
