@@ -6,6 +6,7 @@ from functools import cache
 from typing import Final
 
 import numpy as np
+from msgspec.structs import replace
 
 from parity.bounds.compiled.forms import LARGE, WORTH, has_numba
 from parity.bounds.numerics import format_of
@@ -19,6 +20,8 @@ from parity.trajectory.blocks import BLOCK_BYTES
 _DRAW, _STEP, _JUDGE = {True: 16.0, False: 50.0}, 6.0, {True: 35.0, False: 100.0}
 """Nanoseconds an element and step, with Numba and without: to draw a gradient, to make a step, to judge one that
 differs by one comparison; where ``_unit`` takes ``_UNIT``. `make bench` holds the sums against what runs take."""
+_MAKE: Final = 150.0
+"""Nanoseconds an element to draw the weights, and what the gradients are drawn from."""
 _UNIT: Final = 1.5
 _BASE = 250_000_000
 """Bytes of a process with the libraries in it."""
@@ -39,12 +42,17 @@ def estimate(cell: Cell) -> Estimate | None:
     if isinstance(cell.problem, Mlp) or (elements * steps < WORTH and elements < LARGE):
         return None
     compiled = has_numba() and cell.dtype in ("float32", "float64")
-    judged = min(cell.drawn or elements, elements)
+    judged = _judged(cell)
     share = judged / elements * (1 / cell.every if cell.comparisons == ["lockstep"] else 1)
     draws = _DRAW[compiled] if isinstance(cell.problem, Replayed) else 0.0
     each = draws + _STEP + share * _JUDGE[compiled] * len(cell.comparisons)
     cores = min(2, launch.cores())
-    return Estimate(elements * steps * each * _unit() / _UNIT / cores / 1e9, _memory(cell, judged), compiled)
+    nanoseconds = elements * (_MAKE + steps * each / cores)
+    return Estimate(nanoseconds * _unit() / _UNIT / 1e9, _memory(cell, judged), compiled)
+
+
+def _judged(cell: Cell) -> int:
+    return min(cell.drawn or cell.elements, cell.elements)
 
 
 def _memory(cell: Cell, judged: int) -> int:
@@ -75,11 +83,13 @@ def require(cell: Cell, needed: int, free: int, said: str) -> None:
     """Refuse a cell that needs more bytes than are free; ``said`` has both in words.
 
     Raises:
-        ParityError: with what would need less.
+        ParityError: with what would need less, and fit.
     """
     if needed <= free:
         return
-    ways = ["fewer or smaller tensors"] if cell.drawn else ["--elements N, which judges a drawn sample"]
-    if len(cell.comparisons) > 1:
-        ways.append("comparisons = ['lockstep'] in the case")
-    raise ParityError(f"{cell.id}: {said}. Give {', or '.join(ways)}.")
+    less = {
+        "--elements 1000000, which judges a drawn sample": replace(cell, drawn=1_000_000),
+        "comparisons = ['lockstep'] in the case": replace(cell, comparisons=["lockstep"]),
+    }
+    ways = [way for way, other in less.items() if _memory(other, _judged(other)) <= free]
+    raise ParityError(f"{cell.id}: {said}. Give {', or '.join([*ways, 'fewer or smaller tensors'])}.")
