@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 SECONDS_BETWEEN_LINES = 30.0
 _BAR = 64
 """Columns of the bar and the numbers beside it, the largest that are likely."""
+LARGE_RUN, LARGE_STEP = 300_000_000, 5_000_000
+"""Steps times elements, or elements alone, from which on a run is told in advance what it takes."""
 DEFAULT_SUBJECTS = ("keras-eager", "keras-graph", "keras-xla", "keras-fit")
 
 
@@ -176,10 +178,48 @@ def work_on(
     only: Callable[[Cell, str], bool] = lambda cell, name: True,
 ) -> "Run":
     """Run cells against subjects that were checked, or those pairs of them that are wanted, as ``work`` does."""
+    _foretell(cells, len(names))
     from parity.api import run_all
 
     with _Bar() as bar:
         return run_all(cells, names, arguments.jobs, bar.callback, arguments.time_limit, arguments.scheduler, only)
+
+
+def _foretell(cells: list[Cell], subjects_: int) -> None:
+    """Say on standard error what large cells will take, before anything runs.
+
+    Raises:
+        ParityError: one needs more memory than there is.
+    """
+    large = [cell for cell in cells if cell.elements * cell.steps >= LARGE_RUN or cell.elements >= LARGE_STEP]
+    if not large:
+        return
+    from parity.circumstances import room
+    from parity.runner.estimate import estimate, require
+
+    free = room.available()
+    for cell in large:
+        found = estimate(cell)
+        if found is None:
+            continue
+        said = f"needs about {room.size(found.nbytes)} of memory"
+        if free is not None:
+            said += f"; this machine has {room.size(free)} to spare"
+            require(cell, found.nbytes, free, said)
+        each = " with each subject" if subjects_ > 1 else ""
+        took = f"{span(found.seconds)}{each} beside what the subject itself takes, and {said} (estimated)"
+        print(printable(f"parity: {cell.id}: {_extent(cell)}: {took}"), file=sys.stderr)
+        if not found.compiled and found.seconds >= 60:
+            print(
+                "parity: with Numba it takes a third: pip install 'optimizer-parity[fast]'", file=sys.stderr, flush=True
+            )
+
+
+def _extent(cell: Cell) -> str:
+    """Return how large a cell is, and what of it is judged, in words."""
+    judged = [f"every {cell.every:,}th step judged"] if cell.every > 1 else []
+    judged += [f"{cell.drawn:,} elements drawn"] if cell.drawn else []
+    return ", ".join([f"{cell.elements:,} elements, {cell.steps:,} steps", *judged])
 
 
 @contextmanager

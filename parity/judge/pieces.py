@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from parity.bounds.compiled.kernels import Measured
     from parity.bounds.compiled.kinds import BoundedLoop
 
-PIECE = 32_768
+PIECE = 65_536
 """Elements of a piece."""
 
 MEAN = 4_096
@@ -100,13 +100,7 @@ class Pieces:
         loop = self._loops.get((bool(errors), 0 if self._alike else iterations))
         if loop is not None:
             return loop(rows, errors)
-        bounded = self._reference.bounded
-
-        def some(piece: slice) -> Enclosures:
-            few, off = ({slot: row[piece] for slot, row in each.items()} for each in (rows, errors))
-            return bounded.enclose(few, off, iterations)
-
-        return bounded.in_pieces(some, rows["parameter"].size)
+        return self._reference.bounded.enclose(rows, errors, iterations)
 
     def apart(self, obtained: Array, expected: Array) -> int:
         """Return about how many elements differ: two NaNs may count."""

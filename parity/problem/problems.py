@@ -11,11 +11,15 @@ from parity.bounds.compiled.forms import permuted
 from parity.bounds.network import GradientBounds, gradient_bounds, known_bounds
 from parity.bounds.numerics import Array, dtype_of, format_of
 from parity.case.spec import Cell, Mlp, Quadratic, Replayed
+from parity.circumstances import room
 from parity.errors import DataError
 from parity.problem import data
 from parity.problem.data import Tensors
 from parity.problem.portable import log10, powers_of_ten
 from parity.reference import network
+
+_MUCH = 1_000_000_000
+"""Bytes from which on it is asked whether there is so much memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,7 @@ class Problem:
         self.cell = cell
         self.dtype = dtype_of(cell.dtype)
         self.shapes = data.shapes(cell)
+        _require_memory(cell, self.whole * (8 + 2 * self.dtype.itemsize))
         self.params = data.initial(cell, self.shapes, self.dtype)
         self.scale = float(cell.hyperparameters.loss_scale_factor or 1.0)
 
@@ -229,6 +234,16 @@ class MlpProblem(Problem):
         """Return the exact gradients of the network, with bounds for products of matrices in any order of summation."""
         batch = self.batch(step)
         return gradient_bounds(params, batch.x, self.one_hot(batch.y), self.scale)
+
+
+def _require_memory(cell: Cell, needed: int) -> None:
+    """Refuse a problem whose weights and gradients alone need more memory than there is."""
+    free = room.available() if needed >= _MUCH else None
+    if free is not None and needed > free:
+        raise DataError(
+            f"{cell.id}: its weights and gradients alone need about {room.size(needed)} of memory; this machine has "
+            f"{room.size(free)} to spare. Give fewer or smaller tensors, or a narrower dtype."
+        )
 
 
 def make(cell: Cell) -> Problem:

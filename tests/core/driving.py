@@ -14,7 +14,16 @@ TENSORS = {"kernel": [8, 16], "bias": [16], "scale": []}
 
 
 def cell(
-    steps=10, low=1e-7, high=10.0, tensors=TENSORS, dtype="float32", modes=("lockstep", "free"), finite=True, **given
+    steps=10,
+    low=1e-7,
+    high=10.0,
+    tensors=TENSORS,
+    dtype="float32",
+    modes=("lockstep", "free"),
+    finite=True,
+    every=1,
+    drawn=0,
+    **given,
 ):
     """A replayed cell with log-spaced gradients; further arguments are hyperparameters."""
     return Cell(
@@ -31,6 +40,8 @@ def cell(
         comparisons=list(modes),
         seed=1,
         non_finite=not finite,
+        every=every,
+        drawn=drawn,
     )
 
 

@@ -210,10 +210,10 @@ def test_numba_that_is_installed_and_cannot_be_imported_is_not_asked(tmp_path, m
     (tmp_path / "numba.py").write_text("raise ImportError('Numba needs another NumPy')")
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.delitem(sys.modules, "numba")
-    forms._has_numba.cache_clear()
+    forms.has_numba.cache_clear()
     (found,) = select(["network/question"])
     assert not forms.worth(problems.make(found))
-    forms._has_numba.cache_clear()
+    forms.has_numba.cache_clear()
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])

@@ -47,11 +47,12 @@ WORTH_BOUNDING = 10_000_000
 def worth(problem: Sized) -> bool:
     """Return whether compiled code pays in a case: a long one of large tensors, in a dtype that processors compute."""
     long = problem.values >= (WORTH_LARGE if problem.elements >= LARGE else WORTH)
-    return long and problem.dtype.itemsize >= 4 and _has_numba()
+    return long and problem.dtype.itemsize >= 4 and has_numba()
 
 
 @cache
-def _has_numba() -> bool:
+def has_numba() -> bool:
+    """Whether loops can be compiled."""
     try:
         import numba  # noqa: F401  # whether it can be imported is the question
     except Exception:  # it may be installed and refuse the NumPy beside it, in words of its own
