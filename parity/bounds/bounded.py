@@ -303,7 +303,9 @@ def _quotient(x: Bounded, y: Bounded) -> Bounded:
 
 def _sqrt(x: Bounded) -> Bounded:
     root, low = np.sqrt(x.value), x.low
-    error = np.where(low >= 0, x.error / (root + np.sqrt(np.maximum(low, 0))), np.inf)
+    # By the slope, or near zero, where that has no end, by the root of the difference, below which two roots stay.
+    apart = np.fmin(x.error / (root + np.sqrt(np.maximum(low, 0))), np.sqrt(x.error))
+    error = np.where(low >= 0, apart, np.inf)
     error = np.where((x.error == 0) & (x.value >= 0), 0.0, error)
     return _rounded(root, error, x.format, floor=None if x.floor is None else np.sqrt(x.floor))
 

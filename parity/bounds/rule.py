@@ -61,10 +61,11 @@ class OnBounds(Optimizer):
         """Return an old mean that excuses what the other form of its update may round beyond the page's."""
         if not keep > 0:
             return old
-        start = Bounded(old.value, np.zeros_like(old.value), old.format)
+        # Two of one value: a difference from the same array would be allowed the other form already.
+        start, again = (Bounded(old.value, np.zeros_like(old.value), old.format) for _ in range(2))
         added = Bounded(new.value, np.minimum(new.error, old.format.unit * np.abs(new.value)), old.format)
         kept, renewed = constant(old, keep), constant(old, 1 - keep)
-        excess = (start + renewed * (added - start)).error - (kept * start + renewed * added).error
+        excess = (start + renewed * (added - again)).error - (kept * start + renewed * added).error
         with np.errstate(all="ignore"):
             granted = np.where(excess > 0, excess / keep, 0.0)
         return Bounded(old.value, old.error + granted, old.format, None if old.floor is None else 0.0)

@@ -27,6 +27,8 @@ _FORMS: dict[Any, str] = {
     # As NumPy has them: a NaN on either side stays.
     np.maximum: "({0} if ({0} >= {1}) | ({0} != {0}) else {1})",
     np.minimum: "({0} if ({0} <= {1}) | ({0} != {0}) else {1})",
+    # A NaN on one side does not.
+    np.fmin: "({0} if ({0} <= {1}) | ({1} != {1}) else {1})",
     np.greater: "{0} > {1}",
     np.greater_equal: "{0} >= {1}",
     np.less: "{0} < {1}",
