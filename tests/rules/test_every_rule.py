@@ -6,6 +6,7 @@ import msgspec
 import numpy as np
 import pytest
 
+import parity
 from parity.bounds.bounded import BoundedDtype, exact
 from parity.bounds.numerics import dtype_of, format_of, unequal
 from parity.bounds.rule import bounded_rule, bounded_step, enclosure, page, reference_rule
@@ -180,3 +181,9 @@ def test_a_page_that_builds_on_another_has_its_stages_and_its_own_defaults() -> 
     assert (rule.stages, rule.formulas, rule.slots) == (base.stages, base.formulas, base.slots)
     told = {each.name: each.default for each in base.parameters} | {"weight_decay": 0.004}
     assert {each.name: each.default for each in rule.parameters} == told
+
+
+def test_a_persons_adam_is_asserted_by_the_cases_of_adam() -> None:
+    parity.assert_parity(Tutorial, cases="adam/betas")
+    with pytest.raises(AssertionError, match="DIVERGED"):
+        parity.assert_parity(OffByOne, cases="adam/betas[beta_1=0.5]")

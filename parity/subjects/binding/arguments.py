@@ -44,6 +44,7 @@ class Bound:
         takes_gradients: its own name of the argument that takes arrays of gradients beside them.
         may_own: its own name of an argument that may take the parameters, which only a trial tells: one that has a
             default, or the only one that must be given and has a name that says nothing.
+        keras: Keras' names to Keras' defaults, of the rule that it was bound for.
     """
 
     values: dict[str, Any]
@@ -52,6 +53,7 @@ class Bound:
     owns: str = ""
     takes_gradients: str = ""
     may_own: str = ""
+    keras: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def left(self) -> dict[str, Any]:
@@ -67,13 +69,10 @@ class Bound:
     @property
     def departures(self) -> dict[str, tuple[Any, Any]]:
         """Keras' names of the arguments whose default is not Keras': that default, and Keras'."""
-        from parity.case.rule import DEFAULT, find
-
-        keras = {name: default for name, _, default in find(DEFAULT).parameters}
         found = {}
         for name, own in self.spelled.items():
-            if own in self.defaults and not _same(self.defaults[own], keras.get(name)):
-                found[name] = (self.defaults[own], keras.get(name))
+            if own in self.defaults and not _same(self.defaults[own], self.keras.get(name)):
+                found[name] = (self.defaults[own], self.keras.get(name))
         return found
 
 
@@ -110,7 +109,7 @@ def bind(
     named |= {name: default for name, default in read.items() if name not in named}
     title = getattr(kind, "__name__", type(kind).__name__)
     _require(title, chosen or {}, [name for name in named if role_of(name) not in _STRUCTURE], open_ended and not read)
-    spelled = _spelled(named, chosen or {})
+    spelled = _spelled(named, chosen or {}, given.__struct_fields__)
     departures, values = given.departures(), dict[str, Any]()
     for name in given.__struct_fields__:
         own = spelled.get(name) or (name if open_ended and not read and name in departures else "")
@@ -134,7 +133,8 @@ def bind(
     defaults = {name: value for name, value in named.items() if isinstance(value, bool | int | float | None)}
     owner = roles.get("params") or roles.get("layers") or roles.get("model") or ""
     may_own = "" if owner else _possible(signature, taken)
-    return Bound(values, spelled, defaults, owner, roles.get("grads", "") if owner else "", may_own)
+    gradients = roles.get("grads", "") if owner else ""
+    return Bound(values, spelled, defaults, owner, gradients, may_own, _defaults(given))
 
 
 def _possible(signature: Mapping[str, inspect.Parameter], taken: set[str]) -> str:
@@ -182,12 +182,18 @@ def _in_config(config: dict[str, Any], given: Hyperparameters, chosen: Mapping[s
     """Return what a config is filled with."""
     numbers = {name: value for name, value in config.items() if isinstance(value, bool | int | float)}
     _require("its config", chosen, list(numbers), takes_any=False)
-    spelled, departures = _spelled(numbers, chosen), given.departures()
+    spelled, departures = _spelled(numbers, chosen, given.__struct_fields__), given.departures()
     for name, value in departures.items():
         if name not in spelled:
             raise AbsentArgumentError(name, f"its config has no {name!r}, which the case sets to {value!r}.")
     values = {own: plain_argument(getattr(given, name)) for name, own in spelled.items()}
-    return Bound(values, spelled, numbers)
+    return Bound(values, spelled, numbers, keras=_defaults(given))
+
+
+def _defaults(given: Hyperparameters) -> dict[str, Any]:
+    """Return Keras' defaults of the rule that hyperparameters are of."""
+    plain = type(given)()
+    return {name: getattr(plain, name) for name in given.__struct_fields__}
 
 
 def _signature(kind: Callable[..., Any]) -> dict[str, inspect.Parameter]:
@@ -197,25 +203,31 @@ def _signature(kind: Callable[..., Any]) -> dict[str, inspect.Parameter]:
         return {}
 
 
-def _spelled(named: Mapping[str, Any], chosen: Mapping[str, str]) -> dict[str, str]:
-    """Return Keras' names to a constructor's own; what was chosen is settled, and so is the argument that it took."""
+def _spelled(named: Mapping[str, Any], chosen: Mapping[str, str], known: Collection[str]) -> dict[str, str]:
+    """Return Keras' names to a constructor's own; what was chosen is settled, and so is the argument that it took.
+
+    ``known`` are those of the rule; what another rule calls so is another name of one of them, a switch, or nothing.
+    """
     free = {name: default for name, default in named.items() if name not in chosen.values()}
-    found: dict[str, str] = {name: name for name in BY_NAME if name in free and name not in chosen}
+    others = {word for argument in ARGUMENTS if argument.name in known for word in argument.aliases}
+    switches = (name for name, argument in BY_NAME.items() if argument.domain == "flag" and name not in others)
+    own = dict.fromkeys((*(name for name in BY_NAME if name in known), *switches, *known))
+    found: dict[str, str] = {name: name for name in own if name in free and name not in chosen}
     for argument in ARGUMENTS:
-        if argument.name not in chosen:
+        if argument.name not in chosen and argument.name in known:
             words = [word for word in argument.aliases if word in free]
             _first(found, argument.name, words if argument.name != "rho" else [w for w in words if _keeps(free[w])])
-    _misspelled(found, free)
+    _misspelled(found, free, known)
     momentum = free.get("momentum", NONE) if "momentum" in found else NONE
-    if "rho" not in {*found, *chosen} and momentum is not NONE and _keeps(momentum):
+    if "rho" in known and "rho" not in {*found, *chosen} and momentum is not NONE and _keeps(momentum):
         # Without another weight of the old moment, "momentum" that is on by default is that weight.
         found["rho"] = found.pop("momentum")
     return {**found, **{keras: own for keras, own in chosen.items() if own}}
 
 
-def _misspelled(found: dict[str, str], free: Mapping[str, Any]) -> None:
+def _misspelled(found: dict[str, str], free: Mapping[str, Any], known: Collection[str]) -> None:
     """Add the arguments whose names are one letter away from what people call one that is not found yet."""
-    for keras in ("learning_rate", "rho", "epsilon"):
+    for keras in (name for name in ("learning_rate", "rho", "epsilon") if name in known):
         words = [word for word in (keras, *BY_NAME[keras].aliases) if len(word) >= _LONG]
         near = [
             own
