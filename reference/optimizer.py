@@ -228,6 +228,18 @@ class Optimizer:
         return dict(averages if overwrite else params), averages
 
 
+def mean(x: Any, axis: int | None = None, keepdims: bool = False) -> Any:
+    """Return the mean of an array in its dtype; 16 bits are added in float32, as Keras' `ops.mean` does."""
+    if x.dtype.itemsize > 2:
+        return np.mean(x, axis=axis, keepdims=keepdims)
+    return np.mean(x, axis=axis, keepdims=keepdims, dtype=np.float32).astype(x.dtype)
+
+
+def norm(x: Any) -> Any:
+    """Return the Euclidean norm of an array in its dtype."""
+    return np.sqrt(_sum_of_squares(x))
+
+
 def _sum_of_squares(g: Any) -> Any:
     # The one place that is not bitwise tf.keras: NumPy adds pairwise, Eigen in SIMD lanes (TensorReduction.h).
     if str(g.dtype) == "bfloat16":
@@ -243,11 +255,11 @@ def _clip_by_norm(g: Any, clip: float) -> Any:
 
 
 def _clip_by_global_norm(grads: Tensors, clip: float) -> dict[str, Any]:
-    norm = np.sqrt(reduce(np.add, [_sum_of_squares(g) for g in grads.values()]))
+    whole = np.sqrt(reduce(np.add, [_sum_of_squares(g) for g in grads.values()]))
     with np.errstate(divide="ignore"):
-        scale = constant(norm, clip) * np.minimum(constant(norm, 1.0) / norm, constant(norm, 1.0 / clip))
+        scale = constant(whole, clip) * np.minimum(constant(whole, 1.0) / whole, constant(whole, 1.0 / clip))
     # Keras adds norm - norm, so that one gradient without a finite norm makes all of them NaN.
-    scale = scale + norm * constant(norm, 0.0)
+    scale = scale + whole * constant(whole, 0.0)
     return {name: g * scale for name, g in grads.items()}
 
 

@@ -128,6 +128,8 @@ class Bounded(NDArrayOperatorsMixin):
         operands = [item if isinstance(item, Bounded) else self.dtype.type(item) for item in inputs]
         with np.errstate(all="ignore"):
             result = rule(*operands)
+        if isinstance(result, Truth):
+            return result
         result.constant = all(operand.constant for operand in operands)
         return result
 
@@ -135,6 +137,8 @@ class Bounded(NDArrayOperatorsMixin):
         """Support what pages need beside ufuncs: zeros, sums and means, and the same values in another shape."""
         if function is np.zeros_like:
             return Bounded(np.zeros_like(self.value), np.zeros_like(self.error), self.format)
+        if function is np.where and len(args) == 3 and isinstance(args[0], Truth):
+            return _where(args[0], *(each if isinstance(each, Bounded) else self.dtype.type(each) for each in args[1:]))
         reduction = _REDUCTIONS.get(function)
         if reduction is not None and len(args) <= 2 and kwargs.keys() <= {"axis", "keepdims"}:
             with np.errstate(all="ignore"):
@@ -150,6 +154,19 @@ class Bounded(NDArrayOperatorsMixin):
         moved = Bounded(arrange(self.value), arrange(np.broadcast_to(self.error, shape)), self.format, floor)
         moved.constant = self.constant
         return moved
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """What a comparison of bounded arrays says, and where every evaluation says so."""
+
+    value: Array
+    sure: Array
+
+    def __and__(self, other: "Truth") -> "Truth":
+        """Return whether both hold: a sure no is sure whatever the other is."""
+        no = (self.sure & ~self.value) | (other.sure & ~other.value)
+        return Truth(self.value & other.value, no | (self.sure & other.sure))
 
 
 def exact(array: Array, error: Array | float = 0.0, floor: float | None = None) -> Bounded:
@@ -298,7 +315,10 @@ def _quotient(x: Bounded, y: Bounded) -> Bounded:
     nearest = np.abs(y.value) - y.error
     nearest = nearest if y.floor is None else np.maximum(nearest, y.floor)
     error = np.where(nearest > 0, (x.error + np.abs(quotient) * y.error) / nearest, np.inf)
-    return _rounded(quotient, error, x.format, division_roundings(x.format.name, x.format.unit))
+    # A share of what is never negative is not either.
+    positive = x.floor is not None and not x.constant and y.constant and y.value - y.error > 0
+    roundings = division_roundings(x.format.name, x.format.unit)
+    return _rounded(quotient, error, x.format, roundings, 0.0 if positive else None)
 
 
 def _sqrt(x: Bounded) -> Bounded:
@@ -343,6 +363,20 @@ def _sign(x: Bounded) -> Bounded:
     sign, none = np.sign(x.value), (x.value == 0) & (x.error <= 4 * x.format.underflow)
     error = np.maximum(np.sign(x.value + x.error) - sign, sign - np.sign(x.low))
     return Bounded(sign, np.where(none, 0.0, error), x.format)
+
+
+def _greater(x: Bounded, y: Bounded) -> Truth:
+    apart = (x.low > y.value + y.error) | (x.value + x.error < y.low)
+    return Truth(x.value > y.value, apart | ((x.error == 0) & (y.error == 0)))
+
+
+def _where(truth: Truth, x: Bounded, y: Bounded) -> Bounded:
+    """Choose; where it is not sure which, the other may be taken as well."""
+    value = np.where(truth.value, x.value, y.value)
+    error = np.where(truth.value, x.error, y.error)
+    with np.errstate(all="ignore"):
+        other = np.abs(x.value - y.value) + np.where(truth.value, y.error, x.error)
+    return Bounded(value, np.where(truth.sure, error, np.fmax(error, other)), x.format)
 
 
 def _negative(x: Bounded) -> Bounded:
@@ -399,7 +433,7 @@ _ARRANGEMENTS = frozenset({np.expand_dims, np.squeeze, np.reshape, np.transpose,
 """What moves values to other places and computes nothing."""
 
 
-_RULES: dict[np.ufunc, Callable[..., Bounded]] = {
+_RULES: dict[np.ufunc, Callable[..., Any]] = {
     np.add: _add,
     np.subtract: _subtract,
     np.multiply: _multiply,
@@ -408,6 +442,7 @@ _RULES: dict[np.ufunc, Callable[..., Bounded]] = {
     np.sqrt: _sqrt,
     np.power: _power,
     np.sign: _sign,
+    np.greater: _greater,
     np.maximum: _maximum,
     np.minimum: _minimum,
     np.negative: _negative,

@@ -39,8 +39,16 @@ MISTAKES: Final[dict[str, str]] = {
     "network": "forward pass, loss or backward pass of the model",
 }
 """The mistakes that an RMSprop can have: each has mutants, and a case that catches them."""
+_NUMBERS: Final = (
+    "beta_1",
+    "beta_2",
+    "initial_accumulator_value",
+    "l1_regularization_strength",
+    "l2_regularization_strength",
+    "l2_shrinkage_regularization_strength",
+)
 PROBES: Final[dict[str, str]] = {
-    **{name: f"another {name}" for name in ("beta_1", "beta_2", "initial_accumulator_value")},
+    **{name: f"another {name}" for name in _NUMBERS},
     "amsgrad": "the largest second moment not kept, or not used",
     **MISTAKES,
 }

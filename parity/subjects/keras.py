@@ -7,6 +7,7 @@ Departs from the reference page in nothing but rounding. Keras calls the second 
 import platform
 import re
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -31,11 +32,13 @@ _AROUND = {"_model_variables_moving_average": "average", "_accumulated_gradients
 class Row(NamedTuple):
     """A rule as Keras has it: the class in ``keras.optimizers``, and which of its attributes hold which slots.
 
-    An attribute is a list with a variable for each tensor, or one variable that all of them share.
+    An attribute is a list with a variable for each tensor, or one variable that all of them share. ``ranks`` says how
+    many dimensions a tensor needs for a slot that fewer leave unused.
     """
 
     kind: str
     slots: dict[str, str]
+    ranks: Mapping[str, int] = MappingProxyType({})
 
 
 _ADAM = {"_momentums": "first_moment", "_velocities": "second_moment", "_velocity_hats": "second_moment_max"}
@@ -54,8 +57,16 @@ ROWS: dict[str, Row] = {
     "adagrad": Row("Adagrad", {"_accumulators": "sum_of_squares"}),
     "adadelta": Row("Adadelta", {"_accumulated_grads": "second_moment", "_accumulated_delta_vars": "change_moment"}),
     "lion": Row("Lion", {"_momentums": "first_moment"}),
+    "ftrl": Row("Ftrl", {"_accumulators": "sum_of_squares", "_linears": "linear"}),
+    "adafactor": Row(
+        "Adafactor",
+        {"_r": "row_moment", "_c": "column_moment", "_v": "second_moment"},
+        {"row_moment": 2, "column_moment": 2},
+    ),
+    "lamb": Row("Lamb", {"_momentums": "first_moment", "_velocities": "second_moment"}),
 }
 """What is known of each rule; another one is UNSUPPORTED."""
+_LEAST_RANKS = {(row.kind, slot): rank for row in ROWS.values() for slot, rank in row.ranks.items()}
 
 
 class _Traced:
@@ -354,7 +365,11 @@ class Shown:
             if found is not None and found != []:
                 listed[slot] = found if isinstance(found, list) else [found] * len(variables)
         self._held = {
-            slot: [(name, v.value.handle, v.value.dtype, len(v.shape)) for name, v in zip(variables, held, strict=True)]
+            slot: [
+                (name, v.value.handle, v.value.dtype, len(v.shape))
+                for (name, w), v in zip(variables.items(), held, strict=True)
+                if len(w.shape) >= _LEAST_RANKS.get((type(optimizer).__name__, slot), 0)
+            ]
             for slot, held in listed.items()
         }
 

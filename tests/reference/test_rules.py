@@ -8,7 +8,7 @@ import pytest
 from parity.bounds.rule import page
 from parity.case.rule import find, names
 
-FIRST, LATER = 0.01, (0.1, 1.0)
+FIRST, LATER = 0.01, np.arange(0.1, 1.1, 0.1)
 TOLD: dict[str, tuple[dict[str, Any], list[tuple[float, float]]]] = {
     "sgd": (
         {"nesterov": True},
@@ -36,6 +36,30 @@ TOLD: dict[str, tuple[dict[str, Any], list[tuple[float, float]]]] = {
         [(0.9978,) * 2, (0.9947,) * 2, (0.9915,) * 2, (0.9882,) * 2, (0.9849,) * 2],
     ),
     "lion": ({}, [(0.999,) * 2, (0.998,) * 2, (0.997,) * 2, (0.996,) * 2, (0.995,) * 2]),
+    "ftrl": (
+        {
+            "learning_rate": 0.05,
+            "learning_rate_power": -0.2,
+            "initial_accumulator_value": 0.4,
+            "l1_regularization_strength": 0.05,
+            "l2_regularization_strength": 0.15,
+            "l2_shrinkage_regularization_strength": 0.01,
+            "beta": 0.3,
+        },
+        [(0.0, 0.0), (-0.0034, -0.0354), (-0.0078, -0.0685), (-0.0121, -0.0999), (-0.0164, -0.1299)],
+    ),
+    "lamb": ({}, [(0.999,) * 2, (0.9982,) * 2, (0.9974,) * 2, (0.9965,) * 2, (0.9955,) * 2]),
+    "adafactor": (
+        {
+            "learning_rate": 0.5,
+            "beta_2_decay": -0.65,
+            "epsilon_1": 1e-15,
+            "epsilon_2": 1e-4,
+            "clip_threshold": 0.9,
+            "relative_step": False,
+        },
+        [(0.55, 0.55), (0.3031, 0.3024), (0.1671, 0.1663), (0.0923, 0.0914), (0.0554, 0.0545)],
+    ),
 }
 """Keras' keras/src/optimizers/*_test.py, test_correctness_with_golden: weights of ones, a first gradient of 0.01, then
 one from 0.1 to 1; here the first and the last of ten elements after each of five steps."""
@@ -48,6 +72,9 @@ ONE_STEP: dict[str, tuple[float, ...]] = {
     "adagrad": (0.5233, 1.5007, 2.5005, 3.5061),
     "adadelta": (0.9993, 1.9993, 2.9993, 3.9993),
     "lion": (0.5, 1.5, 2.5, 3.5),
+    "ftrl": (0.2218, 1.3954, 2.3651, 2.8814),
+    "lamb": (-0.3693, 0.6306, 1.6306, 2.6306),
+    "adafactor": (-0.3693, 0.6307, 1.6307, 2.6307),
 }
 """test_single_step of the same files: weights 1 to 4, gradients 1, 6, 7 and 2, a rate of 0.5."""
 
@@ -60,12 +87,12 @@ def test_every_rule_but_the_first_is_told_by_the_tests_of_keras() -> None:
 def test_five_steps_are_those_of_keras_tests(rule: str) -> None:
     given, told = TOLD[rule]
     made: Any = page(rule)(**given)
-    params = {"w": np.ones(2, dtype=np.float32)}
+    params = {"w": np.ones(10, dtype=np.float32)}
     state = made.init(params)
     for number, wanted in enumerate(told):
-        grads = np.full(2, FIRST) if number == 0 else np.array(LATER)
+        grads = np.full(10, FIRST) if number == 0 else LATER
         params, state = made.step(params, {"w": grads.astype(np.float32)}, state)
-        np.testing.assert_allclose(params["w"], wanted, rtol=5e-4, atol=5e-4)  # their tolerances
+        np.testing.assert_allclose(params["w"][[0, -1]], wanted, rtol=5e-4, atol=5e-4)  # their tolerances
 
 
 @pytest.mark.parametrize("rule", ONE_STEP)
@@ -78,7 +105,7 @@ def test_one_step_is_that_of_keras_tests(rule: str) -> None:
 
 @pytest.mark.parametrize("rule", names())
 def test_a_page_says_each_of_its_slots_and_stages_in_words(rule: str) -> None:
-    known, params = find(rule), {"w": np.ones(3, dtype=np.float32)}
+    known, params = find(rule), {"w": np.ones((3, 2), dtype=np.float32)}
     assert set(known.formulas) - {"loss", "average"} == set(known.stages)
     for flags in ({}, {"momentum": 0.5}, {"centered": True, "momentum": 0.5}, {"amsgrad": True}):
         own = {name: value for name, value in flags.items() if name in {each.name for each in known.parameters}}
@@ -103,6 +130,8 @@ def test_a_page_is_at_most_120_lines(rule: str) -> None:
         ("sgd", {"momentum": -0.1}),
         ("adamw", {"weight_decay": None}),
         ("lion", {"beta_1": 0.0}),
+        ("ftrl", {"learning_rate_power": 0.5}),
+        ("ftrl", {"l1_regularization_strength": -0.5}),
     ],
 )
 def test_what_keras_refuses_is_refused(rule: str, given: dict[str, Any]) -> None:
@@ -130,3 +159,11 @@ def test_a_rate_that_changes_acts_on_later_gradients_alone() -> None:
     for _ in range(2):
         params, state = made.step(params, {"w": np.ones(1)}, state)
     assert params["w"] == [-1.5]
+
+
+def test_a_matrix_under_adafactor_is_that_of_keras_test() -> None:
+    """test_single_step_2d of keras/src/optimizers/adafactor_test.py."""
+    made: Any = page("adafactor")(learning_rate=0.5)
+    params = {"w": np.array([[1, 2], [3, 4]], dtype=np.float32)}
+    after, _ = made.step(params, {"w": np.array([[1, 6], [7, 2]], dtype=np.float32)}, made.init(params))
+    np.testing.assert_allclose(after["w"], [[0.7007, -0.0081], [1.2492, 3.4407]], rtol=1e-4, atol=1e-4)
