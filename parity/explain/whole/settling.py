@@ -226,10 +226,11 @@ def evaluated(
     *,
     wide: bool = False,
     rate: float = 1.0,
+    kept: bool = False,
 ) -> dict[str, Any]:
     """Return what calls yield on a batch in one form, at its weights, in float64."""
     x = form.inputs(batch.x).astype(np.float64)
     y = form.targets(batch.y, int(np.prod(side.classes)))
     y = y.astype(np.float64) if y.dtype.kind == "f" else y
     weights = [array.astype(np.float64) for array in batch.weights]
-    return asked.evaluate(places, calls, weights, x, y, wide=wide, rate=rate)
+    return asked.evaluate(places, calls, weights, x, y, wide=wide, rate=rate, kept=kept)

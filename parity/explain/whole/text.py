@@ -9,8 +9,6 @@ _HEADS: Final = {
     "UNDECIDED": "undecided",
     "UNSUPPORTED": "nothing was compared",
 }
-_LADDER: Final = ("weights", "data", "prediction", "loss", "own gradient", "gradient", "update", "printed")
-_WIDE: Final = 108
 
 
 def render(document: Mapping[str, Any]) -> str:
@@ -64,7 +62,7 @@ def _why(document: Mapping[str, Any]) -> Iterator[str]:
         yield f"    so changed, {' and '.join(each['agrees'])} agree{'s' if len(each['agrees']) == 1 else ''}."
     consistent = document["consistent"]
     if consistent is not None:
-        says = "is" if consistent["consistent"] else "is not"
+        says = "is" if consistent else "is not"
         yield f"  The program's gradient {says} the derivative of its own loss (central differences in float64)."
     if document["verdict"] == "DIVERGED" and not explanation:
         yield "  No known mistake explains it."
