@@ -17,14 +17,13 @@ from parity.bounds.numerics import Array
 from parity.circumstances import launch, wire
 from parity.circumstances.child import private_pipes
 from parity.errors import ParityError, SubjectError, one_line, raised
-from parity.explain.whole.calls import GRADS, LOSS, PREDICT, STEP, recognised_calls
+from parity.explain.whole.calls import GRADS, LOSS, PREDICT, ROOT, STEP, recognised_calls
 from parity.explain.whole.forms import Form
 from parity.explain.whole.gradients import gradients_beside, gradients_of
 from parity.explain.whole.messages import plain, restored
 from parity.explain.whole.places import Place, candidates, got, read, recognised, write
 from parity.explain.whole.taking import take
 
-_ROOT: Final = "parity_root"
 _MOST_STEPS: Final = 2_000
 _MOST_KEPT: Final = 64
 _KEPT: Final = (ModuleType, FunctionType, BuiltinFunctionType, type)
@@ -52,8 +51,8 @@ class Program:
         self.names = self.taken.names
         self.root = ""
         if self._make or self._name:
-            self.names[_ROOT] = self._made()
-            self.root = _ROOT
+            self.names[ROOT] = self._made()
+            self.root = ROOT
         self._start = self._data()
 
     def _made(self) -> Any:
@@ -86,7 +85,7 @@ class Program:
     @property
     def base(self) -> Any:
         """What the weights' paths begin at."""
-        return self.names[_ROOT] if self.root else self.names
+        return self.names[ROOT] if self.root else self.names
 
     def weights(self, places: Sequence[Place], shapes: Sequence[Sequence[int]]) -> list[Array]:
         """Return the weights in Keras' shapes."""

@@ -105,7 +105,6 @@ def reasons(
                     name = "epsilon_place" if factor == 1 else "learning_rate"
                     repair = " and ".join(([f"use {rate:g}"] if factor != 1 else []) + ([_PUT] if corrected else []))
                     yield name, ", and ".join(parts), repair, rule, other
-                    return
     for name, value in arguments.items():
         if name == "learning_rate" or isinstance(value, bool) or not isinstance(value, float):
             continue

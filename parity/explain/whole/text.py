@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+_BESIDE: Final = 6
 _HEADS: Final = {
     "DIVERGED": "they part",
     "ROUNDING": "they agree in all that was seen",
@@ -21,8 +22,10 @@ def render(document: Mapping[str, Any]) -> str:
     lines += ["", *_ladder(document), ""]
     lines += list(_why(document))
     unseen = [(row["name"], row["tensor"], row["note"]) for row in document["quantities"] if row["outcome"] == "UNSEEN"]
-    lines += [f"  Not seen: {_named(name, tensor)}: {note}." for name, tensor, note in unseen]
-    lines += [f"  Beside it: {each.rstrip('.')}." for each in document["beside"]]
+    lines += [f"  Not seen: {_named(name, tensor)}: {note.rstrip('.')}." for name, tensor, note in unseen]
+    lines += [f"  Beside it: {each.rstrip('.')}." for each in document["beside"][:_BESIDE]]
+    more = len(document["beside"]) - _BESIDE
+    lines += [f"  Beside it: {more} more (--json)."] if more > 0 else []
     lines.append(f"  Data: {document['data']}.")
     lines.append("  Asked by:")
     lines += [f"    --bind '{key}={text}'" for key, text in document["binding"].items()]

@@ -189,11 +189,17 @@ def _by_steps(sides: Sides, made: Steps, rule: str, config: dict[str, Any]) -> t
     if not wrong:
         return stages, []
     evidence = f"so made, the program's {len(made.before)} steps agree in every element"
+    found: Mistake | None = None
     for name, sentence, repair, other, changed in rule_steps.reasons(rule, arguments, made, fmt):
         again = _made(sides, 4, sides.rate)
         confirmed = not isinstance(again, str) and rule_steps.agree(other, changed, again, fmt)
-        wrong[0].note = sentence
-        return stages, [Mistake(name, "update", sentence, evidence, repair, confirmed)]
+        if confirmed or found is None:
+            found = Mistake(name, "update", sentence, evidence, repair, confirmed)
+        if confirmed:
+            break
+    if found is not None:
+        wrong[0].note = found.sentence
+        return stages, [found]
     still = [at for at, stage in enumerate(stages) if stage.outcome.parts and _still(made, at)]
     if still:
         names = ", ".join(sides.side.names[at] for at in still)
