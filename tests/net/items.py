@@ -37,7 +37,7 @@ SEARCHED = (("reference", ""), ("reference", "accumulate"), (f"{_FAULTY}SumsMicr
 """Subjects and the relation that is asked of them, unless given all."""
 RUNS = 40
 COMMANDS = ("list", "run", "explain", "report", "check", "accept", "diagnose", "judge", "fuzz", "matrix", "reproduce",
-            "record", "export", "doctor")  # fmt: skip
+            "record", "export", "doctor", "program")  # fmt: skip
 
 _ONE_RUN = (
     (re.compile(r"\b\d+\.\d+ ?s\b|\bin \d+\.\d+s\b|\d+\.\d+ a second"), "TIME"),

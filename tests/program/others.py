@@ -192,7 +192,32 @@ PROGRAMS = {
         ),
         {"weights": "params.0,params.1,params.2,params.3"},
     ),
+    "adam": Program(
+        BINARY[: BINARY.index("def step")]
+        + """m = [np.zeros_like(p) for p in params]
+t = [0]
+
+
+def step(x, y):
+    t[0] += 1
+    for i, g in enumerate(grads(x, y)):
+        m[i] = 0.9 * m[i] + 0.1 * g
+        v[i] = 0.999 * v[i] + 0.001 * g**2
+        params[i] -= «change»
+""",
+        {
+            "delta": "(p - y) / len(x)",
+            "change": "0.001 * np.sqrt(1 - 0.999 ** t[0]) / (1 - 0.9 ** t[0]) * m[i] / (np.sqrt(v[i]) + 1e-7)",
+        },
+        _BUILD.format(
+            layers='keras.Input((5,)), k.Dense(9, activation="relu"), k.Dense(1, activation="sigmoid")',
+            optimizer='"adam"',
+            loss="binary_crossentropy",
+        ),
+        {"weights": "params.0,params.1,params.2,params.3"},
+    ),
 }
+_PAPER = "0.001 * m[i] / (1 - 0.9 ** t[0]) / (np.sqrt(v[i] / (1 - 0.999 ** t[0])) + 1e-8)"
 WRONG = [
     ("regression", {"penalty": "0"}, "own gradient", "penalty_in_gradient"),
     ("regression", {"penalty": "0.01 * self.W1"}, "own gradient", "penalty_in_gradient"),
@@ -206,4 +231,7 @@ WRONG = [
     ("convolution", {"kernel": "self.filters[k, 0, ::-1, ::-1]"}, "prediction", "kernel_flipped"),
     ("binary", {"delta": "(p - y) * p * (1 - p) / len(x)"}, "own gradient", "output_derivative_extra"),
     ("binary", {"root": "(np.sqrt(v[i]) + 1e-7)"}, "update", "update_rule"),
+    ("adam", {"change": _PAPER}, "update", "epsilon_place"),
+    ("adam", {"change": _PAPER.replace("0.001", "0.01", 1)}, "update", "learning_rate"),
+    ("adam", {"change": "0.001 * g"}, "update", "other_rule"),
 ]

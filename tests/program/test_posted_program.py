@@ -27,7 +27,7 @@ def says_what_is_wrong(answer: dict[str, Any], units: int) -> None:
     assert [row["outcome"] for row in rows(answer, "loss")] == ["ROUNDING"]
     own = rows(answer, "own gradient")
     assert [row["factor"] and round(row["factor"], 3) for row in own] == [units, units, units, None]
-    assert not answer["consistent"]["consistent"]
+    assert answer["consistent"] is False
     differing = [row["tensor"] for row in rows(answer, "weights") if row["outcome"] == "DIVERGED"]
     assert [name.partition("/")[2] for name in differing] == ["kernel", "kernel"]
     named = [each["mistake"] for each in answer["explanation"]]

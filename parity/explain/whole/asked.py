@@ -81,10 +81,11 @@ class Asked:
         wide: bool = False,
         rate: float = 1.0,
         steps: int = 1,
+        kept: bool = False,
     ) -> dict[str, Any]:
         """Return what each call yields, from the same state and weights; what raised is a mapping with ``error``."""
         request = {"do": "evaluate", "places": list(places), "calls": calls, "weights": list(weights)}
-        return self._ask(request | {"x": x, "y": y, "wide": wide, "rate": rate, "steps": steps})
+        return self._ask(request | {"x": x, "y": y, "wide": wide, "rate": rate, "steps": steps, "kept": kept})
 
     def steps(
         self, places: Sequence[str], calls: tuple[str, str], weights: Sequence[Array], batches: Any, rate: float

@@ -150,10 +150,15 @@ def _checked(side: KerasSide, x: Array, y: Array, where: str) -> Data:
 def batches(side: KerasSide, data: Data, sizes: Sequence[int], seed: int) -> list[Batch]:
     """Return batches of so many examples, each with weights of its own: kernels as they begin, spread; biases drawn."""
     result = []
+    classes = (
+        data.y if data.y.ndim == 1 or data.y.shape[-1] == 1 else np.argmax(data.y.reshape(len(data.y), -1), axis=-1)
+    )
+    last = int(np.argmax(np.ravel(classes)))
     for number, size in enumerate(sizes):
         rng = np.random.default_rng([seed, number])
         at = rng.choice(len(data.x), size, replace=len(data.x) < size)
         weights = tuple(_weights(array, rng, side.dtype) for array in side.weights)
+        at[0] = last  # who makes labels one-hot by the largest in a batch needs it there
         result.append(Batch(data.x[at], data.y[at], weights))
     return result
 

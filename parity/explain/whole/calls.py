@@ -13,6 +13,8 @@ from typing import Any, Final
 from parity.explain.whole.places import Place
 
 PREDICT, LOSS, GRADS, STEP = "predict", "loss", "grads", "step"
+ROOT: Final = "parity_root"
+"""The name under which what holds the weights is kept; a person writes ``self``."""
 CALLS: Final = (PREDICT, LOSS, GRADS, STEP)
 
 _NAMES: Final[Mapping[str, tuple[str, ...]]] = {
@@ -35,7 +37,7 @@ _NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     ),
 }
 _INPUTS: Final = re.compile(
-    r"^(x|xs|xb|inputs?|data|batch|images?|a0|features|input_(data|list|batch)|inputs_list|x_\w+|batch_x|pixels?)$",
+    r"^(a|x|xs|xb|inputs?|data|batch|images?|a0|features|input_(data|list|batch)|inputs_list|x_\w+|batch_x|pixels?)$",
     re.I,
 )
 _TARGETS: Final = re.compile(

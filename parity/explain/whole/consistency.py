@@ -1,6 +1,6 @@
 """Whether a program's gradient is the derivative of its own loss: central differences in float64, without Keras."""
 
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -36,14 +36,18 @@ class Slope(NamedTuple):
         return self.claimed / self.measured if known and self.measured else None
 
 
-def judged(sides: Sides, grant: Grant | None) -> tuple[list[Stage], dict[str, Any] | None]:
-    """Return how each gradient compares with the derivative of the program's own loss, and that as plain data."""
+def judged(sides: Sides, grant: Grant | None) -> tuple[list[Stage], dict[str, dict[str, float]] | None]:
+    """Return how each gradient compares with the derivative of the program's own loss, and that as plain data.
+
+    Each tensor's is in one direction: what the gradient claims, what differences measure, and how unsure these are.
+    """
     settled = sides.settled
     missing = [call for call in (LOSS, GRADS) if call not in settled.calls]
     name = "own gradient"
     if missing:
         return [Stage(name, "", Outcome.UNSEEN, f"the program has no call for {' and '.join(missing)}")], None
-    stages, document = [], {}
+    stages: list[Stage] = []
+    document: dict[str, dict[str, float]] = {}
     batch = sides.search[-1]
     claimed = sides.gradients(batch)
     if claimed is None:
@@ -58,8 +62,7 @@ def judged(sides: Sides, grant: Grant | None) -> tuple[list[Stage], dict[str, An
         outcome = Outcome.ROUNDING if slope.right else Outcome.DIVERGED
         stages.append(Stage(name, tensor, outcome, note, None, ratio))
         document[tensor] = {"gradient": slope.claimed, "differences": slope.measured, "unsure": slope.unsure}
-    whole = {"consistent": all(stage.outcome is not Outcome.DIVERGED for stage in stages), "directions": document}
-    return stages, whole
+    return stages, document
 
 
 def _rounded(ratio: float) -> float:

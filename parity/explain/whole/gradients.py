@@ -59,7 +59,7 @@ def _flat(value: Any) -> Iterator[Array]:
 
 
 def _orders(value: Any, flat: list[Array], count: int) -> Iterator[list[Array]]:
-    """Yield the orders that gradients are returned in: as the weights, all kernels first, or the last layer first."""
+    """Yield the orders that gradients may have: the weights', all kernels or biases first, the last layer first."""
     if len(flat) > count:  # an inner gradient beside them, such as that of the inputs
         yield flat[-count:]
         flat = flat[:count]
@@ -69,6 +69,7 @@ def _orders(value: Any, flat: list[Array], count: int) -> Iterator[list[Array]]:
     half = count // 2
     paired = [each for pair in zip(flat[:half], flat[half:], strict=False) for each in pair]
     yield paired
+    yield [each for pair in zip(flat[half:], flat[:half], strict=False) for each in pair]
     pairs = [flat[at : at + 2] for at in range(0, count, 2)]
     yield [each for pair in reversed(pairs) for each in pair]
     yield list(reversed(flat))
@@ -137,6 +138,8 @@ def _fitted(array: Array, place: Place, shape: Sequence[int]) -> Array | None:
         turned = np.asarray(place.turned(array))
     except ValueError:
         turned = array
+    if turned.size == 1 and len(shape) == 1:  # one number for all units of a bias, which an update spreads
+        return np.full(shape, float(turned.reshape(())))
     if turned.shape == tuple(shape):
         return np.array(turned)
     same = [n for n in turned.shape if n != 1] == [n for n in shape if n != 1]

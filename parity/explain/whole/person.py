@@ -17,15 +17,15 @@ from parity.bounds.numerics import Array
 from parity.circumstances import launch, wire
 from parity.circumstances.child import private_pipes
 from parity.errors import ParityError, SubjectError, one_line, raised
-from parity.explain.whole.calls import GRADS, LOSS, PREDICT, STEP, recognised_calls
+from parity.explain.whole.calls import GRADS, LOSS, PREDICT, ROOT, STEP, recognised_calls
 from parity.explain.whole.forms import Form
 from parity.explain.whole.gradients import gradients_beside, gradients_of
 from parity.explain.whole.messages import plain, restored
-from parity.explain.whole.places import Place, candidates, read, recognised, write
+from parity.explain.whole.places import Place, candidates, got, read, recognised, write
 from parity.explain.whole.taking import take
 
-_ROOT: Final = "parity_root"
 _MOST_STEPS: Final = 2_000
+_MOST_KEPT: Final = 64
 _KEPT: Final = (ModuleType, FunctionType, BuiltinFunctionType, type)
 
 
@@ -51,8 +51,8 @@ class Program:
         self.names = self.taken.names
         self.root = ""
         if self._make or self._name:
-            self.names[_ROOT] = self._made()
-            self.root = _ROOT
+            self.names[ROOT] = self._made()
+            self.root = ROOT
         self._start = self._data()
 
     def _made(self) -> Any:
@@ -85,7 +85,7 @@ class Program:
     @property
     def base(self) -> Any:
         """What the weights' paths begin at."""
-        return self.names[_ROOT] if self.root else self.names
+        return self.names[ROOT] if self.root else self.names
 
     def weights(self, places: Sequence[Place], shapes: Sequence[Sequence[int]]) -> list[Array]:
         """Return the weights in Keras' shapes."""
@@ -184,7 +184,31 @@ def _answer(
         if array.size != 1:
             raise SubjectError(f"the loss is no number: it has shape {array.shape}")
         return {"number": float(array.reshape(()))}
-    return {"arrays": [np.array(each) for each in _arrays(value)]}
+    arrays = [np.array(each) for each in _arrays(value)]
+    return {"arrays": arrays, "kept": _kept(program, len(request["x"]), places) if request["kept"] else []}
+
+
+def _kept(program: Program, count: int, places: Sequence[Place]) -> list[Array]:
+    """Return arrays that a call left behind and that were not there before it, such as outputs of layers."""
+    own = {id(got(program.base, place.path)) for place in places}
+    found: list[Array] = []
+    stack: list[tuple[Any, int]] = [(program.names, 0)]
+    seen: set[int] = set()
+    while stack and len(found) < _MOST_KEPT:
+        value, depth = stack.pop()
+        if id(value) in seen or depth > 4 or isinstance(value, (*_KEPT, str, bytes)):
+            continue
+        seen.add(id(value))
+        if isinstance(value, np.ndarray):
+            if value.dtype.kind == "f" and value.ndim and count in value.shape and id(value) not in own:
+                found.append(np.array(value))
+        elif isinstance(value, Mapping):
+            stack += [(each, depth + 1) for key, each in value.items() if not str(key).startswith("__")]
+        elif isinstance(value, list | tuple):
+            stack += [(each, depth + 1) for each in value[:_MOST_KEPT]]
+        elif hasattr(value, "__dict__"):
+            stack.append((vars(value), depth))
+    return found
 
 
 def _arrays(value: Any) -> Iterator[Any]:

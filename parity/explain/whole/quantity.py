@@ -155,7 +155,7 @@ class Answer:
     mistakes: list[Mistake] = field(default_factory=list)
     beside: list[str] = field(default_factory=list)
     bound_by: dict[str, str] = field(default_factory=dict)
-    consistent: dict[str, Any] | None = None
+    slopes: dict[str, dict[str, float]] | None = None
     repairs: list[dict[str, Any]] = field(default_factory=list)
     curves: dict[str, Any] | None = None
 
@@ -163,6 +163,13 @@ class Answer:
     def first(self) -> Stage | None:
         """The first stage that parts."""
         return next((stage for stage in self.stages if stage.outcome.parts), None)
+
+    @property
+    def consistent(self) -> bool | None:
+        """Whether the program's gradient is that of its own loss; None where that was not seen."""
+        outcomes = [stage.outcome for stage in self.stages if stage.name == "own gradient"]
+        seen = [outcome for outcome in outcomes if outcome is not Outcome.UNSEEN]
+        return not any(outcome.parts for outcome in seen) if seen else None
 
     @property
     def verdict(self) -> str:
@@ -189,6 +196,7 @@ class Answer:
             "repairs": self.repairs,
             "curves": self.curves,
             "consistent": self.consistent,
+            "own_gradient": self.slopes,
             "beside": self.beside,
             "binding": self.bound_by,
         }

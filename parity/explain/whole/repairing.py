@@ -1,7 +1,7 @@
 """Lines to change, tried: the program is taken with one line changed, and what parted must agree on every batch."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,7 +10,6 @@ import numpy as np
 from parity.bounds.bounded import Bounded
 from parity.errors import ParityError
 from parity.explain.whole import update_stage
-from parity.explain.whole.calls import GRADS
 from parity.explain.whole.edits import Edit, edits, starts
 from parity.explain.whole.quantity import Answer, Outcome, agrees
 from parity.explain.whole.sides import LOSS_PLACE, Sides
@@ -38,12 +37,13 @@ def repaired(sides: Sides, found: Answer, text: str) -> tuple[list[Repair], str]
     """
     factors = tuple(stage.factor for stage in found.stages if stage.factor)
     repairs: list[Repair] = []
+    seen = {stage.name for stage in found.stages if stage.outcome is not Outcome.UNSEEN}
     wrong = {stage.name for stage in found.stages if stage.outcome.parts}
     for name, check in _CHECKS.items():
         # An update is judged by the program's own gradients: what was changed before does not mend it.
         if name not in wrong or (repairs and name != "update" and _holds(sides, text, check)):
             continue
-        edit = _first(sides, text, name, factors)
+        edit = _first(sides, text, name, seen, factors)
         if edit is None:
             break  # what comes after is judged from what this one leaves
         others = [each for each in _CHECKS if each in wrong and each not in (name, "update")]
@@ -54,9 +54,9 @@ def repaired(sides: Sides, found: Answer, text: str) -> tuple[list[Repair], str]
     return repairs, text
 
 
-def _first(sides: Sides, text: str, name: str, factors: Sequence[float]) -> Edit | None:
-    """Return the first change after which a stage and all before it agree."""
-    before = [check for each, check in _CHECKS.items() if each in _up_to(name)]
+def _first(sides: Sides, text: str, name: str, seen: Container[str], factors: Sequence[float]) -> Edit | None:
+    """Return the first change after which a stage and all before it that were seen agree."""
+    before = [check for each, check in _CHECKS.items() if each in _up_to(name) and each in seen]
     ends = time.monotonic() + _SECONDS
     for edit in edits(text, tuple(factors)):
         if (name == "update") != starts(edit):
@@ -104,9 +104,7 @@ def _loss(sides: Sides) -> bool:
 def _gradient(sides: Sides) -> bool:
     for batch in (*sides.search, *sides.confirm):
         own = sides.gradients(batch)
-        if own is None:
-            return GRADS not in sides.settled.calls and not sides.by_steps
-        if not all(agrees(array, sides.gradient(batch, at)) for at, array in enumerate(own)):
+        if own is None or not all(agrees(array, sides.gradient(batch, at)) for at, array in enumerate(own)):
             return False
     return True
 

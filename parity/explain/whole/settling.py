@@ -16,13 +16,14 @@ from parity.errors import SubjectError
 from parity.explain.whole import forms
 from parity.explain.whole.asked import Asked
 from parity.explain.whole.batches import Batch, Data, batches, sizes_beside
-from parity.explain.whole.calls import CALLS, GRADS, LOSS, PREDICT, STEP
+from parity.explain.whole.calls import CALLS, GRADS, LOSS, PREDICT, ROOT, STEP
 from parity.explain.whole.forms import Form
 from parity.explain.whole.keras_side import KerasSide
 from parity.explain.whole.quantity import agrees
 from parity.explain.whole.traced import GRADIENT, LAYER, Place
 
 _MOST_WAYS: Final = 16
+_ALONE: Final = {forms.ROWS: forms.ONE_ROW, forms.COLUMNS: forms.ONE_COLUMN}
 LOSS_PLACE: Final = Place("loss", 0)
 
 
@@ -51,7 +52,8 @@ class Settled:
 
     def words(self) -> dict[str, str]:
         """Return what a person may paste to have the program asked so again."""
-        return {"weights": ",".join(self.places), **self.calls}
+        calls = {call: text.replace(ROOT, "self") for call, text in self.calls.items()}
+        return {"weights": ",".join(self.places), **calls}
 
 
 def settle(side: KerasSide, asked: Asked, data: Data, bound: Mapping[str, str]) -> Settled:
@@ -68,7 +70,7 @@ def settle(side: KerasSide, asked: Asked, data: Data, bound: Mapping[str, str]) 
     settled = Settled([ways[0] for ways in opened.places], {}, Form(), {}, 0, {})
     _settle_output(side, asked, settled, calls[PREDICT], (many, one))
     if _takes_one(side, asked, settled, calls, (many, one)):
-        settled.form = Form(forms.ONE_ROW, settled.form.image)
+        settled.form = Form(_ALONE[settled.form.layout], settled.form.image)
     for call in (LOSS, GRADS, STEP):
         batch = one if settled.form.single else many
         _settle_labels(side, asked, settled, call, calls[call], batch, data.given)
@@ -84,8 +86,9 @@ def settle(side: KerasSide, asked: Asked, data: Data, bound: Mapping[str, str]) 
 def _takes_one(
     side: KerasSide, asked: Asked, settled: Settled, calls: Mapping[str, list[str]], both: tuple[Batch, Batch]
 ) -> bool:
-    """Whether a program that computes with a batch of rows trains with one example alone."""
-    if settled.form.layout != forms.ROWS:
+    """Whether a program that computes with a whole batch trains with one example alone."""
+    layout = settled.form.layout
+    if PREDICT not in settled.calls or layout not in _ALONE:
         return False
 
     def works(batch: Batch, layout: str, call: str) -> bool:
@@ -99,7 +102,7 @@ def _takes_one(
         )
 
     return any(
-        not works(both[0], forms.ROWS, call) and works(both[1], forms.ONE_ROW, call)
+        not works(both[0], layout, call) and works(both[1], _ALONE[layout], call)
         for call in (GRADS, STEP)
         if calls[call]
     )
@@ -226,10 +229,11 @@ def evaluated(
     *,
     wide: bool = False,
     rate: float = 1.0,
+    kept: bool = False,
 ) -> dict[str, Any]:
     """Return what calls yield on a batch in one form, at its weights, in float64."""
     x = form.inputs(batch.x).astype(np.float64)
     y = form.targets(batch.y, int(np.prod(side.classes)))
     y = y.astype(np.float64) if y.dtype.kind == "f" else y
     weights = [array.astype(np.float64) for array in batch.weights]
-    return asked.evaluate(places, calls, weights, x, y, wide=wide, rate=rate)
+    return asked.evaluate(places, calls, weights, x, y, wide=wide, rate=rate, kept=kept)

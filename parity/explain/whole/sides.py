@@ -106,6 +106,15 @@ class Sides:
         array = arrays[self.settled.output]
         return forms.output(array, batch.size, self.side.classes, self.settled.form.layout)
 
+    def kept(self, batch: Batch) -> list[Array]:
+        """Return the arrays that the program returns or leaves behind where it predicts."""
+        if PREDICT not in self.settled.calls:
+            return []
+        calls = {PREDICT: self.settled.calls[PREDICT]}
+        form = self.settled.form_of(PREDICT)
+        answer = evaluated(self.side, self.asked, self.settled.places, calls, form, batch, kept=True)[PREDICT]
+        return [*answer.get("arrays", []), *answer.get("kept", [])]
+
     def loss(self, batch: Batch) -> Array | None:
         """Return the program's loss."""
         answer = self.own(batch).get(LOSS, {"error": ""})

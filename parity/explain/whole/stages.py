@@ -5,7 +5,15 @@ from pathlib import Path
 
 import numpy as np
 
-from parity.explain.whole import consistency, forward_stage, gradient_stage, loss_stage, start_stage, update_stage
+from parity.explain.whole import (
+    consistency,
+    forward_stage,
+    gradient_stage,
+    layer_stage,
+    loss_stage,
+    start_stage,
+    update_stage,
+)
 from parity.explain.whole.asked import Asked
 from parity.explain.whole.batches import data_for, loss_name
 from parity.explain.whole.curves import curves
@@ -69,6 +77,7 @@ def _judge(found: Answer, sides: Sides) -> None:
     stages, mistakes = start_stage.judged(sides)
     found.stages += [*stages, _data(sides)]
     found.mistakes += mistakes
+    found.stages += layer_stage.judged(sides)
     prediction, explained = forward_stage.judged(sides)
     found.stages.append(prediction)
     grant: Grant | None = sides.plain
@@ -81,7 +90,7 @@ def _judge(found: Answer, sides: Sides) -> None:
     loss, reasons = loss_stage.judged(sides, grant)
     found.stages.append(loss)
     found.mistakes += [reason.mistake for reason in reasons]
-    own, found.consistent = consistency.judged(sides, grant)
+    own, found.slopes = consistency.judged(sides, grant)
     found.stages += own
     gradients, mistakes = gradient_stage.judged(sides, grant)
     found.stages += gradients

@@ -3,14 +3,13 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+_BESIDE: Final = 6
 _HEADS: Final = {
     "DIVERGED": "they part",
     "ROUNDING": "they agree in all that was seen",
     "UNDECIDED": "undecided",
     "UNSUPPORTED": "nothing was compared",
 }
-_LADDER: Final = ("weights", "data", "prediction", "loss", "own gradient", "gradient", "update", "printed")
-_WIDE: Final = 108
 
 
 def render(document: Mapping[str, Any]) -> str:
@@ -23,8 +22,10 @@ def render(document: Mapping[str, Any]) -> str:
     lines += ["", *_ladder(document), ""]
     lines += list(_why(document))
     unseen = [(row["name"], row["tensor"], row["note"]) for row in document["quantities"] if row["outcome"] == "UNSEEN"]
-    lines += [f"  Not seen: {_named(name, tensor)}: {note}." for name, tensor, note in unseen]
-    lines += [f"  Beside it: {each.rstrip('.')}." for each in document["beside"]]
+    lines += [f"  Not seen: {_named(name, tensor)}: {note.rstrip('.')}." for name, tensor, note in unseen]
+    lines += [f"  Beside it: {each.rstrip('.')}." for each in document["beside"][:_BESIDE]]
+    more = len(document["beside"]) - _BESIDE
+    lines += [f"  Beside it: {more} more (--json)."] if more > 0 else []
     lines.append(f"  Data: {document['data']}.")
     lines.append("  Asked by:")
     lines += [f"    --bind '{key}={text}'" for key, text in document["binding"].items()]
@@ -64,7 +65,7 @@ def _why(document: Mapping[str, Any]) -> Iterator[str]:
         yield f"    so changed, {' and '.join(each['agrees'])} agree{'s' if len(each['agrees']) == 1 else ''}."
     consistent = document["consistent"]
     if consistent is not None:
-        says = "is" if consistent["consistent"] else "is not"
+        says = "is" if consistent else "is not"
         yield f"  The program's gradient {says} the derivative of its own loss (central differences in float64)."
     if document["verdict"] == "DIVERGED" and not explanation:
         yield "  No known mistake explains it."

@@ -5,7 +5,6 @@ from typing import Any, Final, NamedTuple
 import msgspec
 import numpy as np
 
-from parity.bounds.bounded import Bounded, exact
 from parity.bounds.functions import lifted
 from parity.bounds.graph.interpreter import Unknown
 from parity.bounds.numerics import Array, format_of
@@ -18,6 +17,7 @@ from parity.diagnosis.member import Member
 from parity.diagnosis.text import formulas
 from parity.diagnosis.words import cause, telling
 from parity.errors import ParityError
+from parity.explain.whole import rule_steps
 from parity.explain.whole.batches import Batch, batches
 from parity.explain.whole.calls import GRADS, STEP
 from parity.explain.whole.quantity import Held, Mistake, Outcome, Stage, held, worst
@@ -66,8 +66,9 @@ def judged(sides: Sides, grant: Grant | None) -> tuple[list[Stage], list[Mistake
         return _whole_step(sides, grant, kind, config)
     if kind == "RMSprop":
         return _by_page(sides, made, config)
-    if kind == "SGD" and not config.get("momentum"):
-        return _plain_descent(sides, made, config)
+    rule = rule_steps.rule_of(kind)
+    if rule:
+        return _by_steps(sides, made, rule, config)
     note = f"the model trains with {kind}, of which there is no page here"
     return [Stage("update", "", Outcome.UNDECIDED, note)], []
 
@@ -172,60 +173,46 @@ def _picked(size: int) -> Array:
     return np.unique(np.linspace(0, size - 1, min(size, _ELEMENTS)).astype(np.int64))
 
 
-def _plain_descent(sides: Sides, made: Steps, config: dict[str, Any]) -> tuple[list[Stage], list[Mistake]]:
-    """Judge gradient descent: each step takes the rate times the gradient from the weights."""
-    rate = sides.rate
-    stages = []
-    ratios = []
-    for at, name in enumerate(sides.side.names):
-        places = []
-        for before, gradient, after in zip(
-            *(
-                list(column)
-                for column in zip(*[(b[at], g[at], a[at]) for b, g, a in zip(*made, strict=True)], strict=True)
-            ),
-            strict=True,
-        ):
-            places.append(held(after, _descended(before, gradient, rate)))
-            ratios.append(_taken(before, gradient, after))
-        place = worst(places)
-        stages.append(Stage("update", name, place.outcome, "" if place.outcome.parts else "w − rate · g", place))
-    return stages, _descent_mistakes(stages, [r for r in ratios if r is not None], rate)
-
-
-def _descended(before: Array, gradient: Array, rate: float) -> Bounded:
-    w, g = exact(before.astype(np.float32)), exact(gradient.astype(np.float32))
-    w = lifted(before, w.format)
-    result: Bounded = w - lifted(gradient, g.format) * w.dtype.type(rate)
-    return result
-
-
-def _taken(before: Array, gradient: Array, after: Array) -> float | None:
-    """Return what the gradient was multiplied by, where that is one number."""
-    moved = (before - after).ravel()
-    at = int(np.argmax(np.abs(gradient)))
-    number = moved[at] / gradient.ravel()[at] if gradient.ravel()[at] else np.nan
-    alike = np.allclose(
-        moved, number * gradient.ravel(), rtol=1e-6, atol=1e-12 * float(np.max(np.abs(before), initial=0))
-    )
-    return float(number) if np.isfinite(number) and alike else None
-
-
-def _descent_mistakes(stages: list[Stage], ratios: list[float], rate: float) -> list[Mistake]:
+def _by_steps(sides: Sides, made: Steps, rule: str, config: dict[str, Any]) -> tuple[list[Stage], list[Mistake]]:
+    """Judge any rule that has a page, and say which number of it or which other rule makes the program's steps."""
+    arguments = rule_steps.arguments_of(rule, config, sides.rate)
+    fmt = format_of(sides.side.dtype)
+    places = rule_steps.held_against(rule, arguments, made, fmt)
+    kind = sides.side.optimizer[0]
+    stages = [
+        Stage(
+            "update", name, place.outcome, "" if place.outcome.parts else f"{kind}, on {len(made.before)} steps", place
+        )
+        for name, place in zip(sides.side.names, places, strict=True)
+    ]
     wrong = [stage for stage in stages if stage.outcome.parts]
     if not wrong:
-        return []
-    still = [stage.about for stage in wrong if stage.place is not None and stage.place.obtained == stage.place.expected]
-    if ratios and np.ptp(ratios) < 1e-6 * abs(ratios[0]) and len(wrong) == len(stages):
-        sentence = f"the learning rate is {ratios[0]:.6g}, the model's {rate:.6g}"
-        return [
-            Mistake("learning_rate", "update", sentence, "alike in every element of every step", f"use {rate:g}", True)
-        ]
-    names = ", ".join(still or [stage.about for stage in wrong])
-    sentence = f"the update of {names} is not w − {rate:g} · g"
-    return [
-        Mistake("update", "update", sentence, "every step was held against it", "take the rate times the gradient away")
-    ]
+        return stages, []
+    evidence = f"so made, the program's {len(made.before)} steps agree in every element"
+    found: Mistake | None = None
+    for name, sentence, repair, other, changed in rule_steps.reasons(rule, arguments, made, fmt):
+        again = _made(sides, 4, sides.rate)
+        confirmed = not isinstance(again, str) and rule_steps.agree(other, changed, again, fmt)
+        if confirmed or found is None:
+            found = Mistake(name, "update", sentence, evidence, repair, confirmed)
+        if confirmed:
+            break
+    if found is not None:
+        wrong[0].note = found.sentence
+        return stages, [found]
+    still = [at for at, stage in enumerate(stages) if stage.outcome.parts and _still(made, at)]
+    if still:
+        names = ", ".join(sides.side.names[at] for at in still)
+        sentence = f"{names} is never updated"
+        return stages, [Mistake("never_updated", "update", sentence, "it stays as it was", "update it, too", True)]
+    return stages, []
+
+
+def _still(made: Steps, at: int) -> bool:
+    """Whether a tensor stays as it is although it has a gradient."""
+    return all(
+        np.array_equal(before[at], after[at]) for before, after in zip(made.before, made.after, strict=True)
+    ) and any(np.any(gradient[at]) for gradient in made.gradients)
 
 
 def _whole_step(

@@ -1,0 +1,126 @@
+"""A program's steps held against a rule's page, step by step from its own weights, slots carried with bounds."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+
+from parity.bounds.functions import lifted
+from parity.bounds.numerics import Array, Format
+from parity.bounds.rule import bounded, bounded_step, page
+from parity.case.rule import find, names
+from parity.explain.whole.quantity import Held, Outcome, held, worst
+from parity.subjects.keras import ROWS
+
+_NUMBERS: Final = (0.0, 1e-10, 1e-8, 1e-7, 1e-6, 1e-5, 1e-3, 0.5, 0.9, 0.95, 0.99, 0.999)
+"""What people write for an epsilon, a momentum or a decay of a mean."""
+_RATES: Final = (10.0, 0.1, 100.0, 0.01, 2.0, 0.5, 5.0, 0.2)
+
+
+_PLACE: Final = (
+    "epsilon, {:g}, is added to the root of the corrected second moment, as in the paper; "
+    "Keras adds it to that of the moment itself"
+)
+_PUT: Final = "take η·√(1 − β₂ᵗ) / (1 − β₁ᵗ) for the rate and add epsilon to √v"
+
+
+def rule_of(kind: str) -> str:
+    """Return the name of the rule that a class of ``keras.optimizers`` has, empty where it has no page."""
+    return next((name for name, row in ROWS.items() if row.kind == kind), "")
+
+
+def arguments_of(rule: str, config: Mapping[str, Any], rate: float) -> dict[str, Any]:
+    """Return what an optimizer of Keras was made with, as the page takes it."""
+    known = {parameter.name for parameter in find(rule).parameters}
+    return {name: value for name, value in config.items() if name in known and value is not None} | {
+        "learning_rate": rate
+    }
+
+
+def held_against(
+    rule: str,
+    arguments: Mapping[str, Any],
+    steps: Sequence[Sequence[Sequence[Array]]],
+    fmt: Format,
+    corrected: bool = False,
+) -> list[Held]:
+    """Return how each tensor's steps compare, the worst step of each.
+
+    Args:
+        rule: the name of a page.
+        arguments: what it is made with.
+        steps: weights before each step, gradients and weights after it, a list of tensors each.
+        fmt: the format in which the model computes.
+        corrected: whether epsilon is added to the root of the corrected second moment, as in the paper on Adam; Keras
+            adds it to that of the moment itself.
+    """
+    before, gradients, after = steps
+    keys = [str(at) for at in range(len(before[0]))]
+    kind: Any = page(rule)
+    made, runs = kind(**arguments), bounded(kind)(**arguments)
+    epsilon = arguments.get("epsilon")
+    zeros = {key: np.zeros(array.shape, fmt.dtype) for key, array in zip(keys, before[0], strict=True)}
+    slots: dict[str, Any] = {slot: dict(tensors) for slot, tensors in made.slots(made.init(zeros)).items()}
+    found: list[list[Held]] = [[] for _ in keys]
+    for number, (w, g, new) in enumerate(zip(before, gradients, after, strict=True)):
+        start = {
+            "parameter": {key: lifted(array, fmt) for key, array in zip(keys, w, strict=True)},
+            "gradient": {key: lifted(array, fmt) for key, array in zip(keys, g, strict=True)},
+        }
+        if corrected:
+            runs.epsilon = epsilon * (1 - arguments["beta_2"] ** (number + 1)) ** 0.5  # type: ignore[attr-defined]
+        result = bounded_step(runs, start | slots, number)
+        for at, key in enumerate(keys):
+            found[at].append(held(new[at], result["parameter"][key]))
+        slots = {slot: result[slot] for slot in slots}
+    return [worst(each) for each in found]
+
+
+def agree(rule: str, arguments: Mapping[str, Any], steps: Any, fmt: Format) -> bool:
+    """Whether all steps are the rule's; ``corrected`` among the arguments says where epsilon stands."""
+    plain = {name: value for name, value in arguments.items() if name != "corrected"}
+    try:
+        found = held_against(rule, plain, steps, fmt, bool(arguments.get("corrected")))
+        return all(each.outcome is Outcome.ROUNDING for each in found)
+    except (TypeError, ValueError):  # arguments that do not go together
+        return False
+
+
+def reasons(
+    rule: str, arguments: Mapping[str, Any], steps: Any, fmt: Format
+) -> Iterator[tuple[str, str, str, str, dict[str, Any]]]:
+    """Yield what makes a program's steps: name, sentence, repair, the rule and its arguments."""
+    rate = float(arguments["learning_rate"])
+    places = [False, True] if {"epsilon", "beta_2"} <= arguments.keys() else [False]
+    for factor in (1.0, *_RATES):
+        for corrected in places:
+            for epsilon in (
+                dict.fromkeys((arguments.get("epsilon"), 1e-8, 1e-7)) if corrected else [arguments.get("epsilon")]
+            ):
+                other = {**arguments, "learning_rate": rate * factor, "corrected": corrected}
+                other |= {} if epsilon is None else {"epsilon": epsilon}
+                parts = [] if factor == 1 else [f"the learning rate is {rate * factor:.6g}, the model's {rate:.6g}"]
+                parts += [_PLACE.format(float(epsilon or 0))] if corrected else []
+                if parts and agree(rule, other, steps, fmt):
+                    name = "epsilon_place" if factor == 1 else "learning_rate"
+                    repair = " and ".join(([f"use {rate:g}"] if factor != 1 else []) + ([_PUT] if corrected else []))
+                    yield name, ", and ".join(parts), repair, rule, other
+    for name, value in arguments.items():
+        if name == "learning_rate" or isinstance(value, bool) or not isinstance(value, float):
+            continue
+        for number in _NUMBERS:
+            other = {**arguments, name: number}
+            if number != value and agree(rule, other, steps, fmt):
+                yield "hyperparameter", f"{name} is {number:g}, the model's {value:g}", f"use {value:g}", rule, other
+    for other_rule in names():
+        other = {"learning_rate": rate}
+        if other_rule != rule and agree(other_rule, other, steps, fmt):
+            title = ROWS[other_rule].kind if other_rule in ROWS else other_rule
+            sentence = f"its steps are those of {title}; the model trains with {ROWS[rule].kind}"
+            yield (
+                "other_rule",
+                sentence,
+                f"write {ROWS[rule].kind}, or compile the model with {title}",
+                other_rule,
+                other,
+            )
