@@ -174,7 +174,7 @@ def _without_slots(
     make: Make, base: Diagnosis, observations: list[Observation], held: list[Observation]
 ) -> Diagnosis | None:
     """Explain the parameters alone: what a subject shows as a slot may not be what it computes with."""
-    bare, bare_held = ([_bare(seen) for seen in group] for group in (observations, held))
+    bare, bare_held = ([seen.bare() for seen in group] for group in (observations, held))
     result = _explained(lambda: _Bare(make), base, bare, bare_held)
     if result is None:
         return None
@@ -187,10 +187,6 @@ def _without_slots(
 def _binds(make: Make) -> Binds | None:
     """Return what tells what a person's class or function is passed, None where it is no such subject."""
     return make.bound if isinstance(make, Watched) and make.kind is not None else None
-
-
-def _bare(seen: Observation) -> Observation:
-    return Observation(seen.probe, {"parameter": seen.columns["parameter"]}, seen.strange)
 
 
 def _follows(member: Member, observations: list[Observation], slot: str) -> bool:
