@@ -17,6 +17,7 @@ from parity.diagnosis.findings import Diagnosis, Explanation, Finding
 from parity.diagnosis.member import Member, bound_ratio, equal_bits, step_error
 from parity.diagnosis.observe import Make, Observation
 from parity.diagnosis.outside import Binds, another_rule
+from parity.diagnosis.places import places
 from parity.diagnosis.probes import MODES, WITH_AXES, ProbeProblem, first_probe, probe
 from parity.diagnosis.search import Found, extended, likely_rounding, nearest, search, within, written_or_numbers
 from parity.errors import AbsentArgumentError, NotInstalledError, UnsupportedError, one_line, raised
@@ -41,7 +42,7 @@ def diagnose(make: Make, name: str, cells: Sequence[Cell] = (), shipped: Sequenc
     short = shipped if agrees else [msgspec.structs.replace(cell, steps=min(cell.steps, 12)) for cell in shipped]
     outcomes = on_cases(make, found.explanations, short)
     against = {case: outcome for case, outcome in outcomes.items() if outcome in (OTHERWISE, BEYOND)}
-    found = replace(found, binding=_binding(make))
+    found = replace(found, binding=_binding(make), places=_places(make))
     return on_these(found, {**against, **on_cases(make, found.explanations, cells)})
 
 
@@ -55,6 +56,15 @@ def _binding(make: Make) -> dict[str, str]:
     except Exception:  # the diagnosis says what it raises
         return {}
     return dict(adapter.circumstances)
+
+
+def _places(make: Make) -> dict[str, str]:
+    """Return where a person's own file computes each line of the formula."""
+    try:
+        adapter = make()
+    except Exception:  # the diagnosis says what it raises
+        return {}
+    return places(adapter.kind) if isinstance(adapter, NumpySubject) else {}
 
 
 def _diagnosed(make: Make, name: str) -> Diagnosis:
