@@ -66,6 +66,8 @@ ARGUMENTS = (
     Argument("gradient_accumulation_steps", "several"),
     Argument("exclude_from_weight_decay", "patterns"),
 )
+CLIPS = ("clipnorm", "clipvalue", "global_clipnorm")
+"""Arguments of which one at most is set."""
 BY_NAME = {argument.name: argument for argument in ARGUMENTS}
 """Every argument that a page may have without saying more; another one is what its annotation says."""
 OF_SCHEDULES = {

@@ -48,7 +48,9 @@ def cause_of(document: Mapping[str, Any], failing: Sequence[str]) -> Cause:
     return Cause(
         _sentence(first),
         known=True,
-        formula=formulas(telling(first["switches"], first["hyperparameters"]), first["hyperparameters"]),
+        formula=formulas(
+            telling(first["switches"], first["hyperparameters"]), first["hyperparameters"], document.get("places")
+        ),
         confirmed=confirmation(first),
         beside=[*also, *_others(first, named[1:]), *_evidence(document, otherwise)],
         explained=[case for case in own if case not in otherwise],

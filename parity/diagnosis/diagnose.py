@@ -18,6 +18,7 @@ from parity.diagnosis.findings import Diagnosis, Explanation, Finding
 from parity.diagnosis.member import Member, bound_ratio, equal_bits, step_error
 from parity.diagnosis.observe import Make, Observation
 from parity.diagnosis.outside import Binds, another_rule
+from parity.diagnosis.places import places
 from parity.diagnosis.probes import MODES, VECTORS, WITH_AXES, ProbeProblem, first_probe, probe
 from parity.diagnosis.search import Found, extended, likely_rounding, nearest, search, within, written_or_numbers
 from parity.errors import AbsentArgumentError, NotInstalledError, UnsupportedError, one_line, raised
@@ -44,7 +45,7 @@ def diagnose(make: Make, name: str, cells: Sequence[Cell] = (), shipped: Sequenc
     outcomes = on_cases(make, found.explanations, short)
     against = {case: outcome for case, outcome in outcomes.items() if outcome in (OTHERWISE, BEYOND)}
     binding, wider = _binding(make)
-    found = replace(found, binding=binding)
+    found = replace(found, binding=binding, places=_places(make))
     if wider and found.finding in _JUDGED:
         found = replace(found, evidence=(*found.evidence, wider))
     return on_these(found, {**against, **on_cases(make, found.explanations, cells)})
@@ -69,6 +70,15 @@ def _binding(make: Make) -> tuple[dict[str, str], str]:
             finally:
                 adapter.close()
     return binding, wider
+
+
+def _places(make: Make) -> dict[str, str]:
+    """Return where a person's own file computes each line of the formula."""
+    try:
+        adapter = make()
+    except Exception:  # the diagnosis says what it raises
+        return {}
+    return places(adapter.kind) if isinstance(adapter, NumpySubject) else {}
 
 
 def _diagnosed(make: Make, name: str) -> Diagnosis:
@@ -197,7 +207,7 @@ def _without_slots(
     make: Make, base: Diagnosis, observations: list[Observation], held: list[Observation]
 ) -> Diagnosis | None:
     """Explain the parameters alone: what a subject shows as a slot may not be what it computes with."""
-    bare, bare_held = ([_bare(seen) for seen in group] for group in (observations, held))
+    bare, bare_held = ([seen.bare() for seen in group] for group in (observations, held))
     result = _explained(lambda: _Bare(make), base, bare, bare_held)
     if result is None:
         return None
@@ -210,10 +220,6 @@ def _without_slots(
 def _binds(make: Make) -> Binds | None:
     """Return what tells what a person's class or function is passed, None where it is no such subject."""
     return make.bound if isinstance(make, Watched) and make.kind is not None else None
-
-
-def _bare(seen: Observation) -> Observation:
-    return Observation(seen.probe, {"parameter": seen.columns["parameter"]}, seen.strange)
 
 
 def _follows(member: Member, observations: list[Observation], slot: str) -> bool:

@@ -11,19 +11,32 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from parity.bounds.numerics import format_of
+from parity.bounds.numerics import dtype_of, format_of
 from parity.diagnosis.member import Member, rule_for
 from parity.diagnosis.observe import Observation
 from parity.diagnosis.probes import BATCH_SIZE
 from parity.reference.arguments import ARGUMENTS
 from parity.reference.family import Family
 from parity.reference.rmsprop import SLOTS
+from parity.trajectory.layout import Layout
 
 Vector = NDArray[np.float64]
 ALLOWED = {"rate" if a.name == "learning_rate" else a.name: a.limits for a in ARGUMENTS if a.limits}
 
+BRIEF = 3
+"""Steps that a first look is at: they refute almost every member, at a quarter of the cost."""
 _GRID = [(e, r) for e in (1e-12, 1e-10, 1e-8, 1e-6, 1e-4, 1e-2) for r in (0.5, 0.9, 0.99, 0.999)]
 _FITS = 4.0
+_LOOSE = 0.05
+"""An error beyond which a number is not determined."""
+_NEAR = 4.0
+"""The misfit, softened, from which a descent finds its way: a fifth of each change."""
+_NEARER = 20.0
+"""The misfit, hardly softened, from which what is left over may be rounding: a fiftieth of each change."""
+_BALANCED = 1e-10
+"""Share of the squares below which numbers make up for each other in a direction: differences show no more there."""
+_SLOW = 0.99
+"""A round that leaves more of the squares than this, twice in a row, has come to where it will stay."""
 USUAL_EPSILONS = (1e-8, 1e-6, 1e-5, 1e-10, 1e-12)
 """What epsilon often is, for where it cannot be measured and yet turns a bit here and there."""
 
@@ -37,9 +50,9 @@ class Estimate:
     misfit: float
 
     @property
-    def lacks_epsilon(self) -> bool:
-        """Whether epsilon is too small beside the second moment to be measured."""
-        return 5 * self.errors.get("epsilon", 0.0) > 0.05
+    def loose(self) -> list[str]:
+        """The numbers that the data do not determine, as an epsilon that is small beside every second moment."""
+        return [name for name, error in self.errors.items() if 5 * error > _LOOSE]
 
     @property
     def fits(self) -> bool:
@@ -47,20 +60,39 @@ class Estimate:
         return self.misfit <= _FITS
 
 
-class _Problem:
-    """The changes that a subject showed, what float32 hides of them, and the family's for a batch of numbers."""
+class _Rows(Family):
+    """The family on rows of the elements of all tensors, ``[points, elements]``."""
 
-    def __init__(self, member: Member, seen: Observation, free: tuple[str, ...]) -> None:
-        self.free, self.seen = free, seen
-        rule = rule_for(member, seen.probe, Family)
+    lies: Layout
+
+    def _fresh(self, g: Any) -> Any:
+        squares = np.square(g)
+        if self.moment_of == "element":
+            return squares
+        total = np.add.reduceat(squares, self.lies.starts, axis=-1)
+        return np.repeat(total / self.lies.sizes if self.moment_of == "mean" else total, self.lies.sizes, axis=-1)
+
+
+class _Problem:
+    """The changes that a subject showed, what float32 hides of them, and the family's for a batch of numbers.
+
+    ``steps`` are how many of the first are looked at.
+    """
+
+    def __init__(self, member: Member, seen: Observation, free: tuple[str, ...], steps: int) -> None:
+        self.free, self.seen, self.steps = free, seen, min(steps, seen.probe.steps)
+        rule = rule_for(member, seen.probe, _Rows)
+        rule.lies = seen.probe.tensors
         self.rule: Any = rule
         self.given = {"rate": 1.0, "epsilon": rule.epsilon, "rho": rule.rho, "momentum": rule.momentum}
-        self.rates = [rule._learning_rate_at(seen.number(at)) for at in range(seen.probe.steps)]
+        self.rates = [rule._learning_rate_at(seen.number(at)) for at in range(self.steps)]
         self.scale = BATCH_SIZE if rule.gradient_reduction == "sum" else 1.0
         self.centered = bool(rule.centered)
-        before, after = (part.astype(np.float64) for part in (seen.before("parameter"), seen.columns["parameter"][1:]))
+        rows = (seen.before("parameter"), seen.columns["parameter"][1:])
+        before, after = (part[: self.steps].astype(np.float64) for part in rows)
         # What float32 shows is enough for a number's decimals; whether they fit is tried with all bits.
-        unit = max(format_of(seen.columns["parameter"].dtype).unit, format_of(np.float32).unit)
+        held = (seen.columns["parameter"].dtype, np.dtype(np.float32), _arithmetic(member))
+        unit = max(format_of(dtype).unit for dtype in held)
         with np.errstate(all="ignore"):
             self.change = after - before
             noise = unit * (np.abs(after) + np.abs(before)) + 16 * unit * np.abs(self.change)
@@ -95,7 +127,7 @@ class _Problem:
         start = zero + (0.0 if isinstance(rule.second_moment_start, str) else float(rule.second_moment_start))
         v, m, b = start, zero if self.centered else None, zero if moving else None
         made = []
-        for step, gradient in enumerate(self.seen.probe.gradients.astype(np.float64)):
+        for step, gradient in enumerate(self.seen.probe.gradients[: self.steps].astype(np.float64)):
             if self.seen.apart is not None:
                 v, m, b = (self._recorded(slot, step, points) for slot in SLOTS)
                 m, b = m if self.centered else None, b if moving else None
@@ -109,6 +141,18 @@ class _Problem:
             w = first
         return np.stack(made, axis=1)
 
+    def never(self, made: Vector) -> bool:
+        """Return whether no numbers lead from changes ``[points, steps, elements]`` to those that were shown.
+
+        Numbers are no cause of a change that is not finite, where one point has it and all others, too; nor of a sign
+        where no momentum is.
+        """
+        lost = np.all(~np.isfinite(made), axis=0)
+        if "momentum" not in self.free and not np.any(self.given["momentum"]):
+            seen = np.abs(self.change) > 16 * self.noise
+            lost |= seen & np.all(np.sign(made) == -np.sign(self.change), axis=0)
+        return bool(np.any(lost & self.usable))
+
     def _recorded(self, slot: str, step: int, points: int) -> Any:
         """Return what a step started from, ``[points, elements]``, where it was seen."""
         apart = self.seen.apart or {}
@@ -121,6 +165,12 @@ class _Problem:
         off = np.where(self.usable, made - self.change, 0.0) / weight
         off = np.nan_to_num(np.clip(off, -1e8, 1e8), nan=1e8)
         return np.asarray(off.reshape(len(theta), -1))
+
+
+def _arithmetic(member: Member) -> Any:
+    """Return the dtype that a member computes in, float64 where it does not say so: that hides nothing."""
+    own = dict(member.switches).get("arithmetic")
+    return dtype_of(own if own in ("float16", "bfloat16") else "float64")
 
 
 _known: dict[tuple[Any, ...], "Estimate | None"] = {}
@@ -141,19 +191,32 @@ def _estimated(member: Member, seen: Observation, free: tuple[str, ...]) -> Esti
         free = tuple(name for name in free if name != "epsilon")
     if seen.apart is not None and not seen.lockstep({"second_moment", *_needed(member, seen, free)}):
         return None
-    problem = _Problem(member, seen, free)
+    problem = _Problem(member, seen, free, seen.probe.steps)
     with np.errstate(all="ignore"):
-        theta = _first_guess(problem)
-        for softness, rounds, hopeless in ((0.05, 5, 40.0), (0.05, 9, 4.0), (1e-3, 8, np.inf), (0.0, 8, np.inf)):
-            theta, r, jacobian = _descend(problem, theta, softness, rounds)
-            misfit = float(np.sqrt(np.mean(r**2)))
-            if misfit > hopeless:
-                return None
+        if problem.steps > BRIEF and _near(_Problem(member, seen, free, BRIEF)) is None:
+            return None
+        theta = _near(problem)
+        if theta is None:
+            return None
+        theta, r, _ = _descend(problem, theta, 1e-3, 8, goal=_NEARER)
+        if np.mean(r**2) > _NEARER**2:
+            return None
+        theta, r, jacobian = _descend(problem, theta, 0.0, 8)
+        misfit = float(np.sqrt(np.mean(r**2)))
         errors = _errors(jacobian) * max(misfit, 0.1)
         values = {name: float(np.ravel(x)[0]) for name, x in problem.unpack(theta[None]).items() if name in free}
     logit = {"rho": values.get("rho", 0.5) * (1 - values.get("rho", 0.5))}
     scaled = {n: float(e) * logit.get(n, 1.0) for n, e in zip(free, errors, strict=True)}
     return Estimate(values, scaled, misfit)
+
+
+def _near(problem: _Problem) -> Vector | None:
+    """Return parameters with which the family comes near, None if it never does."""
+    theta = _first_guess(problem)
+    if theta is None:
+        return None
+    theta, r, _ = _descend(problem, theta, 0.05, 14, goal=_NEAR)
+    return theta if np.mean(r**2) <= _NEAR**2 else None
 
 
 def _needed(member: Member, seen: Observation, free: tuple[str, ...]) -> list[str]:
@@ -164,21 +227,26 @@ def _needed(member: Member, seen: Observation, free: tuple[str, ...]) -> list[st
 
 
 def _errors(jacobian: Vector) -> Vector:
-    """Return standard errors; a number that nothing depends on gets a very large one."""
+    """Return standard errors; a number that nothing depends on gets a very large one, and so do those of a balance."""
     sizes = np.sqrt(np.sum(jacobian**2, axis=0)) + 1e-9
     scaled = jacobian / sizes
-    spread = np.linalg.inv(scaled.T @ scaled + 1e-10 * np.eye(len(sizes)))
-    return np.asarray(np.sqrt(np.maximum(np.diag(spread), 0)) / sizes)
+    values, directions = np.linalg.eigh(scaled.T @ scaled)
+    spread = directions**2 @ (1 / np.maximum(values, _BALANCED))
+    balanced = np.any((values < _BALANCED) & (directions**2 > _BALANCED**0.5), axis=1)
+    return np.asarray(np.where(balanced, np.inf, np.sqrt(spread) / sizes))
 
 
-def _first_guess(problem: _Problem) -> Vector:
+def _first_guess(problem: _Problem) -> Vector | None:
+    """Return the best of some usual numbers, None where no numbers whatever lead to what was shown."""
     points = [dict(problem.given, momentum=problem.given["momentum"] or 0.5)]
     if "epsilon" in problem.free or "rho" in problem.free:
         momenta = (0.3, 0.6, 0.9) if "momentum" in problem.free else (points[0]["momentum"],)
         points += [dict(points[0], epsilon=e, rho=r, momentum=mu) for e, r in _GRID for mu in momenta]
     theta = np.array([problem.pack(point) for point in points])
+    made = problem.changes(theta)
+    if problem.never(made):
+        return None
     if "rate" in problem.free:
-        made = problem.changes(theta)
         ratio = np.abs(problem.change) / np.abs(made)
         ratio = np.where(np.isfinite(ratio) & (ratio > 0), ratio, np.nan)
         shift = _medians(np.log(ratio).reshape(len(points), -1))
@@ -194,18 +262,27 @@ def _medians(rows: Vector) -> Vector:
     return np.asarray((middle[0] + middle[1])[:, 0] / 2)
 
 
-def _descend(problem: _Problem, theta: Vector, softness: float, rounds: int) -> tuple[Vector, Vector, Vector]:
-    size, damping = len(theta), 1e-3
+def _descend(
+    problem: _Problem, theta: Vector, softness: float, rounds: int, goal: float = np.inf
+) -> tuple[Vector, Vector, Vector]:
+    """Return parameters, residuals and Jacobian after some rounds, fewer where the misfit will not reach a goal."""
+    size, damping, slow = len(theta), 1e-3, 0
     steps = np.vstack([np.zeros(size), 1e-6 * np.eye(size)])
     batch = problem.residuals(theta + steps, softness)
-    for _ in range(rounds):
+    for done in range(rounds):
         r, jacobian = batch[0], (batch[1:] - batch[0]).T / 1e-6
+        before = np.sum(r**2)
+        far = before > goal**2 * r.size
+        if far and (slow > 1 or (done == 5 and before > (10 * goal) ** 2 * r.size)):
+            break
         normal = jacobian.T @ jacobian
         move = np.linalg.lstsq(normal + damping * np.diag(np.diag(normal) + 1e-12), -jacobian.T @ r, rcond=None)[0]
         trial = theta + np.clip(move, -2, 2)
         tried = problem.residuals(trial + steps, softness)
-        if np.sum(tried[0] ** 2) < np.sum(r**2):
+        after = np.sum(tried[0] ** 2)
+        if after < before:
             theta, batch, damping = trial, tried, damping / 10
+            slow = slow + 1 if after > _SLOW * before else 0
             if np.max(np.abs(move)) < 1e-10:
                 break
         else:
@@ -228,7 +305,7 @@ def rounded(found: Estimate, given: dict[str, float]) -> dict[str, float] | None
         if near <= error:
             continue
         low, high = ALLOWED[name]
-        if not low <= value <= high or error > 0.05:
+        if not low <= value <= high or error > _LOOSE:
             return None
         result[name] = _shortest(name, value, error, given[name])
     return result

@@ -97,6 +97,7 @@ class Diagnosis:
     absent: tuple[str, ...] = ()
     cases: dict[str, str] = field(default_factory=dict)
     binding: dict[str, str] = field(default_factory=dict)
+    places: dict[str, str] = field(default_factory=dict)
 
     def document(self) -> dict[str, Any]:
         """Return the JSON form."""
@@ -114,6 +115,7 @@ class Diagnosis:
             "absent": list(self.absent),
             "cases": dict(self.cases),
             "binding": dict(self.binding),
+            "places": dict(self.places),
         }
 
 

@@ -14,13 +14,12 @@ from parity.case.rule import DEFAULT, find
 from parity.diagnosis.observe import Observation
 from parity.diagnosis.probes import BATCH_SIZE, Probe
 from parity.judge.page import BoundedPage, Page, Start
+from parity.reference.arguments import CLIPS
 from parity.reference.family import Family
 from parity.reference.rmsprop import Update
 from parity.reference.switches import BY_NAME, only_rounds
 
 MAX_UNDECIDED = 0.2
-CLIPS = ("clipnorm", "clipvalue", "global_clipnorm")
-"""Arguments of which one at most is set."""
 Kind = TypeVar("Kind", bound=Family)
 
 
@@ -170,7 +169,7 @@ def starts_alike(member: Member, seen: Observation, steps: int = 4) -> bool:
     with np.errstate(all="ignore"):
         for row, (a, b) in enumerate(islice(_changes(page, seen), steps), 1):
             allowed = 0.01 * np.abs(b) + unit * np.abs(seen.columns["parameter"][row].astype(np.float64))
-            if not np.all((np.abs(a - b) <= allowed) | (np.isnan(a) & np.isnan(b))):
+            if not np.all((np.abs(a - b) <= allowed) | (a == b) | (np.isnan(a) & np.isnan(b))):
                 return False
     return True
 

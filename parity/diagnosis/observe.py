@@ -1,7 +1,7 @@
 """Driving a subject through a probe: what it shows after every step, and what it does that no optimizer should."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -44,6 +44,11 @@ class Observation:
             KeyError: the subject does not show it.
         """
         return self.columns[slot][:-1] if self.apart is None else self.apart[slot]
+
+    def bare(self) -> "Observation":
+        """Return the parameters alone: what a subject shows as a slot may not be what it computes with."""
+        apart = None if self.apart is None else {"parameter": self.apart["parameter"]}
+        return replace(self, columns={"parameter": self.columns["parameter"]}, apart=apart)
 
     def reaches(self, slots: set[str]) -> bool:
         """Return whether a rule with these slots can be followed: from the start, or because all of them are shown."""

@@ -47,18 +47,14 @@ def another_rule(
         observations: what was shown; the modes of RMSprop are arguments that another rule need not have.
         pages: rules; unless given, all that are shipped but RMSprop.
     """
-    # Beside a weight that is not small, rounding hides a small step.
-    plain = [_bare(seen) for seen in observations if seen.probe.mode == "plain" and not seen.probe.weights.any()]
+    # Beside a weight that is not small, rounding hides a small step; and what a page calls its slots says nothing of
+    # what another program calls its own.
+    plain = [seen.bare() for seen in observations if seen.probe.mode == "plain" and not seen.probe.weights.any()]
     for rule in pages or [find(name) for name in names() if name != DEFAULT]:
         for numbers in _offers(rule, _bound(binds, plain[0])):
             if all(_reproduces(rule, numbers, seen) for seen in plain):
                 return Another(rule, numbers)
     return None
-
-
-def _bare(seen: Observation) -> Observation:
-    # What a page calls its slots says nothing of what another program calls its own.
-    return Observation(seen.probe, {"parameter": seen.columns["parameter"]}, seen.strange)
 
 
 def _bound(binds: Binds | None, seen: Observation) -> Bound | None:

@@ -22,7 +22,7 @@ from parity.diagnosis.member import (
     step_errors,
 )
 from parity.diagnosis.observe import Observation
-from parity.reference.switches import BY_NAME, SWITCHES
+from parity.reference.switches import BY_NAME, SWITCHES, only_rounds
 
 LIMIT = 3
 _DECAYS = (0.5, 2.0)
@@ -38,7 +38,9 @@ ROUNDING = [switch.name for switch in SWITCHES if switch.rounds and not switch.n
 ALWAYS = [*STRUCTURE, *ROUNDING]
 """Switches that show on a plain probe, those that change the rule first."""
 
-_NUMBERED = [name for name in STRUCTURE if name not in ("rho_role", "gradient_reduction", "moment_of")]
+_NUMBERED = [name for name in STRUCTURE if name not in ("rho_role", "gradient_reduction")]
+_COARSE: Final = [("arithmetic", "float16"), ("arithmetic", "bfloat16")]
+"""What moves steps by more than rounding in the weights' own dtype does."""
 KERAS: Final = Member()
 """The member that is tf.keras' own rule."""
 Fits = Callable[[Member, Observation], bool]
@@ -72,7 +74,8 @@ def search(observations: list[Observation], joint: bool = True) -> Found | None:
 
 def written_or_numbers(observations: list[Observation], base: Member = KERAS) -> Found | None:
     """Return the members that compute with numbers of their own, None if there are none."""
-    return _written(observations, base) or with_numbers(observations, base)
+    alone = _written(observations, base, 0) or _written(observations, base, 1)
+    return alone or with_numbers(observations, base) or _written(observations, base, 2)
 
 
 def switched_alone(observations: list[Observation], without: Collection[str], base: Member = KERAS) -> Found | None:
@@ -90,12 +93,15 @@ def switched_alone(observations: list[Observation], without: Collection[str], ba
 def _switched(
     observations: list[Observation], first: list[str], rest: list[str], base: Member = KERAS, near: bool = False
 ) -> Found | None:
-    """Return the members that fit by switches alone: by bits, else by bounds, which ``near`` looks at last."""
-    members = _sets(observations, first, rest, equal_bits, base)
+    """Return the members that fit by switches alone: by bits, else by bounds.
+
+    ``near`` says that the first observation is plain, so that what changes the rule shows in its first steps.
+    """
+    members = _sets(observations, first, rest, equal_bits, base, near)
     if members:
         return Found(_smallest_first([*members, *_smaller_with_numbers(observations, members, base)]), exact=True)
     structure = [name for name in first if not BY_NAME[name].rounds or name in ("one_minus_rho", "moment_form")]
-    bounded = _sets(observations, structure, rest, within, base, _near if near else within)
+    bounded = _sets(observations, structure, rest, within, base, near)
     return Found(_smallest_first(bounded), exact=False) if bounded else None
 
 
@@ -109,21 +115,23 @@ WRITTEN: tuple[tuple[str, Any], ...] = (
 """Numbers that people write into the code where an argument belongs, or that are on by themselves."""
 
 
-def _written(observations: list[Observation], base: Member = KERAS) -> Found | None:
-    """Return the members that do, whatever they are given, what an argument is for, and at most one choice beside."""
+def _written(observations: list[Observation], base: Member, beside: int) -> Found | None:
+    """Return the members that do, whatever they are given, what an argument is for, and as many choices beside."""
+    first = observations[0]
     exact: list[Member] = []
-    bounded: list[Member] = []
-    for name, value in WRITTEN:
-        for choice in _combinations(alternatives(STRUCTURE), 1):
+    near: list[Member] = []
+    for choice in _combinations([*alternatives(STRUCTURE), *_COARSE], beside):
+        if len(choice) < beside:
+            continue
+        for name, value in WRITTEN:
             member = base.plus(**dict(choice)).having(**{name: value})
-            if not _near(member, observations[0]):
-                continue
-            good = extended(_variants(member, observations[0]), observations, equal_bits)
-            exact += good
-            bounded += [] if good else extended([member], observations, within)
-    if not exact and not bounded:
-        return None
-    return Found(_smallest_first(exact or bounded), bool(exact))
+            if name not in dict(choice) and starts_alike(member, first):
+                near.append(member)
+                exact += extended(_variants(member, first), observations, equal_bits)
+    if exact:
+        return Found(_smallest_first(exact), exact=True)
+    bounded = [each for m in near if within(m, first) for each in extended([m], observations, within)]
+    return Found(_smallest_first(bounded), exact=False) if bounded else None
 
 
 def nearest(observations: list[Observation]) -> tuple[Member, float, float] | None:
@@ -147,10 +155,10 @@ def with_numbers(observations: list[Observation], base: Member = KERAS, limit: i
         return only
     first = observations[0]
     for free in (("rate", "epsilon", "rho"), ("rate", "epsilon", "rho", "momentum")):
-        names = [*_NUMBERED, "nesterov"] if "momentum" in free else _NUMBERED
+        names = [*_NUMBERED, "gradient_reduction", *(["nesterov"] if "momentum" in free else [])]
         exact: list[Member] = []
         bounded: list[Member] = []
-        for choice in _combinations(alternatives(names), limit):
+        for choice in _combinations([*alternatives(names), *_COARSE], limit):
             for member in _numbered(base.plus(**dict(choice)), first, free):
                 good = extended(_variants(member, first), observations, equal_bits)
                 exact += good
@@ -169,33 +177,47 @@ def _sets(
     rest: list[str],
     fits: Fits,
     base: Member = KERAS,
-    fits_first: Fits | None = None,
+    near: bool = False,
 ) -> list[Member]:
-    return extended(_of_first(observations[0], tuple(first), fits_first or fits, base), observations, fits, rest)
+    return extended(_of_first(observations[0], tuple(first), fits, base, near), observations, fits, rest)
 
 
 _known: dict[tuple[Any, ...], tuple[Member, ...]] = {}
 """What ``_of_first`` was asked, with all that an answer depends on, to the answer."""
 
 
-def _of_first(seen: Observation, names: tuple[str, ...], fits: Fits, base: Member) -> tuple[Member, ...]:
+def _of_first(
+    seen: Observation, names: tuple[str, ...], fits: Fits, base: Member, near: bool = False
+) -> tuple[Member, ...]:
     """Return every set of choices that fits one observation; asked again, as mode by mode, it is remembered."""
     shown = tuple((slot, rows.tobytes()) for part in (seen.columns, seen.apart or {}) for slot, rows in part.items())
     probe, lies = seen.probe, seen.probe.tensors
     given = (repr(probe.hyperparameters), probe.gradients.tobytes(), probe.weights.dtype.name, seen.numbers)
-    key = (*given, lies.names, lies.shapes, lies.by_name, names, fits, base, shown)
+    key = (*given, lies.names, lies.shapes, lies.by_name, names, fits, base, near, shown)
     if key not in _known:
         if len(_known) > 100:
             _known.clear()
-        choices = _combinations(alternatives(list(names), _own([seen])), LIMIT)
-        members = (base.plus(**dict(choice)) for choice in choices)
+        choices = alternatives(list(names), _own([seen]))
+        members = _alike(choices, seen, base) if near else _members(choices, base)
         _known[key] = tuple(member for member in members if fits(member, seen))
     return _known[key]
 
 
-def _near(member: Member, seen: Observation) -> bool:
-    """Return whether a member is within its bound, as far as its first steps are not plainly others."""
-    return starts_alike(member, seen) and within(member, seen)
+def _members(choices: list[Choice], base: Member, limit: int = LIMIT) -> Iterator[Member]:
+    return (base.plus(**dict(choice)) for choice in _combinations(choices, limit))
+
+
+def _alike(choices: list[Choice], seen: Observation, base: Member) -> Iterator[Member]:
+    """Yield the members whose first steps are no plainly others, looked at without what only rounds.
+
+    What only rounds moves no step by a hundredth; in 16 bits it may.
+    """
+    rounding = [choice for choice in choices if only_rounds(*choice)]
+    for member in _members([choice for choice in choices if choice not in rounding], base):
+        coarse = "arithmetic" in dict(member.switches)
+        if coarse or starts_alike(member, seen):
+            finer = [choice for choice in rounding if not coarse or choice[0] != "arithmetic"]
+            yield from _members(finer, member, LIMIT - len(member.switches) + len(base.switches))
 
 
 def extended(
@@ -250,11 +272,16 @@ def _numbered(member: Member, first: Observation, free: tuple[str, ...]) -> list
     if switches.get("denominator_uses") == "previous" and switches.get("state_carried") is False:
         return []
     found = estimate(member, first, free)
-    blind = found is not None and found.lacks_epsilon
+    blind = found is not None and "epsilon" in found.loose
     if blind:
-        found = estimate(member, first, tuple(name for name in free if name != "epsilon"))
+        free = tuple(name for name in free if name != "epsilon")
+        found = estimate(member, first, free)
     if found is None or not found.fits:
         return []
+    if found.loose and len(free) > 1:
+        # Of numbers that stand for each other, as rate and rho where no moment is carried, one is as it is given.
+        fewer = [tuple(name for name in free if name != loose) for loose in found.loose]
+        return [each for some in fewer for each in _numbered(member, first, some)]
     asked = first.probe.hyperparameters
     given = {"rate": 1.0, "epsilon": asked.epsilon, "rho": asked.rho, "momentum": asked.momentum}
     numbers = rounded(found, given)
@@ -280,6 +307,7 @@ def _named(numbers: dict[str, float], rate: float | None) -> dict[str, float]:
 def _variants(member: Member, first: Observation) -> list[Member]:
     """Return the member with the rounding switches turned, one or two at a time, that give equal bits."""
     choices = alternatives(ROUNDING, ("float16", "bfloat16", *_own([first])))
+    choices = [choice for choice in choices if choice[0] not in dict(member.switches)]
     variants = [member.plus(**dict(choice)) for choice in _combinations(choices, 2)]
     return [variant for variant in variants if equal_bits(variant, first)]
 

@@ -51,7 +51,7 @@ def _explanation(document: dict[str, Any], found: dict[str, Any], finding: Findi
     alike = [e for e in document["explanations"][:number] if set(e["modes"]) == set(found["modes"])]
     head = "Or, just as well" if alike else "Cause"
     lines = [f"  {head}{where}: {cause(switches, numbers)}"]
-    lines += pairs(formulas(telling(switches, numbers), numbers))
+    lines += pairs(formulas(telling(switches, numbers), numbers, document.get("places")))
     if besides := rounding(switches, numbers):
         lines.append(f"  Beside it, what only rounds: {besides[0].lower()}{besides[1:]}")
     likely = [CAUSES[choice] for choice in found["likely_rounding"].items()]
@@ -65,10 +65,12 @@ def _explanation(document: dict[str, Any], found: dict[str, Any], finding: Findi
     return [*lines, f"  {confirmation(found)}"]
 
 
-def formulas(switches: Mapping[str, Any], numbers: Mapping[str, Any]) -> list[Line]:
-    """Return the lines of the rule that differ, each beside that of tf.keras."""
+def formulas(
+    switches: Mapping[str, Any], numbers: Mapping[str, Any], places: Mapping[str, str] | None = None
+) -> list[Line]:
+    """Return the lines of the rule that differ, each beside that of tf.keras; ``places`` is where each is computed."""
     theirs, ours = formula(switches, numbers=numbers), formula({})
-    both = [Line(line, ours.get(name, as_given(name))) for name, line in theirs.items()]
+    both = [Line(line, ours.get(name, as_given(name)), (places or {}).get(name, "")) for name, line in theirs.items()]
     return [line for line in both if line.obtained != line.expected]
 
 

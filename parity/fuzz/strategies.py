@@ -14,7 +14,7 @@ from parity.case.words import DTYPES
 from parity.fuzz.files import archive, toml
 from parity.fuzz.numbers import Element, elements, exact_elements, filled
 from parity.fuzz.words import GRADIENTS_FILE, WEIGHTS_FILE, Example
-from parity.reference.arguments import BY_NAME, OF_SCHEDULES
+from parity.reference.arguments import BY_NAME, CLIPS, OF_SCHEDULES
 
 Shape = tuple[int, ...]
 
@@ -80,8 +80,7 @@ _DOMAINS: Final[dict[str, st.SearchStrategy[Any]]] = {
     "flag": st.just(True),
     "several": st.integers(2, 3),
 }
-_CLIPS: Final = ("clipnorm", "clipvalue", "global_clipnorm")
-_TOGETHER: Final = (*_CLIPS, "use_ema", "ema_momentum", "ema_overwrite_frequency", "exclude_from_weight_decay")
+_TOGETHER: Final = (*CLIPS, "use_ema", "ema_momentum", "ema_overwrite_frequency", "exclude_from_weight_decay")
 """Arguments that another one forbids or needs; each group is drawn by itself."""
 _ARGUMENTS: Final[dict[str, st.SearchStrategy[Any]]] = {
     name: st.sampled_from(BY_NAME[name].usual) if BY_NAME[name].usual else _DOMAINS[domain]
@@ -123,7 +122,7 @@ def hyperparameters(draw: st.DrawFn, allowed: frozenset[str], relation: str = "r
     # Few at a time: a fault that needs one argument is seldom seen when ten others hide it.
     names = draw(st.lists(st.sampled_from([None, None, None, *optional]), max_size=5, unique=True)) if optional else []
     given = {name: draw(optional[name]) for name in names if name is not None}
-    clips = [name for name in _CLIPS if name in allowed]
+    clips = [name for name in CLIPS if name in allowed]
     if clips and draw(st.integers(0, 3)) == 3:
         given[draw(st.sampled_from(clips))] = draw(_POSITIVE if relation != "sparse" else _MODERATE)
     if "use_ema" in allowed and draw(st.integers(0, 5)) == 5:
@@ -204,8 +203,8 @@ def examples(draw: st.DrawFn, relation: str, allowed: frozenset[str], dtypes: tu
     dtype = draw(st.sampled_from(["float32", *dtypes]))
     meets = relation == "reference" and draw(st.sampled_from([False, False, False, True]))
     meeting = draw(meetings(allowed, dtype)) if meets else {}
-    clipped = any(name in meeting for name in _CLIPS)
-    given = {name: value for name, value in given.items() if not (clipped and name in _CLIPS)} | meeting
+    clipped = any(name in meeting for name in CLIPS)
+    given = {name: value for name, value in given.items() if not (clipped and name in CLIPS)} | meeting
     # An average shows that it counts every call from the third update on.
     several = st.sampled_from([4, 6, 8])
     steps = draw(several if relation == "accumulate" else st.integers(2 if relation == "resume" else 1, 4))

@@ -16,6 +16,7 @@ import numpy as np
 
 from parity.bounds.numerics import Array
 from parity.problem.problems import Problem
+from parity.reference.arguments import CLIPS
 from parity.subjects.adapter import Tensors
 from parity.subjects.library import PLAIN, LibrarySubject
 from parity.subjects.schedules import learning_rate
@@ -27,7 +28,6 @@ SLOTS = {
     "_model_variables_moving_average": "average",
 }
 LEGACY_SLOTS = {"second_moment": "rms", "first_moment": "mg", "momentum_buffer": "momentum"}
-_CLIPS = {"clipnorm", "clipvalue", "global_clipnorm"}
 
 
 class TfKerasSubject(LibrarySubject):
@@ -36,7 +36,7 @@ class TfKerasSubject(LibrarySubject):
     name = "tf_keras.optimizers.RMSprop"
     supported = (
         PLAIN
-        | _CLIPS
+        | set(CLIPS)
         | {"weight_decay", "exclude_from_weight_decay", "use_ema", "ema_momentum", "ema_overwrite_frequency"}
     )
     remedy = "Keras 2 has no such argument."
@@ -83,12 +83,12 @@ class TfKerasLegacySubject(TfKerasSubject):
     """``tf_keras.optimizers.legacy.RMSprop``, run eagerly."""
 
     name = "tf_keras.optimizers.legacy.RMSprop"
-    supported = PLAIN | _CLIPS
+    supported = PLAIN | set(CLIPS)
 
     def _created(self, tf_keras: Any) -> Any:
         arguments = {name: getattr(self._given, name) for name in PLAIN}
         arguments["learning_rate"] = learning_rate(tf_keras.optimizers.schedules, arguments["learning_rate"])
-        clips = {name: getattr(self._given, name) for name in sorted(_CLIPS) if getattr(self._given, name) is not None}
+        clips = {name: getattr(self._given, name) for name in CLIPS if getattr(self._given, name) is not None}
         optimizer = tf_keras.optimizers.legacy.RMSprop(**arguments, **clips)
         optimizer._create_slots(list(self._variables.values()))
         return optimizer

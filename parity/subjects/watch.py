@@ -119,7 +119,7 @@ class Watch:
         import tensorflow as tf
 
         self.end()
-        _require_watchable(tf, model, self._optimizer)
+        _require_watchable(model, self._optimizer)
         self._tf, self._model = tf, model
         if not self._optimizer.built:  # as the first step would do
             self._optimizer.build(model.trainable_weights)
@@ -281,7 +281,7 @@ def _only(calls: list[list[tuple[Any, Any]]]) -> list[tuple[Any, Any]]:
     return calls[0]
 
 
-def _require_watchable(tf: Any, model: Any, optimizer: Any) -> None:
+def _require_watchable(model: Any, optimizer: Any) -> None:
     """Raise UnsupportedError where a training cannot be watched, or would be another one."""
     import keras
 

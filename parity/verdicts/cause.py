@@ -10,10 +10,11 @@ MOST_NAMED = 5
 
 
 class Line(Struct, frozen=True):
-    """A line of the formula as the subject has it, and as tf.keras has it."""
+    """A line of the formula as the subject has it, as tf.keras has it, and where the subject's file computes it."""
 
     obtained: str
     expected: str
+    at: str = ""
 
 
 class Cause(Struct, frozen=True):
@@ -49,7 +50,11 @@ class Cause(Struct, frozen=True):
 
 def pairs(formula: Iterable[Line]) -> list[str]:
     """Return lines of the formula, each beside that of tf.keras."""
-    return [text for line in formula for text in (f"    it has    {line.obtained}", f"    tf.keras  {line.expected}")]
+    said = []
+    for line in formula:
+        said.append(f"    it has    {line.obtained}{f'   ({line.at})' if line.at else ''}")
+        said.append(f"    tf.keras  {line.expected}")
+    return said
 
 
 def lines(cause: Cause) -> list[str]:

@@ -67,6 +67,11 @@ def test_a_cause_has_the_same_words_in_every_output(kind, tmp_path):
     assert {name: told in flat(text) for name, text in texts.items()} == dict.fromkeys(texts, True)
 
 
+def line_of(function) -> int:
+    """Return the line of its file that a function begins in."""
+    return int(function.__code__.co_firstlineno)
+
+
 def test_a_cause_is_told_with_its_lines_its_proof_and_what_it_explains():
     run = ran(wrong.Outside)
     (found,) = run.causes.values()
@@ -87,7 +92,11 @@ def test_the_cause_of_a_run_is_in_its_json_and_its_fixed_keys_stay():
     document = json.loads(formats()["results.json"].render(run))
     known = document["causes"]["wrong.py:Outside"]
     assert known["known"] is True
-    assert known["formula"][0] == {"obtained": "u = L·g / (√v + epsilon)", "expected": "u = L·g / √(v + epsilon)"}
+    assert known["formula"][0] == {
+        "obtained": "u = L·g / (√v + epsilon)",
+        "expected": "u = L·g / √(v + epsilon)",
+        "at": f"wrong.py:{line_of(wrong.Outside.denominator) + 1}",
+    }
     assert {"schema", "results", "circumstances", "pairs", "started", "seconds"} < set(document)
 
 

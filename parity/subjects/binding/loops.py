@@ -89,19 +89,7 @@ class Generators(_Parcels):
             self._take(run, next(generator))
 
     def _given(self, run: str, arguments: Sequence[Argument]) -> dict[str, Any]:
-        served = _Served(self._pending[run])
-        roles = {
-            "params": self._mine[run],
-            "grads": served,
-            "gradient_function": served,
-            "valued_gradient": lambda *_, **__: (0.0, served()),
-            "objective": lambda *_, **__: 0.0,
-            "callback": lambda *_, **__: None,
-            "steps": self._most,
-            "tolerance": 0.0,
-            "data": None,
-        }
-        return {each.name: roles[each.role] for each in arguments}
+        return _given(arguments, self._mine[run], _Served(self._pending[run]), self._most, lambda *_, **__: None)
 
     def step(self, gradients: Tensors) -> None:
         """Hand out the gradients and take up the weights that come back."""
@@ -174,6 +162,24 @@ class Loops(_Parcels):
             run.end()
 
 
+def _given(
+    arguments: Sequence[Argument], weights: Any, gradient: Callable[..., Any], steps: int, callback: Callable[..., None]
+) -> dict[str, Any]:
+    """Return what a loop is called with, by the roles of its arguments."""
+    roles = {
+        "params": weights,
+        "grads": gradient,
+        "gradient_function": gradient,
+        "valued_gradient": lambda *given, **named: (0.0, gradient(*given, **named)),
+        "objective": lambda *_, **__: 0.0,
+        "callback": callback,
+        "steps": steps,
+        "tolerance": 0.0,
+        "data": None,
+    }
+    return {each.name: roles[each.role] for each in arguments}
+
+
 class _Served:
     """Gradients as they come, drawn or asked for: those that wait, and no more."""
 
@@ -215,18 +221,7 @@ class _Run:
         self._told: Any = None
         self._gradients: SimpleQueue[Any] = SimpleQueue()
         self._news: SimpleQueue[tuple[str, Any]] = SimpleQueue()
-        roles = {
-            "params": weights,
-            "grads": self._gradient,
-            "gradient_function": self._gradient,
-            "valued_gradient": lambda *given, **named: (0.0, self._gradient(*given, **named)),
-            "objective": lambda *_, **__: 0.0,
-            "callback": self._heard,
-            "steps": steps,
-            "tolerance": 0.0,
-            "data": None,
-        }
-        given = {each.name: roles[each.role] for each in arguments}
+        given = _given(arguments, weights, self._gradient, steps, self._heard)
         # The state of NumPy's warnings belongs to a context, and a thread begins in an empty one.
         self._thread = Thread(target=copy_context().run, args=(self._work, call, given), daemon=True)
         self._thread.start()

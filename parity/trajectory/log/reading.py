@@ -262,7 +262,7 @@ def _checked(
         needed += [(when, field, name) for name in names for when in ("before", "after")]
     for key in needed:
         if key not in columns:
-            raise DataError(f"{where}: {_missing(key, columns, names)}")
+            raise DataError(f"{where}: {_missing(key, columns)}")
     if not numbers:
         raise DataError(f"{where}: it holds no step; the arrays have none.")
     first = columns["before", PARAMETER, names[0]]
@@ -296,7 +296,7 @@ def _checked(
     return Log(where, layout, numbers, states["before"], states["after"], gradients, rates, given, *words)
 
 
-def _missing(key: Key, columns: Iterable[Key], names: list[str]) -> str:
+def _missing(key: Key, columns: Iterable[Key]) -> str:
     when, field, name = key
     others = [tensor for w, f, tensor in columns if (w, f) == (when, field)]
     if others:
