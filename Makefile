@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 LIBRARIES := $(VENV)/.libraries
 JOBS ?= 2
+# What a process compiles, the hundreds that the suite starts need not compile again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help report test exhaustive bench check accept net keep answer matrix lint golden schema pins clean

@@ -52,6 +52,7 @@ class Probe:
     """One sequence in one mode: gradients ``[steps, elements]``, first weights ``[elements]``, tensors side by side.
 
     ``arguments`` are the hyperparameters as the page takes them: a search builds thousands of members from them.
+    ``runs`` has what members make of it, whoever the subject is, where every diagnosis asks for the same probe.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Probe:
     gradients: Array
     tensors: Layout = field(default_factory=lambda: LAYOUT)
     arguments: dict[str, Any] = field(init=False, repr=False, compare=False)
+    runs: dict[Any, Any] | None = field(default=None, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "arguments", plain_arguments(self.hyperparameters))
@@ -91,8 +93,8 @@ def first_probe(dtype: str = "float32", seed: int = 0) -> Probe:
     """Return the probe with Keras' defaults and weights of zero, where each change is seen in full precision."""
     weights = _frozen(np.zeros(SIZE, dtype=dtype_of(dtype)))
     name = f"defaults{f', held back {seed}' if seed else ''}"
-    return Probe(
-        name, "plain", hyperparameters()(**_held_in_float32(dtype)), weights, _gradients(seed, len(RATES), dtype)
+    return _shared(
+        Probe(name, "plain", hyperparameters()(**_held_in_float32(dtype)), weights, _gradients(seed, len(RATES), dtype))
     )
 
 
@@ -112,7 +114,12 @@ def probe(mode: str, scheduled: bool, seed: int = 0, dtype: str = "float32") -> 
         held = [float(np.float32(rate)) for rate in rates] if dtype == "float64" else list(rates)
         given["learning_rate"] = LearningRateSchedule(values=held)
     name = f"{mode}{', rate changes' if scheduled else ''}{f', held back {seed}' if seed else ''}"
-    return Probe(name, mode, hyperparameters()(**given), weights, _gradients(seed, steps, dtype))
+    return _shared(Probe(name, mode, hyperparameters()(**given), weights, _gradients(seed, steps, dtype)))
+
+
+def _shared(probe: Probe) -> Probe:
+    object.__setattr__(probe, "runs", {})
+    return probe
 
 
 def _held_in_float32(dtype: str) -> dict[str, Any]:

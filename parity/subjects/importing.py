@@ -6,6 +6,7 @@ What a project calls its modules hides nothing: ours, the standard library and w
 import ast
 import sys
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import module_from_spec, spec_from_file_location
@@ -135,9 +136,15 @@ def _bare(name: str, folder: Path) -> ModuleSpec:
 def _dots(path: Path) -> int:
     """Return how many folders up the relative imports of a file reach, wherever they stand in it."""
     try:
-        tree = ast.parse(path.read_bytes())
+        return _levels(path.read_bytes())
     except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):  # told by whoever runs it
         return 0
+
+
+@lru_cache(maxsize=64)
+def _levels(text: bytes) -> int:
+    """Return what ``_dots`` does, of a file's text: a run names the same file for every case."""
+    tree = ast.parse(text)
     return max((node.level for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)), default=0)
 
 
