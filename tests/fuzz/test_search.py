@@ -176,7 +176,7 @@ def test_a_divergence_of_one_relation_explains_no_other():
 
 
 def test_a_number_beyond_float32_is_a_feature_of_its_own():
-    problem = make(select(["found/decay_beyond_float32[float32]"])[0])
+    problem = make(select(["found/decay_beyond_float32"])[0])
     assert {"weight_decay", "weight_decay beyond float32"} <= features(problem)
     assert "weight_decay beyond float32" not in features(make(select(["rmsprop/weight_decay*"])[0]))
 
