@@ -94,8 +94,7 @@ BROKEN: dict[str, tuple[str, str]] = {
     "empty tensors": (GOOD.replace("[2, 3]", "[2, 0]"), r"problem.tensors: received only empty tensors"),
     "negative shape": (GOOD.replace("[2, 3]", "[2, -3]"), r"problem.tensors.kernel\[1\]: expected integer >= 0"),
     "shape is a number": (GOOD.replace("[2, 3]", "6"), r"problem.tensors.kernel: expected list, got integer"),
-    "huge shape": (GOOD.replace("[2, 3]", "[9999, 9999]"), r"problem.tensors: received 99980001 elements"),
-    "huge run": (GOOD.replace("steps = 2", "steps = 99999999").replace("[2, 3]", "[99]"), r"steps: .*element-steps"),
+    "huge shape": (GOOD.replace("[2, 3]", "[9999999, 9999999]"), r"problem.tensors: received 99999980000001 elements"),
     "tensor's name": (
         GOOD.replace("kernel =", '"../k" ='),
         r"problem.tensors: expected a tensor's name.*received '../k'",
@@ -204,7 +203,6 @@ PLACES: dict[str, str] = {
     "negative shape": "tensors",
     "shape is a number": "tensors",
     "huge shape": "tensors",
-    "huge run": "steps",
     "tensor's name": "tensors",
     "low above high": "low",
     "too high for float16": "high",
@@ -377,8 +375,10 @@ def test_what_the_matrix_sets_names_the_line_of_its_key(tmp_path: Path) -> None:
     assert refused(tmp_path, text).startswith("a.toml:14 [seed=1,clipnorm=1+clipvalue=2]: hyperparameters.clipvalue")
     text = GOOD + "[matrix]\n'weights.kind' = ['file']\n"
     assert refused(tmp_path, text).startswith("a.toml:13 [file]: weights.file: missing")
-    text = GOOD + "[matrix]\n'problem.tensors.kernel' = [[2], [9999, 9999]]\n"
-    assert refused(tmp_path, text).startswith("a.toml:13 [kernel=9999+9999]: problem.tensors: received 99980001")
+    text = GOOD + "[matrix]\n'problem.tensors.kernel' = [[2], [9999999, 9999999]]\n"
+    assert refused(tmp_path, text).startswith(
+        "a.toml:13 [kernel=9999999+9999999]: problem.tensors: received 99999980000001"
+    )
 
 
 def test_what_a_table_of_the_matrix_leaves_alone_names_its_own_line(tmp_path: Path) -> None:
