@@ -1,7 +1,8 @@
 """Which tests share a worker of pytest-xdist, and that these start first.
 
 pytest-xdist 3.8 writes the group of a test behind its node id, in an attribute that pytest 9 no longer reads, so that
-the marker alone groups nothing. Here the whole file goes where its first marker says.
+the marker alone groups nothing. Here the whole file goes where its first marker says, and a file without one to one
+worker, too: what its tests share, a run, a search or what was compiled, is made once.
 """
 
 import re
@@ -32,7 +33,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Give the tests of a group to one worker, and every other test to whoever is free."""
+    """Give the files of a group to one worker, and every other file to whoever is free."""
     if config.getvalue("dist") != "loadgroup":
         return None
     from xdist.scheduler import LoadScopeScheduling
@@ -40,6 +41,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     class Grouped(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
             # An older pytest leaves the group behind the node id.
-            return group_of(ROOT / nodeid.partition("::")[0]) or nodeid
+            file = nodeid.partition("::")[0]
+            return group_of(ROOT / file) or file
 
     return Grouped(config, log)

@@ -3,6 +3,7 @@
 import textwrap
 from collections import Counter
 
+import msgspec
 import numpy as np
 import pytest
 from generated import FUNCTIONS, REFUSED, SERVED, TEMPLATES, Generated, generated, refused, written
@@ -13,7 +14,8 @@ from parity.runner.loop import run_pair
 from parity.subjects.numpy_class import NumpySubject
 
 ALL = [*generated(), *written()]
-(CELL,) = select(["rmsprop/defaults"])
+# What is driven wrongly, or adds epsilon elsewhere, parts at the first steps.
+(CELL,) = (msgspec.structs.replace(cell, steps=12) for cell in select(["rmsprop/defaults"]))
 WORDS = {
     "mapping in place": "over a mapping",
     "mapping returned": "over a mapping",

@@ -19,16 +19,22 @@ from parity.subjects.numpy_class import NumpySubject
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
 
 DRAW = random.Random(1)
-PLANTED = [
-    *planted.sets(1),
-    *DRAW.sample(list(planted.sets(2)), 12),
-    *DRAW.sample(list(planted.sets(3)), 12),
-]
+SINGLES = list(planted.sets(1))
+MORE = [DRAW.sample(list(planted.sets(size)), 12) for size in (2, 3)]
+
+
+def exhaustive(*values):
+    return pytest.param(*values, marks=pytest.mark.exhaustive)
+
+
+PLANTED = [*SINGLES, *(choice for drawn in MORE for choice in drawn[:4])]
+PLANTED += [exhaustive(choice) for drawn in MORE for choice in drawn[4:]]
 
 
 @pytest.mark.parametrize("slots", [True, False], ids=["slots", "parameters"])
 @pytest.mark.parametrize("choice", PLANTED, ids=lambda choice: "+".join(f"{n}={v}" for n, v in choice))
 def test_a_planted_set_is_among_what_fits_and_no_confirmed_answer_is_wrong(choice, slots):
+    """In the suite each switch alone, four pairs and four triples; eight more of each are exhaustive."""
     inside, right, _ = planted.check(choice, slots)
     assert inside
     assert right
@@ -48,10 +54,19 @@ NUMBERS = [{"epsilon": 1e-8}, {"rho": 0.99}, {"learning_rate": 1.1e-3}, {"moment
 ALL_NUMBERS = {name: value for number in NUMBERS for name, value in number.items()}
 
 
-@pytest.mark.parametrize("slots", [True, False], ids=["slots", "parameters"])
-@pytest.mark.parametrize("switches", [(), (("epsilon_place", "outside"),), (("nesterov", True),)], ids=str)
-@pytest.mark.parametrize("numbers", [*NUMBERS, ALL_NUMBERS], ids=str)
+BESIDE = [(), (("epsilon_place", "outside"),), (("nesterov", True),)]
+EVERY = [
+    (numbers, switches, slots) for numbers in (*NUMBERS, ALL_NUMBERS) for switches in BESIDE for slots in (True, False)
+]
+
+
+@pytest.mark.parametrize(
+    ("numbers", "switches", "slots"),
+    [values if (number // 2 + number) % 2 else exhaustive(*values) for number, values in enumerate(EVERY)],
+    ids=str,
+)
 def test_a_wrong_number_is_found_exactly_alone_and_beside_a_switch(numbers, switches, slots):
+    """In the suite each number with each switch, with the state visible or without; the other half is exhaustive."""
     found = planted.diagnosis_of(planted.box(switches, numbers, slots))
     answers = [(dict(e.member.switches), e.document()["hyperparameters"]) for e in found.explanations]
     assert found.finding is Finding.EXPLAINED
@@ -74,10 +89,16 @@ def test_a_moment_that_never_forgets_is_named_adagrad():
     assert dict(found.explanations[0].member.switches)["moment_carry"] == "whole"
 
 
+OUTSIDE = [kind for kind in outside.RULES if kind is not outside.Adagrad]
+# Plain descent, one with a buffer alone, one with two moments, one of signs, and one without a rule.
+FEW = (outside.SGD, outside.Momentum, outside.Adam, outside.Lion, outside.Noise)
+
+
 @pytest.mark.parametrize(
-    "kind", [kind for kind in outside.RULES if kind is not outside.Adagrad], ids=lambda kind: kind.__name__
+    "kind", [kind if kind in FEW else exhaustive(kind) for kind in OUTSIDE], ids=lambda kind: kind.__name__
 )
 def test_a_rule_outside_the_family_has_no_name_and_no_neighbour_but_one_with_most_of_its_steps(kind):
+    """In the suite one rule of each kind; those like them are exhaustive."""
     found = planted.diagnosis_of(kind)
     assert found.finding is (Finding.OUTSIDE if kind is outside.SGD else Finding.UNEXPLAINED)
     assert not any(explanation.confirmed for explanation in found.explanations)

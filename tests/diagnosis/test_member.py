@@ -43,6 +43,25 @@ def test_steps_made_at_once_say_what_steps_made_one_by_one_say(monkeypatch, swit
 
 
 @pytest.mark.parametrize("slots", [True, False], ids=["slots", "parameters"])
+@pytest.mark.parametrize("mode", ["plain", "both"])
+def test_what_is_remembered_of_a_member_says_what_its_run_says(mode, slots):
+    shared = probe(mode, True)
+    fresh = replace(shared)
+    elsewhere = replace(shared, weights=shared.weights + np.float32(1))
+    assert (shared.runs is None, fresh.runs is None) == (False, True)
+    for switches in CHOICES:
+        kind = planted.box(switches, slots=slots)
+        for began in (shared, elsewhere):
+            observed = observe(lambda kind=kind: NumpySubject(kind, "box"), began)
+            told = {
+                member: [equal_bits(member, replace(observed, probe=each)) for each in (shared, fresh)]
+                for member in (Member(tuple(sorted(choice))) for choice in CHOICES)
+            }
+            assert all(remembered == anew for remembered, anew in told.values()), (switches, told)
+            assert told[Member(tuple(sorted(switches)))][0]
+
+
+@pytest.mark.parametrize("slots", [True, False], ids=["slots", "parameters"])
 @pytest.mark.parametrize("mode", ["plain", "momentum", "weight_decay"])
 @pytest.mark.parametrize("switches", [(), ROUNDS, (("epsilon_place", "outside"),), (("moment_of", "mean"),)], ids=str)
 def test_bounds_of_what_differs_alone_give_the_ratio_of_all_bounds(switches, mode, slots):

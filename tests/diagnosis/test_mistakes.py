@@ -1,5 +1,7 @@
 """Mistakes of public code have names, what is ignored is said, and an acquittal says for what it holds."""
 
+from functools import cache
+
 import mistakes
 import planted
 import pytest
@@ -37,9 +39,15 @@ NAMED = [
 ]
 
 
+@cache
+def diagnosed(kind):
+    """A diagnosis that several tests read, each for a fact of its own."""
+    return planted.diagnosis_of(kind)
+
+
 @pytest.mark.parametrize(("kind", "words"), NAMED, ids=lambda value: getattr(value, "__name__", ""))
 def test_a_mistake_is_named_and_confirmed(kind, words):
-    found = planted.diagnosis_of(kind)
+    found = diagnosed(kind)
     assert found.finding is Finding.EXPLAINED
     assert found.explanations[0].confirmed
     assert words in render(found.document())
@@ -86,18 +94,18 @@ def test_a_number_of_its_own_is_found_where_only_float64_weights_can_be_judged()
 
 
 def test_numbers_in_float32_are_told_apart_from_a_difference_that_is_formed_in_the_weights_dtype():
-    (answer,) = planted.diagnosis_of(mistakes.HeldInFloat32).explanations
+    (answer,) = diagnosed(mistakes.HeldInFloat32).explanations
     assert dict(answer.member.switches) == {"rho_held": "float32", "epsilon_held": "float32"}
     assert answer.ratio == 0
 
 
 def test_a_tensor_without_dimensions_that_cannot_be_taken_is_left_out_and_said():
-    found = planted.diagnosis_of(mistakes.NeedsAxes)
+    found = diagnosed(mistakes.NeedsAxes)
     assert "IndexError" in found.lacks["a tensor without dimensions"]
 
 
 def test_a_set_that_other_arguments_refute_gives_way_to_one_that_they_do_not():
-    found = planted.diagnosis_of(mistakes.LooksAhead)
+    found = diagnosed(mistakes.LooksAhead)
     assert "otherwise" not in found.moved.values()
     assert found.moved["rho = 0.5"] == "every bit"
 

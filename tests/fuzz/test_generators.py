@@ -76,6 +76,19 @@ def test_every_schedule_occurs(arguments):
     assert len(kinds) == 7
 
 
+@pytest.fixture(scope="module")
+def cases(tmp_path_factory):
+    """The words of 900 cases of three seeds: features and dtype, and the ends of its range that arguments lead to."""
+    folder, words, met = tmp_path_factory.mktemp("cases"), Counter(), Counter()
+    # Hypothesis draws from the constants of whatever modules are loaded, too, so that no seed alone says how often.
+    with np.errstate(all="ignore"):
+        for problem in chain.from_iterable(problems("reference", 300, folder, seed) for seed in range(3)):
+            dtype, given = problem.cell.dtype, problem.cell.hyperparameters.departures()
+            words.update([*features(problem), dtype, "many" if len(problem.shapes) > 3 else "few"])
+            met.update(f"{dtype} {word}" for word in ends(given, dtype))
+    return words, met
+
+
 def test_shapes_are_scalar_empty_large_and_of_odd_rank():
     found = drawn(shapes("reference"), 200)
     assert {len(shape) for shape in found} >= {0, 1, 2, 3, 5}
@@ -100,10 +113,8 @@ def test_tame_elements_are_all_finite():
     assert np.isfinite(np.concatenate(numbers)).all()
 
 
-def test_every_dtype_many_tensors_and_numbers_that_are_none_occur_in_cases(tmp_path):
-    found: Counter = Counter()
-    for problem in chain.from_iterable(problems("reference", 300, tmp_path, seed) for seed in range(3)):
-        found.update([*features(problem), problem.cell.dtype, "many" if len(problem.shapes) > 3 else "few"])
+def test_every_dtype_many_tensors_and_numbers_that_are_none_occur_in_cases(cases):
+    found, _ = cases
     assert {"NaN gradient", "infinite gradient", "subnormal gradient", "huge gradient", "many", *DTYPES} <= set(found)
 
 
@@ -168,13 +179,8 @@ def test_a_subject_meets_only_the_arguments_that_it_has():
     assert drawn(meetings(frozenset({"rho"}), "float32"), 5) == [{}] * 5
 
 
-def test_arguments_that_meet_are_drawn_often_enough_to_be_found(tmp_path):
-    met: Counter = Counter()
-    # Hypothesis draws from the constants of whatever modules are loaded, too, so that no seed alone says how often.
-    with np.errstate(all="ignore"):
-        for problem in chain.from_iterable(problems("reference", 300, tmp_path, seed) for seed in range(3)):
-            given = problem.cell.hyperparameters.departures()
-            met.update([f"{problem.cell.dtype} {word}" for word in ends(given, problem.cell.dtype)])
+def test_arguments_that_meet_are_drawn_often_enough_to_be_found(cases):
+    _, met = cases
     assert min(met[f"{dtype} subnormal"] for dtype in DTYPES) >= 4
     assert met["float16 zero"] >= 2
 

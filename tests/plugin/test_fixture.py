@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from optimizer_source import OPTIMIZERS
@@ -13,32 +14,45 @@ Run = Callable[..., pytest.RunResult]
 THREE_LINES = "def test_mine(parity):\n    parity.assert_parity({}, cases='rmsprop/*')\n"
 
 
+@pytest.fixture(scope="module")
+def failure(tmp_path_factory: pytest.TempPathFactory, plugins: tuple[str, ...]) -> tuple[Path, str]:
+    """Return a folder in which a wrong optimizer failed its test, and what pytest printed; tests only read them."""
+    folder = tmp_path_factory.mktemp("failure")
+    (folder / "optimizers.py").write_text(OPTIMIZERS, encoding="utf-8")
+    (folder / "test_mine.py").write_text(
+        f"from optimizers import Wrong\n\n{THREE_LINES.format('Wrong')}", encoding="utf-8"
+    )
+    command = [sys.executable, "-m", "pytest", *plugins, "--junitxml=junit.xml"]
+    return folder, subprocess.run(command, cwd=folder, capture_output=True, text=True).stdout
+
+
 def test_a_right_optimizer_passes_and_what_it_lacks_is_told(run: Run) -> None:
     result = run(THREE_LINES.format("Right"))
     result.assert_outcomes(passed=1)
     result.stdout.fnmatch_lines(["*not compared for want of*", "test_mine.py::test_mine: *momentum*clipnorm*"])
 
 
-def test_a_wrong_optimizer_fails_and_tells_everything_in_a_fixed_order(run: Run) -> None:
-    result = run(THREE_LINES.format("Wrong"))
-    result.assert_outcomes(failed=1)
+def test_a_wrong_optimizer_fails_and_tells_everything_in_a_fixed_order(failure: tuple[Path, str]) -> None:
+    _, text = failure
+    assert re.search(r"^=+ 1 failed in .* =+$", text, re.MULTILINE)
     words = ["case rmsprop/", "subject optimizers.py:Wrong", "DIVERGED: ", "first divergence: step 0, slot parameter"]
     words += ["tensor ", "index [", "obtained ", "expected ", "difference ", "bound "]
     words += ["likeliest explanation: epsilon is added after the root instead of under it", "residual    0: every bit"]
     words += ["runner-up ", "reproduce: parity run 'rmsprop/", "--subject optimizers.py:Wrong", "in all: "]
-    text, position = result.stdout.str(), 0
+    position = 0
     for word in words:
         position = text.index(word, position)
     assert "parity/testing" not in text
 
 
-def test_the_command_of_a_failure_reproduces_it(run: Run, pytester: pytest.Pytester) -> None:
-    text = run(THREE_LINES.format("Wrong")).stdout.str()
+def test_the_command_of_a_failure_reproduces_it(failure: tuple[Path, str]) -> None:
+    folder, text = failure
     found = re.search(r"reproduce: parity run '(.*)' --subject (\S+)", text)
     assert found is not None
-    again = pytester.run(sys.executable, "-m", "parity", "run", found[1], "--subject", found[2])
-    assert again.ret == 1
-    again.stdout.fnmatch_lines(["*DIVERGED*"])
+    command = [sys.executable, "-m", "parity", "run", found[1], "--subject", found[2]]
+    again = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    assert again.returncode == 1
+    assert "DIVERGED" in again.stdout
 
 
 def test_a_class_inside_a_function_is_diagnosed_and_reproduced_by_its_test(run: Run) -> None:
@@ -121,9 +135,8 @@ def test_a_marker_without_the_argument_would_run_nothing_and_is_refused(run: Run
     result.stdout.fnmatch_lines(["parity_cases: the test takes no argument parity_case*"])
 
 
-def test_the_junit_record_holds_verdict_and_ratio(run: Run, pytester: pytest.Pytester) -> None:
-    run(THREE_LINES.format("Wrong"), "--junitxml=junit.xml")
-    text = (pytester.path / "junit.xml").read_text(encoding="utf-8")
+def test_the_junit_record_holds_verdict_and_ratio(failure: tuple[Path, str]) -> None:
+    text = (failure[0] / "junit.xml").read_text(encoding="utf-8")
     for name, value in {"verdict": "DIVERGED", "subject": "optimizers.py:Wrong", "ratio": ".*e.*"}.items():
         assert re.search(f'<property name="parity.{name}" value="{value}"', text), name
 
