@@ -25,7 +25,7 @@ _BASES: Final = {
 def framework_of(value: Any) -> str:
     """Return the framework whose optimizer a class extends, or something is an instance of; empty if none's."""
     kind = value if inspect.isclass(value) else type(value)
-    bases = {f"{base.__module__.partition('.')[0]}.{base.__name__}" for base in kind.__mro__}
+    bases = {f"{str(base.__module__).partition('.')[0]}.{base.__name__}" for base in type.mro(kind)}
     return next((framework for base, framework in _BASES.items() if base in bases), "")
 
 

@@ -249,3 +249,24 @@ def test_the_line_that_makes_float64_is_named(kind: type, said: str) -> None:
     found = made_in_float64(kind)
     assert said in found
     assert bool(found) == bool(said)
+
+
+class MayLackBiases:
+    """Its caller may leave out the gradient of the biases, where a layer has none."""
+
+    def __init__(self, learning_rate=0.001, rho=0.9, epsilon=1e-7):
+        self.learning_rate, self.rho, self.epsilon, self.moments = learning_rate, rho, epsilon, {}
+
+    def update(self, layer, grad_weights, grad_bias=None):
+        for name, g in (("weights", grad_weights), ("bias", grad_bias)):
+            if g is not None:
+                v = self.rho * self.moments.get((layer, name), 0 * g) + (1 - self.rho) * (g * g)
+                self.moments[layer, name] = v
+                step = self.learning_rate * g / np.sqrt(v + self.epsilon)
+                setattr(layer, name, getattr(layer, name) - step)
+
+
+def test_a_gradient_of_the_biases_that_may_be_left_out_is_given() -> None:
+    pair = run_pair(CELL, "mine", NumpySubject(MayLackBiases, "mine"))
+    assert {item.verdict for item in pair.comparisons} == {"IDENTICAL"}
+    assert "layers that own weights, biases" in pair.circumstances["driven as"]

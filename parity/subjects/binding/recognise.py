@@ -322,9 +322,10 @@ def _of_call(
     if {p.role for p in used} >= BOTH and not owner:
         yield from of_twos(method, _word(method, holder), used, HYPERPARAMETERS, whose)
         return
-    roles_of = [p.role for p in used]
-    if sorted(roles_of) == ["bias_grads", "grads", "layer"]:
-        yield _layers(Call(method, roles_of), holder, "")
+    # A layer without biases may be allowed: whoever takes their gradient is given it.
+    of_layer = [p.role for p in parameters if p in used or p.role == "bias_grads"]
+    if sorted(of_layer) == ["bias_grads", "grads", "layer"]:
+        yield _layers(Call(method, of_layer), holder, "")
         return
     used = _without_biases(used)
     for roles in _roles(used, bool(owner)):
