@@ -114,3 +114,17 @@ def test_a_program_in_float32_is_not_accused(asked: Any, tmp_path: Path) -> None
 
     found = answer(path, "", (tmp_path / "model.py", "build"), "", {}, 30.0)
     assert (found.first, found.mistakes) == (None, [])
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("fault", ["", "gradient summed"])
+def test_beside_a_model_in_float64_too(fault: str, tmp_path: Path) -> None:
+    pytest.importorskip("tensorflow")
+    from parity.explain.whole.stages import answer
+
+    (tmp_path / "mine.py").write_text(written("module globals", *([fault] if fault else [])))
+    model = KERAS.replace('activation="tanh"', 'activation="tanh", dtype="float64"')
+    (tmp_path / "model.py").write_text(model.replace('activation="softmax"', 'activation="softmax", dtype="float64"'))
+    found = answer(tmp_path / "mine.py", "", (tmp_path / "model.py", "build"), "", {}, 30.0)
+    assert [mistake.name for mistake in found.mistakes] == (["gradient_scale"] if fault else [])
+    assert found.verdict == ("DIVERGED" if fault else "ROUNDING")

@@ -177,12 +177,7 @@ def _walk(value: Any, path: str, name: str, depth: int, seen: set[int]) -> Itera
                 seen.add(id(value))
                 yield Candidate(path, value.shape, bias)
         return
-    if (
-        depth > _DEPTH
-        or id(value) in seen
-        or isinstance(value, str | bytes | int | float | type)
-        or (callable(value) and depth == 0)
-    ):
+    if depth > _DEPTH or id(value) in seen or isinstance(value, str | bytes | int | float | type):
         return
     seen.add(id(value))
     for key in _keys(value):

@@ -29,6 +29,8 @@ from parity.trajectory.log.reading import Log
 from parity.verdicts.verdict import Verdict
 
 _STEPS: Final = 6
+_RATE: Final = np.float32
+"""What Keras keeps the learning rate in, whatever the weights are: one kept in float64 is another to their bounds."""
 _ELEMENTS: Final = 300
 """Elements of each tensor that are looked at."""
 _ARGUMENTS: Final = ("learning_rate", "rho", "momentum", "epsilon", "centered")
@@ -176,7 +178,7 @@ def _picked(size: int) -> Array:
 def _by_steps(sides: Sides, made: Steps, rule: str, config: dict[str, Any]) -> tuple[list[Stage], list[Mistake]]:
     """Judge any rule that has a page, and say which number of it or which other rule makes the program's steps."""
     arguments = rule_steps.arguments_of(rule, config, sides.rate)
-    fmt = format_of(sides.side.dtype)
+    fmt = format_of(_RATE)
     places = rule_steps.held_against(rule, arguments, made, fmt)
     kind = sides.side.optimizer[0]
     stages = [
@@ -249,5 +251,5 @@ def _one_step(sides: Sides, grant: Grant, batch: Batch, at: int, rate: float) ->
     )
     if "error" in answer[STEP]:
         raise ParityError(str(answer[STEP]["error"]))
-    weights = lifted(batch.weights[at].astype(np.float64), format_of(batch.weights[at].dtype))
+    weights = lifted(batch.weights[at].astype(np.float64), format_of(_RATE))
     return held(answer[STEP]["steps"][0][at], weights - gradient * weights.dtype.type(rate))

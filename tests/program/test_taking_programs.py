@@ -1,0 +1,123 @@
+"""A file is taken without what trains in it; weights are places, calls expressions, changes one line each."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from programs import SHAPES, written
+
+from parity.bounds import functions as f
+from parity.bounds.bounded import exact
+from parity.errors import SubjectError
+from parity.explain.whole.calls import recognised_calls
+from parity.explain.whole.edits import edits
+from parity.explain.whole.gradients import gradients_of
+from parity.explain.whole.places import Place, read, recognised, write
+from parity.explain.whole.start_stage import told_apart
+from parity.explain.whole.taking import take
+
+SIZES = ((6, 7), (7,), (7, 4), (4,))
+
+
+def test_what_trains_in_a_file_is_not_run(tmp_path: Path) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(
+        "import numpy as np\nW = np.ones(3)\nW += 1\nlog = []\n\ndef train(x):\n    raise SystemExit\n\n"
+        "history = train(W)\nfor _ in range(9):\n    log.append(1)\nwhile True:\n    pass\n"
+        "X = np.loadtxt('nowhere.csv')\nY = X + 1\nif __name__ == '__main__':\n    net = dict(W=W)\n    train(net)\n"
+    )
+    taken = take(path)
+    assert taken.names["W"].tolist() == [2.0, 2.0, 2.0]
+    assert taken.names["log"] == []
+    assert "history" not in taken.names
+    assert "net" in taken.names
+    assert [line.partition(":")[0] for line in taken.left] == ["line 9", "line 14", "line 15"]
+
+
+def test_a_place_reads_and_writes_whichever_way_a_tensor_is_held() -> None:
+    held = {"layers": [{"W": np.arange(6.0).reshape(2, 3), "b": np.zeros((3, 1))}]}
+    alias = held["layers"][0]["W"]
+    place = Place.of("layers.0.W.T")
+    assert read(held, place, (3, 2)).tolist() == held["layers"][0]["W"].T.tolist()
+    write(held, place, np.ones((3, 2)))
+    assert alias.tolist() == np.ones((2, 3)).tolist()  # in place: what shares it sees it
+    assert read(held, Place.of("layers.0.b"), (3,)).shape == (3,)
+    turned = Place.of("kernel.transpose(2,3,1,0)")
+    kernel = np.arange(24.0).reshape(2, 3, 2, 2)
+    assert turned.back(turned.turned(kernel)).tolist() == kernel.tolist()
+
+
+@pytest.mark.parametrize(("path", "said"), [("layers.1.W", "no '1'"), ("layer.0.W", "Did you mean 'layers'?")])
+def test_a_path_that_leads_nowhere_says_what_there_is(path: str, said: str) -> None:
+    with pytest.raises(SubjectError, match=said.replace("?", "\\?")):
+        read({"layers": [{"W": np.ones(2)}]}, Place.of(path), (2,))
+
+
+@pytest.mark.parametrize("shape", [shape for shape in SHAPES if not SHAPES[shape].bind and not SHAPES[shape].name])
+def test_names_say_where_weights_are_and_which_call_is_which(shape: str, tmp_path: Path) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(written(shape))
+    names = take(path).names
+    owner = next((name for name in ("net", "mlp") if name in names), "")
+    found = recognised(names[owner] if owner else names, SIZES)
+    assert len(found) == 4
+    places = [Place(f"{owner}.{ways[0].path}" if owner else ways[0].path, ways[0].axes) for ways in found]
+    calls = recognised_calls(names, "", places)
+    assert calls["predict"]
+    assert calls["step"]
+
+
+def test_gradients_are_put_beside_their_weights_in_whatever_order_they_come() -> None:
+    places = [Place(name) for name in ("W1", "b1", "W2", "b2")]
+    arrays = [np.full(size, number, dtype=float) for number, size in enumerate(SIZES)]
+    w1, b1, w2, b2 = arrays
+    returned = [
+        (w1, b1, w2, b2),
+        ([w1, w2], [b1, b2]),
+        ([b1, b2], [w1, w2]),
+        (0.5, [w1, b1, w2, b2]),
+        {"dW1": w1, "db1": b1[None], "dW2": w2, "db2": b2[:, None]},
+    ]
+    for value in returned:
+        assert [each.ravel()[0] for each in gradients_of(value, places, SIZES)] == [0, 1, 2, 3]
+    with pytest.raises(SubjectError, match="shapes"):
+        gradients_of((w1, b1, w2, b1), places, SIZES)
+
+
+def test_changes_are_one_line_each_and_likely_ones_first() -> None:
+    text = "import numpy as np\n\n\ndef forward(x):\n    z = x @ W / 512 + b\n    return np.sum(z, axis=0)\n"
+    found = list(edits(text, (1 / 512,)))
+    assert (found[0].line, found[0].becomes) == (5, "z = x @ W + b")
+    assert {"return np.mean(z, axis=0)", "return np.sum(z, axis=1)"} <= {edit.becomes for edit in found}
+    for edit in found:
+        changed = edit.text.splitlines()
+        assert [n for n, line in enumerate(text.splitlines()) if changed[n] != line] == [edit.line - 1]
+
+
+def test_two_samples_are_told_apart_by_their_distribution_alone() -> None:
+    rng = np.random.default_rng(3)
+    uniform = rng.uniform(-1, 1, (2, 600))
+    assert not told_apart(uniform[0], uniform[1])
+    assert told_apart(uniform[0], rng.standard_normal(600))
+    assert not told_apart(np.zeros(5), np.zeros(7))
+    assert told_apart(np.zeros(5), uniform[0])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_product_of_matrices_in_any_order_lies_inside_its_bound(dtype: type) -> None:
+    rng = np.random.default_rng(4)
+    x, y = rng.standard_normal((5, 300)).astype(dtype), rng.standard_normal((300, 4)).astype(dtype)
+    bounded = exact(x) @ exact(y)
+    for order in (np.arange(300), rng.permutation(300), np.argsort(np.abs(x[0]))):
+        total = np.zeros((5, 4), dtype)
+        for at in order:
+            total = (total + x[:, at : at + 1] * y[at : at + 1]).astype(dtype)
+        assert (np.abs(total - bounded.value) <= bounded.error).all()
+        assert (np.abs(total * dtype(1.001) - bounded.value) > bounded.error).any()
+
+
+def test_a_choice_that_rounding_may_decide_covers_both() -> None:
+    x = exact(np.array([1.0, -1.0, 0.0], np.float32), 1e-3)
+    chosen = f.chosen(f.above(x), exact(np.full(3, 2.0, np.float32)), exact(np.zeros(3, np.float32)))
+    assert chosen.value.tolist() == [2.0, 0.0, 0.0]
+    assert chosen.error.tolist() == [0.0, 0.0, 2.0]
