@@ -106,7 +106,7 @@ def locked(folder: Path) -> Iterator[None]:
             raise UsageError(
                 f"the baseline cannot be kept in {str(folder)!r}: {error.strerror}. Name a folder with --baseline."
             ) from error
-        for part in folder.glob(".*.json*.part"):
+        for part in folder.glob(".*.part"):
             with suppress(OSError):
                 part.unlink()
         yield

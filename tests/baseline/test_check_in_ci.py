@@ -45,7 +45,7 @@ def test_a_hostile_reason_or_name_stays_inside_its_annotation(job: Line) -> None
 
 
 def test_many_cases_fit_into_what_github_shows(job: Line) -> None:
-    cases = sorted({cell.case: cell.id for cell in select([])}.values())[:30]
+    cases = sorted({(cell.folder, cell.file): cell.id for cell in select([])}.values())[:30]
     job.check(*(made(case) for case in cases))
     lines = job.err.splitlines()
     assert len(lines) == MAX_ANNOTATIONS

@@ -82,12 +82,20 @@ def block(start: str) -> str:
     return str(found)
 
 
+def mended(root: str) -> str:
+    """Return the class of the README with another denominator, which is right."""
+    text = block("# mine.py\n")
+    wrong = "(np.sqrt(self.v) + self.eps)"
+    assert wrong in text
+    return text.replace(wrong, root)
+
+
 def runs_and_asks_why(who: Newcomer) -> None:
     """Write the class of the README, misspell it, run it, ask why, hand out a script, and look at the lists."""
     who.write("mine.py", block("# mine.py\n"))
     who.parity("run", CASE, "--subject", "mine.py:RMSporp", ends=2, says="Did you mean 'RMSprop'?")
     who.parity("run", CASE, "--subject", "mnie.py:RMSprop", ends=2, says="Did you mean 'mine.py'?")
-    done = who.parity("run", CASE, "--subject", "mine.py:RMSprop", ends=1, says=block("case rmsprop/plain"))
+    done = who.parity("run", CASE, "--subject", "mine.py:RMSprop", ends=1, says=block("mine.py:RMSprop: driven as"))
     assert block("In mine.py:RMSprop epsilon") in done.out
     who.parity("diagnose", "mine.py:RMSprop", ends=1, says="psilon is added after the root")
     who.parity("reproduce", CASE, "--subject", "mine.py:RMSprop", "--output", "issue.py")
@@ -127,9 +135,7 @@ def goes_without_tensorflow(who: Newcomer) -> None:
 
 def guards_it(who: Newcomer) -> None:
     """Guard a right optimizer by the gate, through a wrong edit, a moved file and a renamed case."""
-    right = block("# mine.py\n").replace("(np.sqrt(v) + self.epsilon)", "np.sqrt(v + self.epsilon)")
-    right = right.replace("* g * g", "* (g * g)")
-    assert "np.sqrt(v + self.epsilon)" in right
+    right = mended("np.sqrt(self.v + self.eps)")
     who.write("mine.py", right)
     shipped = who.run("python", "-c", "import parity.case.spec as s; print(s.CASES)").out.strip()
     who.write("own.toml", (Path(shipped) / "rmsprop/defaults.toml").read_text("utf-8").replace('"defaults"', '"own"'))
@@ -139,7 +145,7 @@ def guards_it(who: Newcomer) -> None:
     who.parity("check", CASE, "own.toml", *subject, ends=1, says="4 missing from the baseline")
     who.parity("accept", says="4 comparisons accepted")
     who.parity("check", says="All 4 comparisons are as accepted.")
-    who.write("mine.py", right.replace("(g * g)", "g * g"))
+    who.write("mine.py", right.replace("grad**2", "grad * grad"))
     who.parity("check", ends=1, says="CHANGED")
     who.write("mine.py", right)
     who.parity("check", says="All 4 comparisons are as accepted.")
@@ -156,7 +162,7 @@ def guards_it(who: Newcomer) -> None:
 
 def lays_it_out(who: Newcomer) -> None:
     """Keep the class in a subfolder, in a package with relative imports, and in a ``src`` layout."""
-    right = block("# mine.py\n").replace("(np.sqrt(v) + self.epsilon)", "root(v, self.epsilon)")
+    right = mended("root(self.v, self.eps)")
     for folder, importing in (
         ("plain", "from parts import root"),
         ("package", "from .parts import root"),
