@@ -20,6 +20,9 @@ from parity.verdicts.results import Comparison
 WORTH = 300_000_000
 """Values that a run makes before a process of its own pays: steps times elements. It costs a second to start."""
 
+WORTH_TENSORS = 300_000
+"""Steps times tensors, of which each costs some microseconds, however small it is."""
+
 
 class Judging(Protocol):
     """What the step loop hands its blocks to."""
@@ -99,7 +102,8 @@ class Judges:
 
 def judging(problem: Problem, beside: bool) -> Judging:
     """Return the judges of a pair; with ``beside``, those of a long run are a process of their own, where it can be."""
-    if not beside or problem.values < WORTH or not hasattr(os, "memfd_create"):
+    pays = problem.values >= WORTH or problem.cell.steps * len(problem.params) >= WORTH_TENSORS
+    if not beside or not pays or not hasattr(os, "memfd_create"):
         return Judges(problem)
     from parity.judge.beside.beside import Beside
 
