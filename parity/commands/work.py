@@ -217,7 +217,9 @@ def _foretell(cells: list[Cell], subjects_: int) -> None:
 
 def _extent(cell: Cell) -> str:
     """Return how large a cell is, and what of it is judged, in words."""
-    judged = [f"every {cell.every:,}th step judged"] if cell.every > 1 else []
+    from parity.verdicts.results import ordinal
+
+    judged = [f"every {ordinal(cell.every)} step judged"] if cell.every > 1 else []
     judged += [f"{cell.drawn:,} elements drawn"] if cell.drawn else []
     return ", ".join([f"{cell.elements:,} elements, {cell.steps:,} steps", *judged])
 

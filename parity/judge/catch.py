@@ -62,11 +62,10 @@ class Sample:
     def _elements(self, number: int) -> Indices:
         """Return positions in a flat row: one of each of a tensor's equal stretches, each step elsewhere in them."""
         phase, quotas = number * _GOLDEN % 1, np.ceil(self.layout.sizes * self.share).astype(np.int64)
-        parts = [
-            start + ((np.arange(quota) + phase) * (size / max(quota, 1))).astype(np.int64)
-            for start, size, quota in zip(self.layout.starts, self.layout.sizes, quotas, strict=True)
-        ]
-        return np.concatenate([NOWHERE, *parts])
+        within = np.arange(quotas.sum(), dtype=np.int64) - np.repeat(np.cumsum(quotas) - quotas, quotas)
+        stretch, start = self.layout.sizes / np.maximum(quotas, 1), self.layout.starts
+        inside: Indices = ((within + phase) * np.repeat(stretch, quotas)).astype(np.int64)
+        return inside + np.repeat(start, quotas)
 
 
 def sample(layout: Layout, steps: int, whole: bool) -> Sample:

@@ -135,7 +135,8 @@ class Lockstep:
         enclosures, outside = self._settle()
         if outside:
             self._locate(block, outside)
-        self._carry(expected, enclosures)
+        if self._hidden:
+            self._carry(expected, enclosures)
 
     def _carry(self, expected: SlotRows, enclosures: Enclosures) -> None:
         """Keep what the slots that the subject hides are after a step, and how far they may be off."""

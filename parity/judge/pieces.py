@@ -131,15 +131,13 @@ class Pieces:
         """
         size = rows["parameter"].size
         marks = self._marks(obtained, expected, size)
-        active = marks.copy()
-        for values in errors.values():
-            active |= values != 0
-        at = np.flatnonzero(active)
-        if len(at) * self.dense >= size:
+        active = self._reached(marks, errors)
+        if int(np.count_nonzero(active)) * self.dense >= size:
             enclosures = self.enclose(rows, errors, iterations)
             for slot, values in errors.items():
                 self._keep(marks, self.around(expected[slot], *enclosures[slot]), values)
             return dict(errors), None
+        at = np.flatnonzero(active)
         some, off, own = ({slot: values[at] for slot, values in each.items()} for each in (rows, errors, expected))
         enclosures = self.enclose(some, off, iterations)
         for slot, values in errors.items():
@@ -156,6 +154,13 @@ class Pieces:
             where = unequal(obtained[slot], own)
             marks[NOWHERE if where is None else where] = True
         return marks
+
+    def _reached(self, marks: NDArray[np.bool_], errors: SlotRows) -> NDArray[np.bool_]:
+        if self._compiles:
+            from parity.bounds.compiled.kernels import compiled_reached
+
+            return compiled_reached(marks, errors.values())
+        return np.asarray(np.any([marks, *(values != 0 for values in errors.values())], axis=0))
 
     def _keep(self, marks: NDArray[np.bool_], bound: Array, errors: Array) -> None:
         if self._compiles:

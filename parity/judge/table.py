@@ -18,6 +18,9 @@ _TEXT = ("slot", "tensor")
 MAX_ROWS = 40_000
 """Rows of a table that are kept: beyond, the worst of every few steps."""
 
+AT_THE_END = 1_000_000
+"""Rows of those that were opened last that are kept at full resolution; only thousands of tensors have as many."""
+
 
 class Peak(NamedTuple):
     """The largest ratio of some differences: at which of them, and how many learning rates its row is off."""
@@ -148,6 +151,11 @@ class Table:
 
     def rows(self) -> StepTable:
         """Return all rows ordered by step; within a step in the order in which they were added."""
+        if sum(len(part["step"]) for part in self._parts) > AT_THE_END:
+            self.thin()
+        return self._rows()
+
+    def _rows(self) -> StepTable:
         whole: dict[str, Any] = {}
         for name in TABLE_COLUMNS:
             if name in _TEXT:
@@ -163,7 +171,7 @@ class Table:
         """
         if sum(len(part["step"]) for part in self._parts) <= MAX_ROWS:
             return
-        table = _worst_of_windows(self.rows(), self._window)
+        table = _worst_of_windows(self._rows(), self._window)
         while len(table["step"]) > MAX_ROWS // 2 and self._window <= int(table["step"][-1]):
             self._window *= 2
             table = _worst_of_windows(table, self._window)
@@ -176,8 +184,9 @@ def _ranked(ratio: float) -> float:
 
 def _worst_of_windows(table: StepTable, window: int) -> StepTable:
     """Return the row with the largest ratio, the first among equals, of each window of steps, slot and tensor."""
-    names = [f"{slot}\0{tensor}" for slot, tensor in zip(table["slot"], table["tensor"], strict=True)]
-    group = np.unique(np.array(names, dtype=np.str_), return_inverse=True)[1]
+    known: dict[tuple[str, str], int] = {}
+    names = zip(table["slot"], table["tensor"], strict=True)
+    group = np.array([known.setdefault(name, len(known)) for name in names], dtype=np.int64)
     ratio = np.where(np.isnan(table["ratio"]), -1.0, table["ratio"])
     # The state before the first step, -1, has a window of its own.
     windows = np.where(table["step"] < 0, -1, table["step"] // window)

@@ -17,6 +17,8 @@ from parity.trajectory.layout import Layout, layout_of_problem
 
 BLOCK_BYTES = 64_000_000
 """What the states of a block hold at most, unless one step holds more; a block costs some milliseconds of its own."""
+BLOCK_TENSORS = 200_000
+"""How many tensors the steps of a block have at most: who judges them is not to wait for all."""
 Columns = dict[str, dict[str, Array]]
 
 
@@ -129,7 +131,8 @@ class Recorder:
         _require_slots(first, ["parameter"], self._rule, 0)
         layout, slots = layout_of_problem(problem), tuple(first)
         row_bytes = sum(layout.of(slot).size for slot in slots) * problem.dtype.itemsize
-        capacity = max(1, min(256, problem.cell.steps, BLOCK_BYTES // max(row_bytes, 1)))
+        most = min(256, BLOCK_BYTES // max(row_bytes, 1), BLOCK_TENSORS // max(len(layout.names), 1))
+        capacity = max(1, min(most, problem.cell.steps))
         self._plan = Plan(slots, capacity, layout, problem.dtype)
         self._places = hold(self._plan)
         self._has_gradients = True

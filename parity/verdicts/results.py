@@ -139,7 +139,7 @@ class Comparison(Struct, frozen=True):
         """What was judged, in words; empty where all of it was."""
         said = []
         if self.every is not None:
-            said.append(f"every {_ordinal(self.every)} step")
+            said.append(f"every {ordinal(self.every)} step")
         if self.elements is not None:
             said.append(f"{self.elements:,} drawn elements")
         if self.judged_until is not None:
@@ -173,7 +173,8 @@ class Comparison(Struct, frozen=True):
 _PARTLY = ("every", "elements", "judged_until")
 
 
-def _ordinal(number: int) -> str:
+def ordinal(number: int) -> str:
+    """Return a number as it counts places: 1st, 2nd, 11th."""
     ending = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
     return f"{number:,}{ending}"
 

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from parity.circumstances.doctor import WORKER_ENVIRONMENT, circumstances
 from parity.circumstances.files import write_file
 
-PARTS = ("steps", "commands", "memory", "program", "long")
+PARTS = ("steps", "commands", "memory", "program", "large", "long")
 
 
 class Row(NamedTuple):
@@ -43,6 +43,10 @@ ROWS = (
     Row("peak memory, 20,000 steps / 2,000 steps", "peak 20000", ("peak 2000",), 1.05),
     Row("a described step, black pixels left out / all of it, float32", "lit float32", ("all float32",), 0.5),
     Row("a described step, black pixels left out / all of it, float64", "lit float64", ("all float64",), 0.5),
+    Row("5 million x 64, both comparisons, with Numba / drawing by NumPy", "large numba", ("large drawn",), 0.8),
+    Row("5 million x 64, both comparisons, NumPy alone / drawing by NumPy", "large numpy", ("large drawn",), 3.2),
+    Row("peak memory, 50 million x 2 / its weights", "huge peak", ("huge weights",), 20),
+    Row("10,000 tensors x 100 steps / drawing and making them", "many judged", ("many by hand",), 2.0),
 )
 
 
@@ -64,6 +68,8 @@ def main() -> None:
         _rounds(samples, 1, _memory())
     if "program" in chosen:
         _rounds(samples, arguments.rounds, _program())
+    if "large" in chosen:
+        _rounds(samples, max(1, arguments.rounds // 2), _large())
     if "long" in chosen:
         from commands import whole_question
 
@@ -134,6 +140,20 @@ def _program() -> dict[str, Callable[[], float]]:
         "all float32": narrow.with_all,
         "lit float64": wide.without_black,
         "all float64": wide.with_all,
+    }
+
+
+def _large() -> dict[str, Callable[[], float]]:
+    from large import drawing, huge_megabytes, many_by_hand, many_seconds, nanoseconds, weights_megabytes
+
+    return {
+        "large drawn": drawing,
+        "large numba": lambda: nanoseconds(numba=True),
+        "large numpy": lambda: nanoseconds(numba=False),
+        "huge peak": huge_megabytes,
+        "huge weights": weights_megabytes,
+        "many judged": many_seconds,
+        "many by hand": many_by_hand,
     }
 
 

@@ -70,6 +70,14 @@ def compiled_marks(pairs: Iterable[tuple[Array, Array]], size: int) -> NDArray[n
     return marks
 
 
+def compiled_reached(marks: NDArray[np.bool_], errors: Iterable[Array]) -> NDArray[np.bool_]:
+    """Return what is marked, and where any of some errors is not zero."""
+    reached = marks.copy()
+    for each in errors:
+        _reached(each, reached)
+    return reached
+
+
 def compiled_keep(marks: NDArray[np.bool_], bound: Array, errors: Array) -> None:
     """Write the bounds of what is marked, and zero for everything else."""
     _keep(marks, bound, errors)
@@ -80,17 +88,17 @@ def compiled_measure(obtained: Array, expected: Array, bound: Array, normal: flo
 
     ``normal`` is what a magnitude below is flushed to zero from, or zero.
     """
-    integer = bits(obtained[:0]).dtype
-    ratio, off = np.empty((2, obtained.size), dtype=np.float64)
-    differing, odd, *rest = _measure(
-        obtained, expected, bits(obtained), bits(expected), bound, ratio, off, np.iinfo(integer).max, normal
+    one, other = (bits(values).view(f"u{values.dtype.itemsize}") for values in (obtained, expected))
+    limits = one.dtype.type(np.iinfo(bits(obtained[:0]).dtype).max), obtained.dtype.type(normal)
+    scratch = np.empty((3, _PIECE), dtype=np.float64)
+    differing, moved, odd, flushes, top, at, largest, relative, ulp, total = _measure(
+        obtained, expected, one, other, bound, *scratch, limits
     )
-    flushes, top, at, largest, relative, ulp, total = rest
     if odd:
         return None
-    return Measured(
-        int(differing), int(flushes), float(top), int(at), float(largest), float(relative), float(ulp), total
-    )
+    ratio, largest, relative = np.array([top, largest, relative], dtype=np.int64).view(np.float64).tolist()
+    relative = relative if moved == differing else float("inf")  # zeros of either sign are apart, and no number is
+    return Measured(int(differing), int(flushes), ratio, int(at), largest, relative, float(ulp), float(total))
 
 
 def _unequal_of(a: Any, b: Any, ai: Any, bi: Any, where: Any) -> Any:
@@ -165,41 +173,59 @@ def _mark_of(ai: Any, bi: Any, marks: Any) -> None:
         marks[i] |= ai[i] != bi[i]
 
 
+def _reached_of(errors: Any, marks: Any) -> None:
+    for i in range(marks.size):
+        marks[i] |= errors[i] != 0.0
+
+
 def _keep_of(marks: Any, bound: Any, errors: Any) -> None:
     for i in range(errors.size):
         errors[i] = bound[i] if marks[i] else 0.0
 
 
-def _measure_of(a: Any, b: Any, ai: Any, bi: Any, bound: Any, ratio: Any, off: Any, magnitude: Any, normal: Any) -> Any:
-    """Return what ``Measured`` has, and how many elements are not finite numbers, or have no finite bound."""
-    differing, odd, flushes = 0, 0, 0
-    top, largest, relative, ulp = -1.0, 0.0, 0.0, np.int64(0)
-    for i in range(a.size):
-        apart = ai[i] != bi[i]
-        x, y = np.float64(a[i]), np.float64(b[i])
-        gap = x - y if apart else 0.0
-        size = abs(gap)
-        off[i] = gap
-        part = size / bound[i]
-        ratio[i] = (part if size > 0.0 else 0.0) if apart else -1.0
-        differing += apart
-        odd += apart & ~(abs(x) + abs(y) + bound[i] < np.inf)
-        flushes += apart & (x == 0.0) & (y != 0.0) & (abs(y) < normal)
-    for i in range(a.size):
-        top = max(top, ratio[i])
-        largest = max(largest, abs(off[i]))
-    for i in range(a.size):
-        apart = ai[i] != bi[i]
-        y = abs(np.float64(b[i]))
-        quotient = abs(off[i]) / y if y > 0.0 else np.inf
-        relative = max(relative, quotient if apart else 0.0)
-        one, other = np.int64(ai[i] & magnitude), np.int64(bi[i] & magnitude)
-        far = abs(one - other) if (ai[i] ^ bi[i]) >= 0 else one + other
-        ulp = max(ulp, far)
-    at = 0
-    while at < a.size and ratio[at] != top:
-        at += 1
-    return differing, odd, flushes, top, at, largest, relative, ulp, _sum(off)
+def _measure_of(a: Any, b: Any, au: Any, bu: Any, bound: Any, d: Any, r: Any, q: Any, limits: Any) -> Any:
+    """Return what ``Measured`` has, and how many elements are not finite, or have no finite bound; maxima as bits."""
+    magnitude, normal = limits
+    di, ri, qi = d.view(np.int64), r.view(np.int64), q.view(np.int64)
+    largest, relative, top, at, ulp = np.int64(0), np.int64(0), np.int64(-1), 0, magnitude & ~magnitude
+    differing, moved, odd, flushes, total = 0, 0, 0, 0, 0.0
+    for start in range(0, a.size, d.size):
+        x, y, limit = a[start : start + d.size], b[start : start + d.size], bound[start : start + d.size]
+        xu, yu = au[start : start + d.size], bu[start : start + d.size]
+        for i in range(x.size):
+            gap = np.float64(x[i]) - np.float64(y[i])
+            size = abs(gap)
+            d[i] = gap
+            r[i] = size / limit[i] if size > 0.0 else 0.0
+            q[i] = size / abs(np.float64(y[i])) if size > 0.0 else 0.0
+        total += _sum(d[: x.size])
+        for i in range(x.size):
+            odd += not (abs(d[i]) + limit[i] < np.inf)
+            moved += d[i] != 0.0
+        here = np.int64(-1)
+        for i in range(x.size):
+            here = max(here, ri[i])
+            largest = max(largest, di[i] & np.int64(0x7FFFFFFFFFFFFFFF))
+            relative = max(relative, qi[i])
+        for i in range(x.size):
+            differing += xu[i] != yu[i]
+            one, other = xu[i] & magnitude, yu[i] & magnitude
+            apart = max(one, other) - min(one, other)
+            far = apart if (xu[i] ^ yu[i]) <= magnitude else one + other
+            ulp = max(ulp, far)
+        for i in range(x.size):
+            flushes += (abs(y[i]) < normal) & (x[i] == 0) & (y[i] != 0)
+        if here > top:
+            top = here
+            for i in range(x.size):
+                if ri[i] == top:
+                    at = start + i
+                    break
+    if top == 0:  # zeros of either sign alone
+        at = 0
+        while at < a.size - 1 and au[at] == bu[at]:
+            at += 1
+    return differing, moved, odd, flushes, top, at, largest, relative, ulp, total
 
 
 _OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
@@ -230,4 +256,5 @@ _sum = numba.njit(fastmath={"reassoc"}, **_OPTIONS)(_total)
 _drift = _Kernel(_drift_of)
 _unequal = _Kernel(_unequal_of)
 _apart, _around, _mark, _keep = _Kernel(_apart_of), _Kernel(_around_of), _Kernel(_mark_of), _Kernel(_keep_of)
+_reached = _Kernel(_reached_of)
 _measure = _Kernel(_measure_of)

@@ -2,7 +2,7 @@
 
 import os
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -19,6 +19,9 @@ from parity.verdicts.results import Comparison
 
 WORTH = 300_000_000
 """Values that a run makes before a process of its own pays: steps times elements. It costs a second to start."""
+
+WORTH_TENSORS = 300_000
+"""Steps times tensors, of which each costs some microseconds, however small it is."""
 
 
 class Judging(Protocol):
@@ -58,19 +61,16 @@ class Judges:
         """Take a block into one digest for each slot, which does not depend on where blocks end, and judge it."""
         for slot, rows in block.rows.items():
             self._digests.setdefault(slot, xxhash.xxh3_128()).update(rows[1:].reshape(-1).view(np.uint8).data)
-        for part, is_judged in self._parts(block):
+        for part, is_judged in ((block, True),) if self._numbers is None else self._parts(block, self._numbers):
             for fold in (self._lockstep, self._free):
                 if fold is not None:
                     (fold.feed if is_judged else fold.pass_by)(part)
 
-    def _parts(self, block: Block) -> Iterator[tuple[Block, bool]]:
-        """Yield a block in parts that are judged and that are not, in their order."""
-        if self._numbers is None:
-            yield block, True
-            return
+    def _parts(self, block: Block, numbers: Sequence[int]) -> Iterator[tuple[Block, bool]]:
+        """Yield a block in parts that are judged, as the ``numbers`` of steps say, and that are not, in their order."""
         row, end = 0, block.start + block.count
-        first, last = (bisect_left(self._numbers, step) for step in (block.start, end))
-        for step in self._numbers[first:last]:
+        first, last = (bisect_left(numbers, step) for step in (block.start, end))
+        for step in numbers[first:last]:
             at = step - block.start
             if row < at:
                 yield block.among(row, at), False
@@ -102,7 +102,8 @@ class Judges:
 
 def judging(problem: Problem, beside: bool) -> Judging:
     """Return the judges of a pair; with ``beside``, those of a long run are a process of their own, where it can be."""
-    if not beside or problem.values < WORTH or not hasattr(os, "memfd_create"):
+    pays = problem.values >= WORTH or problem.cell.steps * len(problem.params) >= WORTH_TENSORS
+    if not beside or not pays or not hasattr(os, "memfd_create"):
         return Judges(problem)
     from parity.judge.beside.beside import Beside
 
