@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from parity.case.rule import DEFAULT
 from parity.case.spec import Cell
 from parity.diagnosis.arguments import BEYOND, DOUBLE, OTHERWISE, reproducing, the_page, with_doubles
 from parity.diagnosis.behaviour import run
@@ -41,10 +42,12 @@ def _listed(cases: Sequence[str]) -> str:
 def on_cases(make: Make, found: Sequence[Explanation], cells: Sequence[Cell]) -> dict[str, str]:
     """Return, by case, whether an explanation reproduces it: to every bit, up to or beyond rounding, or otherwise.
 
-    A case is left out where its gradients are not replayed, or the subject cannot run it.
+    A case is left out where its gradients are not replayed, where it is of another rule than the explanations are, or
+    where the subject cannot run it.
     """
+    own = [cell for cell in cells if cell.rule == DEFAULT]
     with np.errstate(all="ignore"):
-        return {cell.id: outcome for cell in cells if (outcome := _on_case(make, found, cell))}
+        return {cell.id: outcome for cell in own if (outcome := _on_case(make, found, cell))}
 
 
 def _on_case(make: Make, found: Sequence[Explanation], cell: Cell) -> str:

@@ -107,7 +107,7 @@ def _page(member: Member, seen: Observation) -> Page:
 def _start(page: Page, seen: Observation) -> dict[str, Array]:
     params = page.layout.unravel(seen.columns["parameter"][0])
     state = page.rule.slots(page.rule.init(params))
-    return {slot: page.layout.ravel(tensors) for slot, tensors in {"parameter": params, **state}.items()}
+    return {slot: page.layout.of(slot).ravel(tensors) for slot, tensors in {"parameter": params, **state}.items()}
 
 
 def _run(page: Page, seen: Observation, state: dict[str, Array]) -> Iterator[dict[str, Array]]:

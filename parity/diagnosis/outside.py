@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,6 +16,7 @@ from parity.diagnosis.search import ALIKE
 from parity.judge.page import Page
 from parity.reference.arguments import BY_NAME
 from parity.subjects.binding.arguments import Bound
+from parity.trajectory.layout import layout_of
 
 
 class Another(NamedTuple):
@@ -96,10 +96,10 @@ def _reproduces(rule: Rule, numbers: dict[str, Any], seen: Observation) -> bool:
     kind: Any = page(rule.name, str(rule.page.parent))
     try:
         own = kind(**given)
-        layout = replace(seen.probe.layout, by_name=seen.probe.layout.by_name or own.mixes_elements)
+        params = seen.probe.layout.split(seen.probe.weights)
+        slots = own.slots(own.init(params))
+        layout = layout_of(params, seen.probe.layout.by_name or own.mixes_elements, slots)
         with np.errstate(all="ignore"):
-            return bool(
-                np.all(page_errors(Page(own, rule, layout, own.step, tuple(own.slots(own.init({})))), seen) <= ALIKE)
-            )
+            return bool(np.all(page_errors(Page(own, rule, layout, own.step, tuple(slots)), seen) <= ALIKE))
     except (ValueError, TypeError):  # numbers that the page refuses
         return False

@@ -229,6 +229,9 @@ class ReferenceSubject(NumpySubject):
         self._name = self._plain = f"reference.{cell.rule.removesuffix('.py')}:{self._kind.__name__}"
         super().open(problem)
 
+    def _takes_schedules(self, known: Known) -> bool:
+        return True  # every page does, also one whose first step a trial does not take for a descent
+
 
 class PostedSubject(NumpySubject):
     """The optimizer of the question: accumulators start at one, so tf.keras parts from it before the first step.

@@ -68,13 +68,20 @@ def test_plain_descent_is_said_to_be_outside():
     assert not any(each.confirmed for each in found.explanations)
     text = render(found.document())
     assert "It is no RMSprop, but another rule." in text
-    assert "plain descent" in text
+    assert "it is SGD: its page, sgd, makes the same steps within 0.1%" in text
     assert "Cause:" not in text
     assert cause_of(found.document(), ["a"]).sentence == "It is no RMSprop, but another rule."
 
 
-@pytest.mark.parametrize("kind", [outside.Adam, outside.Adadelta, outside.Lion], ids=lambda kind: kind.__name__)
-def test_a_rule_without_a_page_is_said_to_be_none_of_the_family(kind):
+def test_a_rule_that_is_shipped_is_named_and_no_other():
+    found = planted.diagnosis_of(outside.Lion)
+    assert found.finding is Finding.OUTSIDE
+    assert found.evidence == ("it is Lion: its page, lion, makes the same steps within 0.1%",)
+
+
+@pytest.mark.parametrize("kind", [outside.Adam, outside.Adadelta], ids=lambda kind: kind.__name__)
+def test_a_rule_that_is_no_page_as_it_stands_is_said_to_be_none_of_the_family(kind):
+    """Adam with the paper's epsilon, and an Adadelta of another one, without a rate."""
     found = planted.diagnosis_of(kind)
     assert "no member of the family" in render(found.document())
     assert "no member of the family" in cause_of(found.document(), ["a"]).sentence
