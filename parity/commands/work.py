@@ -338,7 +338,7 @@ class _Bar:
         now = time.monotonic()
         if now - self._said >= SECONDS_BETWEEN_LINES:
             self._said = now
-            said = f"parity: {news.done} of {news.total} pairs done, now {_now(news)}"
+            said = f"parity: {news.done} of {news.total} pairs done, now {_now(news)[0]}"
             print(printable(said), file=sys.stderr, flush=True)
 
     def __exit__(self, *error: object) -> None:

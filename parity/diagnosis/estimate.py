@@ -192,6 +192,8 @@ def _estimated(member: Member, seen: Observation, free: tuple[str, ...]) -> Esti
     if seen.apart is not None and not seen.lockstep({"second_moment", *_needed(member, seen, free)}):
         return None
     problem = _Problem(member, seen, free, seen.probe.steps)
+    if not problem.usable.any():
+        return None
     with np.errstate(all="ignore"):
         if problem.steps > BRIEF and _near(_Problem(member, seen, free, BRIEF)) is None:
             return None

@@ -9,14 +9,17 @@ import planted
 import pytest
 
 from parity.diagnosis.behaviour import Watched, misbehaviour, run
+from parity.diagnosis.estimate import estimate
 from parity.diagnosis.findings import Finding
 from parity.diagnosis.member import equal_bits
 from parity.diagnosis.observe import observe
 from parity.diagnosis.probes import SIZE, WITH_AXES, first_probe, probe
-from parity.diagnosis.search import KERAS, _nominal_but_momentum, _of_first, _turned
+from parity.diagnosis.search import KERAS, _nominal_but_momentum, _numbered, _of_first, _turned
 from parity.reference.rmsprop import RMSprop
 from parity.subjects.numpy_class import NumpySubject
 from parity.trajectory.layout import layout_of
+
+NUMBERS = ("rate", "epsilon", "rho")
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
 
@@ -94,3 +97,35 @@ def test_the_place_of_a_difference_is_told_in_the_shapes_that_the_subject_was_gi
     found, said = misbehaviour(watched, first_probe(), first)
     assert found is Finding.GLOBAL_STATE
     assert "of scale at [0]:" in said
+
+
+def test_numbers_that_make_up_for_each_other_are_told_one_at_a_time():
+    anew = ("state_carried", "momentum_only")
+    with np.errstate(all="ignore"):
+        found = _numbered(KERAS.plus(**dict([anew])), seen(first_probe(), [anew], learning_rate=0.0011), NUMBERS)
+    assert KERAS.plus(**dict([anew])).having(learning_rate=0.0011) in found
+
+
+def test_a_moment_of_a_tensor_has_numbers_that_can_be_told():
+    choices = [("epsilon_place", "kept"), ("moment_of", "mean")]
+    with np.errstate(all="ignore"):
+        found = _numbered(KERAS.plus(**dict(choices)), seen(first_probe(), choices, learning_rate=0.0011), NUMBERS)
+    assert found == [KERAS.plus(**dict(choices)).having(learning_rate=0.0011)]
+
+
+def test_what_is_finite_nowhere_has_no_numbers():
+    nowhere = [("epsilon_place", "kept"), ("denominator_uses", "previous")]
+    observed = seen(first_probe(), [*nowhere, ("state_carried", False)])
+    with np.errstate(all="ignore"):
+        assert estimate(KERAS, observed) is None
+
+
+def test_members_whose_first_steps_are_others_are_left_out_and_no_member_that_fits_is():
+    choices = [("epsilon_place", "outside"), ("moment_form", "lerp"), ("arithmetic", "float16")]
+    names = ("epsilon_place", "bias_correction", "moment_form", "division", "arithmetic")
+    for planted_ones in ([choices[0], choices[1]], [choices[0], choices[2]], choices):
+        observed = seen(first_probe(), planted_ones)
+        with np.errstate(all="ignore"):
+            looked_at = _of_first(observed, names, equal_bits, KERAS, near=True)
+            assert set(looked_at) == set(_of_first(observed, names, equal_bits, KERAS))
+        assert KERAS.plus(**dict(planted_ones)) in looked_at

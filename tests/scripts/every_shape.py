@@ -274,3 +274,25 @@ class OddlyNamed(Base):
     def update(self, params, grads):
         for n, g in grads.items():
             params[n][...] = self.one(n, params[n], g)
+
+
+def loop(grad, x, num_iters=100, step_size=0.001, gamma=0.9, eps=1e-7):
+    v = np.zeros_like(x)
+    for i in range(num_iters):
+        x, v = moved(x, grad(x, i), v, step_size, gamma, eps)
+    return x
+
+
+class OwnsItsLoop(Base):
+    def minimize(self, gradient, w, steps):
+        v = np.zeros_like(w)
+        for _ in range(steps):
+            w, v = moved(w, gradient(w), v, self.rate, self.rho, self.eps)
+        return w
+
+
+def yields(w, grads, lr=0.001, rho=0.9, eps=1e-7):
+    v = np.zeros_like(w)
+    for g in grads:
+        w, v = moved(w, g, v, lr, rho, eps)
+        yield w

@@ -22,7 +22,7 @@ from parity.export.script.side import Wish
 from parity.export.script.text import LINES
 from parity.problem import problems
 from parity.subjects import create
-from parity.subjects.binding import shapes, twos
+from parity.subjects.binding import loops, shapes, twos
 from parity.subjects.numpy_class import NumpySubject
 
 HERE = Path(__file__).parent
@@ -35,6 +35,7 @@ KINDS = [
     *("OfModel", "rule", "configured", "functions"),
     *("Nested", "OfLayerAndGradients", "HandsOut", "WeightsAndBiases"),
     *("ChangeToSubtract", "ChangesToAdd", "ListOfChanges", "numbers_first", "change_and_state", "state_last"),
+    *("loop", "OwnsItsLoop"),
     *("pair", "pair_of_changes", "state_first", "unnamed_state", "UnnamedState", "UnnamedOfAll", "UnnamedOfTwos"),
 ]
 FAULTS = [
@@ -133,10 +134,16 @@ def test_a_script_shows_by_itself_what_the_run_shows(subject: str, case: str, tm
 
 def test_every_shape_that_is_driven_is_written_down() -> None:
     drivers = {kind for kind in vars(shapes).values() if isinstance(kind, type) and hasattr(kind, "step")}
-    drivers = drivers - {shapes.Driver, shapes._Stateful} | {twos.Twos}
+    drivers = drivers - {shapes.Driver, shapes._Stateful} | {twos.Twos, loops.Loops}
     assert set(_WRITERS) == drivers
     driven = {create(f"{SHAPES}:{kind}").shape().driver for kind in KINDS}  # type: ignore[attr-defined]
     assert driven == drivers
+
+
+def test_a_loop_whose_script_nobody_wrote_down_is_refused_with_what_can_be() -> None:
+    found = outcome(f"{SHAPES}:yields", "rmsprop/defaults")
+    assert found.status == NOT_SHOWN
+    assert found.reason.endswith("a method update(params, grads) that makes one step of it can be written down.")
 
 
 def test_a_script_ends_with_0_once_the_fault_is_mended(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """A person's optimizer, called in a script as it is driven here: a few lines for each shape that it may have."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -14,6 +14,7 @@ from parity.problem.problems import Problem
 from parity.subjects.binding import shapes, twos
 from parity.subjects.binding.arguments import Bound, config_of
 from parity.subjects.binding.holders import HandsObjects
+from parity.subjects.binding.loops import ONE, Argument, Loops
 from parity.subjects.binding.rates import Place
 from parity.subjects.binding.recognise import is_rule
 from parity.subjects.binding.shapes import GUESSED, Call, Shape
@@ -85,7 +86,10 @@ class Calls:
 
     def unknown(self) -> UnsupportedError:
         """Return the error that nobody has said how the shape is written."""
-        return UnsupportedError(f"how a script calls {self._shape.title} is not known.")
+        return UnsupportedError(
+            f"how a script calls {self._shape.title} is not known; a method update(params, grads) that makes one step "
+            "of it can be written down."
+        )
 
     def _at(self, tensor: str) -> int:
         return list(self._problem.params).index(tensor)
@@ -117,6 +121,11 @@ class Calls:
     def constructor(self, more: str = "") -> str:
         """Return the expression that makes an optimizer."""
         return f"{self._name}({self.arguments(more)})"
+
+    @property
+    def moves(self) -> bool:
+        """Whether the learning rate is set from outside before a step."""
+        return bool(self._moves())
 
     def _moves(self) -> tuple[str, ...]:
         """Return the lines that set the learning rate before a step, for who takes a number."""
@@ -407,6 +416,45 @@ def _configured(calls: Calls) -> Called:
     return Called(before, each, "params[{name}]")
 
 
+_LOOP: Final = {
+    "params": "start[n].copy()",
+    "grads": "gradient",
+    "gradient_function": "gradient",
+    "valued_gradient": "lambda *at: (0.0, gradient(*at))",
+    "objective": "lambda *_: 0.0",
+    "callback": "lambda *_: None",
+    "steps": "len(served[n]) + 1",
+    "tolerance": "0.0",
+    "data": "None",
+}
+"""By the role of an argument, what a loop is called with: it shows its weights where it asks for a gradient."""
+
+
+def _looped(calls: Calls) -> Called:
+    given: Sequence[Argument] = calls.more["arguments"]
+    known = {each.role for each in given} <= {*_LOOP}
+    if not known or calls.more["held"] != ONE or calls.more.get("asks", 1) != 1 or calls.moves:
+        raise calls.unknown()
+    named = ", ".join(f"{each.name}={_LOOP[each.role]}" for each in given)
+    method = calls.more["method"]
+    own = f"optimizer{'' if method == '__call__' else f'.{method}'}({named})"
+    text = calls.constructor(named) if calls.of_rule else own
+    before = (
+        *([] if calls.of_rule else [f"optimizer = {calls.constructor()}"]),
+        "served = {n: [] for n in start}",
+        "def after(n):",
+        "    shown = []",
+        "    def gradient(w, *_):",
+        "        shown.append(np.array(w))",
+        "        if len(shown) > len(served[n]): raise StopIteration",
+        "        return served[n][len(shown) - 1]",
+        f"    try: {text}",
+        "    except StopIteration: pass",
+        "    return shown[-1]",
+    )
+    return Called(before, ("for n, g in grads.items():", "    served[n].append(g)"), "after({name})")
+
+
 _WRITERS: Final[dict[Any, Callable[[Calls], Called]]] = {
     shapes.Pure: _pure,
     shapes.Transformation: _transformation,
@@ -420,5 +468,6 @@ _WRITERS: Final[dict[Any, Callable[[Calls], Called]]] = {
     shapes.Handed: _handed,
     shapes.Functions: _functions,
     shapes.Configured: _configured,
+    Loops: _looped,
 }
 """By the driver of a shape, what writes its calls down."""
