@@ -121,7 +121,7 @@ def wrong(keras: Any) -> Any:
 
 @pytest.mark.parametrize("mode", ["eager", "graph", "xla"])
 def test_a_fault_that_is_planted_in_the_training_is_named(keras, judge: Judge, mode: str) -> None:
-    _, _, watch = trained(network(keras, wrong(keras)(), mode, units=8), judge.path)
+    _, _, watch = trained(network(keras, wrong(keras)(), mode), judge.path)
     assert watch.steps == 5
     status, document = judge.json(judge.path)
     assert (status, document["verdict"]) == (1, "DIVERGED")
