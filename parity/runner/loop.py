@@ -53,7 +53,10 @@ def run_pair(
             with course:
                 require_repeatable(name, adapter, loaded, cell.rule, cell.folder)
         with np.errstate(all="ignore"):
-            comparisons = compare(problem, adapter, name, beside, course)
+            try:
+                comparisons = compare(problem, adapter, name, beside, course)
+            finally:
+                course.end()
             comparisons = comparisons if course.stopped else _explained(problem, adapter, comparisons)
     except (NotInstalledError, MisbehavedError) as error:
         comparisons = _without(cell, name, *refusal(error))

@@ -115,6 +115,22 @@ def test_a_run_that_is_stopped_inside_a_step_says_what_it_judged_before(step):
         assert item.reason.endswith(f"; judged: until step {step - 1}")
 
 
+def test_a_stop_that_comes_while_a_block_is_judged_is_told_at_once():
+    told = []
+    course = Course(told.append)
+    course.stop()
+    assert not told, "nothing runs"
+    course = Course(told.append)
+    course.begin(3)
+    course.stop()
+    assert [place.stopping for place in told] == [True]
+    late = Course(told.append)
+    late.begin(3)
+    late.end()
+    late.stop()
+    assert len(told) == 1, "its answer is being written"
+
+
 def test_a_run_that_is_stopped_before_its_first_step_has_no_comparison():
     course = Course()
     course.stop()
