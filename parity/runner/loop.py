@@ -104,7 +104,7 @@ def _driven(
         comparisons = judges.finish(name)
     except MisbehavedError as error:
         return _without(cell, name, *refusal(error))
-    return comparisons if step == cell.steps else [until(item, step - 1) for item in comparisons]
+    return comparisons if step == cell.steps else [until(item, judged, step - 1) for item in comparisons]
 
 
 def _without(cell: Cell, name: str, verdict: Verdict, reason: str) -> list[Comparison]:
