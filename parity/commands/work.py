@@ -369,5 +369,6 @@ def span(seconds: float) -> str:
     """Return a time as people say it, in two digits: what is estimated has no more."""
     for unit, size in (("h", 3_600.0), ("min", 60.0)):
         if seconds >= 2 * size:
-            return f"about {seconds / size:.2g} {unit}"
+            count = seconds / size
+            return f"about {count:.0f} {unit}" if count >= 10 else f"about {count:.2g} {unit}"
     return f"about {max(1, round(seconds))} s"

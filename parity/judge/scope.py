@@ -1,5 +1,6 @@
 """What less than all of a case was judged: said in the verdict; places in a sample become those in whole tensors."""
 
+from bisect import bisect_right
 from typing import Any
 
 import numpy as np
@@ -34,8 +35,9 @@ def _each(item: Comparison) -> str:
     return replace(item, elements=None, judged_until=None).scope
 
 
-def until(item: Comparison, step: int) -> Comparison:
-    """Return a comparison of a run that was stopped, which says that this zero-based step was the last one judged."""
+def until(item: Comparison, problem: Problem, step: int) -> Comparison:
+    """Return a comparison of a run that was stopped after a zero-based step, which says what it judged last."""
+    step = problem.numbers[bisect_right(problem.numbers, step) - 1]
     before, _, _ = item.reason.partition("; judged: ")
     item = replace(item, judged_until=step)
     return replace(item, reason=f"{before}; judged: {item.scope}")

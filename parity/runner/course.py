@@ -31,14 +31,19 @@ class Course:
 
     def __init__(self, tell: Callable[[Place], None] = lambda place: None) -> None:
         self._tell, self._inside, self.stopped = tell, False, False
+        self._runs = self._tells = False
         self._began = self._told = time.monotonic()
         self._place = Place(0, 0)
 
     def stop(self, *signal: Any) -> None:
         """End the run after what was made of it."""
         again, self.stopped = self.stopped, True
-        if self._inside and not again:
+        if again:
+            return
+        if self._inside:
             raise Stopped
+        if self._runs and not self._tells:
+            self.heed()
 
     def __enter__(self) -> None:
         if self.stopped:
@@ -51,7 +56,11 @@ class Course:
     def begin(self, steps: int) -> None:
         """Note that the first of so many steps is made now."""
         self._began = self._told = time.monotonic()
-        self._place = Place(0, steps)
+        self._place, self._runs = Place(0, steps), True
+
+    def end(self) -> None:
+        """Note that all of it is judged: from now on a stop comes too late to be told."""
+        self._runs = False
 
     def at(self, step: int) -> None:
         """Note that so many steps are made."""
@@ -59,8 +68,13 @@ class Course:
         self._place = Place(step, self._place.steps, (now - self._began) / step * (self._place.steps - step))
         if now - self._told >= _BETWEEN_SECONDS:
             self._told = now
-            self._tell(self._place)
+            self._say(self._place)
 
     def heed(self) -> None:
         """Tell that a stop was seen, and that what was made is being judged."""
-        self._tell(self._place._replace(stopping=True))
+        self._say(self._place._replace(stopping=True))
+
+    def _say(self, place: Place) -> None:
+        self._tells = True  # a stop that comes now must not tell in the midst of it
+        self._tell(place)
+        self._tells = False

@@ -53,7 +53,10 @@ def run_pair(
             with course:
                 require_repeatable(name, adapter, loaded, cell.rule, cell.folder)
         with np.errstate(all="ignore"):
-            comparisons = compare(problem, adapter, name, beside, course)
+            try:
+                comparisons = compare(problem, adapter, name, beside, course)
+            finally:
+                course.end()
             comparisons = comparisons if course.stopped else _explained(problem, adapter, comparisons)
     except (NotInstalledError, MisbehavedError) as error:
         comparisons = _without(cell, name, *refusal(error))
@@ -101,7 +104,7 @@ def _driven(
         comparisons = judges.finish(name)
     except MisbehavedError as error:
         return _without(cell, name, *refusal(error))
-    return comparisons if step == cell.steps else [until(item, step - 1) for item in comparisons]
+    return comparisons if step == cell.steps else [until(item, judged, step - 1) for item in comparisons]
 
 
 def _without(cell: Cell, name: str, verdict: Verdict, reason: str) -> list[Comparison]:

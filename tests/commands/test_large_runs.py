@@ -86,13 +86,14 @@ def test_a_part_is_a_whole_number_of_at_least_one(option, value, capsys):
 def test_progress_says_the_step_and_how_long_the_others_will_take():
     from parity.api import Progress
 
-    assert work._now(Progress(0, 1, "case", "mine")) == "case · mine"
+    assert work._now(Progress(0, 1, "case", "mine"))[0] == "case · mine"
     running = Progress(0, 1, "case", "mine", None, 57, 200, 190.0)
-    assert work._now(running) == "case · mine · step 57 of 200, about 3.2 min left"
-    assert [work.span(seconds) for seconds in (0.2, 90, 600, 9_000)] == [
+    assert work._now(running)[0] == "case · mine · step 57 of 200, about 3.2 min left"
+    assert [work.span(seconds) for seconds in (0.2, 90, 600, 7_140, 9_000)] == [
         "about 1 s",
         "about 90 s",
         "about 10 min",
+        "about 119 min",
         "about 2.5 h",
     ]
 

@@ -99,8 +99,8 @@ def test_a_known_divergence_that_a_part_does_not_show_is_not_called_gone():
     assert known.apply(entries, renamed, partly=True).verdict.name == "IDENTICAL"
 
 
-@pytest.mark.parametrize("step", [1, 30])
-def test_a_run_that_is_stopped_inside_a_step_says_what_it_judged_before(step):
+@pytest.mark.parametrize(("step", "every", "last"), [(1, 1, 0), (30, 1, 29), (30, 8, 24)])
+def test_a_run_that_is_stopped_inside_a_step_says_what_it_judged_before(step, every, last):
     course = Course()
 
     class Stops(Page):
@@ -109,10 +109,28 @@ def test_a_run_that_is_stopped_inside_a_step_says_what_it_judged_before(step):
                 course.stop()
             return super().step(params, grads, state)
 
-    for item in compare(problems.make(cell(steps=200)), NumpySubject(Stops, "stops"), "stops", course=course):
-        assert item.judged_until == max(item.table["step"]) == step - 1
+    for item in compare(
+        problems.make(cell(steps=200, every=every)), NumpySubject(Stops, "stops"), "stops", course=course
+    ):
+        assert item.judged_until == max(item.table["step"]) == last
         assert item.verdict == "IDENTICAL"
-        assert item.reason.endswith(f"; judged: until step {step - 1}")
+        assert item.reason.endswith(f"until step {last}")
+
+
+def test_a_stop_that_comes_while_a_block_is_judged_is_told_at_once():
+    told = []
+    course = Course(told.append)
+    course.stop()
+    assert not told, "nothing runs"
+    course = Course(told.append)
+    course.begin(3)
+    course.stop()
+    assert [place.stopping for place in told] == [True]
+    late = Course(told.append)
+    late.begin(3)
+    late.end()
+    late.stop()
+    assert len(told) == 1, "its answer is being written"
 
 
 def test_a_run_that_is_stopped_before_its_first_step_has_no_comparison():
