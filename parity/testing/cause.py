@@ -84,6 +84,7 @@ def sought(cell: Cell, rounding: bool) -> Sought:
 def lines(document: dict[str, Any], case: Sought) -> list[str]:
     """Return the likeliest explanation of a failing case, its residual and the runner-up."""
     from parity.diagnosis.arguments import BEYOND, BITS, OTHERWISE
+    from parity.diagnosis.cause import NO_FUNCTION
     from parity.diagnosis.findings import Finding
 
     finding, found = Finding[document["verdict"]], document["explanations"]
@@ -93,8 +94,12 @@ def lines(document: dict[str, Any], case: Sought) -> list[str]:
     on_case = document["cases"].get(case.case, "")
     agrees = finding in (Finding.IDENTICAL, Finding.ROUNDING) and on_case != OTHERWISE
     rounds = agrees or (finding is Finding.EXPLAINED and found and _only_rounding(found[0]))
-    if finding is Finding.OUTSIDE:
-        return [f"likeliest explanation: it {finding.value}{_said(evidence)}"]
+    if finding in (*NO_FUNCTION, Finding.OUTSIDE):
+        beside = [each for each in found if each["confirmed"] and _choices(each)][: finding is not Finding.OUTSIDE]
+        return [
+            f"likeliest explanation: it {finding.value}{_said(evidence)}",
+            *(f"  beside it   {_cause(each)}" for each in beside),
+        ]
     if rounds and on_case != BEYOND:
         if not (case.rounding and found and _choices(found[0])):
             return [_outside_the_rule(case)]

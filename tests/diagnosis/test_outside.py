@@ -85,3 +85,9 @@ def test_a_rule_that_is_no_page_as_it_stands_is_said_to_be_none_of_the_family(ki
     found = planted.diagnosis_of(kind)
     assert "no member of the family" in render(found.document())
     assert "no member of the family" in cause_of(found.document(), ["a"]).sentence
+
+
+def test_a_page_whose_slots_have_shapes_of_their_own_is_tried_like_any():
+    observed = observe(lambda: NumpySubject(planted.box([("epsilon_place", "outside")]), "box"), first_probe())
+    own = [find("adafactor")]
+    assert another_rule(None, [observed], own) is None
