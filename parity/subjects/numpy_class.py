@@ -242,6 +242,16 @@ class PostedSubject(NumpySubject):
     def __init__(self) -> None:
         super().__init__(posted.Posted, "reference.posted:Posted")
 
+    def open(self, problem: Problem) -> None:
+        """Construct it for a case of its own rule; see ``NumpySubject.open``.
+
+        Raises:
+            UnsupportedError: also, the case is of another rule.
+        """
+        if problem.cell.rule != DEFAULT:
+            raise UnsupportedError(f"it is another rule than {problem.cell.rule!r}: {DEFAULT!r}.")
+        super().open(problem)
+
 
 def require_shape(subject: NumpySubject) -> None:
     """Refuse a class that has no shape that can be driven; what it raises is told by the cases that it raises in.
