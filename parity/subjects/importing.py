@@ -6,6 +6,7 @@ What a project calls its modules hides nothing: ours, the standard library and w
 import ast
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
@@ -211,7 +212,8 @@ def _package(name: str, folder: Path) -> list[Exception]:
     _enter(name, module)
     try:
         if made is not None and made.loader is not None:
-            made.loader.exec_module(module)
+            with _nothing_written():
+                made.loader.exec_module(module)
     except Exception as error:  # as far as it came, it is there
         return [error]
     return []
@@ -223,8 +225,19 @@ def _run(name: str, path: Path) -> ModuleType:
     assert spec.loader is not None
     module = module_from_spec(spec)
     _enter(name, module)
-    spec.loader.exec_module(module)
+    with _nothing_written():
+        spec.loader.exec_module(module)
     return module
+
+
+@contextmanager
+def _nothing_written() -> Iterator[None]:
+    """Import without leaving compiled files beside a person's own."""
+    before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+    try:
+        yield
+    finally:
+        sys.dont_write_bytecode = before
 
 
 def _enter(name: str, module: ModuleType) -> None:

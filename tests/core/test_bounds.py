@@ -317,7 +317,7 @@ def test_a_cancelling_variance_has_no_bound():
 
 def test_an_operation_that_no_rule_covers_is_refused():
     with pytest.raises(TypeError):
-        np.exp(exact(np.ones(2, np.float32)))
+        np.arctan(exact(np.ones(2, np.float32)))
 
 
 @pytest.mark.parametrize("function", [np.floor, np.ceil])

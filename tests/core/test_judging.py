@@ -192,7 +192,7 @@ def test_a_core_to_spare_is_one_that_no_job_has(monkeypatch, cores, jobs, tasks,
         def __init__(self, home):
             pass
 
-        def run(self, task, time_limit):
+        def run(self, task, time_limit, course=None):
             seen.append(task.message()["beside"])
             return Pair(task.cell.id, "", task.subject, task.subject, [])
 

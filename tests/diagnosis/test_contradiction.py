@@ -12,6 +12,7 @@ from otherwise import KINDS, StateUnderShape
 from whole import STYLES, Whole
 
 from parity.case.cells import collect
+from parity.case.rule import DEFAULT
 from parity.diagnosis.arguments import DOUBLE, OTHERWISE
 from parity.diagnosis.cases import on_cases, on_these
 from parity.diagnosis.diagnose import diagnose
@@ -56,7 +57,11 @@ RIGHT = {"Wide"}
 def replayed():
     cells, problems = collect(["*"])
     assert not problems
-    return [msgspec.structs.replace(c, steps=min(c.steps, STEPS)) for c in cells if c.gradients == "replayed"]
+    return [
+        msgspec.structs.replace(c, steps=min(c.steps, STEPS))
+        for c in cells
+        if (c.gradients, c.rule) == ("replayed", DEFAULT)
+    ]
 
 
 def failing(kind):

@@ -101,8 +101,9 @@ def same(left: Files, right: Files) -> bool:
 
 
 def under_final_names(files: Files) -> Files:
-    """Return the files that a reader would open: none of a hidden name, and nothing in a hidden folder."""
-    return {name: content for name, content in files.items() if not any(p.startswith(".") for p in Path(name).parts)}
+    """Return the files that a reader would open: none of a hidden name but git's, and nothing in a hidden folder."""
+    hidden = {name for name in files if any(p.startswith(".") and p != ".gitignore" for p in Path(name).parts)}
+    return {name: content for name, content in files.items() if name not in hidden}
 
 
 def living(folder: Path) -> list[int]:
