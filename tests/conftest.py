@@ -6,6 +6,8 @@ worker, too: what its tests share, a run, a search or what was compiled, is made
 """
 
 import re
+import signal
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -29,6 +31,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if hasattr(config, "workerinput"):
         order = {"tensorflow": 0, "": 2}
         items.sort(key=lambda item: order.get(group_of(item.path), 1))
+
+
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Hear an interruption also where the suite was started by what ignores it, such as a script in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -84,6 +84,7 @@ def test_the_first_error_reaches_the_caller_and_nothing_more_is_started() -> Non
     assert office.hired[0].stopped
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_an_interruption_kills_who_works_and_starts_nothing_more() -> None:
     killed, begun = threading.Event(), list[str]()
 
@@ -102,6 +103,7 @@ def test_an_interruption_kills_who_works_and_starts_nothing_more() -> None:
     assert begun == ["a0"]
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_an_interruption_leaves_what_was_done_and_what_could_be_wound_up() -> None:
     wound_up = threading.Event()
 

@@ -185,6 +185,7 @@ def test_a_class_that_hangs_at_a_step_is_failed_with_what_was_judged_before(tmp_
         assert item.verdict == "DIVERGED", "what diverges before it hangs has diverged"
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_an_interruption_leaves_what_was_judged_until_then(tmp_path):
     file = tmp_path / "slow.py"
     file.write_text(OWN.format(name="Slow", does="time.sleep(0.02)"))
