@@ -81,7 +81,7 @@ def _status(argv: Sequence[str]) -> int:
         return 130
     except (OSError, MemoryError) as error:
         complain(ParityError(f"{one_line(error)}. Nothing was concluded."))
-    except Exception:
+    except Exception:  # whatever was not foreseen is a fault of ours, and no divergence
         traceback.print_exc()
         complain(ParityError("this is a fault of parity itself, and nothing was concluded; the lines above say where."))
     return 2

@@ -110,7 +110,7 @@ def _first(watched: Watched) -> tuple[Observation, dict[str, str]]:
         return run(watched, first_probe()), {}
     except (NotInstalledError, UnsupportedError):
         raise
-    except Exception as error:
+    except Exception as error:  # a person's code may raise anything
         for watched.layout, what in _OTHER_LAYOUTS:
             with suppress(Exception):  # then it is not that: what it raised first says more
                 return run(watched, first_probe()), {what: f"raised {one_line(error)}"}

@@ -109,7 +109,7 @@ def test_pieces_end_in_what_a_whole_step_ends_in(monkeypatch, kind, given, numba
         assert other.differing
         for column in SHOWN:
             np.testing.assert_array_equal(other.table[column], one.table[column], err_msg=column)
-        # A mean is a statistic, and its sum is added in another order.
+        # A mean is a statistic, and its float64 sum of some thousand terms is added in another order.
         np.testing.assert_allclose(other.table["signed_mean"], one.table["signed_mean"], rtol=1e-12, atol=1e-30)
 
 

@@ -47,12 +47,12 @@ def _summed(attribute: Any, x: Any, axis: Any) -> Any:
     if not isinstance(x, Bounded):
         return np.sum(sure(x), axis=whole(axis), keepdims=keep)
     axes = _axes(axis, x.ndim)
-    return np.sum(x, axis=axes, keepdims=keep) if axes else x  # type: ignore[call-overload]
+    return np.sum(x, axis=axes, keepdims=keep) if axes else x  # type: ignore[call-overload]  # the array's own
 
 
 def _averaged(attribute: Any, x: Bounded, axis: Any) -> Any:
     axes = _axes(axis, x.ndim)
-    return np.mean(x, axis=axes, keepdims=attribute("keep_dims")) if axes else x  # type: ignore[call-overload]
+    return np.mean(x, axis=axes, keepdims=attribute("keep_dims")) if axes else x  # type: ignore[call-overload]  # the array's
 
 
 def _reduced(name: str) -> Rule:
@@ -77,7 +77,7 @@ def _channels_last(attribute: Any) -> None:
 
 def _bias(attribute: Any, x: Bounded) -> Any:
     _channels_last(attribute)
-    return np.sum(x, axis=tuple(range(x.ndim - 1)))  # type: ignore[call-overload]
+    return np.sum(x, axis=tuple(range(x.ndim - 1)))  # type: ignore[call-overload]  # the array's own
 
 
 def _segments(attribute: Any, x: Bounded, places: Any, count: Any) -> Bounded:
@@ -140,7 +140,7 @@ def _windows(attribute: Any, size: tuple[int, ...], kernel: tuple[int, ...], dil
         missing = max((out - 1) * stride + reach - length, 0) if same else 0
         padding.append((missing // 2, missing - missing // 2))
         outputs.append(out)
-    return _Windows(kernel, size, strides, dilations, tuple(padding), tuple(outputs))  # type: ignore[arg-type]
+    return _Windows(kernel, size, strides, dilations, tuple(padding), tuple(outputs))  # type: ignore[arg-type]  # two each
 
 
 def _convolved(attribute: Any, x: Bounded, w: Bounded) -> Bounded:

@@ -88,7 +88,7 @@ def data_for(side: KerasSide, wanted: str) -> Data:
 def _called(function: Any, where: str) -> tuple[Any, Any, str]:
     try:
         x, y = function()[:2]
-    except Exception as error:
+    except Exception as error:  # a person's function may raise anything
         raise DataError(f"{where}: {raised(error)}. Allowed: a function that returns inputs and labels.") from error
     return np.asarray(x), np.asarray(y), where
 

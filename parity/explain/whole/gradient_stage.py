@@ -132,7 +132,7 @@ def _total(g: Bounded) -> Bounded | None:
     """Return the sum over all units in every place, as ``np.sum(delta)`` without an axis yields."""
     if g.ndim != 1 or g.size == 1:
         return None
-    summed = np.sum(g, axis=0)  # type: ignore[call-overload]
+    summed = np.sum(g, axis=0)  # type: ignore[call-overload]  # the bounded array's own
     return Bounded(np.broadcast_to(summed.value, g.shape), np.broadcast_to(summed.error, g.shape), g.format)
 
 
@@ -151,9 +151,10 @@ def _mistakes(sides: Sides, grant: Grant, kinds: list[Kind | None]) -> Iterator[
         yield from _unexplained(sides, grant, kinds)
         wrong = [at for at in wrong if kinds[at] is not None]
     yield from _penalties(sides, grant, [at for at in wrong if _share(kinds[at]) != 1.0], kinds)
-    scaled = [at for at in wrong if (kind := kinds[at]) is not None and not kind.shape and kind.factor != _ONE]
-    for kind in dict.fromkeys(Kind(kinds[at].factor) for at in scaled):  # type: ignore[union-attr]
-        group = [at for at in scaled if kinds[at].factor == kind.factor]  # type: ignore[union-attr]
+    known = {at: kind for at in wrong if (kind := kinds[at]) is not None}
+    scaled = {at: kind for at, kind in known.items() if not kind.shape and kind.factor != _ONE}
+    for kind in dict.fromkeys(Kind(each.factor) for each in scaled.values()):
+        group = [at for at, each in scaled.items() if each.factor == kind.factor]
         yield _scale(sides, grant, group, kind, kinds)
     for at in wrong:
         kind = kinds[at]

@@ -144,7 +144,7 @@ def _nothing_leaves(where: str) -> Iterator[None]:
         raise
     except SystemExit as error:
         raise SubjectError(f"{where}: called sys.exit({error.code!r}). Allowed: {_FORM}.") from error
-    except Exception as error:
+    except Exception as error:  # what builds a person's model may raise anything
         raise SubjectError(f"{where}: {raised(error)}. Allowed: {_FORM}.") from error
 
 

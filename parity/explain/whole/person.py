@@ -60,7 +60,7 @@ class Program:
         try:
             value = eval(text, self.names)
             return value() if isinstance(value, type | FunctionType) else value
-        except Exception as error:
+        except Exception as error:  # a person's constructor may raise anything
             left = f" Left out of the file: {'; '.join(self.taken.left[:3])}." if self.taken.left else ""
             how = "Say how with --bind make='Network(784, 10)', an expression over the names of the file"
             raise SubjectError(f"{text!r} of {self._path.name} {raised(error)}.{left} {how}.") from error

@@ -68,7 +68,7 @@ def held_against(
             "gradient": {key: lifted(array, fmt) for key, array in zip(keys, g, strict=True)},
         }
         if corrected:
-            runs.epsilon = epsilon * (1 - arguments["beta_2"] ** (number + 1)) ** 0.5  # type: ignore[attr-defined]
+            runs.epsilon = epsilon * (1 - arguments["beta_2"] ** (number + 1)) ** 0.5  # type: ignore[attr-defined]  # Adam's
         result = bounded_step(runs, start | slots, number)
         for at, key in enumerate(keys):
             found[at].append(held(new[at], result["parameter"][key]))
