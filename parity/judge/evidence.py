@@ -15,7 +15,7 @@ from parity.judge.gaps import Gaps, gaps_of
 from parity.judge.page import Reference
 from parity.judge.pieces import Seen, farthest
 from parity.judge.table import Part, Table
-from parity.verdicts.results import BranchFlip, Catch, Comparison, Divergence, StepTable, Worst
+from parity.verdicts.results import BranchFlip, Catch, Comparison, Divergence, Explained, StepTable, Worst
 from parity.verdicts.verdict import Verdict
 
 _AT_START = "before the first step"
@@ -28,7 +28,8 @@ class Evidence:
     """What folding over the blocks of a run yields.
 
     ``divergence`` is the first difference outside its bound, or the first value that is finite on one side alone.
-    ``causes`` are sentences on what the differences inside the bound betray; ``envelope`` is the drift beside that of
+    ``causes`` are sentences on what the differences inside the bound betray, ``explained`` of how many values each was
+    shown; ``envelope`` is the drift beside that of
     references started one ULP away, where no bound exists. ``flips`` are branches that rounding decided.
     """
 
@@ -43,6 +44,7 @@ class Evidence:
     flips: tuple[BranchFlip, ...]
     losses: Mapping[str, list[float]] | None
     causes: tuple[str, ...] = ()
+    explained: tuple[Explained, ...] = ()
     catch: Mapping[str, Catch] = field(default_factory=dict)
     envelope: Mapping[str, list[float]] | None = None
 
@@ -66,6 +68,7 @@ class Evidence:
             losses=None if self.losses is None else dict(self.losses),
             envelope=None if self.envelope is None else dict(self.envelope),
             catch=dict(self.catch),
+            explained=list(self.explained) if rounding else [],
         )
 
 

@@ -7,12 +7,15 @@ import numpy as np
 
 from parity.bounds.numerics import Array, Format
 from parity.judge.gaps import Gaps
+from parity.verdicts.results import Explained
 
 SUMMATION = (
     "Possible cause (not tested): the rule sums squares over a tensor to clip by norm, and every library adds in an "
     "order of its own. In the order of tf.keras every bit is equal "
     "(tests/reference/test_rmsprop_beside_keras.py rebuilds it)."
 )
+CONTRACTION = "a contraction rounds rho*v + (1-rho)*g*g once instead of twice (FMA)"
+FLUSH = "subnormal numbers are flushed to zero"
 
 
 @dataclass(slots=True)
@@ -49,23 +52,22 @@ class Fingerprints:
         self.differing += differing
         self.flushes += flushes
 
+    def explained(self) -> list[Explained]:
+        """Return what was shown, value by value: a contraction where it yields every bit, and what was flushed."""
+        shown = [(CONTRACTION, self.moments if self.contracts else 0), (FLUSH, self.flushes)]
+        return [Explained(cause, values) for cause, values in shown if values]
+
     def notes(self, sums: bool) -> list[str]:
         """Return a sentence for each cause; ``sums`` tells that the rule reduces over a tensor."""
-        sentences = []
-        contraction = self.moments > 0 and self.contracts
-        if sums and self.moments and not contraction:
-            sentences.append(SUMMATION)
-        if contraction:
-            sentences.append(
-                f"Cause, second_moment: a contraction. rho*v + (1-rho)*g*g with one rounding instead of two (FMA) "
-                f"yields all {self.moments} differing values to the bit."
-            )
-        if self.flushes:
-            sentences.append(
-                f"Cause: subnormal numbers are flushed to zero; {self.flushes} of {self.differing} differing values "
-                f"are 0 where the reference has a subnormal."
-            )
-        return sentences
+        sentences = {
+            CONTRACTION: f"Cause, second_moment: {CONTRACTION}, which yields all {self.moments} values of it that "
+            f"differ in single steps, to the bit.",
+            FLUSH: f"Cause: {FLUSH}: {self.flushes} of the {self.differing} values that differ in single steps are 0 "
+            f"where the reference has a subnormal.",
+        }
+        causes = [each.cause for each in self.explained()]
+        unproved = [SUMMATION] if sums and self.moments and CONTRACTION not in causes else []
+        return [*unproved, *(sentences[cause] for cause in causes)]
 
 
 def _contraction(old: Array, gradient: Array, keep: float, fmt: Format) -> Any:

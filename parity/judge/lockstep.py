@@ -94,7 +94,8 @@ class Lockstep:
     def result(self) -> Evidence:
         """Return what was seen."""
         causes = tuple(self._fingerprints.notes(self._reference.mixes))
-        return replace(self._account.evidence(), causes=causes, catch=self._catch)
+        explained = tuple(self._fingerprints.explained())
+        return replace(self._account.evidence(), causes=causes, explained=explained, catch=self._catch)
 
     @property
     def _batches(self) -> bool:

@@ -20,7 +20,7 @@ from parity.runner.steps import blocks
 from parity.subjects.adapter import Adapter
 from parity.trajectory.blocks import NotComparable
 from parity.trajectory.drawn import drawn
-from parity.verdicts.results import Comparison, Pair
+from parity.verdicts.results import Comparison, Explained, Pair
 from parity.verdicts.verdict import Verdict
 
 ABLATION_STEPS = 50
@@ -128,13 +128,25 @@ def _explained(problem: Problem, adapter: Adapter, comparisons: list[Comparison]
         problem.cell, steps=min(problem.cell.steps, ABLATION_STEPS), comparisons=["lockstep"]
     )
     short = problems.make(cell)
-    notes = []
+    notes, shown = [], []
     for reason, make in ablations.items():
         (item,) = compare(short, make(), "")
         if item.outcome is Verdict.IDENTICAL:
+            shown.append(reason)
             notes.append(f"Cause: {reason}. With it turned off, every bit is equal ({item.compared} element-steps).")
         else:
             notes.append(
                 f"Not the whole cause: {reason}. With it turned off, {item.differing} of {item.compared} differ."
             )
-    return [msgspec.structs.replace(item, notes=[*item.notes, *notes]) for item in comparisons]
+    return [_with_ablations(item, notes, shown) for item in comparisons]
+
+
+def _with_ablations(item: Comparison, notes: list[str], shown: list[str]) -> Comparison:
+    """Add what the ablations said; one that removes every difference explains those of the steps that it ran."""
+    ran = 0
+    if item.comparison == "lockstep" and item.table is not None:
+        # Of a long run the table has only some rows, so that no more is claimed than what is seen in them.
+        early = np.asarray(item.table["step"]) < ABLATION_STEPS
+        ran = int(np.asarray(item.table["differing"])[early].sum())
+    explained = [Explained(reason, ran) for reason in shown if ran]
+    return msgspec.structs.replace(item, notes=[*item.notes, *notes], explained=[*item.explained, *explained])

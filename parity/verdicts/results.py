@@ -102,10 +102,18 @@ class Catch(Struct, frozen=True):
         return Catch(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
 
 
+class Explained(Struct, frozen=True):
+    """So many of the ``values`` that differ in single steps were shown to differ for this ``cause``, and no others."""
+
+    cause: str
+    values: int
+
+
 class Comparison(Struct, frozen=True):
     """One verdict: a case, a subject, a source of gradients and a way of comparing, with the evidence.
 
     ``catch`` maps each compared slot to what its bounds would catch; it is empty where no step was judged by itself.
+    ``explained`` says of how many of the differing values the cause was shown; of the rest nobody knows it.
 
     Where less than all was judged: ``every`` says that every so many-th step was, from the first on, and the last;
     ``elements`` how many were drawn of those of a step; ``judged_until`` the last step that was judged before the run
@@ -130,6 +138,7 @@ class Comparison(Struct, frozen=True):
     envelope: dict[str, list[float]] | None = None
     pattern: str = ""
     catch: dict[str, Catch] = {}
+    explained: list[Explained] = []
     every: int | None = None
     elements: int | None = None
     judged_until: int | None = None
@@ -167,10 +176,10 @@ class Comparison(Struct, frozen=True):
         record: dict[str, Any] = msgspec.to_builtins(slim)
         for bulky in ("table", "losses", "envelope"):
             record.pop(bulky, None)
-        return {key: value for key, value in record.items() if key not in _PARTLY or value is not None}
+        return {key: value for key, value in record.items() if key not in _PARTLY or value not in (None, [])}
 
 
-_PARTLY = ("every", "elements", "judged_until")
+_PARTLY = ("explained", "every", "elements", "judged_until")
 
 
 def ordinal(number: int) -> str:
