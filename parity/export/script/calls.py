@@ -11,13 +11,13 @@ from parity.errors import UnsupportedError
 from parity.export.script.literals import number
 from parity.export.script.side import Side, Wish
 from parity.problem.problems import Problem
-from parity.subjects.binding import shapes, twos
 from parity.subjects.binding.arguments import Bound, config_of
-from parity.subjects.binding.holders import HandsObjects
-from parity.subjects.binding.loops import ONE, Argument, Loops
+from parity.subjects.binding.candidates.rules import is_rule
+from parity.subjects.binding.drivers import arrays, objects, states, twos
+from parity.subjects.binding.drivers.holders import HandsObjects
+from parity.subjects.binding.drivers.loops import ONE, Argument, Loops
+from parity.subjects.binding.drivers.shape import GUESSED, Call, Shape
 from parity.subjects.binding.rates import Place
-from parity.subjects.binding.recognise import is_rule
-from parity.subjects.binding.shapes import GUESSED, Call, Shape
 from parity.subjects.binding.trials import maker
 from parity.subjects.numpy_class import NumpySubject
 
@@ -131,9 +131,9 @@ class Calls:
         """Return the lines that set the learning rate before a step, for who takes a number."""
         if not self._ways or not self._changes:
             return ()
-        if self._shape.driver is shapes.Configured:
+        if self._shape.driver is states.Configured:
             return ("for config in configs.values():", f'    config["{self._ways[0][0]}"] = rates[t]')
-        if self._shape.driver in (shapes.Singly, twos.Twos) and not self._shape.more.get("shared"):
+        if self._shape.driver in (arrays.Singly, twos.Twos) and not self._shape.more.get("shared"):
             return (
                 "for each in optimizers.values():",
                 *(f"    {_place('each', way)} = rates[t]" for way in self._ways),
@@ -259,10 +259,10 @@ def _together(calls: Calls) -> Called:
 
 def _first_state(state: Any, as_list: bool) -> str:
     """Return the state of all tensors that a step is given first."""
-    if state is shapes.zeros:
+    if state is states.zeros:
         zeros = "np.zeros_like(w)"
         return f"[{zeros} for w in start.values()]" if as_list else f"{{n: {zeros} for n, w in start.items()}}"
-    return "{}" if state is shapes.empty else "None"
+    return "{}" if state is states.empty else "None"
 
 
 def _holds(returned: Any, as_list: bool, count: int) -> bool:
@@ -279,7 +279,7 @@ def _singly(calls: Calls) -> Called:
         made = calls.constructor()
         before.append(f"optimizer = {made}" if shared else f"optimizers = {{n: {made} for n in start}}")
     if state is not None or calls.takes_state:
-        first = "np.zeros_like(w)" if state is shapes.zeros else "{}" if state is shapes.empty else "None"
+        first = "np.zeros_like(w)" if state is states.zeros else "{}" if state is states.empty else "None"
         before.append(f"states = {{n: {first} for n, w in start.items()}}")
         roles["state"] = "states[n]"
     text, returned = calls.call(holder, roles), calls.returned()
@@ -377,7 +377,7 @@ def _twos(calls: Calls) -> Called:
         before.append(f"states = {{i: {_first_state(calls.more['state'], False)} for i in pairs}}")
         roles["state"] = "states[i]"
     text, returned = calls.call("optimizers[i]", roles), calls.returned()
-    if calls.more["state"] is shapes.zeros or (returned is not None and len(returned) > 2):
+    if calls.more["state"] is states.zeros or (returned is not None and len(returned) > 2):
         raise calls.unknown()
     each = [
         f"gs = [grads[n] for n in start]{' + [np.zeros(1, f)]' if spare else ''}",
@@ -456,18 +456,18 @@ def _looped(calls: Calls) -> Called:
 
 
 _WRITERS: Final[dict[Any, Callable[[Calls], Called]]] = {
-    shapes.Pure: _pure,
-    shapes.Transformation: _transformation,
-    shapes.Together: _together,
-    shapes.Singly: _singly,
-    shapes.Objects: _objects,
-    shapes.Shared: _shared,
-    shapes.Layers: _layers,
+    states.Pure: _pure,
+    states.Transformation: _transformation,
+    arrays.Together: _together,
+    arrays.Singly: _singly,
+    objects.Objects: _objects,
+    objects.Shared: _shared,
+    objects.Layers: _layers,
     twos.Twos: _twos,
-    shapes.OfModel: _of_model,
-    shapes.Handed: _handed,
-    shapes.Functions: _functions,
-    shapes.Configured: _configured,
+    objects.OfModel: _of_model,
+    objects.Handed: _handed,
+    states.Functions: _functions,
+    states.Configured: _configured,
     Loops: _looped,
 }
 """By the driver of a shape, what writes its calls down."""
