@@ -14,7 +14,7 @@ from parity.case.cells import select
 from parity.commands.cli import main
 from parity.errors import UnsupportedError
 from parity.export.script import proof
-from parity.export.script.calls import _WRITERS
+from parity.export.script.drivers import WRITERS
 from parity.export.script.inline import NotAloneError, inlined
 from parity.export.script.libraries import library_side
 from parity.export.script.reproduce import NOT_COMPARED, NOT_SHOWN, NOTHING, WRITTEN, Outcome, reproduce
@@ -35,7 +35,7 @@ KINDS = [
     *("OfModel", "rule", "configured", "functions"),
     *("Nested", "OfLayerAndGradients", "HandsOut", "WeightsAndBiases"),
     *("ChangeToSubtract", "ChangesToAdd", "ListOfChanges", "numbers_first", "change_and_state", "state_last"),
-    *("loop", "OwnsItsLoop"),
+    *("loop", "OwnsItsLoop", "yields", "is_sent", "is_sent_all", "asks_and_shows", "IsIterated", "OwnsItsGenerator"),
     *("pair", "pair_of_changes", "state_first", "unnamed_state", "UnnamedState", "UnnamedOfAll", "UnnamedOfTwos"),
 ]
 FAULTS = [
@@ -134,15 +134,15 @@ def test_a_script_shows_by_itself_what_the_run_shows(subject: str, case: str, tm
 
 def test_every_shape_that_is_driven_is_written_down() -> None:
     held = [kind for module in (arrays, objects, states, twos) for kind in vars(module).values()]
-    drivers = {kind for kind in held if isinstance(kind, type) and hasattr(kind, "step")} | {loops.Loops}
-    drivers -= {states._Stateful}
-    assert set(_WRITERS) == drivers
+    drivers = {kind for kind in held if isinstance(kind, type) and hasattr(kind, "step")}
+    drivers = drivers - {states._Stateful} | {loops.Loops, loops.Generators}
+    assert set(WRITERS) == drivers
     driven = {create(f"{SHAPES}:{kind}").shape().driver for kind in KINDS}  # type: ignore[attr-defined]
     assert driven == drivers
 
 
 def test_a_loop_whose_script_nobody_wrote_down_is_refused_with_what_can_be() -> None:
-    found = outcome(f"{SHAPES}:yields", "rmsprop/defaults")
+    found = outcome(f"{SHAPES}:loop_over_all", "rmsprop/defaults")
     assert found.status == NOT_SHOWN
     assert found.reason.endswith("a method update(params, grads) that makes one step of it can be written down.")
 
