@@ -74,6 +74,11 @@ class Sides:
         other._own = {}
         return other
 
+    def read_from(self, places: list[str]) -> None:
+        """Read and write the program's weights by other paths."""
+        self.settled.places = places
+        self._own.clear()
+
     def with_model(self, side: KerasSide) -> "Sides":
         """Return the same program and batches beside another model."""
         other = copy.copy(self)

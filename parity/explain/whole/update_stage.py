@@ -75,6 +75,21 @@ def judged(sides: Sides, grant: Grant | None) -> tuple[list[Stage], list[Mistake
     return [Stage("update", "", Outcome.UNDECIDED, note)], []
 
 
+def carried(sides: Sides, updates: list[Stage], mistakes: list[Mistake]) -> Stage:
+    """Return whether the optimizer's state goes on from step to step, as far as the updates show it."""
+    kind, config = sides.side.optimizer
+    restarts = next((each.sentence for each in mistakes if each.name == "state_restarts"), "")
+    if restarts:
+        return Stage("state", "", Outcome.DIVERGED, restarts)
+    if any(stage.outcome.parts for stage in updates):
+        return Stage("state", "", Outcome.UNSEEN, "follows from the update, which parts")
+    if not all(stage.outcome is Outcome.ROUNDING for stage in updates):
+        return Stage("state", "", Outcome.UNSEEN, "follows from the update, which was not seen")
+    if kind == "SGD" and not config.get("momentum"):
+        return Stage("state", "", Outcome.ALIKE, "plain descent keeps none")
+    return Stage("state", "", Outcome.ROUNDING, f"goes on over {_STEPS} steps as {kind}'s does")
+
+
 def _made(sides: Sides, seed: int, rate: float) -> Steps | str:
     """Return steps of the program on batches, or what it raised."""
     size = 1 if sides.settled.form.single else sides.search[0].size
@@ -133,7 +148,8 @@ def _of_rule(sides: Sides, diagnosis: Diagnosis, sentence: str, config: dict[str
     evidence = f"{diagnosis.evidence[0]}" if diagnosis.evidence else ""
     if confirmed:
         evidence += ", and on steps from other weights and batches"
-    return Mistake("update_rule", "update", sentence, evidence, repair or "use the model's choice", confirmed)
+    name = "state_restarts" if switches.get("state_carried") is False else "update_rule"
+    return Mistake(name, "update", sentence, evidence, repair or "use the model's choice", confirmed)
 
 
 def _choices(member: Member) -> tuple[dict[str, Any], dict[str, Any]]:
