@@ -19,7 +19,7 @@ from parity.problem.problems import Problem
 
 STEPS = 3
 BESIDE = str(Path(__file__).parents[1] / "rules" / "heavy_ball.toml")
-GROUPS = ("rmsprop/*", "schedule/*", "numerics/*", "found/*", "adafactor/zeros", BESIDE)
+GROUPS = ("rmsprop/*", "schedule/*", "numerics/*", "found/*", "adafactor/plain*", BESIDE)
 
 
 def page_after(problem: Problem) -> dict[str, dict[str, Any]]:
