@@ -48,6 +48,23 @@ def module_of(path: Path) -> ModuleType:
         depth += 1  # a module that it imports has more dots than the file itself
 
 
+def package_of(path: Path) -> str:
+    """Return the package that a file's relative imports begin at, imported, and empty where it has no such imports.
+
+    What the file imports by name is found where ``module_of`` finds it.
+    """
+    path = path.parent.resolve() / path.name
+    _follow((*folders_above(path), Path.cwd()))
+    depth = _dots(path)
+    if not depth:
+        return ""
+    folders = list(reversed(path.parents[: max(depth, _packaged(path))]))
+    *names, _ = _names(folders, path)
+    for name, folder in zip(names, folders, strict=True):
+        _package(name, folder)
+    return names[-1]
+
+
 def module_named(name: str) -> ModuleType:
     """Return a module by its dotted name, found as everywhere else, or from the current folder."""
     from importlib import import_module

@@ -22,7 +22,7 @@ from parity.export.script.side import Wish
 from parity.export.script.text import LINES
 from parity.problem import problems
 from parity.subjects import create
-from parity.subjects.binding import loops, shapes, twos
+from parity.subjects.binding.drivers import arrays, loops, objects, states, twos
 from parity.subjects.numpy_class import NumpySubject
 
 HERE = Path(__file__).parent
@@ -133,8 +133,9 @@ def test_a_script_shows_by_itself_what_the_run_shows(subject: str, case: str, tm
 
 
 def test_every_shape_that_is_driven_is_written_down() -> None:
-    drivers = {kind for kind in vars(shapes).values() if isinstance(kind, type) and hasattr(kind, "step")}
-    drivers = drivers - {shapes.Driver, shapes._Stateful} | {twos.Twos, loops.Loops, loops.Generators}
+    held = [kind for module in (arrays, objects, states, twos) for kind in vars(module).values()]
+    drivers = {kind for kind in held if isinstance(kind, type) and hasattr(kind, "step")}
+    drivers = drivers - {states._Stateful} | {loops.Loops, loops.Generators}
     assert set(WRITERS) == drivers
     driven = {create(f"{SHAPES}:{kind}").shape().driver for kind in KINDS}  # type: ignore[attr-defined]
     assert driven == drivers

@@ -7,6 +7,7 @@ batch. Names and parameters say which is which; what no name says is left to ``-
 import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping
+from itertools import takewhile
 from types import FunctionType
 from typing import Any, Final
 
@@ -62,7 +63,7 @@ def recognised_calls(names: Mapping[str, Any], root: str, places: list[Place]) -
     """
     found: dict[str, list[str]] = {call: [] for call in CALLS}
     holders = list(_holders(names, root, places))
-    params = _params(root, places)
+    params = _params(names, root, places)
     for call in CALLS:
         for name in _NAMES[call]:
             for holder, owner in holders:
@@ -91,14 +92,23 @@ def _holders(names: Mapping[str, Any], root: str, places: list[Place]) -> Iterat
     yield "", names
 
 
-def _params(root: str, places: list[Place]) -> str:
-    """Return the expression of the container that holds all weights, for functions that are passed it."""
+def _params(names: Mapping[str, Any], root: str, places: list[Place]) -> str:
+    """Return the expression of what holds all weights, for functions that are passed it; empty where nothing does."""
     ways = [place.keys()[:-1] for place in places]
-    if not ways or any(way != ways[0] for way in ways) or not ways[0]:
+    common: list[str] = [keys[0] for keys in takewhile(lambda keys: len({*keys}) == 1, zip(*ways, strict=False))]
+    if not root and not common:
         return ""
-    first, *rest = ways[0]
-    path = f"{root}.{first}" if root else first
-    return path + "".join(f"[{key!r}]" for key in rest)
+    path: str
+    path, *rest = [root, *common] if root else common
+    value = names.get(path)
+    for key in rest:
+        if isinstance(value, list | tuple):
+            path, value = f"{path}[{key}]", value[int(key)]
+        elif isinstance(value, Mapping):
+            path, value = f"{path}[{key!r}]", value.get(key)
+        else:
+            path, value = f"{path}.{key}", getattr(value, key, None)
+    return path
 
 
 def _function(owner: Any, name: str) -> Callable[..., Any] | None:

@@ -99,8 +99,10 @@ def _is_hot(y: Array, classes: int) -> bool:
 def output(value: object, n: int, classes: tuple[int, ...], layout: str) -> Array | None:
     """Return a program's output as Keras has it, ``[n, …classes]``, or None if it has another size."""
     array = np.asarray(value)
-    if array.dtype.kind not in "fiu" or array.size != n * int(np.prod(classes)):
+    units = int(np.prod(classes))
+    if array.dtype.kind not in "fiu" or array.size != n * units:
         return None
-    if layout == COLUMNS and array.ndim > 1:
+    columns = layout == ROWS and array.shape == (units, n) and n != units  # takes rows and returns columns
+    if (layout == COLUMNS and array.ndim > 1) or columns:
         array = np.moveaxis(array, -1, 0)
     return array.astype(np.float64).reshape(n, *classes)

@@ -148,7 +148,10 @@ def _mistakes(sides: Sides, grant: Grant, kinds: list[Kind | None]) -> Iterator[
     if not wrong:
         return
     if any(kinds[at] is None for at in wrong):
-        yield from _unexplained(sides, grant, kinds)
+        found = list(_unexplained(sides, grant))
+        yield from found
+        if found:  # each reproduces every gradient
+            return
         wrong = [at for at in wrong if kinds[at] is not None]
     yield from _penalties(sides, grant, [at for at in wrong if _share(kinds[at]) != 1.0], kinds)
     known = {at: kind for at in wrong if (kind := kinds[at]) is not None}
@@ -238,7 +241,7 @@ def _shape(sides: Sides, grant: Grant, at: int, kind: Kind) -> Mistake:
     return Mistake(name, "gradient", sentence, "so turned, every element agrees", repair, confirmed)
 
 
-def _unexplained(sides: Sides, grant: Grant, kinds: list[Kind | None]) -> Iterator[Mistake]:
+def _unexplained(sides: Sides, grant: Grant) -> Iterator[Mistake]:
     from parity.explain.whole.derivatives import mistakes
 
     yield from mistakes(sides, grant)

@@ -20,6 +20,7 @@ from parity.errors import ParityError, SubjectError, one_line, raised
 from parity.explain.whole.calls import GRADS, LOSS, PREDICT, ROOT, STEP, recognised_calls
 from parity.explain.whole.forms import Form
 from parity.explain.whole.gradients import gradients_beside, gradients_of
+from parity.explain.whole.loops import LOOP
 from parity.explain.whole.messages import plain, restored
 from parity.explain.whole.places import Place, candidates, got, read, recognised, write
 from parity.explain.whole.taking import take
@@ -98,7 +99,7 @@ class Program:
 
     def call(self, expression: str, x: Array, y: Array, rate: float) -> Any:
         """Return what an expression yields."""
-        here = {"x": x, "y": y, "rate": rate, "self": self.base}
+        here = {"x": x, "y": y, "rate": rate, "self": self.base, LOOP: self.taken.loops}
         with np.errstate(all="ignore"):
             return (
                 eval(expression, self.names, here) if ";" not in expression else _several(expression, self.names, here)

@@ -72,8 +72,7 @@ def settle(side: KerasSide, asked: Asked, data: Data, bound: Mapping[str, str]) 
     if _takes_one(side, asked, settled, calls, (many, one)):
         settled.form = Form(_ALONE[settled.form.layout], settled.form.image)
     for call in (LOSS, GRADS, STEP):
-        batch = one if settled.form.single else many
-        _settle_labels(side, asked, settled, call, calls[call], batch, data.given)
+        _settle_labels(side, asked, settled, call, calls[call], (many, one), data.given)
     if not settled.calls:
         why = "; ".join(f"{call}: {reason}" for call, reason in settled.unseen.items())
         raise SubjectError(
@@ -123,7 +122,7 @@ def _settle_output(
 ) -> None:
     tried: list[_Try] = []
     said = ""
-    ways = _ways(side, asked.opened.places)
+    ways = _ways(side, _with_rows(side, asked.opened.places))
     for expression in expressions:
         for layout, image in product(forms.LAYOUTS, forms.images(both[0].x)):
             form = Form(layout, image)
@@ -148,11 +147,21 @@ def _settle_output(
     settled.output = best.output
 
 
+def _with_rows(side: KerasSide, places: list[list[str]]) -> list[list[str]]:
+    """Return the ways to read each tensor, those after flattened images by channels first, too."""
+    found = []
+    for name, ways in zip(side.names, places, strict=True):
+        image = side.flattened.get(name)
+        rows = f".rows({image[2]},{image[0]},{image[1]})" if image else ""
+        found.append([*ways, *(f"{way}{rows}" for way in ways if rows and not way.endswith(")"))])
+    return found
+
+
 def _ways(side: KerasSide, places: list[list[str]]) -> list[list[str]]:
     """Return the ways to read all tensors, those first in which a program holds every matrix the same way round."""
 
     def mixed(way: tuple[str, ...]) -> int:
-        turned = {place.endswith(".T") for place, shape in zip(way, side.shapes, strict=True) if len(shape) == 2}
+        turned = {".T" in place for place, shape in zip(way, side.shapes, strict=True) if len(shape) == 2}
         return len(turned)
 
     return [list(way) for way in sorted(islice(product(*places), _MOST_WAYS), key=mixed)]
@@ -181,32 +190,44 @@ def _settle_labels(
     settled: Settled,
     call: str,
     expressions: list[str],
-    batch: Batch,
+    both: tuple[Batch, Batch],
     data_given: bool,
 ) -> None:
     classes = int(np.prod(side.classes))
     said = ""
-    works: list[tuple[bool, int, str, Form]] = []
-    layouts = [settled.form.layout] if PREDICT in settled.calls else forms.LAYOUTS
+    works: list[tuple[bool, int, str, Form, list[str]]] = []
+    known = bool(settled.calls)
+    layouts = [settled.form.layout] if known else forms.LAYOUTS
+    images = [settled.form.image] if known else forms.images(both[0].x)
+    ways = [settled.places] if known else _ways(side, _with_rows(side, asked.opened.places))
     for expression in expressions:
-        for layout, labels in product(layouts, forms.labels(batch.y, classes)):
-            form = Form(layout, settled.form.image, labels)
-            answer = evaluated(side, asked, settled.places, {call: expression}, form, batch)[call]
+        for layout, image, labels, places in product(layouts, images, forms.labels(both[0].y, classes), ways):
+            form = Form(layout, image, labels)
+            batch = both[1] if form.single else both[0]
+            answer = evaluated(side, asked, places, {call: expression}, form, batch)[call]
             if "error" in answer:
                 said = said or answer["error"]
                 continue
+            if call == STEP and _changes_nothing(batch, answer):
+                said = said or f"{expression.replace(ROOT, 'self')} changes no weight"
+                continue
             # Labels of a person's own go in as they are: what shape they have is part of his program.
             own = classes == 1 and data_given and labels == "as given"
-            works.append((not own and not _fits(side, batch, call, answer), len(works), expression, form))
+            fits = own or _fits(side, batch, call, answer)
+            works.append((not fits, len(works), expression, form, places))
         if works:
             break
     if not works:
         settled.unseen[call] = said or "it has none that is known by name"
         return
-    _, _, settled.calls[call], form = min(works)
+    _, _, settled.calls[call], form, places = min(works)
     settled.labels[call] = form.labels
-    if PREDICT not in settled.calls:
-        settled.form = Form(form.layout, form.image)
+    if not known:
+        settled.form, settled.places = Form(form.layout, form.image), places
+
+
+def _changes_nothing(batch: Batch, answer: Mapping[str, Any]) -> bool:
+    return all(np.array_equal(own, array) for own, array in zip(answer["steps"][0], batch.weights, strict=True))
 
 
 def _fits(side: KerasSide, batch: Batch, call: str, answer: Mapping[str, Any]) -> bool:

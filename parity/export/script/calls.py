@@ -10,11 +10,11 @@ from parity.bounds.rule import plain_argument
 from parity.errors import UnsupportedError
 from parity.export.script.literals import number
 from parity.problem.problems import Problem
-from parity.subjects.binding import shapes, twos
 from parity.subjects.binding.arguments import Bound, config_of
+from parity.subjects.binding.candidates.rules import is_rule
+from parity.subjects.binding.drivers import arrays, states, twos
+from parity.subjects.binding.drivers.shape import GUESSED, Call, Driver, Shape
 from parity.subjects.binding.rates import Place
-from parity.subjects.binding.recognise import is_rule
-from parity.subjects.binding.shapes import GUESSED, Call, Driver, Shape
 from parity.subjects.binding.trials import maker
 from parity.subjects.numpy_class import NumpySubject
 
@@ -116,9 +116,9 @@ class Calls:
         """Return the lines that set the learning rate before a step, for who takes a number."""
         if not self._ways or not self._changes:
             return ()
-        if self._shape.driver is shapes.Configured:
+        if self._shape.driver is states.Configured:
             return ("for config in configs.values():", f'    config["{self._ways[0][0]}"] = rates[t]')
-        if self._shape.driver in (shapes.Singly, twos.Twos) and not self._shape.more.get("shared"):
+        if self._shape.driver in (arrays.Singly, twos.Twos) and not self._shape.more.get("shared"):
             return (
                 "for each in optimizers.values():",
                 *(f"    {_place('each', way)} = rates[t]" for way in self._ways),

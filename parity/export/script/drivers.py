@@ -6,9 +6,9 @@ from typing import Any, Final
 from parity.export.script.calls import COPIES, Called, Calls
 from parity.export.script.loops import generated, looped
 from parity.export.script.side import Side, Wish
-from parity.subjects.binding import shapes, twos
-from parity.subjects.binding.holders import HandsObjects
-from parity.subjects.binding.loops import Generators, Loops
+from parity.subjects.binding.drivers import arrays, objects, states, twos
+from parity.subjects.binding.drivers.holders import HandsObjects
+from parity.subjects.binding.drivers.loops import Generators, Loops
 
 
 def own_side(calls: Calls, wish: Wish) -> Side:
@@ -80,10 +80,10 @@ def _together(calls: Calls) -> Called:
 
 def _first_state(state: Any, as_list: bool) -> str:
     """Return the state of all tensors that a step is given first."""
-    if state is shapes.zeros:
+    if state is states.zeros:
         zeros = "np.zeros_like(w)"
         return f"[{zeros} for w in start.values()]" if as_list else f"{{n: {zeros} for n, w in start.items()}}"
-    return "{}" if state is shapes.empty else "None"
+    return "{}" if state is states.empty else "None"
 
 
 def _holds(returned: Any, as_list: bool, count: int) -> bool:
@@ -100,7 +100,7 @@ def _singly(calls: Calls) -> Called:
         made = calls.constructor()
         before.append(f"optimizer = {made}" if shared else f"optimizers = {{n: {made} for n in start}}")
     if state is not None or calls.takes_state:
-        first = "np.zeros_like(w)" if state is shapes.zeros else "{}" if state is shapes.empty else "None"
+        first = "np.zeros_like(w)" if state is states.zeros else "{}" if state is states.empty else "None"
         before.append(f"states = {{n: {first} for n, w in start.items()}}")
         roles["state"] = "states[n]"
     text, returned = calls.call(holder, roles), calls.returned()
@@ -198,7 +198,7 @@ def _twos(calls: Calls) -> Called:
         before.append(f"states = {{i: {_first_state(calls.more['state'], False)} for i in pairs}}")
         roles["state"] = "states[i]"
     text, returned = calls.call("optimizers[i]", roles), calls.returned()
-    if calls.more["state"] is shapes.zeros or (returned is not None and len(returned) > 2):
+    if calls.more["state"] is states.zeros or (returned is not None and len(returned) > 2):
         raise calls.unknown()
     each = [
         f"gs = [grads[n] for n in start]{' + [np.zeros(1, f)]' if spare else ''}",
@@ -238,18 +238,18 @@ def _configured(calls: Calls) -> Called:
 
 
 WRITERS: Final[dict[Any, Callable[[Calls], Called]]] = {
-    shapes.Pure: _pure,
-    shapes.Transformation: _transformation,
-    shapes.Together: _together,
-    shapes.Singly: _singly,
-    shapes.Objects: _objects,
-    shapes.Shared: _shared,
-    shapes.Layers: _layers,
+    states.Pure: _pure,
+    states.Transformation: _transformation,
+    arrays.Together: _together,
+    arrays.Singly: _singly,
+    objects.Objects: _objects,
+    objects.Shared: _shared,
+    objects.Layers: _layers,
     twos.Twos: _twos,
-    shapes.OfModel: _of_model,
-    shapes.Handed: _handed,
-    shapes.Functions: _functions,
-    shapes.Configured: _configured,
+    objects.OfModel: _of_model,
+    objects.Handed: _handed,
+    states.Functions: _functions,
+    states.Configured: _configured,
     Loops: looped,
     Generators: generated,
 }

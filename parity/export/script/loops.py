@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from parity.export.script.calls import Called, Calls
-from parity.subjects.binding.loops import GRADIENTS, ITERATED, ONE, Argument, Generators
+from parity.subjects.binding.drivers.loops import GRADIENTS, ITERATED, ONE, Argument, Generators
 
 _LOOP: Final = {
     "params": "start[n].copy()",

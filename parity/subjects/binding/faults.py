@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Final, NamedTuple
 
-from parity.subjects.binding.shapes import Shape
+from parity.subjects.binding.drivers.shape import Shape
 
 _OURS: Final = str(Path(__file__).parents[2])
 _HANDED: Final = frozenset({"params", "grads", "pairs", "name", "index"})

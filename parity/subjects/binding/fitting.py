@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from parity.errors import MisbehavedError, UnsupportedError
-from parity.subjects.binding.shapes import Driver, Make, Shape
+from parity.subjects.binding.drivers.shape import Driver, Make, Shape
 
 _USUAL: Final = 1e-3
 

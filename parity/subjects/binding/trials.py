@@ -11,11 +11,12 @@ import numpy as np
 from parity.case.spec import Hyperparameters, hyperparameters
 from parity.reference.arguments import BY_NAME
 from parity.subjects.binding.arguments import AMBIGUOUS, Bound, bind, config_of
+from parity.subjects.binding.candidates.rules import is_rule
+from parity.subjects.binding.drivers.shape import Driver, Make, Shape
 from parity.subjects.binding.evidence import acts_as
 from parity.subjects.binding.fitting import after_steps
 from parity.subjects.binding.rates import TOLD, Place, move, places
-from parity.subjects.binding.recognise import is_rule, recognise
-from parity.subjects.binding.shapes import Driver, Make, Shape
+from parity.subjects.binding.recognise import recognise
 from parity.subjects.generators import seeded
 
 

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal, NamedTuple
 import numpy as np
 
 from parity.errors import UnsupportedError
-from parity.subjects.binding.shapes import Called, Make, Rate, Tensors
+from parity.subjects.binding.drivers.shape import Called, Make, Rate, Tensors
 
 Held = Literal["array", "list", "mapping"]
 """What one run of an optimizer holds: one tensor, or all of them in a list or a mapping."""
