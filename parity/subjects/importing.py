@@ -90,6 +90,13 @@ def folders_above(path: Path) -> tuple[Path, ...]:
     return tuple(found)
 
 
+def place_of(path: Path) -> tuple[Path, str]:
+    """Return the folder in which Python itself finds a file's module, and the dotted name that it has there."""
+    path = path.parent.resolve() / path.name
+    depth = max(_dots(path), _packaged(path)) if _dots(path) else 0
+    return path.parents[depth], ".".join([*(folder.name for folder in reversed(path.parents[:depth])), path.stem])
+
+
 class _Project(MetaPathFinder):
     """Finds in a project's folders what no other place has, so that it hides nothing."""
 

@@ -242,6 +242,70 @@ def test_a_class_that_needs_more_than_its_file_is_not_copied(text: str, why: str
         inlined(tmp_path / "mine.py", "Mine")
 
 
+PROJECT = {
+    "project/__init__.py": "",
+    "project/rates.py": "from math import sqrt as root\n\nSMALL = 1e-7\n\n\ndef rooted(v):\n    return root(v)\n",
+    "project/nn/__init__.py": "",
+    "project/nn/base.py": """
+from project.rates import SMALL
+
+
+class Base:
+    def __init__(self):
+        self.eps = SMALL
+""",
+    "project/nn/mine.py": """
+import numpy as np
+
+from ..rates import rooted as r
+from .base import Base as Parent
+
+
+class Mine(Parent):
+    def __init__(self, learning_rate=0.001, rho=0.9):
+        super().__init__()
+        self.rate, self.rho, self.v = learning_rate, rho, {}
+
+    def update(self, params, grads):
+        for n, g in grads.items():
+            self.v[n] = self.rho * self.v.get(n, 0 * g) + (1 - self.rho) * g * g
+            params[n] -= self.rate * g / (np.vectorize(r, otypes=[g.dtype])(self.v[n]) + self.eps)
+""",
+}
+
+
+def written_into(folder: Path, files: dict[str, str]) -> Path:
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8")
+    return folder / "project" / "nn" / "mine.py"
+
+
+def test_a_class_brings_what_it_needs_of_the_other_files_of_its_project(tmp_path: Path) -> None:
+    path = written_into(tmp_path, PROJECT)
+    found = reproduce(f"{path}:Mine", select(["rmsprop/defaults"]), 20.0, lambda text: None)
+    assert (found.status, found.reason) == (WRITTEN, "")
+    require_alone(found.script, f"{path}:Mine")
+    assert "sys.path" not in found.script
+    lines = found.script.splitlines()
+    order = [lines.index(each) for each in ("def rooted(v):", "r = rooted", "SMALL = 1e-7", "class Base:")]
+    assert order == sorted(order)
+    assert shown(found.script, tmp_path / "project").returncode == 1
+
+
+def test_a_class_whose_project_does_not_fit_a_script_is_imported_from_its_package(tmp_path: Path) -> None:
+    taken = PROJECT["project/nn/mine.py"].replace("class Mine", "def rooted(v):\n    return v\n\n\nclass Mine")
+    path = written_into(
+        tmp_path, {**PROJECT, "project/nn/mine.py": taken.replace("self.rate,", "rooted(0)\n        self.rate,")}
+    )
+    with pytest.raises(NotAloneError, match=r"rates\.py and mine\.py both have a rooted"):
+        inlined(path, "Mine")
+    found = reproduce(f"{path}:Mine", select(["rmsprop/defaults"]), 20.0, lambda text: None)
+    assert (found.status, found.reason) == (WRITTEN, "")
+    assert f"sys.path.insert(0, {str(tmp_path)!r})  # where project/nn/mine.py lies" in found.script
+    assert "from project.nn.mine import Mine" in found.script
+
+
 def test_an_adapter_that_nobody_wrote_down_is_refused_in_words() -> None:
     (cell,) = select(["rmsprop/defaults"])
 

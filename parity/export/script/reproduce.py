@@ -20,8 +20,9 @@ from parity.export.script import proof
 from parity.export.script.calls import Calls
 from parity.export.script.drivers import own_side
 from parity.export.script.formula import Formula
+from parity.export.script.in_keras import keras_side
 from parity.export.script.inline import Inlined, NotAloneError, imported, inlined
-from parity.export.script.libraries import formula_of, keras_side, library_side
+from parity.export.script.libraries import formula_of, library_side
 from parity.export.script.sample import Failure, Judge, Pick, Sample, drawn, failure_of
 from parity.export.script.shorten import Shortener
 from parity.export.script.side import Side, Wish
