@@ -536,6 +536,18 @@ FUNCTIONS = {
                         v = kept[k] = self.keep * kept[k] + (1 - self.keep) * d * d
                         layer.parameters.step(k, {sign}self.rate * d / {root_self})
     """,
+    "layers that hand out pairs": """
+        class Mine:
+            def __init__(self, {signature}):
+                self.rate, self.keep, self.eps, self.v = {names}, {{}}
+
+            def update_params(self, layer):
+                held = layer.get_parameters()
+                assert isinstance(held, dict), "a mapping from names to pairs"
+                for k, (w, d) in held.items():
+                    v = self.v[k] = self.keep * self.v.get(k, 0) + (1 - self.keep) * d * d
+                    {taken}
+    """,
     "layers with a mapping each": """
         class Mine:
             def __init__(self, model, {signature}):
@@ -713,6 +725,16 @@ REFUSED = {
                 self.y = self.y - self.rate * e / (np.sqrt(self.u) + self.eps)
                 return [self.x, self.y]
     """,
+    "columns of a size": """
+        class Mine:
+            def __init__(self, num_params, {signature}):
+                self.rate, self.keep, self.eps = {names}
+                self.v = np.zeros((num_params, 1), dtype=np.float32)
+
+            def __call__(self, grads):
+                self.v = self.keep * self.v + (1 - self.keep) * grads * grads
+                return self.rate * grads / {root_inside}
+    """,
     "three that say nothing": """
         class Mine:
             def __init__(self, {signature}):
@@ -795,5 +817,8 @@ def _written(bodies: dict[str, str], sets: int = len(CONSTRUCTORS)) -> Iterator[
         (w, d), (p, g) = SINGLE[number], MANY[number % len(MANY)]
         first, second = (w, d) if number % 2 == 0 else (d, w)
         words |= TWOS[number] | {"data": ("data", "value")[number % 2], "sign": ("", "-")[number % 2]}
+        moved = f"self.rate * d / {words['root_self']}"
+        taken = (f'held[k]["value"] -= {moved}', f"w -= {moved}", f"layer.set_params({{k: w - {moved}}})")
+        words["taken"] = taken[number % len(taken)]
         text = textwrap.dedent(body).format(w=w, d=d, p=p, g=g, first=first, second=second, **words)
         yield Generated(shape, fault, text)

@@ -28,12 +28,22 @@ _COUNTS: Final = ("1", "np.zeros_like(w)", "None", "{}", "w.shape")
 """What it may be where its name speaks of a number of examples, or of anything."""
 _SHAPES: Final = ("w.shape", "w.size", "[w.shape]", '{"w": w.shape}', "[w.size]")
 """What a constructor may take that its arguments' names do not tell."""
-_HOLDERS: Final = (("{}", ""), ('{{"w": {}}}', '["w"]'), ("[{}]", "[0]"))
+_HOLDERS: Final = (
+    ("{}", ""),
+    ('{{"w": {}}}', '["w"]'),
+    ("[{}]", "[0]"),
+    ("{}.reshape(-1, 1)", ".reshape(w.shape)"),
+)
 """How weights and their gradient go into a call, and how what comes out is taken from there."""
 _AT_FIRST: Final = {"params": ("[w]", '{"w": w}', "w"), "grads": ("[w]", '{"w": w}'), "count": ("1",), "index": ("0",)}
 """What a constructor may take beside its hyperparameters."""
-_START: Final = np.array([100.0, 200.0, 300.0], dtype=np.float32)
-_GRADIENTS: Final = tuple(np.array(values, dtype=np.float32) for values in ([1.0, -2.0, 0.5], [2.0, 1.0, -3.0]))
+_START: Final = np.array([[100.0, 200.0, 300.0], [400.0, 500.0, 600.0]], dtype=np.float32)
+_GRADIENTS: Final = tuple(
+    np.array(values, dtype=np.float32)
+    for values in ([[1.0, -2.0, 0.5], [3.0, -0.25, -1.0]], [[2.0, 1.0, -3.0], [-0.5, 4.0, 1.5]])
+)
+_OTHERS: Final = tuple(np.append(3 * each.ravel()[:-1], each.ravel()[-1:]).reshape(each.shape) for each in _GRADIENTS)
+"""The same, but for all elements before the last."""
 _NEAR: Final = 50.0
 
 
@@ -47,7 +57,7 @@ class Wrapper(NamedTuple):
 def wrapper(kind: Callable[..., Any], bound: Bound, methods: Sequence[str]) -> Wrapper:
     """Return a wrapper for an optimizer that has no shape that can be driven, ready to paste below it.
 
-    The first that works when it is pasted, else the likeliest.
+    The first that works when it is pasted, each weight by itself, else one that works, else the likeliest.
 
     Args:
         kind: the class, or the function.
@@ -61,7 +71,8 @@ def wrapper(kind: Callable[..., Any], bound: Bound, methods: Sequence[str]) -> W
         fault = _fault(text, kind)
         if not fault:
             return Wrapper(text, "")
-        found = found or Wrapper(text, fault)
+        if found is None or (fault == _MIXES and found.fault != _MIXES):
+            found = Wrapper(text, fault)
     if found is not None:
         return found
     made = f"{_title(kind)}({', '.join(_keywords(bound, ''))})"
@@ -69,7 +80,8 @@ def wrapper(kind: Callable[..., Any], bound: Bound, methods: Sequence[str]) -> W
     return Wrapper(text, _fault(text, kind))
 
 
-_STAYS: Final = "did not take them down their gradient"
+_STAYS: Final = "did not take weights down their gradient"
+_MIXES: Final = "took weights down their gradient, and what one does depends on another's gradient"
 
 
 def _of_class(kind: Any, bound: Bound, methods: Sequence[str]) -> Iterator[str]:
@@ -194,18 +206,25 @@ def _title(kind: Any) -> str:
 def _fault(text: str, kind: Callable[..., Any]) -> str:
     """Return what is wrong with a wrapper, pasted below what it wraps; nothing if its two steps go down gradients."""
     space: dict[str, Any] = {_title(kind): kind, "np": np}
-    places = [_START]
     try:
         exec(text, space)
-        tried = space["Wrapped"]()
-        for gradient in _GRADIENTS:
-            places.append(np.array(tried.update(places[-1].copy(), gradient.copy())))
+        places, others = (_walked(space["Wrapped"](), gradients) for gradients in (_GRADIENTS, _OTHERS))
     except (Exception, SystemExit) as error:
         return f"raised {one_line(error).rstrip('.')}"
     if any(place.shape != _START.shape or place.dtype == object for place in places):
         return _STAYS
-    down = all(_opposes(b - a, g) for (a, b), g in zip(pairwise(places), _GRADIENTS, strict=True))
-    return "" if down else _STAYS
+    if not all(_opposes(b - a, g) for (a, b), g in zip(pairwise(places), _GRADIENTS, strict=True)):
+        return _STAYS
+    # What the last element does is its own affair, so that nothing is spread over the others.
+    return "" if np.array_equal(places[-1].ravel()[-1:], others[-1].ravel()[-1:]) else _MIXES
+
+
+def _walked(wrapped: Any, gradients: Sequence[Array]) -> list[Array]:
+    """Return where weights are before and after each step."""
+    places = [_START]
+    for gradient in gradients:
+        places.append(np.array(wrapped.update(places[-1].copy(), gradient.copy())))
+    return places
 
 
 def _opposes(step: Array, gradient: Array) -> bool:

@@ -115,6 +115,25 @@ class LayersTensors(MutableMapping[str, Any]):
         return len(self._places)
 
 
+class Pair(tuple[Any, Any]):
+    """A tensor and its gradient as a layer hands them out: two that are unpacked, or asked for by name and set."""
+
+    _GRADIENTS: Final = frozenset({"grad", "grads", "gradient", "gradients"})
+
+    def __new__(cls, tensors: "LayersTensors", name: str) -> "Pair":
+        """Return the two of a name."""
+        made = super().__new__(cls, (tensors[name], tensors.grad[name]))
+        made.tensors, made.name = tensors, name  # type: ignore[attr-defined]  # a tuple has no constructor of its own
+        return made
+
+    def __getitem__(self, key: Any) -> Any:
+        return super().__getitem__(int(key in self._GRADIENTS) if isinstance(key, str) else key)
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        held: Any = vars(self)
+        (held["tensors"].grad if key in self._GRADIENTS else held["tensors"])[held["name"]] = value
+
+
 class Layer:
     """A layer that owns weights, biases and their gradients, by any of the usual names, or by name in a mapping.
 
@@ -134,6 +153,17 @@ class Layer:
         self.dweights, self.dbiases = np.zeros_like(weights), np.zeros_like(biases)
         self.params = self.parameters = LayersTensors(self, ("weights", "biases"), number)
         self.grads = self.gradients = LayersTensors(self, ("dweights", "dbiases"), number)
+
+    def get_parameters(self) -> dict[str, Pair]:
+        """Return each tensor with its gradient, by name."""
+        return {name: Pair(self.params, name) for name in self.params}
+
+    def set_parameters(self, tensors: Mapping[str, Any]) -> None:
+        """Take up tensors by name, as many as there are."""
+        for name, value in tensors.items():
+            self.params[name] = value
+
+    get_params, set_params = get_parameters, set_parameters
 
     def __getattr__(self, name: str) -> Any:
         if _SAME_LAYER.get(name, name) != name:
