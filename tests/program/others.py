@@ -2,6 +2,26 @@
 
 from typing import NamedTuple
 
+AT_ONCE = """import numpy as np
+
+params = {"W1": np.random.randn(5, 9) * 0.3, "b1": np.zeros(9), "W2": np.random.randn(9, 1) * 0.3, "b2": np.zeros(1)}
+
+
+def forward(x):
+    a = np.tanh(x @ params["W1"] + params["b1"])
+    return a, a @ params["W2"] + params["b2"]
+
+
+def train_step(x, y, lr):
+    a, p = forward(x)
+    d2 = 2 * (p - y) / len(x)
+    above = «above»
+    params["W2"] -= lr * a.T @ d2
+    params["b2"] -= lr * d2.sum(0)
+    d1 = d2 @ above.T * (1 - a**2)
+    params["W1"] -= lr * x.T @ d1
+    params["b1"] -= lr * d1.sum(0)
+"""
 REGRESSION = """import numpy as np
 
 rng = np.random.default_rng(1)
@@ -315,6 +335,17 @@ PROGRAMS = {
         ),
         {},
     ),
+    "updates on its way": Program(
+        AT_ONCE,
+        {"above": 'params["W2"].copy()'},
+        _BUILD.format(
+            layers='keras.Input((5,)), k.Dense(9, activation="tanh", kernel_initializer="random_normal"), '
+            'k.Dense(1, kernel_initializer="random_normal")',
+            optimizer="keras.optimizers.SGD(0.05)",
+            loss="mse",
+        ).replace('"random_normal"', "keras.initializers.RandomNormal(stddev=0.3)"),
+        {},
+    ),
     "flat labels": Program(
         REGRESSION,
         _PLAIN,
@@ -439,6 +470,7 @@ WRONG = [
     ("regression", {"loss": "0.5 * np.mean((p - y) ** 2) + 0.01 * np.sum(self.W1**2)"}, "loss", "loss_scale"),
     ("regression", {"back": "d2 @ self.W2.T"}, "own gradient", "derivative_left_out"),
     ("regression", {"delta": "(p - y) / len(X)"}, "own gradient", "gradient_scale"),
+    ("updates on its way", {"above": 'params["W2"]'}, "update", "already_updated"),
     ("flat labels", {"loss": "np.mean((p - y) ** 2)"}, "loss", "broadcast"),
     ("flat labels", {"loss": "np.mean(np.abs(p[:, 0] - y))"}, "loss", "other_loss"),
     (

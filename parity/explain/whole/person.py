@@ -268,7 +268,7 @@ def _trained(program: Program, request: Mapping[str, Any]) -> dict[str, Any]:
         program.put(places, request["weights"], False)
     forms = {call: Form(*parts) for call, parts in request["forms"].items()}
     x, y, order, size = request["x"], request["y"], request["order"], request["size"]
-    ends, marks = time.monotonic() + request["seconds"], request["marks"]
+    ends, marks = time.process_time() + request["seconds"], request["marks"]
 
     def called(call: str, at: Any) -> Any:
         form = forms[call]
@@ -283,7 +283,7 @@ def _trained(program: Program, request: Mapping[str, Any]) -> dict[str, Any]:
 
     steps, losses = [0], [loss()]
     done = 0
-    while (done < marks[-1]) if marks else (time.monotonic() < ends and done < _MOST_STEPS):
+    while (done < marks[-1]) if marks else (time.process_time() < ends and done < _MOST_STEPS):
         called(STEP, np.take(order, range(done * size, (done + 1) * size), mode="wrap"))
         done += 1
         if done in marks or (not marks and _mark(done)):

@@ -54,6 +54,9 @@ def judged(sides: Sides, grant: Grant | None) -> tuple[list[Stage], list[Mistake
     made = _made(sides, 3, sides.rate)
     if isinstance(made, str):
         return [Stage("update", "", Outcome.FAILED, made)], []
+    curved = sides.curved(sides.search[0])
+    if sides.by_steps and curved:
+        return _too_early(sides, curved)
     if sides.by_steps:
         note = "plain descent, at the rate that it is given: a step at twice the rate takes twice as much"
         outcome = Outcome.ROUNDING if kind == "SGD" and not config.get("momentum") else Outcome.DIVERGED
@@ -73,6 +76,25 @@ def judged(sides: Sides, grant: Grant | None) -> tuple[list[Stage], list[Mistake
         return _by_steps(sides, made, rule, config)
     note = f"the model trains with {kind}, of which there is no page here"
     return [Stage("update", "", Outcome.UNDECIDED, note)], []
+
+
+def _too_early(sides: Sides, curved: list[int]) -> tuple[list[Stage], list[Mistake]]:
+    """Return what is said where some tensors' steps are no multiple of the rate and others' are."""
+    names = [sides.side.names[at] for at in curved]
+    others = [name for name in sides.side.names if name not in names]
+    sentence = (
+        f"the gradient of {', '.join(names)} is taken from weights above it that the same step has changed already"
+    )
+    evidence = f"a step at twice the rate takes twice as much from {', '.join(others)}, and not from {', '.join(names)}"
+    confirmed = all(sides.curved(batch) == curved for batch in (*sides.search, *sides.confirm))
+    repair = "compute all gradients before any weight is changed"
+    mistake = Mistake("already_updated", "update", sentence, evidence, repair, confirmed)
+    return [
+        Stage(
+            "update", name, Outcome.DIVERGED if name in names else Outcome.ROUNDING, sentence if name in names else ""
+        )
+        for name in sides.side.names
+    ], [mistake]
 
 
 def carried(sides: Sides, updates: list[Stage], mistakes: list[Mistake]) -> Stage:
