@@ -272,11 +272,10 @@ def _numbered(member: Member, first: Observation, free: tuple[str, ...]) -> list
     if switches.get("denominator_uses") == "previous" and switches.get("state_carried") is False:
         return []
     found = estimate(member, first, free)
-    fewer = tuple(name for name in free if name != "epsilon")
-    without = estimate(member, first, fewer) if found is not None and "epsilon" in found.loose else None
-    blind = without is not None and without.fits
+    blind = found is not None and found.loose == ["epsilon"]
     if blind:
-        free, found = fewer, without
+        free = tuple(name for name in free if name != "epsilon")
+        found = estimate(member, first, free)
     if found is None or not found.fits:
         return []
     if found.loose and len(free) > 1:
