@@ -175,3 +175,10 @@ def test_a_slot_that_the_parameters_do_not_follow_is_said_to_lie():
     found = planted.diagnosis_of(Frozen)
     assert "the parameters follow this" in found.evidence[0]
     assert found.explanations[0].member == Member()
+
+
+def test_what_numpys_scalars_do_otherwise_hides_no_cause():
+    found = planted.diagnosis_of(strange.KeepsInPlace)
+    assert found.finding is Finding.EXPLAINED
+    assert dict(found.explanations[0].member.switches) == {"epsilon_place": "kept"}
+    assert "no set of choices reproduces it for a tensor without dimensions" in found.evidence[-1]
