@@ -102,6 +102,8 @@ def _diagnosed(make: Make, name: str) -> Diagnosis:
         observations, lacks = observe_modes(watched, first)
         found = diagnose_observed(watched, name, observations, lacks)
         found = _in_float64(watched, first) if first.strange else found
+        if found.finding is Finding.UNEXPLAINED and not without:
+            found = _with_axes(watched, first) or found
     except UnsupportedError as error:  # a loop that ends by itself does so where its gradients are small
         return Diagnosis(name, Finding.UNSUPPORTED, evidence=(str(error),))
     return replace(found, lacks={**without, **found.lacks})
@@ -125,6 +127,27 @@ _OTHER_LAYOUTS: Final = (
     (VECTORS, "a tensor of none or of two dimensions"),
 )
 """How tensors are shaped for who raises with ours, and what they are then not seen with."""
+
+
+_OF_SCALARS: Final = (
+    "no set of choices reproduces it for a tensor without dimensions: what NumPy computes of one is a scalar, which += "
+    "replaces and does not change"
+)
+
+
+def _with_axes(watched: Watched, first: Observation) -> Diagnosis | None:
+    """Return what a subject is that treats a tensor without dimensions otherwise; None where it does not, or is not."""
+    before, watched.layout = watched.layout, WITH_AXES
+    again = run(watched, first.probe)
+    if any(again.columns[slot].tobytes() != shown.tobytes() for slot, shown in first.columns.items()):
+        observations, lacks = observe_modes(watched, again)
+        found = diagnose_observed(watched, watched.name, observations, lacks)
+        if found.finding in (Finding.IDENTICAL, Finding.ROUNDING, Finding.EXPLAINED):
+            explained = found.finding is Finding.EXPLAINED
+            finding = Finding.EXPLAINED if explained else Finding.UNEXPLAINED
+            return replace(found, finding=finding, evidence=(*found.evidence, _OF_SCALARS))
+    watched.layout = before
+    return None
 
 
 def _in_float64(make: Watched, first: Observation) -> Diagnosis:

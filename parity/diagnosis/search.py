@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from parity.diagnosis.estimate import USUAL_EPSILONS, estimate, rounded
+from parity.diagnosis.estimate import USUAL_EPSILONS, estimate, nearly_as_given, rounded
 from parity.diagnosis.member import (
     Member,
     alternatives,
@@ -277,7 +277,7 @@ def _numbered(member: Member, first: Observation, free: tuple[str, ...]) -> list
     if switches.get("denominator_uses") == "previous" and switches.get("state_carried") is False:
         return []
     found = estimate(member, first, free)
-    blind = found is not None and "epsilon" in found.loose
+    blind = found is not None and found.loose == ["epsilon"]
     if blind:
         free = tuple(name for name in free if name != "epsilon")
         found = estimate(member, first, free)
@@ -285,15 +285,16 @@ def _numbered(member: Member, first: Observation, free: tuple[str, ...]) -> list
         return []
     if found.loose and len(free) > 1:
         # Of numbers that stand for each other, as rate and rho where no moment is carried, one is as it is given.
-        fewer = [tuple(name for name in free if name != loose) for loose in found.loose]
-        return [each for some in fewer for each in _numbered(member, first, some)]
+        others = [tuple(name for name in free if name != loose) for loose in found.loose]
+        return list(dict.fromkeys(each for some in others for each in _numbered(member, first, some)))
     asked = first.probe.hyperparameters
     given = {"rate": 1.0, "epsilon": asked.epsilon, "rho": asked.rho, "momentum": asked.momentum}
     numbers = rounded(found, given)
     if numbers is None:
         return []
-    offers = [numbers, *({**numbers, "epsilon": usual} for usual in USUAL_EPSILONS if blind)]
-    return [member.having(**_named(offer, _rate(first))) for offer in offers]
+    offers = [nearly_as_given(numbers, given), numbers]
+    offers += [{**numbers, "epsilon": usual} for usual in USUAL_EPSILONS if blind]
+    return list(dict.fromkeys(member.having(**_named(offer, _rate(first))) for offer in offers))
 
 
 def _rate(first: Observation) -> float | None:
