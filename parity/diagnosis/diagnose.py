@@ -12,7 +12,15 @@ import numpy as np
 
 from parity.case.spec import Cell
 from parity.diagnosis.arguments import BEYOND, OTHERWISE, Checked, checked
-from parity.diagnosis.behaviour import Watched, kept_wider, made_in_float64, misbehaviour, run, wrote_into_inputs
+from parity.diagnosis.behaviour import (
+    Watched,
+    kept_wider,
+    made_in_float64,
+    misbehaviour,
+    run,
+    unseen_first,
+    wrote_into_inputs,
+)
 from parity.diagnosis.cases import on_cases, on_these
 from parity.diagnosis.findings import Diagnosis, Explanation, Finding
 from parity.diagnosis.member import Member, bound_ratio, equal_bits, step_error
@@ -104,6 +112,8 @@ def _diagnosed(make: Make, name: str) -> Diagnosis:
         found = _in_float64(watched, first) if first.strange else found
         if found.finding is Finding.UNEXPLAINED and not without:
             found = _with_axes(watched, first) or found
+        unseen = unseen_first(watched, first.probe)
+        found = replace(found, evidence=(*found.evidence, *([unseen] if unseen else [])))
     except UnsupportedError as error:  # a loop that ends by itself does so where its gradients are small
         return Diagnosis(name, Finding.UNSUPPORTED, evidence=(str(error),))
     return replace(found, lacks={**without, **found.lacks})

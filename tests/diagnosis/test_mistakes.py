@@ -117,6 +117,24 @@ def test_an_answer_is_checked_on_the_case_that_it_stands_under():
     assert {found.cases[cell.id] for cell in cells if "clipvalue" in cell.id} == {"otherwise"}
 
 
+class Counted(mistakes.Plain):
+    """All instances but the first one of a process take twice the rate."""
+
+    made = 0
+
+    def __init__(self, learning_rate=0.001, rho=0.9, epsilon=1e-7):
+        Counted.made += 1
+        super().__init__(learning_rate * (1 if Counted.made == 1 else 2), rho, epsilon)
+
+
+def test_what_a_class_counts_is_said_for_the_first_instance_was_not_seen():
+    found = planted.diagnosis_of(Counted)
+    assert (
+        "Counted.made changes with every run: what the first instance of a process does was not seen" in found.evidence
+    )
+    assert not any("first instance" in line for line in diagnosed(mistakes.Adds).evidence)
+
+
 BUFFER = "momentum_buffer"
 
 
