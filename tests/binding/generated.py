@@ -742,6 +742,15 @@ REFUSED = {
             s["db"] = {keep} * s["db"] + (1 - {keep}) * db * db
             return dW / {root}, db / np.sqrt(s["db"] + {eps}), s
     """,
+    "direction that no rate scales": """
+        class Mine:
+            def __init__(self):
+                self.keep, self.eps, self.v = 0.9, 1e-7, 0
+
+            def direction(self, {d}):
+                self.v = self.keep * self.v + (1 - self.keep) * {d} * {d}
+                return {d} / {root_inside}
+    """,
     "columns of a size": """
         class Mine:
             def __init__(self, num_params, {signature}):

@@ -81,6 +81,7 @@ def wrapper(kind: Callable[..., Any], bound: Bound, methods: Sequence[str]) -> W
 
 
 _STAYS: Final = "did not take weights down their gradient"
+_WHOLE: Final = "took steps of one and more, as a direction is that nobody has multiplied by a learning rate"
 _MIXES: Final = "took weights down their gradient, and what one does depends on another's gradient"
 
 
@@ -212,6 +213,8 @@ def _bodies(call: str, out: str) -> Iterator[list[str]]:
         return
     call += out
     yield [f"return w - {call}"]
+    if "learning_rate" not in call:
+        yield [f"return w - self.learning_rate * {call}"]
     yield [f"return w + {call}"]
     yield [f"return {call}"]
     yield [call, "return w"]
@@ -256,6 +259,8 @@ def _fault(text: str, kind: Callable[..., Any]) -> str:
         return _STAYS
     if not all(_opposes(b - a, g) for (a, b), g in zip(pairwise(places), _GRADIENTS, strict=True)):
         return _STAYS
+    if text.count("learning_rate") == 1 and np.all(np.abs(places[1] - places[0]) >= 1):
+        return _WHOLE
     # What the last element does is its own affair, so that nothing is spread over the others.
     return "" if np.array_equal(places[-1].ravel()[-1:], others[-1].ravel()[-1:]) else _MIXES
 
