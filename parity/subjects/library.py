@@ -9,9 +9,38 @@ from parity.bounds.numerics import Array
 from parity.bounds.rule import plain_argument
 from parity.errors import AbsentArgumentError, UnsupportedError
 from parity.problem.problems import Problem
-from parity.subjects.adapter import Taken, Tensors
+from parity.subjects.adapter import Own, Taken, Tensors
 
 PLAIN = frozenset({"learning_rate", "rho", "momentum", "epsilon", "centered"})
+
+
+class OwnSubject:
+    """What somebody's optimizer of a library has beside the library's own adapter, which it stands before."""
+
+    title = ""
+    """How it is driven, in words."""
+    _given: Any
+    circumstances: dict[str, Any]
+
+    def __init__(self, own: Own) -> None:
+        super().__init__()
+        self.own, self.name = own, own.plain
+
+    def require(self, problem: Problem) -> None:
+        """Refuse what the class, or the function that makes it, lacks.
+
+        Raises:
+            AbsentArgumentError: an argument that the case sets.
+        """
+        self.own.bound(problem.cell.hyperparameters)
+
+    def shown(self, values: Mapping[str, Any]) -> str:
+        """Return its name with what it is passed."""
+        return f"{self.name}({', '.join(f'{k}={v!r}' for k, v in values.items() if not callable(v))})"
+
+    def tell(self) -> None:
+        """Add to the circumstances how it is driven and what it is passed."""
+        self.circumstances |= self.own.told(self.title, self._given)
 
 
 class LibrarySubject:

@@ -15,8 +15,8 @@ import numpy as np
 from parity.bounds.numerics import Array
 from parity.errors import UnsupportedError
 from parity.problem.problems import Problem
-from parity.subjects.adapter import Own, Tensors
-from parity.subjects.library import LibrarySubject
+from parity.subjects.adapter import Tensors
+from parity.subjects.library import LibrarySubject, OwnSubject
 
 
 class OptaxSubject(LibrarySubject):
@@ -74,18 +74,10 @@ class OptaxSubject(LibrarySubject):
 SLOTS: Final = {"nu": "second_moment", "mu": "first_moment", "trace": "momentum_buffer"}
 
 
-class OwnOptaxSubject(OptaxSubject):
+class OwnOptaxSubject(OwnSubject, OptaxSubject):
     """Somebody's ``optax.GradientTransformation``; of its state that is shown which it names as optax does."""
 
-    remedy = "The function that makes it takes no such argument."
-
-    def __init__(self, own: Own) -> None:
-        super().__init__()
-        self.own, self.name = own, own.plain
-
-    def require(self, problem: Problem) -> None:
-        """Refuse what the function that makes it lacks."""
-        self.own.bound(problem.cell.hyperparameters)
+    title = "an optax.GradientTransformation, update(grads, state, params) and optax.apply_updates"
 
     def build(self, problem: Problem) -> None:
         """Make the transformation, and try a step, which shows what its state holds."""
@@ -106,12 +98,11 @@ class OwnOptaxSubject(OptaxSubject):
         # The buffer of tf.keras is subtracted; a trace holds that, or what is added, by its place in a chain.
         traced = next((tensors for word, tensors in held if word == "trace"), {})
         self._turned = any(float((traced[n] * updates[n]).sum()) > 0 for n in traced)
-        title = "an optax.GradientTransformation, update(grads, state, params) and optax.apply_updates"
-        self.circumstances |= self.own.told(title, self._given)
+        self.tell()
 
     def _made(self) -> Any:
         values = {name: _counted(value) for name, value in self.own.bound(self._given).values.items()}
-        self.resolved = f"{self.name}({', '.join(f'{k}={v!r}' for k, v in values.items() if not callable(v))})"
+        self.resolved = self.shown(values)
         return self.own.kind(**values)
 
     def read(self) -> dict[str, Tensors]:

@@ -15,8 +15,8 @@ import numpy as np
 from parity.bounds.numerics import Array
 from parity.errors import UnsupportedError
 from parity.problem.problems import Problem
-from parity.subjects.adapter import Own, Tensors
-from parity.subjects.library import PLAIN, LibrarySubject
+from parity.subjects.adapter import Tensors
+from parity.subjects.library import PLAIN, LibrarySubject, OwnSubject
 
 SLOTS = {"square_avg": "second_moment", "grad_avg": "first_moment", "momentum_buffer": "momentum_buffer"}
 
@@ -94,18 +94,10 @@ class TorchSubject(LibrarySubject):
         return np.array(tensor.numpy())
 
 
-class OwnTorchSubject(TorchSubject):
+class OwnTorchSubject(OwnSubject, TorchSubject):
     """Somebody's optimizer that extends ``torch.optim.Optimizer``; slots are shown if they are named as torch does."""
 
-    remedy = "The class takes no such argument."
-
-    def __init__(self, own: Own) -> None:
-        super().__init__()
-        self.own, self.name = own, own.plain
-
-    def require(self, problem: Problem) -> None:
-        """Refuse what the class lacks."""
-        self.own.bound(problem.cell.hyperparameters)
+    title = "a subclass of torch.optim.Optimizer, step() on parameters with .grad"
 
     def build(self, problem: Problem) -> None:
         """Make the optimizer, and see where it keeps its learning rate."""
@@ -119,10 +111,8 @@ class OwnTorchSubject(TorchSubject):
             raise UnsupportedError(
                 f"the class keeps no 'lr' in its param_groups, where torch changes it: the case sets {kind}."
             )
-        shown = ", ".join(f"{name}={value!r}" for name, value in self._values().items())
-        self.resolved = f"{self.name}({shown})"
-        title = "a subclass of torch.optim.Optimizer, step() on parameters with .grad"
-        self.circumstances |= self.own.told(title, self._given)
+        self.resolved = self.shown(self._values())
+        self.tell()
 
     def _values(self) -> dict[str, Any]:
         bound = self.own.bound(self._given)
