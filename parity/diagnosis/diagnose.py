@@ -20,7 +20,7 @@ from parity.diagnosis.member import Member, bound_ratio, equal_bits, step_error
 from parity.diagnosis.observe import Make, Observation
 from parity.diagnosis.outside import Binds, another_rule
 from parity.diagnosis.places import places
-from parity.diagnosis.probes import MODES, VECTORS, WITH_AXES, ProbeProblem, first_probe, probe
+from parity.diagnosis.probes import MODES, VECTORS, WITH_AXES, ProbeProblem, extent, first_probe, probe
 from parity.diagnosis.search import Found, extended, likely_rounding, nearest, search, within, written_or_numbers
 from parity.errors import AbsentArgumentError, NotInstalledError, UnsupportedError, one_line, raised
 from parity.reference.family import Family
@@ -50,7 +50,10 @@ def diagnose(make: Make, name: str, cells: Sequence[Cell] = (), shipped: Sequenc
     found = replace(found, binding=binding, places=_places(make))
     if wider and found.finding in _JUDGED:
         found = replace(found, evidence=(*found.evidence, wider))
-    return on_these(found, {**against, **on_cases(make, found.explanations, cells)})
+    found = on_these(found, {**against, **on_cases(make, found.explanations, cells)})
+    if found.finding not in (Finding.IDENTICAL, Finding.ROUNDING):
+        return found
+    return replace(found, extent=extent(cell for cell in short if cell.id in outcomes)._asdict())
 
 
 def _zero_as_given(
@@ -405,11 +408,12 @@ def _mode_by_mode(
         explanations.append(_explanation(moved.members[0], used, tuple(modes), exact and moved.exact))
         moves.append(moved)
     evidence = (f"no set of choices reproduces it with {', '.join(lost)}",) if lost else ()
-    agree = not lost and all(
+    agree = all(
         _finding(explanation.member, [*observations, *held], exact=False) is Finding.ROUNDING
         for explanation in explanations
     )
-    finding = Finding.ROUNDING if agree else Finding.EXPLAINED
+    # Who agrees in all modes but one differs by nothing that has a name.
+    finding = Finding.EXPLAINED if not agree else Finding.UNEXPLAINED if lost else Finding.ROUNDING
     return _with_moves(replace(base, finding=finding, explanations=tuple(explanations), evidence=evidence), moves)
 
 

@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
@@ -157,6 +157,7 @@ def _numbers() -> list[Mutant]:
         _argument("epsilon", "ten times", _times("epsilon", 10.0)),
         _argument("momentum", "missing", lambda given: {**given, "momentum": 0.0}, "momentum"),
         _argument("momentum", "0.9 times", _times("momentum", 0.9), "momentum"),
+        _argument("momentum", "ignored below a half", _unless("momentum", 0.5, 0.0), "momentum"),
         _argument("momentum", "added", lambda given: {"momentum": 0.5, **_without(given, "momentum")}),
         _argument("centered", "turned", lambda given: {**given, "centered": not given.get("centered", False)}),
     ]
@@ -177,6 +178,7 @@ def _arguments() -> list[Mutant]:
         _argument("weight_decay", "everywhere", _of("exclude_from_weight_decay", []), "exclude_from_weight_decay"),
         _argument("weight_decay", "twice", _times("weight_decay", 2.0), "weight_decay"),
         _argument("weight_decay", "half", _times("weight_decay", 0.5), "weight_decay"),
+        _argument("weight_decay", "ignored below a thousandth", _unless("weight_decay", 1e-3, None), "weight_decay"),
         _argument("use_ema", "other momentum", _times("ema_momentum", 0.9, 0.99), "use_ema"),
         _argument("use_ema", "never overwrites", _of("ema_overwrite_frequency", None), "ema_overwrite_frequency"),
         _argument("gradient_accumulation", "one more", _one_more, "gradient_accumulation_steps"),
@@ -191,6 +193,8 @@ def _rules() -> list[Mutant]:
         Mutant("sign", "turned", _always(_SignTurned)),
         Mutant("zero_gradient", "leaves the state", _always(_ZeroSkips)),
         Mutant("zero_gradient", "divides by zero", _switch("epsilon_place", "none")),
+        Mutant("late", "from step 100 on", _always(_TurnsLate)),
+        *(Mutant("shape", name, _always(_shaped(where))) for name, where in _SHAPES.items()),
         Mutant("tensor_mixup", "state of the next", _always(_Mixed)),
         Mutant("tensor_mixup", "state under the shape", _always(_ByShape)),
         Mutant("tensor_mixup", "state under the position", _always(_ByPosition), handed=True),
@@ -241,6 +245,10 @@ def _of(name: str, value: Any) -> Change:
     return lambda given: {**given, name: value}
 
 
+def _unless(name: str, least: float, value: float | None) -> Change:
+    return lambda given: given if given[name] >= least else {**given, name: value}
+
+
 def _lacking(name: str) -> Change:
     return lambda given: _without(given, name)
 
@@ -287,6 +295,33 @@ class _ZeroSkips(Family):
         old = Update(g, v, m, update.denominator, update.step, b, w)
         kept = (None if new is None else np.where(g == 0, o, new) for o, new in zip(old, update, strict=True))
         return Update(*kept)
+
+
+class _TurnsLate(Family):
+    def rule(self, w: Any, g: Any, v: Any, m: Any, b: Any, rate: Any, count: int) -> Update:
+        return super().rule(w, g, v, m, b, rate if count < 100 else 1.1 * rate, count)
+
+
+_SHAPES: Final[dict[str, Callable[[Any], bool]]] = {
+    "no dimensions": lambda w: w.ndim == 0,
+    "one dimension": lambda w: w.ndim == 1,
+    "two dimensions": lambda w: w.ndim == 2,
+    "three dimensions": lambda w: w.ndim == 3,
+    "more dimensions": lambda w: w.ndim > 3,
+    "five dimensions": lambda w: w.ndim == 5,
+    "a single element": lambda w: w.size == 1,
+    "a square": lambda w: w.ndim == 2 and w.shape[0] == w.shape[1],
+    "thousands of elements": lambda w: w.size > 5000,
+}
+"""Tensors that a mistake is made for, by what they are."""
+
+
+def _shaped(where: Callable[[Any], bool]) -> Kind:
+    class Shaped(Family):
+        def rule(self, w: Any, g: Any, v: Any, m: Any, b: Any, rate: Any, count: int) -> Update:
+            return super().rule(w, g, v, m, b, 1.1 * rate if where(w) else rate, count)
+
+    return Shaped
 
 
 class _Mixed(Family):

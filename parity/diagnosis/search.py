@@ -227,14 +227,19 @@ def extended(
     later = alternatives(_later(observations) if names is None else names, _own(observations))
     pins = _pins(observations) if names is None or names else []
     ignored = list(_combinations(pins, len(pins)))
-    found = []
+    found, rest = [], list(observations[1:])
     for member in members:
         room = max(LIMIT - len(member.switches), 1 if member.numbers else 0)
         for reading in _readings(member, observations):
             for choice, pinned in product(_combinations(later, room), ignored):
                 candidate = _turned(reading, choice, dict(pinned))
-                if candidate and all(fits(candidate, seen) for seen in observations[1:]):
+                if candidate is None:
+                    continue
+                refuting = next((seen for seen in rest if not fits(candidate, seen)), None)
+                if refuting is None:
                     found.append(candidate)
+                else:  # what refutes one candidate refutes most of the next ones, too
+                    rest.sort(key=lambda seen: seen is not refuting)
     return found
 
 

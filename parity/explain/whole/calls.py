@@ -1,7 +1,8 @@
 """Which calls a program has, as expressions over its own names and ``x``, ``y`` and ``rate``; a person may write them.
 
 ``predict`` yields the model's output, ``loss`` a number, ``grads`` a gradient for each weight, ``step`` trains on one
-batch. Names and parameters say which is which; what no name says is left to ``--bind``.
+batch, ``metric`` measures, ``epoch`` trains on all of them. Names and parameters say which is which; what no name says
+is left to ``--bind``.
 """
 
 import inspect
@@ -13,10 +14,10 @@ from typing import Any, Final
 
 from parity.explain.whole.places import Place
 
-PREDICT, LOSS, GRADS, STEP = "predict", "loss", "grads", "step"
+PREDICT, LOSS, GRADS, STEP, METRIC, EPOCH = "predict", "loss", "grads", "step", "metric", "epoch"
 ROOT: Final = "parity_root"
 """The name under which what holds the weights is kept; a person writes ``self``."""
-CALLS: Final = (PREDICT, LOSS, GRADS, STEP)
+CALLS: Final = (PREDICT, LOSS, GRADS, STEP, METRIC, EPOCH)
 
 _NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     PREDICT: (
@@ -36,6 +37,17 @@ _NAMES: Final[Mapping[str, tuple[str, ...]]] = {
         *("step", "train_step", "train_on_batch", "train_batch", "update_mini_batch", "fit_batch", "partial_fit"),
         *("learn", "train_one", "update", "optimize", "train"),
     ),
+    METRIC: (
+        "accuracy",
+        "get_accuracy",
+        "compute_accuracy",
+        "calculate_accuracy",
+        "evaluate",
+        "score",
+        "metric",
+        "mae",
+    ),
+    EPOCH: ("train_epoch", "run_epoch", "fit_epoch", "one_epoch", "epoch"),
 }
 _INPUTS: Final = re.compile(
     r"^(a|x|xs|xb|inputs?|data|batch|images?|a0|features|input_(data|list|batch)|inputs_list|x_\w+|batch_x|pixels?)$",

@@ -39,6 +39,9 @@ class Form:
 
     def targets(self, y: Array, classes: int) -> Array:
         """Return labels as the program takes them."""
+        if self.labels == UPRIGHT:
+            upright: Array = _hot(y, classes)[0].reshape(-1, 1)
+            return upright
         labels = LABELS[self.labels](y, classes)
         return labels if labels.ndim < 2 and self.layout in (ROWS, COLUMNS) else _laid(labels, self.layout)
 
@@ -76,6 +79,8 @@ def _numbers(y: Array, classes: int) -> Array:
     return np.argmax(y, axis=-1) if y.ndim == 2 and y.shape[1] == classes > 1 else y.reshape(-1).astype(int)
 
 
+UPRIGHT: Final = "one-hot, upright"
+"""Labels of a single example as a column, whatever its inputs lie like."""
 LABELS: Final[dict[str, Callable[[Array, int], Array]]] = {
     "as given": lambda y, classes: y,
     "one-hot": _hot,

@@ -86,6 +86,12 @@ class KerasSide:
         return found
 
     @property
+    def images(self) -> dict[str, tuple[int, int]]:
+        """Height and width of what each convolution returns."""
+        convolutions = [layer for layer in layers_of(self.model) if len(getattr(layer, "kernel_size", ())) == 2]
+        return {layer.name: tuple(layer.output.shape[1:3]) for layer in convolutions}
+
+    @property
     def activation(self) -> str:
         """The activation of its last layer."""
         last = layers_of(self.model)[-1]

@@ -29,6 +29,12 @@ def way(shape: Shape, make: Make, raised: list[BaseException], rate: float = _US
     return None if after is None else -(after - _START["parity b"]) * np.sign(_SECOND)
 
 
+def descends(shape: Shape, make: Make) -> bool:
+    """Whether every element of a small tensor goes down its gradient in two steps."""
+    gone = way(shape, make, [])
+    return gone is not None and bool(np.all(np.greater(gone, 0)))
+
+
 def fits(shape: Shape, make: Make) -> bool:
     """Whether an optimizer made in this way moves two small tensors in a shape."""
     return _moved(shape, make, _FIRST, []) is not None

@@ -15,7 +15,7 @@ from parity.subjects.binding.changes import Method, Told, changing
 from parity.subjects.binding.drivers.shape import Make, Shape
 from parity.subjects.binding.drivers.states import Pure
 from parity.subjects.binding.faults import Tried, broken
-from parity.subjects.binding.fitting import APART, FITS, RAISES, trial, unheard
+from parity.subjects.binding.fitting import APART, FITS, RAISES, descends, trial, unheard
 from parity.subjects.binding.refusal import refusal
 from parity.subjects.binding.roles import parameters_of
 
@@ -39,6 +39,8 @@ def recognise(kind: Callable[..., Any], make: Make, bound: Bound, name: str) -> 
     for shape in candidates(kind, make, bound):
         if shape.driver is Pure:
             return shape  # init and step say it all; whatever a step does, it does in the cases, which tell it
+        if shape.more.get("takes") and not descends(shape, make):
+            continue
         raised: list[BaseException] = []
         outcome = trial(shape, make, raised)
         tried.append(Tried(shape, raised))

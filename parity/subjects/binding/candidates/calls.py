@@ -5,7 +5,7 @@ from typing import Any
 
 from parity.subjects.binding.arguments import HYPERPARAMETERS
 from parity.subjects.binding.candidates.methods import STEPS, spoken
-from parity.subjects.binding.candidates.owners import handed, layers_of, of_owner, taking
+from parity.subjects.binding.candidates.owners import handed, layered, layers_of, of_owner
 from parity.subjects.binding.candidates.tensors import ALONE, BESIDE, of_tensors
 from parity.subjects.binding.drivers.objects import OfModel
 from parity.subjects.binding.drivers.shape import GUESSED, INSTANCE, Call, Shape
@@ -40,15 +40,14 @@ def of_call(
         call, kinds = Call(method, roles, by_name, spoken(method, holder)), set(roles)
         plural = any(p.name in PLURAL for p in used)
         if kinds & {"layer", "layers"}:
-            yield layers_of(call, holder, "")
-            yield from taking(layers_of(call, holder, ""))
+            yield from layered(call, holder, "")
         elif kinds >= {"model", "grads"}:
             # Some call the mapping of weights their model.
             yield from of_tensors(Call(method, ["params" if role == "model" else role for role in roles]), True, owner)
             yield Shape(f"{call} with a model's params", OfModel, {"call": call})
         elif "model" in kinds:
             yield Shape(f"{call} with a model's params and grads", OfModel, {"call": call})
-            yield layers_of(call, holder, "")
+            yield from layered(call, holder, "")
             yield from handed(call, f"in {call}", {})
         elif {"params", "grads"} <= kinds or (owner and kinds and kinds <= {"grads", *BESIDE}) or "pairs" in kinds:
             yield from of_tensors(call, plural, owner, whose)

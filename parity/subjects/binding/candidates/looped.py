@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
+from parity.subjects.binding.companions import own_gradient
 from parity.subjects.binding.drivers.loops import GRADIENTS, ITERATED, Argument, Generators, Loops
 from parity.subjects.binding.drivers.shape import Shape
 from parity.subjects.binding.roles import PLURAL, Parameter
@@ -38,17 +39,18 @@ def of_loop(method: str, function: Any, parameters: Sequence[Parameter]) -> Iter
             arguments[role] = Argument(p.name, role)
         elif p.required:
             return
-    yields, asks = (
-        method == ITERATED or inspect.isgeneratorfunction(function),
-        bool(arguments.keys() & {"grads", *GRADIENTS}),
-    )
-    if "params" not in arguments or not (yields or asks):
+    yields = method == ITERATED or inspect.isgeneratorfunction(function)
+    asks = bool(arguments.keys() & {"grads", *GRADIENTS})
+    beside = own_gradient(function) if method == "__call__" and not (yields or asks) else ""
+    if "params" not in arguments or not (yields or asks or beside):
         return
     names = ", ".join(argument.name for argument in arguments.values())
     call = f"{getattr(function, '__name__', method)}({names})"
     what = "a generator that is served gradients" if asks else "a generator that is sent gradients"
     what = what if yields else "a loop of its own that is served gradients call by call"
+    what += f" of {beside}()" if beside else ""
     more: dict[str, Any] = {"method": method, "arguments": tuple(arguments.values())}
+    more |= {"beside": beside} if beside else {}
     held = {
         "array": "one run a tensor",
         "mapping": "over a mapping of all tensors",

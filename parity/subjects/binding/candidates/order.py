@@ -17,7 +17,7 @@ from parity.subjects.binding.changes import scales
 from parity.subjects.binding.drivers.loops import GRADIENTS, ITERATED
 from parity.subjects.binding.drivers.shape import INSTANCE, Make, Shape
 from parity.subjects.binding.drivers.states import Configured
-from parity.subjects.binding.fitting import unheard, way
+from parity.subjects.binding.fitting import unheard
 from parity.subjects.binding.roles import Parameter, parameters_of
 
 
@@ -75,7 +75,4 @@ def _called(
         for shape in of_call(method, lengths, bound.owns, bound.takes_gradients, holder, whose):
             if scales(shape, make, bound):
                 yield shape
-    for shape in of_call(method, own, bound.owns, bound.takes_gradients, holder, whose):
-        gone = way(shape, make, []) if shape.more.get("takes") else 1.0
-        if gone is not None and np.all(np.greater(gone, 0)):
-            yield shape
+    yield from of_call(method, own, bound.owns, bound.takes_gradients, holder, whose)

@@ -7,6 +7,7 @@ from typing import Any, Final
 from parity.subjects.binding.arguments import Bound
 from parity.subjects.binding.candidates.methods import STEPS, methods_of, needed_by, taken_by
 from parity.subjects.binding.candidates.tensors import of_tensors
+from parity.subjects.binding.companions import companions
 from parity.subjects.binding.drivers.holders import HandsArrays, HandsObjects
 from parity.subjects.binding.drivers.objects import Handed, Layers, Objects, OfModel, Shared
 from parity.subjects.binding.drivers.shape import Call, Shape
@@ -20,12 +21,15 @@ def of_owner(method: str, owner: str, taker: str, holder: Any) -> Iterator[Shape
         known = {"method": method, "owner": owner, "taker": taker}
         yield Shape(f"lists of parameters and gradients {after}", Shared, known)
     if role_of(owner) in ("layers", "model"):
-        yield layers_of(Call(method, ()), holder, owner)
-        yield from taking(layers_of(Call(method, ()), holder, owner))
+        yield from layered(Call(method, ()), holder, owner)
         yield Shape(f"a model's params and grads {after}", OfModel, {"call": Call(method, ()), "owner": owner})
     where = f"in the constructor's {owner}, then {method}()" if not role_of(owner) else after
     for words, more in _OBJECTS.items():
         yield Shape(f"{words} {where}", Objects, {"method": method, "owner": owner, **more})
+    for own in companions(holder, method):
+        for words, nested in ((".data and .grad, all", True), (".data and .grad,", False)):
+            title = f"a list of parameters with {words} of its own class {own.__name__} {where}"
+            yield Shape(title, Objects, {"method": method, "owner": owner, "nested": nested, "of": own})
     if role_of(owner) in ("model", ""):
         yield from handed(Call(method, ()), where, {"owner": owner})
 
@@ -78,6 +82,18 @@ def of_given(holder: Any) -> Iterator[Shape]:
             if method in STEPS and roles in ([], ["model"]):
                 call = Call(method, roles)
                 yield from handed(call, f"by {giver}(), then {call}", {"giver": giver})
+                for shape in layered(call, holder, ""):
+                    yield shape._replace(title=f"by {giver}(), then {shape.title}", more={**shape.more, "giver": giver})
+
+
+def layered(call: Call, holder: Any, owner: str) -> Iterator[Shape]:
+    """Yield the shapes of layers: ours, those that take up a change, and those of its own class."""
+    plain = layers_of(call, holder, owner)
+    yield plain
+    yield from taking(plain)
+    for own in companions(holder, call.name):
+        title = plain.title.replace("layers that own", f"layers of its own class {own.__name__} that own")
+        yield Shape(title, Layers, {**plain.more, "of": own})
 
 
 def layers_of(call: Call, holder: Any, owner: str) -> Shape:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from parity.subjects.binding.arguments import Bound
+from parity.subjects.binding.companions import own_gradient
 from parity.subjects.binding.drivers.loops import GRADIENTS
 from parity.subjects.binding.roles import Parameter, parameters_of
 
@@ -12,8 +13,8 @@ from parity.subjects.binding.roles import Parameter, parameters_of
 def is_rule(kind: Callable[..., Any], bound: Bound) -> bool:
     """Whether a function is the optimizer itself, not a maker of optimizers.
 
-    It takes weights and gradients, or what gives gradients; or it takes weights and yields them; or it takes gradients
-    and cannot do without.
+    It takes weights and gradients, or what gives gradients, or asks a function beside it for them; or it takes weights
+    and yields them; or it takes gradients and cannot do without.
     """
     if inspect.isclass(kind):
         return False
@@ -21,7 +22,8 @@ def is_rule(kind: Callable[..., Any], bound: Bound) -> bool:
     roles = {p.role for p in own}
     if any(p.role == "grads" and p.required for p in own):
         return True
-    return "params" in roles and bool(roles & {"grads", *GRADIENTS} or inspect.isgeneratorfunction(kind))
+    asks = bool(roles & {"grads", *GRADIENTS} or own_gradient(kind))
+    return "params" in roles and (asks or inspect.isgeneratorfunction(kind))
 
 
 def of_rule(kind: Callable[..., Any], bound: Bound) -> list[Parameter]:

@@ -6,15 +6,25 @@ from typing import Any
 import numpy as np
 
 from parity.errors import MisbehavedError
-from parity.subjects.binding.drivers.holders import HandsArrays, HandsObjects, Layer, Model, Parameter, TakingLayer
+from parity.subjects.binding.drivers.holders import (
+    HandsArrays,
+    HandsObjects,
+    Layer,
+    Model,
+    Parameter,
+    TakingLayer,
+    layer_of,
+)
 from parity.subjects.binding.drivers.shape import Call, Called, Make, Rate, Tensors, copied, in_twos
+from parity.subjects.binding.roles import role_of
 
 
 class Objects(Called):
     """Parameters with ``.data`` and ``.grad`` go into the constructor, and a method without arguments makes a step.
 
     The gradient is an array, or an object with ``.data`` where it is ``nested``; what a step keeps on a parameter
-    starts as zeros where that is ``blank``.
+    starts as zeros where that is ``blank``. Where they are ``of`` somebody's class, they and what is nested are its
+    instances, made of an array.
     """
 
     def __init__(
@@ -27,9 +37,13 @@ class Objects(Called):
         by_name: bool = False,
         nested: bool = False,
         blank: bool = False,
+        of: type | None = None,
     ) -> None:
-        self._method, self._nested = method, nested
-        self._held = {name: Parameter(array.copy(), name, blank) for name, array in params.items()}
+        self._method, self._nested, self._of = method, nested, of
+        self._held: dict[str, Any] = {
+            name: Parameter(array.copy(), name, blank) if of is None else of(array.copy())
+            for name, array in params.items()
+        }
         self.optimizer = make(**{owner: dict(self._held) if by_name else list(self._held.values())})
 
     @property
@@ -40,9 +54,12 @@ class Objects(Called):
     def step(self, gradients: Tensors) -> None:
         """Hand out the gradients and make a step."""
         for name, each in self._held.items():
-            each.take(gradients[name], self._nested)
+            if self._of is None:
+                each.take(gradients[name], self._nested)
+            else:
+                each.grad = self._of(gradients[name]) if self._nested else gradients[name]
         getattr(self.optimizer, self._method)()
-        for each in self._held.values():
+        for each in self._held.values() if self._of is None else ():
             if each.never_set:
                 raise MisbehavedError(f"{self._method} reads {each.never_set[0]} of a parameter, and nothing sets it.")
 
@@ -104,7 +121,8 @@ class Shared(Called):
 class Layers(Called):
     """Layers that own weights, biases and their gradients: two tensors of the case each, a call for each or for all.
 
-    A layer ``takes`` a change of its weights and of its biases itself, adding or subtracting it by that sign.
+    A layer ``takes`` a change of its weights and of its biases itself, adding or subtracting it by that sign. They are
+    ``of`` somebody's class where that is given, and the ``giver`` is handed what holds them once, before.
     """
 
     def __init__(
@@ -117,13 +135,23 @@ class Layers(Called):
         after: str,
         owner: str = "",
         takes: int = 0,
+        of: type | None = None,
+        giver: str = "",
     ) -> None:
         self._names, self._call, self._before, self._after = list(params), call, before, after
         twos = in_twos([array.copy() for array in params.values()])
-        self._layers = [TakingLayer(*two, takes) if takes else Layer(*two) for two in twos]
+        base = TakingLayer if takes else Layer
+        self._layers = [
+            base(w, b, number) if of is None else layer_of(of, base, w, b, number)
+            for number, (w, b) in enumerate(twos, start=1)
+        ]
+        for layer in self._layers if takes else ():
+            layer.sign = takes
         self._model = Model({}, self._layers)
-        held = self._model if owner == "model" else self._layers
+        held = self._model if role_of(owner) == "model" else self._layers
         self.optimizer = make(**({owner: held} if owner else {}))
+        if giver:
+            getattr(self.optimizer, giver)(self._model)
 
     @property
     def params(self) -> dict[str, Any]:
