@@ -59,7 +59,7 @@ def diagnose(make: Make, name: str, cells: Sequence[Cell] = (), shipped: Sequenc
 def _zero_as_given(
     make: Make, found: Diagnosis, outcomes: dict[str, str], cells: Sequence[Cell]
 ) -> tuple[Diagnosis, dict[str, str]]:
-    """Return explanations with what an epsilon of zero is replaced by (``epsilon or 1e-8``), and what became of cases."""
+    """Return what explains ``epsilon or 1e-8`` too, a zero that counts as not given, and what became of cases."""
     zeros = [cell for cell in cells if outcomes.get(cell.id) == OTHERWISE and not cell.hyperparameters.epsilon]
     for epsilon in (Family().epsilon, *USUAL_EPSILONS) if zeros else ():
         taken = tuple(replace(e, member=e.member.having(epsilon_if_zero=epsilon)) for e in found.explanations)

@@ -57,8 +57,8 @@ def rule_for(member: Member, probe: Probe, kind: type[Kind]) -> Kind:
     """Return the family member as a subject with the probe's hyperparameters would be.
 
     A number replaces what was given: ``learning_rate`` also a schedule. ``learning_rate_factor``, ``epsilon_factor``
-    and ``weight_decay_factor`` multiply it. ``epsilon_if_zero`` counts where zero was given, ``momentum`` where momentum
-    was asked for, and ``momentum_always`` everywhere.
+    and ``weight_decay_factor`` multiply it. ``epsilon_if_zero`` counts where zero was given, ``momentum`` where
+    momentum was asked for, and ``momentum_always`` everywhere.
     """
     arguments = {"batch_size": BATCH_SIZE, **probe.arguments, **dict(member.switches)}
     numbers: dict[str, Any] = dict(member.numbers)
