@@ -22,6 +22,7 @@ from parity.diagnosis.behaviour import (
     wrote_into_inputs,
 )
 from parity.diagnosis.cases import on_cases, on_these
+from parity.diagnosis.estimate import USUAL_EPSILONS
 from parity.diagnosis.findings import Diagnosis, Explanation, Finding
 from parity.diagnosis.member import Member, bound_ratio, equal_bits, step_error
 from parity.diagnosis.observe import Make, Observation
@@ -30,6 +31,7 @@ from parity.diagnosis.places import places
 from parity.diagnosis.probes import MODES, VECTORS, WITH_AXES, ProbeProblem, extent, first_probe, probe
 from parity.diagnosis.search import Found, extended, likely_rounding, nearest, search, within, written_or_numbers
 from parity.errors import AbsentArgumentError, NotInstalledError, UnsupportedError, one_line, raised
+from parity.reference.family import Family
 from parity.reference.switches import BY_NAME
 from parity.subjects.binding import words
 from parity.subjects.numpy_class import NumpySubject
@@ -50,7 +52,7 @@ def diagnose(make: Make, name: str, cells: Sequence[Cell] = (), shipped: Sequenc
     found = _diagnosed(make, name)
     agrees = found.finding in (Finding.IDENTICAL, Finding.ROUNDING)
     short = shipped if agrees else [msgspec.structs.replace(cell, steps=min(cell.steps, 12)) for cell in shipped]
-    outcomes = on_cases(make, found.explanations, short)
+    found, outcomes = _zero_as_given(make, found, on_cases(make, found.explanations, short), short)
     against = {case: outcome for case, outcome in outcomes.items() if outcome in (OTHERWISE, BEYOND)}
     binding, wider = _binding(make)
     found = replace(found, binding=binding, places=_places(make))
@@ -60,6 +62,21 @@ def diagnose(make: Make, name: str, cells: Sequence[Cell] = (), shipped: Sequenc
     if found.finding not in (Finding.IDENTICAL, Finding.ROUNDING):
         return found
     return replace(found, extent=extent(cell for cell in short if cell.id in outcomes)._asdict())
+
+
+def _zero_as_given(
+    make: Make, found: Diagnosis, outcomes: dict[str, str], cells: Sequence[Cell]
+) -> tuple[Diagnosis, dict[str, str]]:
+    """Return what explains ``epsilon or 1e-8`` too, a zero that counts as not given, and what became of cases."""
+    zeros = [cell for cell in cells if outcomes.get(cell.id) == OTHERWISE and not cell.hyperparameters.epsilon]
+    for epsilon in (Family().epsilon, *USUAL_EPSILONS) if zeros else ():
+        taken = tuple(replace(e, member=e.member.having(epsilon_if_zero=epsilon)) for e in found.explanations)
+        again = on_cases(make, taken, zeros)
+        if OTHERWISE not in again.values():
+            agrees = found.finding in (Finding.IDENTICAL, Finding.ROUNDING)
+            finding = Finding.EXPLAINED if agrees else found.finding
+            return replace(found, finding=finding, explanations=taken), {**outcomes, **again}
+    return found, outcomes
 
 
 _JUDGED: Final = (Finding.IDENTICAL, Finding.ROUNDING, Finding.EXPLAINED, Finding.UNEXPLAINED, Finding.OUTSIDE)

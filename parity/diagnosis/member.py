@@ -57,12 +57,14 @@ def rule_for(member: Member, probe: Probe, kind: type[Kind]) -> Kind:
     """Return the family member as a subject with the probe's hyperparameters would be.
 
     A number replaces what was given: ``learning_rate`` also a schedule. ``learning_rate_factor``, ``epsilon_factor``
-    and ``weight_decay_factor`` multiply it. ``momentum`` counts where momentum was asked for and ``momentum_always``
-    everywhere.
+    and ``weight_decay_factor`` multiply it. ``epsilon_if_zero`` counts where zero was given, ``momentum`` where
+    momentum was asked for, and ``momentum_always`` everywhere.
     """
     arguments = {"batch_size": BATCH_SIZE, **probe.arguments, **dict(member.switches)}
     numbers: dict[str, Any] = dict(member.numbers)
     factor, always = numbers.pop("learning_rate_factor", None), numbers.pop("momentum_always", None)
+    if_zero = numbers.pop("epsilon_if_zero", 0.0)
+    arguments["epsilon"] = arguments["epsilon"] or if_zero
     for name in ("epsilon", "weight_decay"):
         by = numbers.pop(f"{name}_factor", None)
         if by is not None and arguments[name] is not None:

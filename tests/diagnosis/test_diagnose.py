@@ -9,11 +9,15 @@ import planted
 import pytest
 import strange
 
+from parity.case.cells import select
+from parity.diagnosis.cause import cause_of
+from parity.diagnosis.diagnose import diagnose
 from parity.diagnosis.estimate import estimate
 from parity.diagnosis.findings import Finding
 from parity.diagnosis.member import Member
 from parity.diagnosis.observe import observe
 from parity.diagnosis.probes import first_probe
+from parity.diagnosis.text import render
 from parity.subjects.numpy_class import NumpySubject
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
@@ -182,3 +186,13 @@ def test_what_numpys_scalars_do_otherwise_hides_no_cause():
     assert found.finding is Finding.EXPLAINED
     assert dict(found.explanations[0].member.switches) == {"epsilon_place": "kept"}
     assert "no set of choices reproduces it for a tensor without dimensions" in found.evidence[-1]
+
+
+def test_an_epsilon_of_zero_that_counts_as_not_given_is_named():
+    kind, cells = strange.TakesZeroForNone, select(["rmsprop/epsilon*"])
+    found = diagnose(lambda: NumpySubject(kind, "zero"), "zero", shipped=cells)
+    text = render(found.document())
+    assert found.finding is Finding.EXPLAINED
+    assert "Cause: An epsilon of zero counts as not given: it is 1e-08 then." in text
+    assert "It shows wherever `epsilon` is given as zero." in text
+    assert cause_of(found.document(), ["rmsprop/epsilon[epsilon=0.0]"]).explained == ["rmsprop/epsilon[epsilon=0.0]"]
