@@ -218,7 +218,7 @@ def _settle_labels(
 ) -> None:
     classes = int(np.prod(side.classes))
     said = ""
-    works: list[tuple[float, bool, int, str, Form, list[str]]] = []
+    works: list[tuple[bool, float, bool, int, str, Form, list[str]]] = []
     usual = next((settled.labels[each] for each in (GRADS, LOSS) if each in settled.labels), "")
     known = bool(settled.calls)
     layouts = [settled.form.layout] if known else forms.LAYOUTS
@@ -240,13 +240,14 @@ def _settle_labels(
             # Labels of a person's own go in as they are: what shape they have is part of his program.
             own = classes == 1 and data_given and labels == "as given"
             away = 0.0 if own else _away(side, batch, call, answer)
-            works.append((away, labels != usual, len(works), expression, form, places))
+            # One example alone does not show what is summed over them: a batch is taken where it can be.
+            works.append((form.single, away, labels != usual, len(works), expression, form, places))
         if works:
             break
     if not works:
         settled.unseen[call] = said or "it has none that is known by name"
         return
-    *_, settled.calls[call], form, places = min(works, key=lambda each: each[:3])
+    *_, settled.calls[call], form, places = min(works, key=lambda each: each[:4])
     settled.labels[call] = form.labels
     if not known:
         settled.form, settled.places = Form(form.layout, form.image), places
