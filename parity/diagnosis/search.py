@@ -14,6 +14,7 @@ from parity.diagnosis.estimate import USUAL_EPSILONS, estimate, nearly_as_given,
 from parity.diagnosis.member import (
     Member,
     alternatives,
+    begins_alike,
     bound_ratio,
     equal_bits,
     share_equal,
@@ -123,9 +124,9 @@ def _written(observations: list[Observation], base: Member, beside: int) -> Foun
     for choice in _combinations([*alternatives(STRUCTURE), *_COARSE], beside):
         if len(choice) < beside:
             continue
-        for name, value in WRITTEN:
-            member = base.plus(**dict(choice)).having(**{name: value})
-            if name not in dict(choice) and starts_alike(member, first):
+        numbers = [number for number in WRITTEN if number[0] not in dict(choice)]
+        for member in begins_alike(base.plus(**dict(choice)), first, numbers):
+            if starts_alike(member, first):
                 near.append(member)
                 exact += extended(_variants(member, first), observations, equal_bits)
     if exact:

@@ -34,7 +34,11 @@ NAMED = [
     (mistakes.HalvesDecay, "the weight decay is 0.5 times the one it is given"),
     (mistakes.DecaysByDefault, "Weight decay is not multiplied by the learning rate"),
     (mistakes.NeedsAxes, "Epsilon is added after the root instead of under it"),
-    (mistakes.LooksAhead, "The second moment starts at one instead of zero, and epsilon is 1e-08"),
+    pytest.param(  # two numbers of its own beside a state from one: the longest search of all of them
+        mistakes.LooksAhead,
+        "The second moment starts at one instead of zero, and epsilon is 1e-08",
+        marks=pytest.mark.exhaustive,
+    ),
     (mistakes.Deaf, "`rho` is taken and ignored: it is 0.9 whatever it is given"),
 ]
 
