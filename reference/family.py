@@ -71,7 +71,8 @@ class Family(Choosing, RMSprop):
         return slots
 
     def _chosen(self, w: Any, g: Any, slots: Mapping[str, Any], learning_rate: float, count: int) -> Update:
-        return self.rule(w, g, *(slots.get(slot) for slot in SLOTS), learning_rate, count)
+        v, m, b = (slots.get(slot) for slot in SLOTS)
+        return self.rule(w, g, v, m, b, learning_rate, count)
 
     def rule(self, w: Any, g: Any, v: Any, m: Any, b: Any, rate: Any, count: int) -> Update:
         """Apply the rule to one tensor; `count` is the one-based number of the update."""

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 class Choice(NamedTuple):
     """A value of a switch, and the sentence that says what it does otherwise than tf.keras.
 
-    `line` names what then reads otherwise, as a stage of the rule's page or what stands around every rule, and says how.
+    `line` names what then reads otherwise, a stage of the rule's page or what stands around it, and says how.
     """
 
     value: Any
@@ -27,6 +27,7 @@ class Switch(NamedTuple):
         rounds: "" if a choice changes the rule, "order" if it changes last bits alone by another order of the same
             operations, "precision" if by other roundings of numbers or of all.
         needs: the argument or setting without which it shows nothing: momentum, weight_decay or schedule.
+        beside: another choice without which it shows nothing.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Switch(NamedTuple):
     choices: tuple[Choice, ...]
     rounds: str = ""
     needs: str = ""
+    beside: tuple[tuple[str, Any], ...] = ()
 
     @property
     def values(self) -> tuple[Any, ...]:
@@ -186,7 +188,14 @@ SWITCHES = (
     Switch(
         "schedule_origin",
         "the first step's number in a learning-rate schedule",
-        (Choice(0), Choice(1, "the schedule is asked for step 1 at the first step instead of step 0", ("rate", "L = schedule(t + 1)"))),
+        (
+            Choice(0),
+            Choice(
+                1,
+                "the schedule is asked for step 1 at the first step instead of step 0",
+                ("rate", "L = schedule(t + 1)"),
+            ),
+        ),
         needs="schedule",
     ),
     Switch(
@@ -203,7 +212,11 @@ SWITCHES = (
         "gradients averaged or summed over the batch",
         (
             Choice("mean"),
-            Choice("sum", "gradients are summed over the batch instead of averaged", ("gradient", "g = batch_size·gradient")),
+            Choice(
+                "sum",
+                "gradients are summed over the batch instead of averaged",
+                ("gradient", "g = batch_size·gradient"),
+            ),
         ),
     ),
     Switch(

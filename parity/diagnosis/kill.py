@@ -47,23 +47,22 @@ def kill_records(cells: Iterable[Cell], probed_only: Container[str] = ()) -> lis
     counts there if these are all cells of the case. ``probed_only`` names mistakes: then only these count, in the
     cases that say they probe them.
     """
-    cases: dict[str, list[Cell]] = {}
+    cases: dict[tuple[str, str], list[Cell]] = {}
     for cell in cells:
-        if cell.rule != DEFAULT:
-            continue  # the mutants are of one rule
-        cases.setdefault(cell.case, []).append(cell)
+        if not cell.rule.endswith(".py"):  # a page beside a case has no mutants
+            cases.setdefault((cell.case, cell.rule), []).append(cell)
     records = []
     for group in cases.values():
-        for mistake, variants in _by_mistake().items():
+        for mistake, variants in _by_mistake(group[0].rule).items():
             if not probed_only or (mistake in probed_only and mistake in group[0].probes):
-                for constructor in CONSTRUCTORS:
+                for constructor in CONSTRUCTORS if group[0].rule == DEFAULT else CONSTRUCTORS[:1]:
                     records += _records(group, mistake, variants, constructor)
     return records
 
 
-def _by_mistake() -> dict[str, list[Mutant]]:
+def _by_mistake(rule: str) -> dict[str, list[Mutant]]:
     found: dict[str, list[Mutant]] = {}
-    for mutant in mutants():
+    for mutant in mutants(rule):
         found.setdefault(mutant.mistake, []).append(mutant)
     return found
 
@@ -86,6 +85,7 @@ def _records(group: list[Cell], mistake: str, every: list[Mutant], constructor: 
             "mistake": mistake,
             "variant": mutant.variant,
             "constructor": constructor.name,
+            "rule": group[0].rule,
             "probed": holds,
             "caught": verdict,
             "cell": cell,

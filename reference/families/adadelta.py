@@ -21,7 +21,6 @@ class AdadeltaChoices(Numbers, Adadelta):
 
     epsilon_place: str = "inside"
     change_moment_of: str = "change"
-    denominator_uses: str = "updated"
     rho_role: str = "keep"
     units: str = "kept"
     one_minus_rho: str = "double"
@@ -31,9 +30,9 @@ class AdadeltaChoices(Numbers, Adadelta):
 
     def update(self, w: Any, g: Any, slots: Mapping[str, Any], learning_rate: float, count: int) -> Update:
         """Apply the rule to one tensor; see `Optimizer.update`."""
-        before, s = slots["second_moment"], slots["change_moment"]
-        v = self._moment(w, before, np.square(g))
-        denominator = self._root(w, v if self.denominator_uses == "updated" else before)
+        s = slots["change_moment"]
+        v = self._moment(w, slots["second_moment"], np.square(g))
+        denominator = self._root(w, v)
         change = self._change(g, self._root(w, s), denominator)
         step = constant(w, learning_rate) * change
         s = self._moment(w, s, np.square(change if self.change_moment_of == "change" else step))

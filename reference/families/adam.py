@@ -47,7 +47,9 @@ class AdamChoices(Numbers, Adam):
         m, v, largest = slots["first_moment"], slots["second_moment"], slots.get("second_moment_max")
         betas = (self.beta_1, self.beta_2)[:: -1 if self.beta_roles == "swapped" else 1]
         one, rate = constant(w, 1), constant(w, learning_rate)
-        left_1, left_2 = (self._left(w, beta, count, which) for beta, which in zip(betas, ("first", "second"), strict=True))
+        left_1, left_2 = (
+            self._left(w, beta, count, which) for beta, which in zip(betas, ("first", "second"), strict=True)
+        )
         before = v
         m, v = self._moment(w, m, g, betas[0], squared=False), self._moment(w, v, g, betas[1], squared=True)
         used = v if self.denominator_uses == "updated" else before

@@ -1,6 +1,6 @@
 """The choices that any rule leaves: how a rate is asked for, weights decay, gradients are reduced, a state is carried.
 
-A family puts `Choosing` before the class of a page, or before that page's own choices; with the defaults it is the page.
+A family puts `Choosing` before a page's class, or before that page's own choices; with the defaults it is the page.
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,7 @@
 """Lion with every historical choice as a switch: with its defaults it is the page, bit for bit.
 
-Sources of the other forms: Chen et al., NeurIPS 2023, algorithm 2; github.com/lucidrains/lion-pytorch; Bernstein et al.,
-signSGD, ICML 2018 (Signum: the sign of the moment itself).
+Sources of the other forms: Chen et al., NeurIPS 2023, algorithm 2; github.com/lucidrains/lion-pytorch; Bernstein et
+al., signSGD, ICML 2018 (Signum: the sign of the moment itself).
 """
 
 from collections.abc import Mapping

@@ -104,6 +104,7 @@ _SGD = (
             ),
         ),
         needs="momentum",
+        beside=(("dampening", "momentum"),),
     ),
     Switch(
         "nesterov_form",
@@ -128,7 +129,9 @@ _SGD = (
         "momentum * b - L * g, or b + momentum * (b - b before)",
         (
             Choice("one_buffer"),
-            Choice("two_buffers", "Nesterov's step is formed from the buffer and the one before, which rounds otherwise"),
+            Choice(
+                "two_buffers", "Nesterov's step is formed from the buffer and the one before, which rounds otherwise"
+            ),
         ),
         rounds="order",
         needs="nesterov",
@@ -151,8 +154,8 @@ _ADAM = (
             Choice("hat"),
             Choice(
                 "corrected",
-                "epsilon is added to the root of the corrected second moment, as in the paper's algorithm; tf.keras adds "
-                "it to that of the moment itself (epsilon hat)",
+                "epsilon is added to the root of the corrected second moment, as in the paper's algorithm; tf.keras "
+                "adds it to that of the moment itself (epsilon hat)",
                 ("step", "u = η·m/(1−β₁ᵗ) / (√(v/(1−β₂ᵗ)) + ε)"),
             ),
             Choice(
@@ -253,6 +256,7 @@ _ADAM = (
         "where epsilon is beside the corrected root: corrected moments, or a corrected step and root",
         (Choice("moments"), Choice("step", "the step size is corrected, not the moment, which rounds otherwise")),
         rounds="order",
+        beside=(("epsilon_place", "corrected"),),
     ),
     Switch(
         "one_minus_beta",
@@ -344,7 +348,6 @@ _ADADELTA = (
             ),
         ),
     ),
-    _PREVIOUS,
     Switch(
         "rho_role",
         "rho weighs the old moments or what is new",

@@ -6,10 +6,10 @@ import numpy as np
 import planted
 import pytest
 
-from parity.diagnosis import member as members
 from parity.diagnosis.member import Member, bound_ratio, equal_bits, share_equal, starts_alike
 from parity.diagnosis.observe import observe
 from parity.diagnosis.probes import probe
+from parity.reference.family import Family
 from parity.subjects.numpy_class import NumpySubject
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
@@ -25,7 +25,7 @@ def seen(switches, mode, scheduled, slots=True):
 
 def one_by_one(monkeypatch):
     alone = property(lambda self: False)
-    monkeypatch.setattr(members.Family, "steps_alike", alone)
+    monkeypatch.setattr(Family, "steps_alike", alone)
 
 
 @pytest.mark.parametrize("scheduled", [False, True], ids=["constant", "scheduled"])
