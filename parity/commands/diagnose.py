@@ -46,7 +46,7 @@ def _parts(name: str, document: dict[str, Any], time_limit: float) -> "Compariso
     from parity.report.facts import representative
 
     refuting = [case for case, outcome in document["cases"].items() if outcome == OTHERWISE]
-    rule = document["rule"]
+    rule = document.get("rule", DEFAULT)
     plain = _PLAIN if rule == DEFAULT else [f"each/plain[{rule},float32]"]
     cells = [cell for cell in select(refuting[:_MOST] or plain) if refuting or cell.dtype == "float32"]
     pairs = [pair for pair in run_all(cells, [name], time_limit=time_limit).pairs if pair.comparisons]

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from parity.case.rule import DEFAULT
 from parity.diagnosis.arguments import DOUBLE, OTHERWISE
 from parity.diagnosis.cases import refuted
 from parity.diagnosis.findings import Finding
@@ -25,7 +26,7 @@ def cause_of(document: Mapping[str, Any], failing: Sequence[str]) -> Cause:
         document: the diagnosis.
         failing: ids of the cases in which the subject diverges.
     """
-    finding, outcomes, rule = Finding[document["verdict"]], document["cases"], document["rule"]
+    finding, outcomes, rule = Finding[document["verdict"]], document["cases"], document.get("rule", DEFAULT)
     named = [each for each in document["explanations"] if each["confirmed"] and _differs(each)]
     said = _evidence(document)
     if finding in NO_FUNCTION:

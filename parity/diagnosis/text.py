@@ -32,8 +32,8 @@ def render(document: dict[str, Any]) -> str:
 
 
 def _sentence(document: dict[str, Any], finding: Finding) -> str:
-    if document["rule"] != DEFAULT and finding in _OF_A_RULE:
-        return f"is {find(document['rule']).kind}, and {_found(document, finding)}"
+    if document.get("rule", DEFAULT) != DEFAULT and finding in _OF_A_RULE:
+        return f"is {find(document.get("rule", DEFAULT)).kind}, and {_found(document, finding)}"
     return _found(document, finding)
 
 
@@ -48,7 +48,7 @@ def _found(document: dict[str, Any], finding: Finding) -> str:
 
 
 def _explanation(document: dict[str, Any], found: dict[str, Any], finding: Finding, number: int) -> list[str]:
-    switches, numbers, rule = found["switches"], found["hyperparameters"], document["rule"]
+    switches, numbers, rule = found["switches"], found["hyperparameters"], document.get("rule", DEFAULT)
     if finding is Finding.MIXED_DTYPES and not (switches or numbers):
         return []
     if finding is Finding.UNEXPLAINED:

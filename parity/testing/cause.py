@@ -91,7 +91,7 @@ def lines(document: dict[str, Any], case: Sought) -> list[str]:
     from parity.diagnosis.cause import NO_FUNCTION
     from parity.diagnosis.findings import Finding
 
-    finding, found, rule = Finding[document["verdict"]], document["explanations"], document["rule"]
+    finding, found, rule = Finding[document["verdict"]], document["explanations"], document.get("rule", rules.DEFAULT)
     evidence = "; ".join(document["evidence"])
     if case.mode in document["modes"]:
         found = [explanation for explanation in found if case.mode in explanation["modes"]]
