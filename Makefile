@@ -10,7 +10,7 @@ JOBS ?= 2
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help report test exhaustive bench check accept net keep answer matrix lint golden schema pins clean
+.PHONY: help report test exhaustive bench check accept net keep answer program matrix lint golden schema pins clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/make \1\t\2/' | column -t -s $$'\t'
@@ -44,6 +44,9 @@ accept: $(READY)  ## make what the last `make check` obtained the baseline
 
 answer: $(READY)  ## measure the question anew and write reports/answer/ (minutes; finished runs are kept in .parity/)
 	@$(BIN)/python -m parity.explain.answer --jobs $(JOBS)
+
+program: $(READY)  ## answer the posted program beside its Keras model anew into reports/program/, for the report (a minute)
+	@$(BIN)/python -m parity.explain.whole.publish
 
 matrix: $(LIBRARIES)  ## what every library's RMSprop is, into reports/matrix/ (installs PyTorch, optax and tf_keras)
 	@$(BIN)/python -m parity.diagnosis.publish

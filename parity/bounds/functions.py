@@ -5,24 +5,16 @@ Importing this teaches the array ``np.exp``, ``np.log``, ``np.tanh``, ``np.matmu
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 
-from parity.bounds.bounded import _RULES, Bounded, _rounded
+from parity.bounds.bounded import Bounded, Truth, rounded
+from parity.bounds.bounded.array import OPERATIONS
 from parity.bounds.numerics import Array, Format
 from parity.circumstances.promises import ROUNDINGS
 
 Function = Callable[[Array], Array]
-
-
-@dataclass(frozen=True, slots=True)
-class Truth:
-    """Truth values, and where rounding may decide them."""
-
-    value: Array
-    unsure: Array
 
 
 def truth(x: Any) -> Truth:
@@ -37,15 +29,15 @@ def gamma(terms: int, fmt: Format) -> float:
 
 
 def lifted(array: Any, fmt: Format) -> Bounded:
-    """Return values that are exact by construction, such as zeros that an operation makes."""
+    """Return values that are exact by construction, such as zeros that an operation makes: one zero is all errors."""
     value = np.asarray(array, dtype=fmt.wide)
-    return Bounded(value, np.zeros_like(value), fmt)
+    return Bounded(value, np.zeros((), dtype=fmt.wide), fmt)
 
 
 def magnitude(x: Bounded) -> Array:
     """Return the largest magnitude that an evaluation may have."""
-    largest: Array = np.abs(x.value) + x.error
-    return largest
+    largest: Array = np.abs(x.value)
+    return largest + x.error if np.any(x.error) else largest
 
 
 def high(x: Bounded) -> Array:
@@ -74,7 +66,7 @@ def monotone(
         error = np.maximum(np.abs(function(np.maximum(low, domain)) - value), np.abs(function(high(x)) - value))
         error = np.where(x.error == 0, 0.0, np.where(low < domain, np.inf, error))
         error = np.where(np.isnan(error), np.inf, error)
-        return _rounded(value, error, x.format, roundings, floor)
+        return rounded(value, error, x.format, roundings, floor)
 
     return apply
 
@@ -163,7 +155,7 @@ def matmul(x: Bounded, y: Bounded) -> Bounded:
     return bilinear(np.matmul, x, y, x.shape[-1])
 
 
-_RULES.update(
+OPERATIONS.update(
     {
         np.exp: exp,
         np.expm1: expm1,

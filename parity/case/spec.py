@@ -6,6 +6,7 @@ Nothing here imports NumPy: listing cases has to be instant. ``python -m parity.
 import math
 from collections.abc import Mapping
 from functools import cache
+from inspect import cleandoc
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias, Union, cast
@@ -308,7 +309,23 @@ def rule_schema(name: str = DEFAULT, folder: str = "") -> dict[str, Any]:
     whole["properties"]["probes"]["items"] = {"enum": sorted(PROBES)}
     whole["description"] = "What a case file may hold; `parity list --schema` generates this from its model."
     record["description"] = f"Every argument of the rule {name}, with the defaults of its page."
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "A parity case", **document}
+    return described({"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "A parity case", **document})
+
+
+def described(document: dict[str, Any]) -> dict[str, Any]:
+    """Return a schema whose descriptions, which are docstrings, are without indentation, whichever Python reads them.
+
+    Since 3.13 the compiler takes it away.
+    """
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, list):
+            return [plain(each) for each in value]
+        if not isinstance(value, dict):
+            return value
+        return {k: cleandoc(v) if k == "description" and isinstance(v, str) else plain(v) for k, v in value.items()}
+
+    return {key: plain(value) for key, value in document.items()}
 
 
 def schema() -> dict[str, Any]:

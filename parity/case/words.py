@@ -35,6 +35,8 @@ MISTAKES: Final[dict[str, str]] = {
     "zero_gradient": "division by zero, or state that does not decay when the gradient is zero",
     "sign": "the sign of a gradient lost or doubled",
     "tensor_mixup": "state of one tensor used for another",
+    "late": "another rule after many steps",
+    "shape": "another rule for tensors of some number of dimensions, or of some size",
     "data_order": "examples visited in another order",
     "network": "forward pass, loss or backward pass of the model",
 }

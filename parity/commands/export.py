@@ -4,14 +4,13 @@ import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from parity.case.rule import DEFAULT
 from parity.case.spec import Cell
 from parity.circumstances.files import write_set
 from parity.commands.work import gather
 
 EXAMPLES = """\
   parity export                                    every case with replayed gradients, into conformance/
-  parity export 'rmsprop/*' --output vectors       some of them
+  parity export 'adam/*' --output vectors          those of one rule
   cc -std=c99 -O2 -o example conformance/example.c -lm && ./example conformance
 """
 
@@ -29,16 +28,12 @@ def main(arguments: Namespace) -> int:
     """Export; return 2 if a case could not be read, 3 if no case has replayed gradients."""
     cells, problems = gather(arguments.cases, None)
     replayed = [cell for cell in cells if cell.gradients == "replayed"]
-    usable = [cell for cell in replayed if cell.rule == DEFAULT]
     if len(replayed) < len(cells):
         left = len(cells) - len(replayed)
         print(f"left out: {left} cells whose gradients depend on the weights, which would judge a model too")
-    if len(usable) < len(replayed):
-        left = len(replayed) - len(usable)
-        print(f"left out: {left} cells of another rule than {DEFAULT}, which no vector describes")
-    if not usable:
+    if not replayed:
         return 2 if problems else 3
-    _write(usable, arguments.output)
+    _write(replayed, arguments.output)
     return 2 if problems else 0
 
 

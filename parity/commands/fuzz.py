@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from parity import subjects
 from parity.case.error import printable
+from parity.case.rule import DEFAULT, find
 from parity.circumstances import terminal
 from parity.circumstances.files import CACHE
 from parity.commands.work import StatusLine, _positive, above_zero, add_jobs_argument, add_subject_argument, named
@@ -21,6 +22,7 @@ EXAMPLES = """\
   parity fuzz                                          tf.keras for five minutes, every relation
   parity fuzz --minutes 20 --jobs 2 --seed 1           the same search again: the seed decides what is generated
   parity fuzz --runs 500 --subject my.py:RMSprop       a class of your own
+  parity fuzz --rule adam --minutes 10                 another optimizer of tf.keras
   parity fuzz --relation resume --relation sparse      some of the relations
   parity fuzz --case .parity/fuzz/FINDING.toml --relation split --subject my.py:RMSprop
 """
@@ -45,6 +47,8 @@ def configure(parser: ArgumentParser) -> None:
         "--seed", type=_seed, metavar="S", help="makes the search repeatable: no saved example is tried"
     )
     add_subject_argument(parser, "the modes of tf.keras")
+    text = f"whose cases are generated; unless given {DEFAULT}"
+    parser.add_argument("--rule", default=DEFAULT, metavar="NAME", help=text)
     relations = "; ".join(f"{name}: {sentence}" for name, sentence in RELATIONS.items())
     text = f"may be given again; unless given all. {relations}"
     parser.add_argument("--relation", action="append", choices=list(RELATIONS), metavar="NAME", help=text)
@@ -56,6 +60,7 @@ def configure(parser: ArgumentParser) -> None:
 def main(arguments: Namespace) -> int:
     """Search, print, and return 0 without a finding, 1 with one, 3 if no run compared anything."""
     relations = list(dict.fromkeys(arguments.relation or RELATIONS))
+    rule = find(arguments.rule).name
     chosen = _subjects(arguments.subject, arguments.bind)
     if arguments.case is not None:
         return _repeat(arguments, chosen, relations)
@@ -66,7 +71,7 @@ def main(arguments: Namespace) -> int:
     seconds = None if arguments.runs else 60 * (arguments.minutes or MINUTES)
     seed = int.from_bytes(os.urandom(4)) if arguments.seed is None else arguments.seed
     database = DATABASE if arguments.seed is None else None
-    wish = Wish(chosen, relations, seed, arguments.runs, seconds, arguments.jobs, arguments.output, database)
+    wish = Wish(chosen, relations, seed, arguments.runs, seconds, arguments.jobs, arguments.output, database, rule)
     with StatusLine(SECONDS_BETWEEN_LINES) as line:
         search = Search(wish, lambda search: line.say(_status(search))).run()
     if arguments.json:

@@ -1,4 +1,4 @@
-"""``parity list``: cases, subjects and switches, without importing a single library that computes."""
+"""``parity list``: cases, rules, subjects and switches, without importing a single library that computes."""
 
 from argparse import ArgumentParser, Namespace
 from collections import Counter
@@ -9,6 +9,7 @@ import msgspec
 
 from parity import subjects
 from parity.case.cells import collect
+from parity.case.rule import find, names
 from parity.case.spec import Cell, schema_text
 from parity.circumstances import terminal
 from parity.commands.cli import complain
@@ -58,12 +59,15 @@ def report_problems(problems: list[ParityError]) -> int:
 
 
 def sections(cells: list[Cell], everything: bool, columns: int) -> list[str]:
-    """Return the tables of cases and, if asked for, of subjects and switches, in lines of at most ``columns``."""
+    """Return the tables of cases and, if asked for, of rules, subjects and switches, in at most ``columns``."""
     counts = Counter(cell.case for cell in cells)
     summaries = {cell.case: cell.summary for cell in cells}
     rows = [(case, str(count), summaries[case]) for case, count in counts.items()]
     sections = [_section(f"Cases ({len(counts)}, {len(cells)} cells)", ("", "cells", ""), rows, columns)]
     if everything:
+        of = Counter(cell.rule for cell in cells)
+        rows = [(name, str(of[name]), f"{find(name).kind}: {', '.join(_own(name))}") for name in names()]
+        sections.append(_section(f"Rules ({len(rows)})", ("", "cells", ""), rows, columns))
         found = subjects.registered()
         rows = [(name, _installed(entry), entry.summary) for name, entry in found.items()]
         rows += [
@@ -74,6 +78,12 @@ def sections(cells: list[Cell], everything: bool, columns: int) -> list[str]:
         rows = [(s.name, " | ".join(map(spelled, s.values)), s.meaning) for s in SWITCHES]
         sections.append(_section("Switches", ("", "", ""), rows, columns))
     return sections
+
+
+def _own(rule: str) -> list[str]:
+    """Return the arguments that a rule does not share with all others."""
+    shared = set.intersection(*({parameter.name for parameter in find(name).parameters} for name in names()))
+    return [parameter.name for parameter in find(rule).parameters if parameter.name not in shared]
 
 
 def _installed(entry: subjects.Entry) -> str:
@@ -91,11 +101,16 @@ def _document(cells: list[Cell]) -> dict[str, Any]:
         "cases": [
             {
                 "id": case,
+                "rule": group[0].rule,
                 "summary": group[0].summary,
                 "probes": group[0].probes,
                 "cells": [cell.id for cell in group],
             }
             for case, group in _grouped(cells).items()
+        ],
+        "rules": [
+            {"name": name, "class": find(name).kind, "arguments": _own(name), "slots": find(name).slots}
+            for name in names()
         ],
         "subjects": [
             {"name": name, "summary": entry.summary, "installed": _installed(entry) == "installed"}

@@ -7,7 +7,7 @@ from parity.case.rule import DEFAULT
 from parity.diagnosis.arguments import DOUBLE, OTHERWISE
 from parity.diagnosis.cases import refuted
 from parity.diagnosis.findings import Finding
-from parity.diagnosis.text import PYTHONS_NUMBERS, confirmation, formulas
+from parity.diagnosis.text import PYTHONS_NUMBERS, confirmation, elsewhere, formulas, sentence
 from parity.diagnosis.words import cause, telling
 from parity.verdicts.cause import Cause
 from parity.verdicts.cause import named as listed
@@ -37,7 +37,7 @@ def cause_of(document: Mapping[str, Any], failing: Sequence[str]) -> Cause:
     if finding in (Finding.IDENTICAL, Finding.ROUNDING):
         return _of_numbers(outcomes, failing, said) or unknown(f"diagnosed, it {finding.value}", failing, said)
     if not named or finding is Finding.UNEXPLAINED:
-        return unknown(f"diagnosed, it {finding.value}", failing, said)
+        return unknown(f"diagnosed, it {sentence(document, finding)}", failing, [*said, *_besides(document, failing)])
     first = named[0]
     own = {case: outcomes[case] for case in failing if case in outcomes}
     if own and set(own.values()) == {OTHERWISE}:
@@ -46,8 +46,7 @@ def cause_of(document: Mapping[str, Any], failing: Sequence[str]) -> Cause:
         )
         return unknown(none, failing, said)
     otherwise = [case for case, outcome in own.items() if outcome == OTHERWISE]
-    doubles = [case for case, outcome in own.items() if outcome == DOUBLE]
-    also = [f"In {listed(doubles)} {PYTHONS_NUMBERS}."] if doubles else []
+    also = _doubles(own)
     return Cause(
         _sentence(first, rule),
         known=True,
@@ -73,6 +72,18 @@ def _of_numbers(outcomes: Mapping[str, str], failing: Sequence[str], said: Seque
     rest = [case for case in failing if case not in doubles]
     sentence = f"{PYTHONS_NUMBERS[0].upper()}{PYTHONS_NUMBERS[1:]}."
     return Cause(sentence, known=True, beside=list(said), explained=doubles, unchecked=rest)
+
+
+def _besides(document: Mapping[str, Any], failing: Sequence[str]) -> list[str]:
+    """Return what a subject computes where something explains it, in sentences: in all else, and in failing cases."""
+    confirmed = [each for each in document["explanations"] if each["confirmed"]]
+    outcomes = {case: document["cases"][case] for case in failing if case in document["cases"]}
+    return [*map(elsewhere, confirmed[:1]), *(_doubles(outcomes) if confirmed else [])]
+
+
+def _doubles(outcomes: Mapping[str, str]) -> list[str]:
+    doubles = [case for case, outcome in outcomes.items() if outcome == DOUBLE]
+    return [f"In {listed(doubles)} {PYTHONS_NUMBERS}."] if doubles else []
 
 
 def unknown(why: str, failing: Sequence[str], said: Sequence[str] = ()) -> Cause:

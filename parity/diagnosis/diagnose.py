@@ -22,7 +22,7 @@ from parity.diagnosis.member import Member, bound_ratio, equal_bits, step_error
 from parity.diagnosis.observe import Make, Observation
 from parity.diagnosis.outside import Binds, another_rule
 from parity.diagnosis.places import places
-from parity.diagnosis.probes import VECTORS, WITH_AXES, ProbeProblem, first_probe, probe
+from parity.diagnosis.probes import VECTORS, WITH_AXES, ProbeProblem, extent, first_probe, probe
 from parity.diagnosis.search import Found, extended, likely_rounding, nearest, search, within, written_or_numbers
 from parity.errors import AbsentArgumentError, NotInstalledError, UnsupportedError, one_line, raised
 from parity.subjects.binding import words
@@ -53,7 +53,10 @@ def diagnose(
     found = replace(found, binding=binding, places=_places(make), rule=rule)
     if wider and found.finding in _JUDGED:
         found = replace(found, evidence=(*found.evidence, wider))
-    return on_these(found, {**against, **on_cases(make, found.explanations, cells)})
+    found = on_these(found, {**against, **on_cases(make, found.explanations, cells)})
+    if found.finding not in (Finding.IDENTICAL, Finding.ROUNDING):
+        return found
+    return replace(found, extent=extent(cell for cell in short if cell.id in outcomes)._asdict())
 
 
 _JUDGED: Final = (Finding.IDENTICAL, Finding.ROUNDING, Finding.EXPLAINED, Finding.UNEXPLAINED, Finding.OUTSIDE)
@@ -104,6 +107,8 @@ def _diagnosed(make: Make, name: str, rule: str) -> Diagnosis:
         observations, lacks = observe_modes(watched, first)
         found = diagnose_observed(watched, name, observations, lacks)
         found = _in_float64(watched, first) if first.strange else found
+        if found.finding is Finding.UNEXPLAINED and not without:
+            found = _with_axes(watched, first) or found
     except UnsupportedError as error:  # a loop that ends by itself does so where its gradients are small
         return Diagnosis(name, Finding.UNSUPPORTED, evidence=(str(error),))
     return replace(found, lacks={**without, **found.lacks})
@@ -127,6 +132,27 @@ _OTHER_LAYOUTS: Final = (
     (VECTORS, "a tensor of none or of two dimensions"),
 )
 """How tensors are shaped for who raises with ours, and what they are then not seen with."""
+
+
+_OF_SCALARS: Final = (
+    "no set of choices reproduces it for a tensor without dimensions: what NumPy computes of one is a scalar, which += "
+    "replaces and does not change"
+)
+
+
+def _with_axes(watched: Watched, first: Observation) -> Diagnosis | None:
+    """Return what a subject is that treats a tensor without dimensions otherwise; None where it does not, or is not."""
+    before, watched.layout = watched.layout, WITH_AXES
+    again = run(watched, first.probe)
+    if any(again.columns[slot].tobytes() != shown.tobytes() for slot, shown in first.columns.items()):
+        observations, lacks = observe_modes(watched, again)
+        found = diagnose_observed(watched, watched.name, observations, lacks)
+        if found.finding in (Finding.IDENTICAL, Finding.ROUNDING, Finding.EXPLAINED):
+            explained = found.finding is Finding.EXPLAINED
+            finding = Finding.EXPLAINED if explained else Finding.UNEXPLAINED
+            return replace(found, finding=finding, evidence=(*found.evidence, _OF_SCALARS))
+    watched.layout = before
+    return None
 
 
 def _in_float64(make: Watched, first: Observation) -> Diagnosis:
@@ -372,11 +398,12 @@ def _mode_by_mode(
         explanations.append(_explanation(moved.members[0], used, tuple(modes), exact and moved.exact))
         moves.append(moved)
     evidence = (f"no set of choices reproduces it with {', '.join(lost)}",) if lost else ()
-    agree = not lost and all(
+    agree = all(
         _finding(explanation.member, [*observations, *held], exact=False) is Finding.ROUNDING
         for explanation in explanations
     )
-    finding = Finding.ROUNDING if agree else Finding.EXPLAINED
+    # Who agrees in all modes but one differs by nothing that has a name.
+    finding = Finding.EXPLAINED if not agree else Finding.UNEXPLAINED if lost else Finding.ROUNDING
     return _with_moves(replace(base, finding=finding, explanations=tuple(explanations), evidence=evidence), moves)
 
 

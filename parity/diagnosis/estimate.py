@@ -437,6 +437,15 @@ def rounded(found: Estimate, given: dict[str, float]) -> dict[str, float] | None
     return result
 
 
+def nearly_as_given(numbers: dict[str, float], given: dict[str, float]) -> dict[str, float]:
+    """Return the numbers without those that are within a twentieth of what is given.
+
+    They may be just that: roundings that go on from step to step, as in a momentum buffer, do not average out, and the
+    standard error knows nothing of it.
+    """
+    return {name: value for name, value in numbers.items() if abs(value - given[name]) > _LOOSE * abs(given[name])}
+
+
 def _shortest(name: str, value: float, error: float, nominal: float) -> float:
     size = error if _scale(name) != "log" else error * value
     decimals = [float(f"{value:.{digits}g}") for digits in range(1, 12)]

@@ -97,6 +97,7 @@ class Diagnosis:
     moved: dict[str, str] = field(default_factory=dict)
     absent: tuple[str, ...] = ()
     cases: dict[str, str] = field(default_factory=dict)
+    extent: dict[str, Any] = field(default_factory=dict)
     binding: dict[str, str] = field(default_factory=dict)
     places: dict[str, str] = field(default_factory=dict)
     rule: str = DEFAULT
@@ -117,6 +118,7 @@ class Diagnosis:
             "moved": dict(self.moved),
             "absent": list(self.absent),
             "cases": dict(self.cases),
+            "extent": dict(self.extent),
             "binding": dict(self.binding),
             "places": dict(self.places),
         }

@@ -16,6 +16,7 @@ from parity.errors import AbsentArgumentError
 from parity.problem.problems import Evaluation, Problem
 from parity.reference.family import Family
 from parity.reference.optimizer import as_float32
+from parity.reference.rmsprop import Update
 from parity.reference.switches import BY_NAME, Switch
 from parity.subjects.binding.arguments import bind
 from parity.subjects.binding.trials import Known, known_of
@@ -168,6 +169,7 @@ def _numbers() -> list[Mutant]:
         _argument("epsilon", "ten times", _times("epsilon", 10.0)),
         _argument("momentum", "missing", lambda given: {**given, "momentum": 0.0}, "momentum"),
         _argument("momentum", "0.9 times", _times("momentum", 0.9), "momentum"),
+        _argument("momentum", "ignored below a half", _unless("momentum", 0.5, 0.0), "momentum"),
         _argument("momentum", "added", lambda given: {"momentum": 0.5, **_without(given, "momentum")}),
         _argument("centered", "turned", lambda given: {**given, "centered": not given.get("centered", False)}),
     ]
@@ -214,6 +216,7 @@ def _arguments(own: type[Any]) -> list[Mutant]:
         "clipping": ("clipnorm", "clipvalue", "global_clipnorm"),
         "use_ema": ("use_ema",),
     }
+    ignored = _unless("weight_decay", 1e-3, None)
     return [
         *(_argument(mistake, f"{n} missing", _lacking(n), n, own) for mistake, names in dropped.items() for n in names),
         _argument("clipping", "over all tensors", _renamed("clipnorm", "global_clipnorm"), "clipnorm", own),
@@ -221,6 +224,7 @@ def _arguments(own: type[Any]) -> list[Mutant]:
         _argument("weight_decay", "everywhere", _of("exclude_from_weight_decay", []), "exclude_from_weight_decay", own),
         _argument("weight_decay", "twice", _times("weight_decay", 2.0, own), "weight_decay", own),
         _argument("weight_decay", "half", _times("weight_decay", 0.5, own), "weight_decay", own),
+        *([_argument("weight_decay", "ignored below a thousandth", ignored, "weight_decay")] if own is Family else []),
         _argument("use_ema", "other momentum", _times("ema_momentum", 0.9, own), "use_ema", own),
         _argument("use_ema", "never overwrites", _of("ema_overwrite_frequency", None), "ema_overwrite_frequency", own),
         _argument("gradient_accumulation", "one more", _one_more, "gradient_accumulation_steps", own),
@@ -238,6 +242,8 @@ def _rules(own: type[Any]) -> list[Mutant]:
     found += [Mutant("zero_gradient", "leaves the state", _always(_zero_skips(own)))] if decays else []
     if own is Family:
         found.append(Mutant("zero_gradient", "divides by zero", _switch(BY_NAME["epsilon_place"], "none")))
+        found.append(Mutant("late", "from step 100 on", _always(_TurnsLate)))
+        found += [Mutant("shape", name, _always(_shaped(where))) for name, where in _SHAPES.items()]
     if keeps:
         found.append(Mutant("tensor_mixup", "state of the next", _always(_mixed(own))))
         found.append(Mutant("tensor_mixup", "state under the shape", _always(_by_shape(own))))
@@ -298,6 +304,10 @@ def _renamed(old: str, new: str) -> Change:
 
 def _of(name: str, value: Any) -> Change:
     return lambda given: {**given, name: value}
+
+
+def _unless(name: str, least: float, value: float | None) -> Change:
+    return lambda given: given if given[name] >= least else {**given, name: value}
 
 
 def _lacking(name: str) -> Change:
@@ -367,6 +377,33 @@ def _mixed(own: type[Any]) -> type[Any]:
             return super().stages(params, grads, {**state, chosen: {**first, **moved}})
 
     return Mixed
+
+
+class _TurnsLate(Family):
+    def rule(self, w: Any, g: Any, v: Any, m: Any, b: Any, rate: Any, count: int) -> Update:
+        return super().rule(w, g, v, m, b, rate if count < 100 else 1.1 * rate, count)
+
+
+_SHAPES: Final[dict[str, Callable[[Any], bool]]] = {
+    "no dimensions": lambda w: w.ndim == 0,
+    "one dimension": lambda w: w.ndim == 1,
+    "two dimensions": lambda w: w.ndim == 2,
+    "three dimensions": lambda w: w.ndim == 3,
+    "more dimensions": lambda w: w.ndim > 3,
+    "five dimensions": lambda w: w.ndim == 5,
+    "a single element": lambda w: w.size == 1,
+    "a square": lambda w: w.ndim == 2 and w.shape[0] == w.shape[1],
+    "thousands of elements": lambda w: w.size > 5000,
+}
+"""Tensors that a mistake is made for, by what they are."""
+
+
+def _shaped(where: Callable[[Any], bool]) -> Kind:
+    class Shaped(Family):
+        def rule(self, w: Any, g: Any, v: Any, m: Any, b: Any, rate: Any, count: int) -> Update:
+            return super().rule(w, g, v, m, b, 1.1 * rate if where(w) else rate, count)
+
+    return Shaped
 
 
 def _by_shape(own: type[Any]) -> type[Any]:

@@ -6,9 +6,10 @@ momentum; sign flips show signs and centring; a learning rate that changes shows
 """
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
@@ -40,6 +41,8 @@ BATCH_SIZE: Final = 32
 """The batch that a gradient of a probe is said to be the mean of; a rule that sums is off by this factor."""
 
 RATES: Final = (1e-3, 2e-3, 5e-4, 5e-4, 4e-3, 1e-3, 1e-4, 3e-3, 1e-3, 1e-3, 2e-4, 1e-3)
+_LONGER: Final = 4
+"""Steps that the probes have more which are held back."""
 _PATTERN: Final = (1.0, 1.0, 1.0, 0.0, 1.0, -1.0, 3.0, 0.0, 0.0, 1.0, -1.0, 1.0)
 
 
@@ -47,6 +50,7 @@ _PATTERN: Final = (1.0, 1.0, 1.0, 0.0, 1.0, -1.0, 3.0, 0.0, 0.0, 1.0, -1.0, 1.0)
 class Probe:
     """One sequence in one mode: gradients ``[steps, elements]``, first weights ``[elements]``, tensors side by side.
 
+    ``rotates`` says that each step hands the tensors over beginning one later than the last one.
     ``arguments`` are the hyperparameters as the page takes them: a search builds thousands of members from them.
     ``runs`` has what members make of it, whoever the subject is, where every diagnosis asks for the same probe.
     """
@@ -58,6 +62,7 @@ class Probe:
     gradients: Array
     tensors: Layout = field(default_factory=lambda: LAYOUT)
     rule: str = DEFAULT
+    rotates: bool = False
     arguments: dict[str, Any] = field(init=False, repr=False, compare=False)
     runs: dict[Any, Any] | None = field(default=None, init=False, repr=False, compare=False)
 
@@ -101,7 +106,7 @@ def probe(mode: str, scheduled: bool, seed: int = 0, dtype: str = "float32", rul
     # Small weights let a small change show: next to a weight of one, float32 hides all but 2^-24 of it.
     drawn = rng.normal(size=SIZE) * powers_of_ten(rng.uniform(-3, 0.3, SIZE))
     weights = _frozen(np.where(rng.random(SIZE) < 0.3, 0.0, drawn).astype(dtype_of(dtype)))
-    steps = len(RATES) + (4 if seed else 0)
+    steps = len(RATES) + (_LONGER if seed else 0)
     rates = RATES if seed == 0 else tuple(float(f"{r:.3g}") for r in powers_of_ten(rng.uniform(-4, -2, steps)))
     own = modes(rule)[mode]
     given = {**own, **_held_in_float32(dtype)}
@@ -154,10 +159,30 @@ def of_cell(cell: Cell) -> Probe | None:
     tensors = layout_of(problem.params)
     if not tensors.size or problem.slices(0):
         return None
-    steps = max(1, min(cell.steps, MOST_VALUES // tensors.size))
-    gradients = np.stack([tensors.join(problem.gradients(number)) for number in range(steps)])
-    weights = tensors.join(problem.params)
-    return Probe(cell.id, mode_of(cell), cell.hyperparameters, weights, gradients, tensors, cell.rule)
+    gradients = np.stack([tensors.join(problem.gradients(number)) for number in range(_steps(cell, tensors))])
+    weights, mode = tensors.join(problem.params), mode_of(cell)
+    return Probe(cell.id, mode, cell.hyperparameters, weights, gradients, tensors, cell.rule, problem.rotates)
+
+
+def _steps(cell: Cell, tensors: Layout) -> int:
+    return max(1, min(cell.steps, MOST_VALUES // tensors.size))
+
+
+class Extent(NamedTuple):
+    """How far probes look: the most steps, the dimensions that tensors have, and the most elements of one."""
+
+    steps: int
+    dimensions: tuple[int, ...]
+    elements: int
+
+
+def extent(cells: Iterable[Cell]) -> Extent:
+    """Return how far our own probes look, and cases beside them that `of_cell` made one of."""
+    lies = [(LAYOUT, len(RATES) + _LONGER)]
+    lies += [(tensors, _steps(cell, tensors)) for cell in cells if (tensors := layout_of(make(cell).params)).size]
+    shapes = {shape for tensors, _ in lies for shape in tensors.shapes if math.prod(shape)}
+    dimensions = tuple(sorted({len(shape) for shape in shapes}))
+    return Extent(max(steps for _, steps in lies), dimensions, max(map(math.prod, shapes)))
 
 
 def mode_of(cell: Cell) -> str:
@@ -171,7 +196,7 @@ class ProbeProblem(ReplayedProblem):
     def __init__(self, probe: Probe) -> None:
         layout = probe.tensors
         shapes = {name: list(shape) for name, shape in zip(layout.names, layout.shapes, strict=True)}
-        replayed = Replayed("log_spaced", tensors=shapes)
+        replayed = Replayed("log_spaced", tensors=shapes, order="rotating" if probe.rotates else "fixed")
         super().__init__(
             Cell(
                 id=f"probe/{probe.name}",
@@ -194,8 +219,7 @@ class ProbeProblem(ReplayedProblem):
             {name: _frozen(array) for name, array in probe.tensors.split(row).items()} for row in probe.gradients
         ]
 
-    def gradients(self, step: int) -> Tensors:
-        """Return the gradients of a step, read-only."""
+    def _of_step(self, step: int) -> Tensors:
         return self._rows[step]
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from parity.case.rule import DEFAULT, around
 from parity.diagnosis.choices import modes, only_rounds, switches
-from parity.diagnosis.estimate import USUAL_EPSILONS, estimate, free_numbers, rounded
+from parity.diagnosis.estimate import USUAL_EPSILONS, estimate, free_numbers, nearly_as_given, rounded
 from parity.diagnosis.family import family
 from parity.diagnosis.member import (
     Member,
@@ -249,15 +249,20 @@ def extended(
     known = alternatives(asked, _own(observations), rule)
     pins = _pins(observations) if names is None or names else []
     ignored = list(_combinations(pins, len(pins)))
-    found = []
+    found, rest = [], list(observations[1:])
     for member in members:
         later = [*known, *alternatives(_on_by_itself(member, asked), _own(observations), rule)]
         room = max(LIMIT - len(member.switches), 1 if member.numbers else 0)
         for reading in _readings(member, observations):
             for choice, pinned in product(_combinations(later, room), ignored):
                 candidate = _turned(reading, choice, dict(pinned))
-                if candidate and all(fits(candidate, seen) for seen in observations[1:]):
+                if candidate is None:
+                    continue
+                refuting = next((seen for seen in rest if not fits(candidate, seen)), None)
+                if refuting is None:
                     found.append(candidate)
+                else:  # what refutes one candidate refutes most of the next ones, too
+                    rest.sort(key=lambda seen: seen is not refuting)
     return found
 
 
@@ -304,7 +309,7 @@ def _numbered(member: Member, first: Observation, free: tuple[str, ...]) -> list
     if turned.get("denominator_uses") == "previous" and turned.get("state_carried") is False:
         return []
     found = estimate(member, first, free)
-    blind = found is not None and "epsilon" in found.loose
+    blind = found is not None and found.loose == ["epsilon"]
     if blind:
         free = tuple(name for name in free if name != "epsilon")
         found = estimate(member, first, free)
@@ -312,15 +317,16 @@ def _numbered(member: Member, first: Observation, free: tuple[str, ...]) -> list
         return []
     if found.loose and len(free) > 1:
         # Of numbers that stand for each other, as rate and rho where no moment is carried, one is as it is given.
-        fewer = [tuple(name for name in free if name != loose) for loose in found.loose]
-        return [each for some in fewer for each in _numbered(member, first, some)]
+        others = [tuple(name for name in free if name != loose) for loose in found.loose]
+        return list(dict.fromkeys(each for some in others for each in _numbered(member, first, some)))
     asked = first.probe.hyperparameters
     given = {"rate": 1.0, **{name: getattr(asked, name) for name in free if name != "rate"}}
     numbers = rounded(found, given)
     if numbers is None:
         return []
-    offers = [numbers, *({**numbers, "epsilon": usual} for usual in USUAL_EPSILONS if blind)]
-    return [member.having(**_named(offer, _rate(first))) for offer in offers]
+    offers = [nearly_as_given(numbers, given), numbers]
+    offers += [{**numbers, "epsilon": usual} for usual in USUAL_EPSILONS if blind]
+    return list(dict.fromkeys(member.having(**_named(offer, _rate(first))) for offer in offers))
 
 
 def _rate(first: Observation) -> float | None:

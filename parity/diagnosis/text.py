@@ -12,6 +12,8 @@ from parity.diagnosis.words import as_given, cause, causes, differing, formula, 
 from parity.subjects.binding import words as binding
 from parity.verdicts.cause import Line, pairs
 
+_OF_A_RULE: Final = (Finding.IDENTICAL, Finding.ROUNDING, Finding.EXPLAINED)
+"""Findings that say which rule a subject is."""
 PYTHONS_NUMBERS = "it keeps numbers as Python does, where tf.keras rounds learning rate and decay to float32"
 _SHOWN_TIES = 6
 
@@ -19,7 +21,7 @@ _SHOWN_TIES = 6
 def render(document: dict[str, Any]) -> str:
     """Return the text of one diagnosis, from its JSON form."""
     finding = Finding[document["verdict"]]
-    lines = [f"{document['subject']}: {finding.name}", f"  It {_sentence(document, finding)}."]
+    lines = [f"{document['subject']}: {finding.name}", f"  It {sentence(document, finding)}."]
     lines += [f"  Evidence: {line.removesuffix('.')}." for line in document["evidence"]]
     lines += [f"  {line[0].upper()}{line[1:]}." for line in binding.lines(document["binding"])]
     if finding is Finding.UNEXPLAINED and not document["explanations"]:
@@ -31,17 +33,14 @@ def render(document: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _sentence(document: dict[str, Any], finding: Finding) -> str:
-    if document.get("rule", DEFAULT) != DEFAULT and finding in _OF_A_RULE:
-        return f"is {find(document.get("rule", DEFAULT)).kind}, and {_found(document, finding)}"
-    return _found(document, finding)
+def sentence(document: Mapping[str, Any], finding: Finding) -> str:
+    """Return what a subject does, without its name: less than the finding says where it computes a rule elsewhere.
 
-
-_OF_A_RULE: Final = (Finding.IDENTICAL, Finding.ROUNDING, Finding.EXPLAINED)
-"""Findings that say which rule a subject is."""
-
-
-def _found(document: dict[str, Any], finding: Finding) -> str:
+    Of another rule than the first it says which it is.
+    """
+    rule = document.get("rule", DEFAULT)
+    if rule != DEFAULT and finding in _OF_A_RULE:
+        return f"is {find(rule).kind}, and {finding.value}"
     if finding is Finding.UNEXPLAINED and any(found["confirmed"] for found in document["explanations"]):
         return "computes, in some of what was tried, as no set of choices does"
     return finding.value
@@ -53,8 +52,7 @@ def _explanation(document: dict[str, Any], found: dict[str, Any], finding: Findi
         return []
     if finding is Finding.UNEXPLAINED:
         if found["confirmed"]:
-            but = f", but: {cause(switches, numbers, rule)}" if switches or numbers else "."
-            return [f"  In all else that was tried it computes as tf.keras does{but}"]
+            return [f"  {elsewhere(found, rule)}"]
         near = cause(switches, numbers, rule) if switches or numbers else f"tf.keras' {find(rule).kind} itself."
         share = found["steps_alike"]
         return [f"  Nearest member, not the cause: {near} {share:.0%} of its steps are the subject's within 0.1 %."]
@@ -74,6 +72,13 @@ def _explanation(document: dict[str, Any], found: dict[str, Any], finding: Findi
         lines.append(f"  Effect: {effect(switches, numbers, found['modes'], rule)}")
         lines += [f"  On record: {d.about}, shows with {d.shows}: {d.link}" for d in disputes(switches, numbers, rule)]
     return [*lines, f"  {confirmation(found)}"]
+
+
+def elsewhere(found: Mapping[str, Any], rule: str = DEFAULT) -> str:
+    """Return what a subject that nothing explains in some of what was tried computes in all else, as a sentence."""
+    switches, numbers = found["switches"], found["hyperparameters"]
+    but = f", but: {cause(switches, numbers, rule)}" if switches or numbers else "."
+    return f"In all else that was tried it computes as tf.keras does{but}"
 
 
 def formulas(
@@ -111,6 +116,7 @@ def _open_ends(document: dict[str, Any]) -> list[str]:
         lines.append("  No probe that was run separates them.")
     absent = document["absent"]
     lines += _held(document["moved"])
+    lines += _never_beyond(document["extent"])
     lines += [f"  Not seen with {mode}: {reason}" for mode, reason in document["lacks"].items()]
     return [*lines, *_never(absent)]
 
@@ -125,6 +131,16 @@ def _held(moved: dict[str, str]) -> list[str]:
     lines = [f"  It holds {'; '.join(said)}."] if said else []
     doubles = [label for label, found in moved.items() if found == DOUBLE]
     return [*lines, *([f"  It differs with {' | '.join(doubles)}: {PYTHONS_NUMBERS}."] if doubles else [])]
+
+
+def _never_beyond(extent: Mapping[str, Any]) -> list[str]:
+    """Return how far an acquittal looked, and that what shows only beyond it was not seen."""
+    if not extent:
+        return []
+    *some, last = map(str, extent["dimensions"])
+    dimensions = f"{', '.join(some)} and {last}" if some else last
+    looked = f"at most {extent['steps']:,} steps, in tensors of {dimensions} dimensions, the largest of"
+    return [f"  Seen over {looked} {extent['elements']:,} elements; what shows only beyond that was not seen."]
 
 
 def _never(absent: list[str]) -> list[str]:

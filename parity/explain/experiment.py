@@ -10,7 +10,7 @@ from msgspec import Meta, Struct
 
 from parity.case.cells import case_paths
 from parity.case.error import Keys, dotted, explain
-from parity.case.spec import FileName, Line, Name, Positive
+from parity.case.spec import FileName, Line, Name, Positive, described
 from parity.case.tomlfile import TomlFile, read_toml
 from parity.errors import SpecError, UsageError, did_you_mean
 from parity.explain.factors import FACTORS, FIXED, MEANING, Program, differing
@@ -86,7 +86,9 @@ def schema() -> dict[str, Any]:
     for name, meaning in MEANING.items():
         document["$defs"]["Side"]["properties"][name]["description"] = meaning
     # A file may leave to ``both`` what the sides share, so only the name has to stand in each.
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "A parity experiment", **document}
+    return described(
+        {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "A parity experiment", **document}
+    )
 
 
 def schema_text() -> str:

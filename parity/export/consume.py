@@ -80,7 +80,7 @@ def _judged(
     vector: Vector, values: Mapping[str, Array], way: str, step: int, made: Mapping[str, Mapping[str, Array]]
 ) -> Miss | None:
     for slot in vector.slots:
-        for name in vector.tensors if slot in made else ():
+        for name in made.get(slot, ()):
             obtained = np.asarray(made[slot][name]).astype(np.float64).reshape(-1)
             wanted = values[f"expected/{slot}/{name}"][step + 1].astype(np.float64).reshape(-1)
             bound = values[f"bound_{way}/{slot}/{name}"][step].reshape(-1)
@@ -99,4 +99,5 @@ def within(obtained: Array, wanted: Array, bound: Array) -> Any:
 
 
 def _at(vector: Vector, values: Mapping[str, Array], title: str, row: int) -> dict[str, Any]:
-    return {name: np.asarray(values[f"{title}/{name}"][row]) for name in vector.tensors}
+    found = {name: values.get(f"{title}/{name}") for name in vector.tensors}
+    return {name: np.asarray(rows[row]) for name, rows in found.items() if rows is not None}

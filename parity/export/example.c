@@ -2,8 +2,8 @@
 
        cc -std=c99 -O2 -o example example.c -lm && ./example .
 
-   It implements the bare rule, momentum, centred, and learning rates that change; what needs more is skipped, and
-   said. The macros below are the right choices; a wrong one shows what a failure looks like:
+   It implements the bare rule, momentum, centred, and learning rates that change; what needs more, or is of another
+   rule, is skipped, and said. The macros below are the right choices; a wrong one shows what a failure looks like:
 
        cc -std=c99 -O2 -D'ROOT(v, e)=(sqrtf(v) + (e))' -o wrong example.c -lm && ./wrong .
 
@@ -327,7 +327,7 @@ static void write_log(const Values *values, long steps, const Rule *rule, const 
 
 /* ---- the index --------------------------------------------------------------------------------------------------- */
 
-/* One line a vector: id, file, dtype, steps, and with commas between them what it requires, its flags, and every
+/* One line a vector: id, rule, file, dtype, steps, and with commas between them what it requires, its flags, and every
    mistake that it was shown to catch; "-" for none. */
 static const char *const CAN[] = {"momentum", "centered", "learning_rate_change"};
 enum { MISTAKES = 256, LINE = 1 << 14 };
@@ -365,7 +365,7 @@ static void weigh(char *catches, int failed, int passes)
 int main(int argc, char **argv)
 {
     static char requires[LINE], flags[LINE], catches[LINE];
-    char path[2048], id[512], file[256], dtype[32];
+    char path[2048], id[512], of[64], file[256], dtype[32];
     int passed = 0, failed = 0, skipped = 0, best = 0;
     long steps;
     size_t size;
@@ -374,10 +374,10 @@ int main(int argc, char **argv)
     char *index = read_file(path, &size);
 
     for (char *line = strchr(index, '\n'); line && line[1]; line = strchr(line + 1, '\n')) {
-        if (sscanf(line + 1, "%511[^\t]\t%255[^\t]\t%31[^\t]\t%ld\t%16383[^\t]\t%16383[^\t]\t%16383[^\n]", id, file,
-                   dtype, &steps, requires, flags, catches) != 7 || steps < 1)
+        if (sscanf(line + 1, "%511[^\t]\t%63[^\t]\t%255[^\t]\t%31[^\t]\t%ld\t%16383[^\t]\t%16383[^\t]\t%16383[^\n]", id, of,
+                   file, dtype, &steps, requires, flags, catches) != 8 || steps < 1)
             stop("a line that is none of an index", path);
-        const char *lack = strcmp(dtype, "float32") != 0 ? dtype : lacking(requires);
+        const char *lack = strcmp(of, "rmsprop") != 0 ? of : strcmp(dtype, "float32") != 0 ? dtype : lacking(requires);
         if (lack) {
             if (argc == 2) printf("SKIP %s: needs %s\n", id, lack);
             skipped++;

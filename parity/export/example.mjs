@@ -1,7 +1,7 @@
 // A float32 RMSprop in JavaScript, judged by the conformance set beside this file: node example.mjs .
 //
-// It implements the bare rule, momentum, centred, weight decay, and learning rates that change. A second argument makes
-// a mistake on purpose: epsilon_outside, ones_init or rate_outside. Exit status: 0 every judged vector passed, 1 one
+// It implements the bare rule, momentum, centred, weight decay, and learning rates that change; what is of another rule is
+// skipped, and said. A second argument makes a mistake on purpose: epsilon_outside, ones_init or rate_outside. Exit status: 0 every judged vector passed, 1 one
 // failed, 2 the set cannot be read or held nothing to judge.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -99,7 +99,8 @@ function main([folder, wrong]) {
   const index = JSON.parse(readFileSync(join(folder, "index.json"), "utf8"));
   const judged = [];
   for (const entry of index.vectors) {
-    const lack = entry.dtype === "float32" ? entry.requires.find((word) => !CAN.has(word)) : entry.dtype;
+    const strange = [[entry.rule, "rmsprop"], [entry.dtype, "float32"]].find(([word, own]) => word !== own);
+    const lack = strange ? strange[0] : entry.requires.find((word) => !CAN.has(word));
     if (lack) {
       console.log(`SKIP ${entry.id}: needs ${lack}`);
       continue;

@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Struct
 
 from parity import __version__
+from parity.case.rule import find
 from parity.case.words import MISTAKES
 from parity.circumstances.doctor import commit
 from parity.export.vector import FORMAT, REQUIRES, Vector
@@ -14,13 +15,14 @@ WAYS: Final[dict[str, str]] = {
     "step": "each step starts from the recorded state before it; judged by bound_step",
     "run": "a run starts once from the initial parameters and goes on alone; judged by bound_run",
 }
-COLUMNS: Final = ("id", "values", "dtype", "steps", "requires", "flags", "catches")
+COLUMNS: Final = ("id", "rule", "values", "dtype", "steps", "requires", "flags", "catches")
 
 
 class Entry(Struct, frozen=True):
     """One vector of the set: its JSON, its values, and what decides whether and why to run it."""
 
     id: str
+    rule: str
     vector: str
     values: str
     dtype: str
@@ -31,10 +33,14 @@ class Entry(Struct, frozen=True):
 
 
 class Index(Struct, frozen=True):
-    """``index.json``. ``flags``, ``requires`` and ``ways`` explain the words that the vectors use."""
+    """``index.json``. ``flags``, ``requires`` and ``ways`` explain the words that the vectors use.
+
+    ``rules`` has the stages of each rule in the order of computation, with the formulas that the arguments give them:
+    under the argument's name where it is set, and under no name otherwise.
+    """
 
     conformance: int
-    rule: str
+    rules: dict[str, dict[str, dict[str, str]]]
     made_by: dict[str, str | None]
     flags: dict[str, str]
     requires: dict[str, str]
@@ -47,7 +53,7 @@ def index_of(vectors: list[Vector]) -> Index:
     used = {name.partition("/")[0] for vector in vectors for name in vector.catches}
     return Index(
         conformance=FORMAT,
-        rule="RMSprop as tf.keras (Keras 3) computes it; README.md explains the files",
+        rules={vector.rule: _formulas(vector.rule) for vector in vectors},
         made_by={"parity": __version__, "commit": commit()},
         flags={flag: MISTAKES[flag] for flag in MISTAKES if flag in used},
         requires=REQUIRES,
@@ -81,9 +87,15 @@ def _schema(kind: type[Struct], title: str) -> dict[str, Any]:
     }
 
 
+def _formulas(name: str) -> dict[str, dict[str, str]]:
+    formulas = find(name).formulas
+    return {stage: formulas[stage] for stage in find(name).stages if stage in formulas}
+
+
 def _entry(vector: Vector) -> Entry:
     return Entry(
         id=vector.id,
+        rule=vector.rule,
         vector=vector.values.replace(".safetensors", ".json"),
         values=vector.values,
         dtype=vector.dtype,

@@ -9,17 +9,20 @@ from msgspec import Struct
 from safetensors.numpy import save
 
 from parity.bounds.numerics import Array
-from parity.case.spec import Cell, Hyperparameters
+from parity.case.rule import find
+from parity.case.spec import Cell
 from parity.export.expected import Expected
 from parity.problem.problems import Problem
 from parity.reference.optimizer import Optimizer, as_float32
 from parity.trajectory.golden.place import stem
 from parity.trajectory.golden.tie import description
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 REQUIRES: Final[dict[str, str]] = {
     "momentum": "a momentum buffer",
     "centered": "the running mean of the gradients, subtracted from the second moment",
+    "nesterov": "a step that looks ahead of the momentum buffer",
+    "amsgrad": "the largest second moment so far, in its place",
     "learning_rate_change": "a learning rate that changes from step to step; each step's is given",
     "weight_decay": "decoupled weight decay, before the step: w -= w * weight_decay * learning_rate",
     "clipping": "gradients clipped by value, by each tensor's norm, or by the norm of all tensors",
@@ -29,26 +32,9 @@ REQUIRES: Final[dict[str, str]] = {
 }
 
 
-class Constants(Struct, frozen=True):
-    """The numbers of the rule as the arithmetic uses them; what is off is 0, or 1 where it divides or counts.
-
-    ``one_minus_rho`` is formed in float64; ``weight_decay`` has been through float32, as Keras has it.
-    """
-
-    rho: float
-    one_minus_rho: float
-    epsilon: float
-    momentum: float
-    centered: float
-    weight_decay: float
-    clipnorm: float
-    clipvalue: float
-    global_clipnorm: float
-    use_ema: float
-    ema_momentum: float
-    ema_overwrite_frequency: float
-    loss_scale_factor: float
-    gradient_accumulation_steps: float
+_OFF: Final = {"loss_scale_factor": 1.0, "gradient_accumulation_steps": 1.0}
+KEEPS: Final = ("rho", "beta_1", "beta_2")
+"""What the means of rules keep of the old."""
 
 
 class Source(Struct, frozen=True):
@@ -61,7 +47,7 @@ class Source(Struct, frozen=True):
 
 
 class Vector(Struct, frozen=True):
-    """One vector. ``values`` names the safetensors file beside it, ``sha256`` is the digest of its bytes.
+    """One vector of a rule. ``values`` names the safetensors file beside it, ``sha256`` is the digest of its bytes.
 
     ``flags`` are the mistakes that the vector exists for, ``catches`` all variants of all mistakes that were
     shown to leave its bounds: ``epsilon_place/outside``.
@@ -69,6 +55,7 @@ class Vector(Struct, frozen=True):
 
     conformance: int
     id: str
+    rule: str
     summary: str
     flags: list[str]
     catches: list[str]
@@ -78,7 +65,7 @@ class Vector(Struct, frozen=True):
     tensors: dict[str, list[int]]
     slots: list[str]
     decayed: list[str]
-    constants: Constants
+    constants: dict[str, float]
     learning_rates: list[float]
     hyperparameters: dict[str, Any]
     notes: list[str]
@@ -90,11 +77,12 @@ class Vector(Struct, frozen=True):
 def make_vector(problem: Problem, made: Expected, agrees: list[str]) -> tuple[Vector, dict[str, Array]]:
     """Return a vector of a cell, which knows neither what it catches nor its values' digest, and its values by name."""
     cell = problem.cell
-    constants = _constants(cell.hyperparameters)
+    constants = _constants(cell)
     slots = list(dict.fromkeys(name.partition("/")[0] for name in made.values))
     vector = Vector(
         conformance=FORMAT,
         id=cell.id,
+        rule=cell.rule,
         summary=cell.summary,
         flags=[],
         catches=[],
@@ -108,7 +96,7 @@ def make_vector(problem: Problem, made: Expected, agrees: list[str]) -> tuple[Ve
         learning_rates=made.learning_rates,
         hyperparameters=description(cell)["hyperparameters"],
         notes=_notes(cell),
-        source=Source(cell.id, cell.steps, "reference/rmsprop.py", agrees),
+        source=Source(cell.id, cell.steps, f"reference/{find(cell.rule, cell.folder).page.name}", agrees),
         values=f"{stem(cell.id)}.safetensors",
         sha256="",
     )
@@ -127,8 +115,10 @@ def requires(cell: Cell) -> list[str]:
     """Return what an optimizer needs beyond the bare rule to be judged by a cell."""
     given = cell.hyperparameters
     used = {
-        "momentum": given.momentum > 0,
-        "centered": given.centered,
+        "momentum": getattr(given, "momentum", 0.0) > 0,
+        "centered": getattr(given, "centered", False),
+        "nesterov": getattr(given, "nesterov", False),
+        "amsgrad": getattr(given, "amsgrad", False),
         "learning_rate_change": not isinstance(given.learning_rate, float | int),
         "weight_decay": bool(given.weight_decay),
         "clipping": any((given.clipnorm, given.clipvalue, given.global_clipnorm)),
@@ -139,10 +129,10 @@ def requires(cell: Cell) -> list[str]:
     return [name for name in REQUIRES if used[name]]
 
 
-def _tensors(made: Expected, constants: Constants) -> dict[str, Array]:
+def _tensors(made: Expected, constants: dict[str, float]) -> dict[str, Array]:
     """Name every number that a step needs, so that the values file suffices to run and judge a vector."""
     found: dict[str, Array] = {"learning_rate": np.asarray(made.learning_rates, dtype=np.float64)}
-    for name, number in msgspec.structs.asdict(constants).items():
+    for name, number in constants.items():
         found[f"constant/{name}"] = np.asarray([number], dtype=np.float64)
     for title, columns in (("gradient", made.gradients), ("expected", made.values), ("bound_step", made.step),
                            ("bound_run", made.run)):  # fmt: skip
@@ -150,23 +140,21 @@ def _tensors(made: Expected, constants: Constants) -> dict[str, Array]:
     return found
 
 
-def _constants(given: Hyperparameters) -> Constants:
-    return Constants(
-        rho=given.rho,
-        one_minus_rho=1 - given.rho,
-        epsilon=given.epsilon,
-        momentum=given.momentum,
-        centered=float(given.centered),
-        weight_decay=as_float32(given.weight_decay or 0.0),
-        clipnorm=given.clipnorm or 0.0,
-        clipvalue=given.clipvalue or 0.0,
-        global_clipnorm=given.global_clipnorm or 0.0,
-        use_ema=float(given.use_ema),
-        ema_momentum=given.ema_momentum,
-        ema_overwrite_frequency=float(given.ema_overwrite_frequency or 0),
-        loss_scale_factor=given.loss_scale_factor or 1.0,
-        gradient_accumulation_steps=float(given.gradient_accumulation_steps or 1),
-    )
+def _constants(cell: Cell) -> dict[str, float]:
+    """Return the numbers of the rule as the arithmetic uses them; what is off is 0, or 1 where it divides or counts.
+
+    What a mean keeps has its complement beside it, ``one_minus_rho``, formed in float64; the weight decay has been
+    through float32, as Keras has it.
+    """
+    given, found = cell.hyperparameters, dict[str, float]()
+    for name, domain, _ in find(cell.rule, cell.folder).parameters:
+        if domain in ("rate", "patterns"):
+            continue
+        value = getattr(given, name)
+        found[name] = float(_OFF.get(name, 0.0) if value is None else value)
+        if name in KEEPS:
+            found[f"one_minus_{name}"] = 1 - found[name]
+    return found | {"weight_decay": as_float32(found["weight_decay"])}
 
 
 def _decayed(problem: Problem) -> list[str]:
@@ -192,6 +180,6 @@ def _notes(cell: Cell) -> list[str]:
                      "value counts nothing.")  # fmt: skip
     if given.clipnorm or given.global_clipnorm:
         found.append("A norm may be summed in any order: the bound allows for that.")
-    if given.centered:
+    if getattr(given, "centered", False):
         found.append("Where the centred variance cancels, a bound may be infinite: nothing is judged there.")
     return found

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from parity.case.rule import DEFAULT
 from parity.case.spec import Cell
 from parity.circumstances import child
 from parity.circumstances.doctor import WORKER_ENVIRONMENT
@@ -29,13 +30,13 @@ class Child:
         self._folder = tempfile.TemporaryDirectory(prefix="parity-fuzz-")
         self._ends: set[str] = set()
 
-    def accepted(self, subject: str) -> frozenset[str]:
-        """Return the hyperparameters that a subject takes.
+    def accepted(self, subject: str, rule: str = DEFAULT) -> frozenset[str]:
+        """Return the hyperparameters of a rule that a subject takes.
 
         Raises:
             ParityError: the subject cannot be loaded, or its process dies at once.
         """
-        answer = self._ask({"subject": subject})
+        answer = self._ask({"subject": subject, "rule": rule})
         if isinstance(answer, str):
             raise ParityError(f"{subject}: {answer}.")
         return frozenset(answer["accepted"])

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from parity.bounds.numerics import Array, format_of
+from parity.case.rule import DEFAULT
 from parity.case.spec import Hyperparameters, Replayed
 from parity.problem.problems import Problem
 
@@ -13,6 +14,7 @@ def features(problem: Problem) -> frozenset[str]:
     """Return the features of a replayed case; a fault needs those that are left when its case is shrunk."""
     cell = problem.cell
     found = {f"{cell.dtype}"} if cell.dtype != "float32" else set()
+    found |= {cell.rule} if cell.rule != DEFAULT else set()
     found |= set(_arguments(cell.hyperparameters))
     for array in problem.params.values():
         found |= {f"{word} weight" for word in _numbers(array)} | _shape(array.shape)
@@ -36,7 +38,7 @@ def _arguments(given: Hyperparameters) -> Iterator[str]:
     for name, value in given.departures().items():
         if name == "learning_rate" and not isinstance(value, float | int):
             yield type(value).__name__
-        elif name in ("learning_rate", "rho", "epsilon", "momentum") and value in (0, 1):
+        elif name in ("learning_rate", "rho", "beta_1", "beta_2", "epsilon", "momentum") and value in (0, 1):
             yield f"{name} {value:g}"
         else:
             yield name
@@ -79,7 +81,8 @@ def _square_leaves_range(problem: Problem) -> bool:
         ]
         gradients = np.concatenate(rows).astype(fmt.wide)
         sums = gradients / fmt.wide.type(loss_scale) * every if every > 1 else gradients
-        numbers = np.append(np.square(sums), [np.square(reciprocal), (1 - given.rho) * np.square(reciprocal)])
+        shares = [1 - getattr(given, name) for name in ("rho", "beta_2") if hasattr(given, name)]
+        numbers = np.append(np.square(sums), [share * np.square(reciprocal) for share in (1, *shares)])
     numbers = numbers[np.isfinite(numbers) & (numbers != 0)]
     return bool(((numbers < fmt.normal) | (numbers > fmt.largest)).any())
 

@@ -9,11 +9,14 @@ import numpy as np
 from msgspec.structs import replace
 
 from parity import subjects
+from parity.bounds.rule import page
 from parity.case.cells import load_cells
+from parity.case.rule import DEFAULT, find
 from parity.case.spec import Cell, hyperparameters
 from parity.errors import NotInstalledError, UnsupportedError, one_line
 from parity.fuzz.features import features
 from parity.fuzz.files import place
+from parity.fuzz.plan import applies
 from parity.fuzz.relations import TWINS
 from parity.fuzz.twins import judged
 from parity.fuzz.words import EXACT, Example, Outcome
@@ -99,6 +102,9 @@ def raised(reason: str) -> str:
 def _twin(cell: Cell, relation: str, subject: str) -> Outcome:
     make: Callable[[], Adapter] = lambda: subjects.create(subject)  # noqa: E731  # a name for what is passed on
     problem = problems.make(cell)
+    if not applies(relation, page(cell.rule, cell.folder)):
+        text = f"{cell.rule} mixes the elements of a tensor: {relation} has no sense."
+        return Outcome(Verdict.UNSUPPORTED.name, text=text)
     try:
         return judged(TWINS[relation](problem, make), exact=relation in EXACT)
     except NotInstalledError as error:
@@ -110,7 +116,7 @@ def _twin(cell: Cell, relation: str, subject: str) -> Outcome:
         return Outcome(Verdict.FAILED.name, stage=stage, text=text, fails=True)
 
 
-def accepted(subject: str) -> list[str]:
+def accepted(subject: str, rule: str = DEFAULT) -> list[str]:
     """Return the hyperparameters that a subject takes, and ``schedules`` if its rate may change from step to step.
 
     Raises:
@@ -118,16 +124,17 @@ def accepted(subject: str) -> list[str]:
     """
     from parity.subjects.numpy_class import NumpySubject
 
-    names = list(hyperparameters().__struct_fields__)
+    record = hyperparameters(rule)
+    names = list(record.__struct_fields__)
     adapter = subjects.create(subject)
     own: Any = adapter if isinstance(adapter, NumpySubject) else getattr(adapter, "own", None)
     if own is None:
         supported = getattr(adapter, "supported", None)
         return [*(names if supported is None else [n for n in names if n in supported]), "schedules"]
     found = []
-    for name, value in _SET.items():
+    for name, domain, default in find(rule).parameters:
         try:
-            own.bound(hyperparameters()(**{name: value}))
+            own.bound(record(**{name: _SET.get(domain, default)}))
             found.append(name)
         except UnsupportedError:
             continue
@@ -135,19 +142,13 @@ def accepted(subject: str) -> list[str]:
 
 
 _SET: dict[str, Any] = {
-    "learning_rate": 0.5,
-    "rho": 0.5,
-    "momentum": 0.5,
-    "epsilon": 0.5,
-    "centered": True,
-    "weight_decay": 0.5,
-    "clipnorm": 0.5,
-    "clipvalue": 0.5,
-    "global_clipnorm": 0.5,
-    "use_ema": True,
-    "ema_momentum": 0.5,
-    "ema_overwrite_frequency": 2,
-    "loss_scale_factor": 2.0,
-    "gradient_accumulation_steps": 2,
-    "exclude_from_weight_decay": ["w0"],
+    "rate": 0.5,
+    "fraction": 0.5,
+    "non_negative": 0.5,
+    "positive": 0.5,
+    "flag": True,
+    "count": 2,
+    "several": 2,
+    "patterns": ["w0"],
 }
+"""A value of each domain that is no default: it is passed, or a class says that it lacks the argument."""

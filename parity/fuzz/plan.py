@@ -5,7 +5,12 @@ from dataclasses import dataclass
 from itertools import count as count_up
 from random import Random
 
+import numpy as np
+
+from parity.bounds.rule import page
+from parity.case.rule import DEFAULT
 from parity.fuzz.words import RELATIONS
+from parity.reference.optimizer import Optimizer
 
 DEFAULT_SUBJECTS = ("keras-eager", "keras-graph", "keras-xla")
 
@@ -20,27 +25,40 @@ LEAST = 8
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """A number of generated runs of one relation on one subject; ``number`` and the search's seed make its own."""
+    """A number of generated runs of one relation on one subject; ``number`` and the search's seed make its own.
+
+    ``rule`` is whose cases they are.
+    """
 
     number: int
     relation: str
     subject: str
     runs: int
     seed: int
+    rule: str = DEFAULT
 
     def random(self) -> Random:
         """Return the source of the round's cases: the same at each call."""
         return Random(f"{self.seed}/{self.number}/{self.relation}")
 
 
-def holds(relation: str, subject: str) -> bool:
+def holds(relation: str, subject: str, rule: str = DEFAULT) -> bool:
     """Return whether a relation can be asked of a subject at all: only Keras knows gradients that are rows."""
-    return relation != "sparse" or subject in DEFAULT_SUBJECTS
+    return (relation != "sparse" or subject in DEFAULT_SUBJECTS) and applies(relation, page(rule))
 
 
-def rounds(subjects: list[str], relations: list[str], seed: int, runs: int | None) -> Iterator[Round]:
+def applies(relation: str, kind: type[Optimizer]) -> bool:
+    """Return whether a relation holds of a rule: one that sums over rows or tensors has no elements to move or cut."""
+    one = np.zeros((2, 3))
+    alone = all(array.shape == one.shape for array in kind().start(one).values())
+    return {"permute": alone, "split": alone and not kind().mixes_elements}.get(relation, True)
+
+
+def rounds(
+    subjects: list[str], relations: list[str], seed: int, runs: int | None, rule: str = DEFAULT
+) -> Iterator[Round]:
     """Yield rounds in a fixed order, without end unless ``runs`` limits their sum."""
-    pairs = [(r, s) for s in subjects for r in RELATIONS if r in relations and holds(r, s)]
+    pairs = [(r, s) for s in subjects for r in RELATIONS if r in relations and holds(r, s, rule)]
     left, number = runs, 0
     for cycle in count_up():
         for relation, subject in pairs:
@@ -50,7 +68,7 @@ def rounds(subjects: list[str], relations: list[str], seed: int, runs: int | Non
             count = count if left is None else min(count, left)
             if not count:
                 return
-            yield Round(number, relation, subject, count, seed)
+            yield Round(number, relation, subject, count, seed, rule)
             left, number = None if left is None else left - count, number + 1
         if not pairs:
             return

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from parity.case.rule import DEFAULT
 from parity.case.tomlfile import show_path
 from parity.fuzz.child import Child
 from parity.fuzz.files import digest, keep
@@ -22,7 +23,7 @@ MOST_FINDINGS = 8
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What to search: subjects, relations, when to stop, and where findings go.
+    """What to search: subjects, relations and a rule, when to stop, and where findings go.
 
     ``database`` is the folder of Hypothesis' examples, None where the search must not depend on earlier ones.
     """
@@ -35,6 +36,7 @@ class Wish:
     jobs: int
     output: Path
     database: Path | None
+    rule: str = DEFAULT
 
 
 @dataclass(slots=True)
@@ -74,7 +76,7 @@ class Search:
         """
         self._began = time.monotonic()
         self._ask()
-        plan = rounds(self.wish.subjects, self.wish.relations, self.wish.seed, self.wish.runs)
+        plan = rounds(self.wish.subjects, self.wish.relations, self.wish.seed, self.wish.runs, self.wish.rule)
         self._share(plan, self._generate)
         self.seconds = self.elapsed
         self.phase = "shrinking"
@@ -85,7 +87,7 @@ class Search:
         child = Child(CASE_SECONDS)
         try:
             for subject in self.wish.subjects:
-                self.allowed[subject] = child.accepted(subject)
+                self.allowed[subject] = child.accepted(subject, self.wish.rule)
         finally:
             child.close()
 

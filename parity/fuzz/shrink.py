@@ -99,7 +99,13 @@ def _find(
         suppress_health_check=list(HealthCheck),
     )
     try:
-        find(examples(round.relation, allowed), condition, settings=limits, random=round.random(), database_key=key)
+        find(
+            examples(round.relation, allowed, rule=round.rule),
+            condition,
+            settings=limits,
+            random=round.random(),
+            database_key=key,
+        )
     except HypothesisException:
         # No example is left to find, or one no longer fails when it is run again: what was seen stands in `condition`.
         return

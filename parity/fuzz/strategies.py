@@ -1,7 +1,8 @@
-"""Strategies for whole cases: every argument of RMSprop, shapes, dtypes, weights and gradients, as a case's files."""
+"""Strategies for whole cases: every argument of a rule, shapes, dtypes, weights and gradients, as a case's files."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
 import numpy as np
@@ -82,11 +83,23 @@ _DOMAINS: Final[dict[str, st.SearchStrategy[Any]]] = {
 }
 _TOGETHER: Final = (*CLIPS, "use_ema", "ema_momentum", "ema_overwrite_frequency", "exclude_from_weight_decay")
 """Arguments that another one forbids or needs; each group is drawn by itself."""
-_ARGUMENTS: Final[dict[str, st.SearchStrategy[Any]]] = {
-    name: st.sampled_from(BY_NAME[name].usual) if BY_NAME[name].usual else _DOMAINS[domain]
-    for name, domain, _ in find(DEFAULT).parameters
-    if name not in _TOGETHER
-}
+
+
+@cache
+def _arguments(rule: str) -> dict[str, st.SearchStrategy[Any]]:
+    """Return a strategy for each argument of a rule that is drawn by itself."""
+    return {
+        name: _values(name, domain, default) for name, domain, default in find(rule).parameters if name not in _TOGETHER
+    }
+
+
+def _values(name: str, domain: str, default: Any) -> st.SearchStrategy[Any]:
+    usual = BY_NAME[name].usual if name in BY_NAME else ()
+    if usual or domain in _DOMAINS:
+        return st.sampled_from(usual) if usual else _DOMAINS[domain]
+    # What may be any number, and mostly must not be: near the one that it is.
+    return st.sampled_from([default, default / 2, default * 2] if default else [0.3, 0.0, 1.0])
+
 
 MEETINGS: Final[list[Callable[[float, float], dict[str, Any]]]] = [
     lambda usual, product: {"learning_rate": usual, "loss_scale_factor": usual / product},
@@ -114,9 +127,11 @@ WITHOUT: Final[dict[str, frozenset[str]]] = {
 
 
 @st.composite
-def hyperparameters(draw: st.DrawFn, allowed: frozenset[str], relation: str = "reference") -> dict[str, Any]:
-    """Return some of the arguments of RMSprop that are allowed, none that contradict each other."""
-    optional = {name: strategy for name, strategy in _ARGUMENTS.items() if name in allowed}
+def hyperparameters(
+    draw: st.DrawFn, allowed: frozenset[str], relation: str = "reference", rule: str = DEFAULT
+) -> dict[str, Any]:
+    """Return some of the arguments of a rule that are allowed, none that contradict each other."""
+    optional = {name: strategy for name, strategy in _arguments(rule).items() if name in allowed}
     if "schedules" not in allowed:
         optional = {n: _RATES if n == "learning_rate" else s for n, s in optional.items()}
     # Few at a time: a fault that needs one argument is seldom seen when ten others hide it.
@@ -194,12 +209,18 @@ def _tensor(
 
 
 @st.composite
-def examples(draw: st.DrawFn, relation: str, allowed: frozenset[str], dtypes: tuple[str, ...] = DTYPES) -> Example:
-    """Return a case for a relation, as files; ``allowed`` are the arguments that the subject has.
+def examples(
+    draw: st.DrawFn,
+    relation: str,
+    allowed: frozenset[str],
+    dtypes: tuple[str, ...] = DTYPES,
+    rule: str = DEFAULT,
+) -> Example:
+    """Return a case of a rule for a relation, as files; ``allowed`` are the arguments that the subject has.
 
     All sorts of floating-point numbers occur in gradients and weights, also those that are none.
     """
-    given = draw(hyperparameters(allowed - WITHOUT.get(relation, frozenset()), relation))
+    given = draw(hyperparameters(allowed - WITHOUT.get(relation, frozenset()), relation, rule))
     dtype = draw(st.sampled_from(["float32", *dtypes]))
     meets = relation == "reference" and draw(st.sampled_from([False, False, False, True]))
     meeting = draw(meetings(allowed, dtype)) if meets else {}
@@ -217,6 +238,7 @@ def examples(draw: st.DrawFn, relation: str, allowed: frozenset[str], dtypes: tu
     weights = {name: tensor.weights for name, tensor in named.items()}
     gradients = {name: tensor.gradients for name, tensor in named.items()}
     document = _document(given, dtype, len(tensors[0].gradients), named, draw(st.integers(0, 9)))
+    document |= {"rule": rule} if rule != DEFAULT else {}
     return Example(toml(_marked(document, weights, gradients)), archive(weights), archive(gradients))
 
 
@@ -234,7 +256,7 @@ def _document(given: dict[str, Any], dtype: str, steps: int, named: dict[str, Te
     return {
         "id": "generated",
         "summary": "made by parity fuzz",
-        "probes": ["rho"],
+        "probes": ["learning_rate"],
         "steps": steps,
         "dtype": dtype,
         "seed": seed,

@@ -18,6 +18,7 @@ def document(search: Search) -> dict[str, Any]:
         counts.setdefault(subject, {}).setdefault(relation, {})[verdict] = count
     return {
         "schema": 1,
+        "rule": search.wish.rule,
         "seed": search.wish.seed,
         "runs": search.runs,
         "seconds": round(search.seconds, 3),

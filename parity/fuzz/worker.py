@@ -28,7 +28,7 @@ def _answer(task: dict[str, Any], folder: Path) -> Any:
     subject = str(task["subject"])
     try:
         if "relation" not in task:
-            return {"accepted": accepted(subject)}
+            return {"accepted": accepted(subject, task["rule"])}
         if "cell" in task:
             return {"outcome": judge_cell(cell_of(task["cell"]), task["relation"], subject)}
         example = Example(task["toml"], task["weights"], task["gradients"])

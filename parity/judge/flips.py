@@ -19,7 +19,7 @@ def undecided_branches(
         name = f"dense_{layer}/bias"
         if (obtained[name][unit] == 0) != (expected[name][unit] == 0):
             pre = bounds.hidden[layer - 1]
-            z, e = float(pre.v[example, unit]), float(pre.e[example, unit])
+            z, e = float(pre.value[example, unit]), float(pre.error[example, unit])
             yield BranchFlip(step, layer, unit, example, z, z, e)
 
 

@@ -121,7 +121,7 @@ class Free:
         assert block.gradient_rows is not None
         gradient = block.gradient_rows[row]
         errors = self._reach.begun(self._state)
-        pieces.prepare({**self._state, "gradient": gradient}, errors, step)
+        pieces.prepare({**self._state, "gradient": gradient}, step)
         seen: list[Seen] = []
         for each in pieces.each(lambda piece: self._piece(pieces, block, row, gradient, errors, piece)):
             seen += each
@@ -143,7 +143,7 @@ class Free:
             enclosures, at = pieces.reach(rows, reached, obtained, expected, step)
             for slot, bound in enclosures.items():
                 one, other = (values[slot] if at is None else values[slot][at] for values in (obtained, expected))
-                seen += pieces.see(slot, piece.start, at, one, other, bound, None)
+                seen += pieces.see(slot, piece.start, at, one, other, (other, bound), False)
         for slot in slots:
             self._state[slot][piece] = expected[slot]
         return seen

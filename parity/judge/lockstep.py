@@ -149,7 +149,7 @@ class Lockstep:
         """Judge one large step, in pieces."""
         start, _ = self._start(block, row, row + 1)
         flat = {slot: rows[0] for slot, rows in start.rows.items()}
-        pieces.prepare(flat, {}, start.iterations)
+        pieces.prepare(flat, start.iterations)
         seen: list[Seen] = []
         for each in pieces.each(lambda piece: self._piece(pieces, block, slots, row, flat, piece)):
             seen += each
@@ -180,8 +180,7 @@ class Lockstep:
             return []
         at: Indices | None = None
         if sum(counts.values()) * pieces.dense < rows["parameter"].size:
-            found = [self._reference.forms.unequal(obtained[slot], expected[slot]) for slot in slots]
-            at = np.unique(np.concatenate([NOWHERE, *(each for each in found if each is not None)]))
+            at = np.flatnonzero(pieces.marks(obtained, expected))
             rows, obtained, expected = (
                 {slot: values[at] for slot, values in each.items()} for each in (rows, obtained, expected)
             )
@@ -189,9 +188,7 @@ class Lockstep:
         seen = []
         for slot in slots:
             if counts[slot]:
-                value, error = enclosures[slot]
-                bound = pieces.around(expected[slot], value, error)
-                seen += pieces.see(slot, piece.start, at, obtained[slot], expected[slot], bound, value)
+                seen += pieces.see(slot, piece.start, at, obtained[slot], expected[slot], enclosures[slot], True)
                 self._contraction(slot, rows, obtained[slot], expected[slot], step)
         return seen
 

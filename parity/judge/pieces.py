@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from parity.bounds.compiled.forms import LARGE, worth
 from parity.bounds.numerics import Array, Indices, unequal
-from parity.bounds.rule import Enclosures, SlotRows, bound_around
+from parity.bounds.rule import ByTensor, Enclosure, Enclosures, SlotRows, bound_around
 from parity.circumstances import launch
 from parity.judge.catch import NOWHERE
 from parity.judge.gaps import Gaps, gaps_of
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
     from parity.bounds.compiled.kernels import Measured
     from parity.bounds.compiled.kinds import BoundedLoop
 
-PIECE = 65_536
-"""Elements of a piece."""
+PIECE, PIECE_BY_NUMPY = 262_144, 65_536
+"""Elements of a piece: each costs some tenths of a millisecond of its own, and by NumPy memory for what is between."""
 
 MEAN = 4_096
 """Elements that the tensors of a case must have on average: a piece costs something for each tensor in it."""
 
-DENSE = 8
-"""Where more than one in so many elements of a piece is to be bounded, the compiled form bounds all of them."""
+DENSE, DENSE_BY_NUMPY = 8, 2
+"""Where more than one in so many elements of a piece is to be bounded, the compiled form, or NumPy, bounds all."""
 
 Result = TypeVar("Result")
 
@@ -66,9 +66,12 @@ class Pieces:
         self._reference, self.size = reference, reference.layout.size
         self._alike = reference.page.rule.steps_alike
         self._compiles = compiles and reference.format.wide == np.float64
-        self.dense = DENSE if self._compiles else 1
+        self.dense = DENSE if self._compiles else DENSE_BY_NUMPY
         """One in how many elements of a piece must be bounded so that all of them are: gathering them costs, too."""
-        self._loops: dict[Any, BoundedLoop | None] = {}
+        self._loops: dict[int, BoundedLoop | None] = {}
+        length = PIECE if self._compiles else PIECE_BY_NUMPY
+        self._cuts = [slice(start, min(start + length, self.size)) for start in range(0, self.size, length)]
+        self._zeros = np.zeros(length if self._compiles else 0, dtype=np.float64)
         self._flushed = reference.format.underflow if reference.format.name == "float32" else 0.0
 
     def each(self, work: Callable[[slice], Result]) -> Iterator[Result]:
@@ -78,18 +81,27 @@ class Pieces:
             with np.errstate(all="ignore"):
                 return work(piece)
 
-        return _pool().map(quietly, [slice(i, min(i + PIECE, self.size)) for i in range(0, self.size, PIECE)])
+        return _pool().map(quietly, self._cuts)
 
-    def prepare(self, rows: SlotRows, errors: SlotRows, iterations: int) -> None:
-        """Compile what the pieces of a step need, before several of them ask for it at a time."""
-        key = bool(errors), 0 if self._alike else iterations
+    def prepare(self, rows: SlotRows, iterations: int) -> None:
+        """Compile what the pieces of a step need, before several of them ask for it at a time.
+
+        One loop serves steps from exact values too: what compiling another costs, zeros do not.
+        """
+        key = 0 if self._alike else iterations
         if not self._compiles or key in self._loops:
             return
-        bounded = self._reference.bounded
-        few, off = ({slot: row[:2] for slot, row in each.items()} for each in (rows, errors))
+        bounded, slots = self._reference.bounded, [slot for slot in rows if slot != "gradient"]
+        few = {slot: row[:2] for slot, row in rows.items()}
         if not self._alike:
             self._loops = {}
-        loop = self._reference.forms.bounds(lambda r, e: bounded.step(r, e, iterations), few, off)
+
+        def step(rows: SlotRows, errors: SlotRows) -> dict[str, ByTensor]:
+            after = bounded.step(rows, errors, iterations)
+            return {slot: after[slot] for slot in slots}
+
+        off = {slot: np.zeros(2, dtype=np.float64) for slot in slots}
+        loop = self._reference.forms.bounds(step, few, off)
         self._loops[key] = loop
         if loop is not None:
             loop(few, off)
@@ -97,10 +109,17 @@ class Pieces:
 
     def enclose(self, rows: SlotRows, errors: SlotRows, iterations: int) -> Enclosures:
         """Return enclosures of what one step makes of some elements, ``[n]`` by slot; see ``BoundedPage.enclose``."""
-        loop = self._loops.get((bool(errors), 0 if self._alike else iterations))
+        loop = self._loops.get(0 if self._alike else iterations)
         if loop is not None:
-            return loop(rows, errors)
+            return loop(rows, errors or self._none(rows))
         return self._reference.bounded.enclose(rows, errors, iterations)
+
+    def _none(self, rows: SlotRows) -> dict[str, Array]:
+        """Return errors of rows that are exact."""
+        size = rows["parameter"].size
+        if self._zeros.size < size:
+            self._zeros = np.zeros(size, dtype=np.float64)
+        return {slot: self._zeros[:size] for slot in rows if slot != "gradient"}
 
     def apart(self, obtained: Array, expected: Array) -> int:
         """Return about how many elements differ: two NaNs may count."""
@@ -110,14 +129,6 @@ class Pieces:
             return compiled_apart(obtained, expected)
         found = unequal(obtained, expected)
         return 0 if found is None else len(found)
-
-    def around(self, expected: Array, value: Array, error: Array) -> Array:
-        """Return what ``bound_around`` does."""
-        if self._compiles:
-            from parity.bounds.compiled.kernels import compiled_around
-
-            return compiled_around(expected, value, error)
-        return bound_around(expected, value, error)
 
     def reach(
         self, rows: SlotRows, errors: SlotRows, obtained: SlotRows, expected: SlotRows, iterations: int
@@ -130,21 +141,23 @@ class Pieces:
             The bounds by slot, and which elements they are of; None says all.
         """
         size = rows["parameter"].size
-        marks = self._marks(obtained, expected, size)
+        marks = self.marks(obtained, expected)
         active = self._reached(marks, errors)
         if int(np.count_nonzero(active)) * self.dense >= size:
             enclosures = self.enclose(rows, errors, iterations)
             for slot, values in errors.items():
-                self._keep(marks, self.around(expected[slot], *enclosures[slot]), values)
+                self._keep(marks, expected[slot], enclosures[slot], values)
             return dict(errors), None
         at = np.flatnonzero(active)
         some, off, own = ({slot: values[at] for slot, values in each.items()} for each in (rows, errors, expected))
         enclosures = self.enclose(some, off, iterations)
         for slot, values in errors.items():
-            values[at] = np.where(marks[at], self.around(own[slot], *enclosures[slot]), 0.0)
+            values[at] = np.where(marks[at], bound_around(own[slot], *enclosures[slot]), 0.0)
         return {slot: values[at] for slot, values in errors.items()}, at
 
-    def _marks(self, obtained: SlotRows, expected: SlotRows, size: int) -> NDArray[np.bool_]:
+    def marks(self, obtained: SlotRows, expected: SlotRows) -> NDArray[np.bool_]:
+        """Return which elements differ in any slot, ``[n]``."""
+        size = expected["parameter"].size
         if self._compiles and not any(np.isnan(values.sum()) for values in expected.values()):
             from parity.bounds.compiled.kernels import compiled_marks
 
@@ -162,16 +175,23 @@ class Pieces:
             return compiled_reached(marks, errors.values())
         return np.asarray(np.any([marks, *(values != 0 for values in errors.values())], axis=0))
 
-    def _keep(self, marks: NDArray[np.bool_], bound: Array, errors: Array) -> None:
+    def _keep(self, marks: NDArray[np.bool_], expected: Array, enclosure: Enclosure, errors: Array) -> None:
         if self._compiles:
             from parity.bounds.compiled.kernels import compiled_keep
 
-            compiled_keep(marks, bound, errors)
+            compiled_keep(marks, expected, *enclosure, errors)
         else:
-            errors[:] = np.where(marks, bound, 0.0)
+            errors[:] = np.where(marks, bound_around(expected, *enclosure), 0.0)
 
     def see(
-        self, slot: str, start: int, at: Indices | None, obtained: Array, expected: Array, bound: Array, exact: Any
+        self,
+        slot: str,
+        start: int,
+        at: Indices | None,
+        obtained: Array,
+        expected: Array,
+        enclosure: Enclosure,
+        known: bool,
     ) -> list[Seen]:
         """Return what differs in a slot, tensor by tensor.
 
@@ -181,10 +201,10 @@ class Pieces:
             at: which elements of the piece these are, in order; all of them where it is None.
             obtained: the subject's values.
             expected: the reference's.
-            bound: how far a right value may be from those.
-            exact: the exact values, or None.
+            enclosure: values, and how far any right one may be from them: exact values, or the expected ones.
+            known: whether they are exact.
         """
-        layout = self._reference.layout
+        layout, (value, error) = self._reference.layout, enclosure
         count = obtained.size
         if not count:
             return []
@@ -198,29 +218,37 @@ class Pieces:
             part = slice(begin, end)
             begin = end
             if part.start < part.stop:
-                own = None if exact is None else exact[part]
+                around = value[part], error[part]
                 place = start + part.start if at is None else start + at[part]
-                found = self._seen(slot, tensor, place, obtained[part], expected[part], bound[part], own)
+                found = self._seen(slot, tensor, place, obtained[part], expected[part], around, known)
                 seen += [] if found is None else [found]
         return seen
 
     def _seen(
-        self, slot: str, tensor: int, place: Any, obtained: Array, expected: Array, bound: Array, exact: Any
+        self,
+        slot: str,
+        tensor: int,
+        place: Any,
+        obtained: Array,
+        expected: Array,
+        enclosure: Enclosure,
+        known: bool,
     ) -> Seen | None:
-        """``place`` are the positions, or that of the first."""
-
-        def positions(at: Indices) -> Indices:
-            return at + place if isinstance(place, int) else place[at]
+        """``place`` are the positions, or that of the first; ``known`` is whether the enclosure's values are exact."""
+        exact, off = enclosure
 
         def gaps(at: Indices) -> Gaps:
-            own = None if exact is None else exact[at]
-            rows = np.zeros(len(at), dtype=np.int64)
-            return gaps_of(slot, rows, positions(at), obtained[at], expected[at], bound[at], own)
+            # To gather what is all there costs as much as all that follows.
+            chosen: Any = slice(None) if len(at) == obtained.size else at
+            own, value, error = expected[chosen], exact[chosen], off[chosen]
+            positions = at + place if isinstance(place, int) else place[chosen]
+            columns = slot, np.zeros(len(at), dtype=np.int64), positions, obtained[chosen], own
+            return gaps_of(*columns, bound_around(own, value, error), value if known else None)
 
         if self._compiles:
             from parity.bounds.compiled.kernels import compiled_measure
 
-            measured = compiled_measure(obtained, expected, bound, self._flushed)
+            measured = compiled_measure(obtained, expected, exact, off, self._flushed)
             if measured is not None:
                 return _of_measured(slot, tensor, measured, gaps) if measured.differing else None
         where = unequal(obtained, expected)

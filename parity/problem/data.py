@@ -14,6 +14,7 @@ from parity.case.spec import CASES, Cell, Mlp, Replayed
 from parity.errors import DataError
 from parity.problem.archive import read_npz
 from parity.problem.portable import log10, powers_of_ten, spread
+from parity.problem.signs import signed
 
 Tensors = dict[str, Array]
 
@@ -21,7 +22,6 @@ WEIGHTS, GRADIENTS, ORDER, TARGETS, ELEMENTS = 0, 1, 2, 3, 4
 """What numbers are drawn for: each purpose has a stream of its own, so that none shifts another."""
 _HOLD = 5
 _FLOAT64: Final = np.dtype(np.float64)
-_SIGNS = np.array([-1.0, 1.0])
 _SMALL = 1_024
 """Elements of the largest draw that is kept: the cells of a case draw the same, each in its own dtype."""
 _Shapes = tuple[tuple[str, tuple[int, ...]], ...]
@@ -66,7 +66,7 @@ def _draw(
 ) -> Tensors:
     held = {"constant": 0, "sign_flips": 0, "repeated": step // _HOLD}.get(kind, step)
     rng = generator(seed, GRADIENTS, held)
-    ends, signs = (log10(low), log10(high)), _SIGNS.astype(dtype)
+    ends = log10(low), log10(high)
     result = {}
     for name, shape in shapes:
         size = math.prod(shape)
@@ -75,13 +75,13 @@ def _draw(
             magnitude = permuted(rng, spread(low, high, size, dtype))
         else:
             magnitude = powers_of_ten(rng.uniform(*ends, size)).astype(dtype)
-        sign = signs[rng.integers(0, 2, size)]
+        drawn = signed(rng, magnitude)
         if kind == "sign_flips":
             period = 1 + np.arange(size) % 4
-            sign = np.where((step // period) % 2 == 0, 1.0, -1.0)
+            drawn = np.where((step // period) % 2 == 0, magnitude, -magnitude)
         if kind == "zeros":
-            sign = np.where((rng.random(size) < 0.4) | (step % 7 == 3), 0.0, sign)
-        result[name] = frozen((magnitude * sign).astype(dtype, copy=False).reshape(shape))
+            drawn = np.where((rng.random(size) < 0.4) | (step % 7 == 3), dtype.type(0), drawn)
+        result[name] = frozen(drawn.astype(dtype, copy=False).reshape(shape))
     return result
 
 

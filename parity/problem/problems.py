@@ -185,7 +185,7 @@ class QuadraticProblem(Problem):
             )
             values[name] = curvature * (w - target) * self.scale
             errors[name] = 6 * fmt.unit * np.abs(values[name]) + 4 * fmt.underflow * max(1.0, self.scale)
-        return known_bounds(values, errors)
+        return known_bounds(values, errors, fmt)
 
 
 class MlpProblem(Problem):

@@ -21,17 +21,17 @@ def answer(_: Facts) -> Markup:
     try:
         document = json.loads((FOLDER / "answer.json").read_text("utf-8"))["question"]
         summary, conclusion = document["summary"], list(document["conclusion"])
-        pictures = [(title, _svg((FOLDER / name).read_text("utf-8"))) for name, title in PICTURES.items()]
+        pictures = [(title, picture((FOLDER / name).read_text("utf-8"))) for name, title in PICTURES.items()]
     except (OSError, ValueError, KeyError, TypeError):
         return Markup()
     return render("answer.html", summary=summary, conclusion=conclusion, pictures=pictures)
 
 
-def _svg(picture: str) -> Markup:
+def picture(text: str) -> Markup:
     """Return a picture that scales with the page: ours, from a file that `make answer` wrote, so it is not escaped."""
-    start = picture.find("<svg")
-    if start < 0 or "<script" in picture.lower() or "onload" in picture.lower():
+    start = text.find("<svg")
+    if start < 0 or "<script" in text.lower() or "onload" in text.lower():
         raise ValueError("not one of our pictures")
-    head, _, rest = picture[start:].partition(">")
+    head, _, rest = text[start:].partition(">")
     kept = " ".join(part for part in head.split(" ") if not part.startswith(("width=", "height=")))
     return Markup(f"{kept}>{rest}")

@@ -74,6 +74,11 @@ class Facts:
         """How many comparisons ended in each verdict."""
         return Counter(item.outcome for item in self.comparisons)
 
+    @cached_property
+    def rules(self) -> list[str]:
+        """Names of the rules, sorted."""
+        return sorted({self.rule(pair.case).name for pair in self.pairs})
+
     def rule(self, case: str) -> Rule:
         """Return the rule of a case, as its page was when the case was run."""
         cell, rule = self.cells.get(case, {}), find(DEFAULT)

@@ -15,6 +15,7 @@ from parity.report.details import data, shown
 from parity.report.facts import WORST_FIRST, Facts, clauses, headline, outcome, parting_subjects
 from parity.report.matrix import matrix
 from parity.report.numbers import many
+from parity.report.program import program
 from parity.report.subjects import panels
 from parity.report.table import table
 from parity.verdicts.results import Run
@@ -112,6 +113,7 @@ SECTIONS: Final[tuple[Callable[[Facts], Markup], ...]] = (
     panels,
     table,
     answer,
+    program,
     matrix,
     _circumstances,
     _reading,

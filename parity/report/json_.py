@@ -3,8 +3,6 @@
 import json
 from typing import Any
 
-from msgspec.structs import replace
-
 from parity.report.facts import Facts, command
 from parity.report.numbers import plain
 from parity.verdicts.results import Comparison, Pair, Run
@@ -23,7 +21,7 @@ def document(run: Run) -> dict[str, Any]:
     facts = Facts(run)
     return {
         "schema": SCHEMA,
-        "results": [_light(item).document() for item in facts.comparisons],
+        "results": [_result(facts, item) for item in facts.comparisons],
         "circumstances": run.circumstances,
         "pairs": [_pair(pair) for pair in facts.pairs],
         "unseen": dict(sorted(run.unseen.items())),
@@ -33,8 +31,9 @@ def document(run: Run) -> dict[str, Any]:
     }
 
 
-def _light(item: Comparison) -> Comparison:
-    return replace(item, table=None, losses=None, envelope=None)
+def _result(facts: Facts, item: Comparison) -> dict[str, Any]:
+    record = item.document()
+    return {"case": record.pop("case"), "rule": facts.rule(item.case).name, **record}
 
 
 def _pair(pair: Pair) -> dict[str, Any]:

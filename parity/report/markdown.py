@@ -74,15 +74,18 @@ def _table(facts: Facts) -> str:
     rows: dict[str, dict[str, Pair]] = {}
     for pair in facts.pairs:
         rows.setdefault(pair.case, {})[pair.subject] = pair
-    groups: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    groups: dict[tuple[str, str, tuple[str, ...]], list[str]] = {}
     for case, row in rows.items():
         words = tuple(_word(row.get(subject)) for subject in facts.subjects)
         stem, failing = case.partition("[")[0], any(outcome(pair).fails for pair in row.values())
-        groups.setdefault((stem if failing else stem.rpartition("/")[0], words), []).append(case)
+        place = stem if failing else stem.rpartition("/")[0]
+        groups.setdefault((facts.rule(case).name, place, words), []).append(case)
     ranked = sorted(groups.items(), key=lambda group: (-max(_rank(rows[case]) for case in group[1]), group[1]))
-    lines = ["| case | " + " | ".join(literal(subject) for subject in facts.subjects) + " |"]
-    lines.append("| --- |" + " --- |" * len(facts.subjects))
-    lines += [f"| {_cases(cases)} | {' | '.join(words)} |" for (_, words), cases in ranked[:MAX_ROWS]]
+    lines = ["| rule | case | " + " | ".join(literal(subject) for subject in facts.subjects) + " |"]
+    lines.append("| --- | --- |" + " --- |" * len(facts.subjects))
+    lines += [
+        f"| {literal(rule)} | {_cases(cases)} | {' | '.join(words)} |" for (rule, _, words), cases in ranked[:MAX_ROWS]
+    ]
     if len(ranked) > MAX_ROWS:
         lines.append(f"\n{len(ranked) - MAX_ROWS:,} more rows are in results.json.")
     return "## Verdicts\n\n" + "\n".join(lines)

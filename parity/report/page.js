@@ -56,6 +56,7 @@ addEventListener("hashchange", route);
 const form = document.querySelector(".filters");
 const search = document.getElementById("filter-text");
 const select = document.getElementById("filter-subject");
+const rule = document.getElementById("filter-rule");
 const apply = () => {
   const verdicts = new Set([...form.querySelectorAll('[aria-pressed="true"]')].map(button => button.dataset.verdict));
   const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
@@ -63,10 +64,11 @@ const apply = () => {
   for (const cell of document.querySelectorAll("[data-subject]")) cell.hidden = column >= 0 && +cell.dataset.subject !== column;
   let any = false;
   for (const row of document.querySelectorAll("tr[data-text]")) {
-    const cells = [...row.querySelectorAll("td")].filter(cell => !cell.hidden);
+    const cells = [...row.querySelectorAll("td[data-subject]")].filter(cell => !cell.hidden);
     const hit = cell => verdicts.has(cell.dataset.verdict);
     for (const cell of cells) cell.classList.toggle("faint", verdicts.size > 0 && !hit(cell));
-    row.hidden = !words.every(word => row.dataset.text.includes(word)) || (verdicts.size > 0 && !cells.some(hit));
+    const named = words.every(word => row.dataset.text.includes(word)) && [row.dataset.rule, ""].includes(rule.value);
+    row.hidden = !named || (verdicts.size > 0 && !cells.some(hit));
     any = any || !row.hidden;
   }
   for (const body of document.querySelectorAll("tbody")) body.hidden = !body.querySelector("tr[data-text]:not([hidden])");

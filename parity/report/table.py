@@ -32,11 +32,12 @@ class Cell(NamedTuple):
 
 
 class Row(NamedTuple):
-    """A case in parts; ``again`` is a further variant of the case above, whose summary stands there already.
+    """A case in parts, with its rule; ``again`` is a further variant of the case above, whose summary is there already.
 
     The filter looks into ``words``; a subject that did not run the case has no cell.
     """
 
+    rule: str
     stem: str
     label: str | None
     summary: str
@@ -65,6 +66,7 @@ def table(facts: Facts) -> Markup:
     return render(
         "table.html",
         subjects=[(one, _counts(pair for pair in facts.pairs if pair.subject == one)) for one in facts.subjects],
+        rules=facts.rules,
         counts=_counts(facts.pairs),
         wide=len(facts.subjects) > WIDE,
         groups=[_group(facts, folder, groups[folder], rows) for folder in ranked],
@@ -98,6 +100,7 @@ def _row(facts: Facts, case: str, folder: str, row: dict[str, Pair], *, again: b
     summary = next(iter(row.values())).summary
     stem, bracket, label = case.removeprefix(f"{folder}/").partition("[")
     return Row(
+        facts.rule(case).name,
         stem,
         label=label[:-1] if bracket else None,
         summary=summary,

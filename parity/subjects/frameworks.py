@@ -10,8 +10,8 @@ from parity.case.spec import hyperparameters
 from parity.errors import SubjectError, UsageError
 from parity.subjects.adapter import Adapter, Own
 from parity.subjects.binding.arguments import bind
+from parity.subjects.binding.candidates.rules import is_rule
 from parity.subjects.binding.fitting import unheard
-from parity.subjects.binding.recognise import is_rule
 from parity.subjects.naming import split_bound
 
 _BASES: Final = {

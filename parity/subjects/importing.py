@@ -48,6 +48,23 @@ def module_of(path: Path) -> ModuleType:
         depth += 1  # a module that it imports has more dots than the file itself
 
 
+def package_of(path: Path) -> str:
+    """Return the package that a file's relative imports begin at, imported, and empty where it has no such imports.
+
+    What the file imports by name is found where ``module_of`` finds it.
+    """
+    path = path.parent.resolve() / path.name
+    _follow((*folders_above(path), Path.cwd()))
+    depth = _dots(path)
+    if not depth:
+        return ""
+    folders = list(reversed(path.parents[: max(depth, _packaged(path))]))
+    *names, _ = _names(folders, path)
+    for name, folder in zip(names, folders, strict=True):
+        _package(name, folder)
+    return names[-1]
+
+
 def module_named(name: str) -> ModuleType:
     """Return a module by its dotted name, found as everywhere else, or from the current folder."""
     from importlib import import_module
@@ -71,6 +88,13 @@ def folders_above(path: Path) -> tuple[Path, ...]:
         if any((folder / name).exists() for name in _TOPS):
             break
     return tuple(found)
+
+
+def place_of(path: Path) -> tuple[Path, str]:
+    """Return the folder in which Python itself finds a file's module, and the dotted name that it has there."""
+    path = path.parent.resolve() / path.name
+    depth = max(_dots(path), _packaged(path)) if _dots(path) else 0
+    return path.parents[depth], ".".join([*(folder.name for folder in reversed(path.parents[:depth])), path.stem])
 
 
 class _Project(MetaPathFinder):

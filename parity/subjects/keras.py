@@ -362,8 +362,11 @@ class Shown:
         listed = {"parameter": list(variables.values())}
         for attribute, slot in names.items():
             found = getattr(optimizer, attribute, None)
-            if found is not None and found != []:
-                listed[slot] = found if isinstance(found, list) else [found] * len(variables)
+            # To compare a variable with a list is an operation of TensorFlow.
+            if isinstance(found, list) and found:
+                listed[slot] = found
+            elif found is not None and not isinstance(found, list):
+                listed[slot] = [found] * len(variables)
         self._held = {
             slot: [
                 (name, v.value.handle, v.value.dtype, len(v.shape))

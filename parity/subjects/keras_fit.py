@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from parity.errors import MisbehavedError, UnsupportedError
-from parity.problem.problems import MlpProblem, Problem, ReplayedProblem
+from parity.problem.problems import MlpProblem, Problem, QuadraticProblem
 from parity.subjects.adapter import Own, Taken, Tensors
 from parity.subjects.keras import (
     GRAPPLER,
@@ -43,6 +43,10 @@ class KerasFitSubject:
         """Somebody's optimizer, None where it is Keras' own."""
         return self._own
 
+    def slots_of(self, rule: str) -> dict[str, str]:
+        """Return which attributes of the optimizer hold which slots of a rule."""
+        return names_of(rule) if self._own is None else own_slots(rule, self._optimizer)
+
     @property
     def ablations(self) -> dict[str, Callable[[], "KerasFitSubject"]]:
         """Return what may be turned off to explain a difference: the reason, and the subject without it."""
@@ -54,11 +58,11 @@ class KerasFitSubject:
             row_of(problem.cell.rule)
         if problem.cell.gradients == "shared":
             raise UnsupportedError("model.fit keeps its gradients inside, and the case shares them; use keras-graph.")
-        if not isinstance(problem, MlpProblem | ReplayedProblem):
+        if isinstance(problem, QuadraticProblem):
             raise UnsupportedError(
                 "model.fit is driven with replayed gradients or with a network, not with a quadratic."
             )
-        if isinstance(problem, ReplayedProblem) and not np.frexp(problem.scale)[0] == 0.5:
+        if not isinstance(problem, MlpProblem) and np.frexp(problem.scale)[0] != 0.5:
             raise UnsupportedError("model.fit multiplies the loss by loss_scale_factor, exact only for powers of two.")
         if problem.slices(0):
             raise UnsupportedError("model.fit is driven with dense gradients; the case has sparse ones.")
@@ -75,9 +79,7 @@ class KerasFitSubject:
         self._optimizer = optimizer_of(problem.cell, self._own)
         self._model.compile(optimizer=self._optimizer, loss=loss)
         self._optimizer.build(self._model.trainable_variables)
-        rule = problem.cell.rule
-        names = names_of(rule) if self._own is None else own_slots(rule, self._optimizer)
-        self._shown = Shown(tf, names, self._optimizer, self._variables)
+        self._shown = Shown(tf, self.slots_of(problem.cell.rule), self._optimizer, self._variables)
         self.resolved = f"{describe(self._optimizer)} in model.fit"
         self.circumstances = keras_circumstances(tf) | {
             "mode": "fit",
@@ -156,7 +158,7 @@ def _identity(_: Any, predicted: Any) -> Any:
     return predicted
 
 
-def _linear_model(problem: ReplayedProblem) -> Any:
+def _linear_model(problem: Problem) -> Any:
     """Return a model whose loss is ``sum(w * input)``, so that its gradient is the input, bit for bit."""
     import keras
     import tensorflow as tf
@@ -180,7 +182,7 @@ def _linear_model(problem: ReplayedProblem) -> Any:
     return model
 
 
-def _batches(tf: Any, problem: MlpProblem | ReplayedProblem) -> Any:
+def _batches(tf: Any, problem: Problem) -> Any:
     """Return the case's batches in the case's order, as a ``tf.data.Dataset`` of one long epoch."""
 
     def batch(number: int) -> tuple[Any, Any]:

@@ -19,9 +19,11 @@ from parity.reference import posted
 from parity.subjects.adapter import Taken, Tensors
 from parity.subjects.binding import words
 from parity.subjects.binding.arguments import Bound
+from parity.subjects.binding.drivers.arrays import Together
+from parity.subjects.binding.drivers.shape import Driver, Shape
+from parity.subjects.binding.drivers.states import Pure, Transformation
 from parity.subjects.binding.fitting import fits
 from parity.subjects.binding.rates import Mover, Place, mover
-from parity.subjects.binding.shapes import Driver, Pure, Shape, Together, Transformation
 from parity.subjects.binding.trials import Known, known_of, maker, ways_of
 from parity.subjects.naming import split_bound
 

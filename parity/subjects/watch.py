@@ -39,7 +39,7 @@ def watch(optimizer: Any, every: int = 100, path: str | Path = "steps.npz", most
     others take none. The log is there, whole, once ``fit`` ends, also where it is interrupted.
 
     Args:
-        optimizer: the ``keras.optimizers.RMSprop`` that the model is compiled with, or one of a class that extends it.
+        optimizer: the model's own, of ``keras.optimizers`` or of a class that extends one of them.
         every: a step is watched where its zero-based number is a multiple of it, so the first one is.
         path: where the log goes, an NPZ file; what stands there is replaced.
         most: steps that are logged at most. Each takes the room of all weights and slots twice, and of the gradients;
@@ -63,9 +63,9 @@ def _rule_of(optimizer: Any) -> str:
     if isinstance(optimizer, type):
         raise UsageError(f"optimizer must be an instance, the model's own. Received the class {optimizer.__name__}.")
     known = {rule: getattr(keras.optimizers, row.kind) for rule, row in ROWS.items()}
-    for rule, kind in known.items():
-        if isinstance(optimizer, kind):
-            return rule
+    held = [rule for rule, kind in known.items() if isinstance(optimizer, kind)]
+    if held:  # AdamW extends Adam
+        return max(held, key=lambda rule: len(known[rule].__mro__))
     kinds = ", ".join(f"keras.optimizers.{kind.__name__}" for kind in known.values())
     kind = type(optimizer)
     raise UnsupportedError(
@@ -206,7 +206,7 @@ class Watch:
     def _write(self, before: States, rate: float, gradients: Tensors, after: States) -> None:
         assert self._writer is not None
         states = [
-            {field: {name: tensors[name] for name in gradients} for field, tensors in state.items()}
+            {field: {name: tensors[name] for name in gradients if name in tensors} for field, tensors in state.items()}
             for state in (before, after)
         ]
         self._writer.step(self._number, states[0], {name: np.asarray(g) for name, g in gradients.items()}, states[1])

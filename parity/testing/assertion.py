@@ -9,7 +9,7 @@ from parity.case.spec import Cell
 from parity.errors import ParityError, UsageError
 from parity.subjects.naming import given, with_bound
 from parity.testing.bench import Bench
-from parity.testing.choose import DEFAULT, Cases, choose
+from parity.testing.choose import Cases, choose
 from parity.verdicts.results import Comparison
 from parity.verdicts.verdict import Verdict
 
@@ -56,8 +56,9 @@ class Demand:
 
 def assert_parity(
     subject: Subject,
-    cases: Cases = DEFAULT,
+    cases: Cases | None = None,
     *,
+    rule: str | None = None,
     dtypes: Iterable[str] | None = None,
     gradients: Iterable[str] | None = None,
     comparisons: Iterable[str] | None = None,
@@ -68,12 +69,15 @@ def assert_parity(
     bind: Mapping[str, str] | None = None,
     bench: Bench | None = None,
 ) -> Results:
-    """Fail unless an optimizer equals tf.keras' RMSprop, as the NumPy reference has it, in every chosen case.
+    """Fail unless an optimizer equals that of tf.keras, as its NumPy page has it, in every chosen case.
 
     Args:
         subject: the class (or a callable that takes hyperparameters and returns an instance), which runs in this
             process; or a name, such as ``"torch"`` or ``"mine.py:RMSprop"``, which runs in one of its own.
-        cases: case ids, globs (``"rmsprop/*"``), paths or globs of case files, or cells.
+        cases: case ids, globs (``"rmsprop/*"``), paths or globs of case files, or cells; unless given, those of the
+            rule.
+        rule: which optimizer of tf.keras it is, such as ``"adam"``: cases of other rules are left out. Unless given,
+            the cases say, or RMSprop where there are none either.
         dtypes: such as ``["float32", "float64"]``; unless given, each pattern means its float32 cells, or all where it
             has none.
         gradients: among replayed, shared, computed; unless given, all.
@@ -100,7 +104,7 @@ def assert_parity(
         chosen = given(bind)
         if isinstance(subject, str):
             subject = with_bound(subject, chosen)
-        cells = choose(cases, dtypes, gradients, comparisons)
+        cells = choose(cases, dtypes, gradients, comparisons, rule)
         demand = Demand(exact, _allowance(allow_unsupported, cells))
         results = _run(subject, cells, time_limit, own, chosen)
         _require(subject, cells, results, demand, own, diagnose)

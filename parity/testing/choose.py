@@ -8,48 +8,55 @@ from typing import TypeAlias
 import msgspec
 
 from parity.case.cells import select
+from parity.case.rule import DEFAULT as RULE
+from parity.case.rule import find
 from parity.case.spec import Cell
 from parity.case.words import DTYPES, MODES, SOURCES
 from parity.errors import UsageError, did_you_mean
 
 Cases: TypeAlias = str | Path | Cell | Iterable[str | Path | Cell]
 
-DEFAULT = "rmsprop/*"
 USUAL_DTYPE = "float32"
 
 
 def choose(
-    cases: Cases = DEFAULT,
+    cases: Cases | None = None,
     dtypes: Iterable[str] | None = None,
     gradients: Iterable[str] | None = None,
     comparisons: Iterable[str] | None = None,
+    rule: str | None = None,
 ) -> list[Cell]:
     """Return the cells that a test is about.
 
     Args:
-        cases: case ids, globs (``"rmsprop/*"``), paths or globs of case files (``"tests/cases/*.toml"``), or cells.
+        cases: case ids, globs (``"rmsprop/*"``), paths or globs of case files (``"tests/cases/*.toml"``), or cells;
+            unless given, those in the folder of the rule.
         dtypes: which dtypes; unless given, each pattern means its float32 cells, or all where it has none.
         gradients: which sources: replayed, shared, computed; unless given, all.
         comparisons: lockstep, free, or both; unless given, what each case asks for.
+        rule: which rule's, such as ``"adam"``; unless given, those of any, or of RMSprop where no case is given either.
 
     Raises:
-        SpecError: a case file is broken.
+        SpecError: a case file is broken, or there is no such rule.
         UsageError: a pattern or a word means nothing, or nothing is left.
     """
     wanted = None if dtypes is None else _words("dtypes", dtypes, DTYPES)
     sources = _words("gradients", gradients, SOURCES)
     modes = _words("comparisons", comparisons, MODES)
     chosen: dict[str, Cell] = {}
-    patterns = _listed(cases)
+    wished = None if rule is None else find(rule).name
+    patterns = _listed(f"{wished or RULE}/*" if cases is None else cases)
     for pattern in patterns:
         for cell in _dtyped([pattern] if not isinstance(pattern, str) else _found(pattern), wanted):
             kept = [mode for mode in cell.comparisons if mode in modes]
-            if cell.gradients in sources and kept:
+            if cell.gradients in sources and kept and wished in (None, cell.rule):
                 chosen[cell.id] = msgspec.structs.replace(cell, comparisons=kept)
     if not chosen:
+        wish = {"the rule": wished, "dtypes": wanted or DTYPES, "gradients": sources, "comparisons": modes}
+        told = [f"{word} {said if isinstance(said, str) else ', '.join(said)}" for word, said in wish.items() if said]
         raise UsageError(
-            f"no cell of {', '.join(map(_named, patterns)) or 'no case'} has dtypes {', '.join(wanted or DTYPES)}, "
-            f"gradients {', '.join(sources)} and comparisons {', '.join(modes)}; `parity list --cells` shows all."
+            f"no cell of {', '.join(map(_named, patterns)) or 'no case'} has {', '.join(told[:-1])} and {told[-1]}; "
+            f"`parity list --cells` shows all."
         )
     return list(chosen.values())
 

@@ -38,8 +38,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Declare the marker, and refuse a subject that does not exist before anything runs."""
-    line = "parity_cases(*cases, dtypes=None, gradients=None, comparisons=None): one test for each case, as parity_case"
-    config.addinivalue_line("markers", line)
+    chosen = "*cases, rule=None, dtypes=None, gradients=None, comparisons=None"
+    config.addinivalue_line("markers", f"parity_cases({chosen}): one test for each case, as parity_case")
     if _asked(config):
         from parity import subjects
         from parity.errors import ParityError
@@ -77,10 +77,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             pytest.fail("parity_cases: the test takes no argument parity_case, so it would run no case.", pytrace=False)
         return
     from parity.errors import ParityError
-    from parity.testing.choose import DEFAULT, choose
+    from parity.testing.choose import choose
 
     try:
-        cells = choose(marker.args or DEFAULT, **marker.kwargs)
+        cells = choose(marker.args or None, **marker.kwargs)
     except (ParityError, TypeError) as error:
         pytest.fail(f"parity_cases: {error}", pytrace=False)
     metafunc.parametrize("parity_case", cells, ids=[cell.id for cell in cells])
@@ -108,7 +108,7 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
 
 @pytest.fixture
 def parity(request: pytest.FixtureRequest) -> "Parity":
-    """Check your own optimizer: ``parity.assert_parity(MyRMSprop, cases="rmsprop/*")``."""
+    """Check your own optimizer: ``parity.assert_parity(MyAdam, rule="adam", cases="adam/*")``."""
     return Parity(request)
 
 
@@ -125,20 +125,19 @@ class Parity:
         self._request = request
 
     def assert_parity(self, subject: Any, cases: "Cases | None" = None, **options: Any) -> "Results":
-        """Fail unless the optimizer equals tf.keras' RMSprop; arguments as in ``parity.assert_parity``.
+        """Fail unless the optimizer equals that of tf.keras; arguments as in ``parity.assert_parity``.
 
         One case of ``parity_case`` that the optimizer does not support is skipped; a whole set of them is a failure.
         """
         __tracebackhide__ = True
         from parity.case.error import printable
         from parity.testing.assertion import NothingCompared, NotInParity, assert_parity
-        from parity.testing.choose import DEFAULT
         from parity.testing.record import properties
 
         node, bench = self._request.node, _bench(self._request.config)
         bench.test = _rerun(node)
         try:
-            results = assert_parity(subject, DEFAULT if cases is None else cases, bench=bench, **options)
+            results = assert_parity(subject, cases, bench=bench, **options)
         except NotInParity as error:
             node.user_properties.extend(properties(error.results.comparisons))
             if isinstance(error, NothingCompared) and hasattr(cases, "hyperparameters"):

@@ -10,6 +10,7 @@ from gating import Line, made
 
 from parity.baseline.github import MAX_ANNOTATIONS
 from parity.case.cells import select
+from parity.case.spec import CASES
 
 ROOT = Path(__file__).parents[2]
 A, B = "rmsprop/defaults", "rmsprop/plain[float32]"
@@ -18,7 +19,7 @@ A, B = "rmsprop/defaults", "rmsprop/plain[float32]"
 @pytest.fixture
 def job(line: Line, monkeypatch: pytest.MonkeyPatch) -> Line:
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
-    monkeypatch.setenv("GITHUB_WORKSPACE", str(ROOT))
+    monkeypatch.setenv("GITHUB_WORKSPACE", str(CASES.resolve().parent))
     return line
 
 

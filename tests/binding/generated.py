@@ -522,6 +522,124 @@ FUNCTIONS = {
                         after[-1].append(w - self.rate * d / {root_self})
                 model.set_weights(*after)
     """,
+    "model that is set up, whose layers take a change by name": """
+        class Mine:
+            def __init__(self, {signature}):
+                self.rate, self.keep, self.eps = {names}
+
+            def setup(self, network):
+                self.v = [{{k: 0 * layer.parameters[k] for k in layer.parameters}} for layer in network.dense_layers]
+
+            def update(self, network):
+                for layer, kept in zip(network.dense_layers, self.v):
+                    for k, d in layer.parameters.grad.items():
+                        v = kept[k] = self.keep * kept[k] + (1 - self.keep) * d * d
+                        layer.parameters.step(k, {sign}self.rate * d / {root_self})
+    """,
+    "layers that hand out pairs": """
+        class Mine:
+            def __init__(self, {signature}):
+                self.rate, self.keep, self.eps, self.v = {names}, {{}}
+
+            def update_params(self, layer):
+                held = layer.get_parameters()
+                assert isinstance(held, dict), "a mapping from names to pairs"
+                for k, (w, d) in held.items():
+                    v = self.v[k] = self.keep * self.v.get(k, 0) + (1 - self.keep) * d * d
+                    {taken}
+    """,
+    "layers with a mapping each": """
+        class Mine:
+            def __init__(self, model, {signature}):
+                self.model, self.rate, self.keep, self.eps, self.v = model, {names}, {{}}
+
+            def step(self):
+                for layer in [each for each in self.model.layers if hasattr(each, "params")]:
+                    for k in ("W", "b"):
+                        d = layer.grads[k]
+                        v = self.v[layer, k] = self.keep * self.v.get((layer, k), 0) + (1 - self.keep) * d * d
+                        layer.params[k] -= self.rate * d / {root_self}
+    """,
+    "layers one by one, of a class beside it": """
+        from abc import ABC, abstractmethod
+
+        class Dense(ABC):
+            def __init__(self, size, activation, seed):
+                self.size = size
+
+            @abstractmethod
+            def parameters(self):
+                ...
+
+            @abstractmethod
+            def grads(self):
+                ...
+
+        class Mine:
+            def __init__(self, *layers, {signature}):
+                assert all(isinstance(layer, Dense) for layer in layers), "layers must be Dense"
+                self.layers, self.rate, self.keep, self.eps, self.v = layers, {names}, {{}}
+                self.own = {{}}
+                for layer in layers:
+                    self.own.update(layer.parameters())
+
+            def step(self):
+                for layer in self.layers:
+                    for k, d in layer.grads().items():
+                        v = self.v[k] = self.keep * self.v.get(k, 0) + (1 - self.keep) * d * d
+                        w = self.own[k]
+                        w -= self.rate * d / {root_self}
+    """,
+    "tensors of a class beside it": """
+        class Tensor:
+            def __init__(self, array):
+                self.array, self.grad, self.place = array, None, "cpu"
+
+            data = property(lambda self: self.array)
+
+            def sqrt(self):
+                return Tensor(np.sqrt(self.array))
+
+            def __add__(self, other):
+                return Tensor(self.array + getattr(other, "array", other))
+
+            def __mul__(self, other):
+                return Tensor(self.array * getattr(other, "array", other))
+
+            __rmul__ = __mul__
+
+            def __truediv__(self, other):
+                return Tensor(self.array / other.array)
+
+            @staticmethod
+            def zeros(shape, place):
+                return Tensor(np.zeros(shape, dtype=np.float32))
+
+        class Mine:
+            def __init__(self, {p}, {signature}):
+                self.own, self.rate, self.keep, self.eps = {p}, {names}
+                self.v = [Tensor.zeros(w.array.shape, w.place) for w in self.own]
+
+            def step(self):
+                for k, w in enumerate(self.own):
+                    v = self.v[k] = self.keep * self.v[k] + (1 - self.keep) * w.grad * w.grad
+                    w.array = w.array - (self.rate * w.grad / {root_tensor}).array
+    """,
+    "loop that asks a function beside it": """
+        def loss(x):
+            return np.sum(x ** 4)
+
+        def numerical_gradient(f, x):
+            return 4 * x ** 3
+
+        def Mine(x0, {signature}, max_iter=100):
+            {w}, v = np.copy(x0), np.zeros_like(x0)
+            for _ in range(max_iter):
+                d = numerical_gradient(loss, {w})
+                v = {keep} * v + (1 - {keep}) * d * d
+                {w} = {w} - {rate} * d / {root}
+            return {w}
+    """,
     "arguments that must be named": """
         class Mine:
             def __init__(self, *, {signature}):
@@ -592,6 +710,30 @@ REFUSED = {
         def Mine({first}, {second}, cache, {signature}):
             v = cache = {keep} * cache + (1 - {keep}) * {d} * {d}
             return cache, {w} - {rate} * {d} / {root}
+    """,
+    "thing that it asks for the gradient": """
+        class Mine:
+            def __init__(self, surface, {signature}):
+                self.surface, self.rate, self.keep, self.eps = surface, {names}
+                self.x, self.y, self.v, self.u = surface.x_start, surface.y_start, 0, 0
+
+            def step(self):
+                d, e = self.surface.df_dx(self.x, self.y), self.surface.df_dy(self.x, self.y)
+                self.v = self.keep * self.v + (1 - self.keep) * d * d
+                self.u = self.keep * self.u + (1 - self.keep) * e * e
+                self.x = self.x - self.rate * d / {root_inside}
+                self.y = self.y - self.rate * e / (np.sqrt(self.u) + self.eps)
+                return [self.x, self.y]
+    """,
+    "columns of a size": """
+        class Mine:
+            def __init__(self, num_params, {signature}):
+                self.rate, self.keep, self.eps = {names}
+                self.v = np.zeros((num_params, 1), dtype=np.float32)
+
+            def __call__(self, grads):
+                self.v = self.keep * self.v + (1 - self.keep) * grads * grads
+                return self.rate * grads / {root_inside}
     """,
     "three that say nothing": """
         class Mine:
@@ -669,9 +811,14 @@ def _written(bodies: dict[str, str], sets: int = len(CONSTRUCTORS)) -> Iterator[
         if shape in SERVED:
             words["signature"] = signature.partition(", ")[2]
         words |= {"root": root.format(v="v").replace("self.eps", eps), "root_self": root.format(v="v")}
+        tensors = {"right": "({v} + self.eps).sqrt()", "outside": "({v}.sqrt() + self.eps)"}
+        words["root_tensor"] = tensors[fault].format(v="v")
         words |= {"root_inside": root.format(v="self.v"), "root_v": root.format(v="self.v").replace("self.eps", eps)}
         (w, d), (p, g) = SINGLE[number], MANY[number % len(MANY)]
         first, second = (w, d) if number % 2 == 0 else (d, w)
         words |= TWOS[number] | {"data": ("data", "value")[number % 2], "sign": ("", "-")[number % 2]}
+        moved = f"self.rate * d / {words['root_self']}"
+        taken = (f'held[k]["value"] -= {moved}', f"w -= {moved}", f"layer.set_params({{k: w - {moved}}})")
+        words["taken"] = taken[number % len(taken)]
         text = textwrap.dedent(body).format(w=w, d=d, p=p, g=g, first=first, second=second, **words)
         yield Generated(shape, fault, text)

@@ -1,5 +1,7 @@
 """Code that raises whatever it is handed is driven and FAILED with its line; what wants something else is refused."""
 
+import textwrap
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,7 @@ from parity.api import run_all
 from parity.case.cells import select
 from parity.diagnosis.diagnose import diagnose
 from parity.errors import SubjectError
+from parity.runner.loop import run_pair
 from parity.subjects.binding.refusal import _text
 from parity.subjects.numpy_class import NumpySubject
 
@@ -191,16 +194,53 @@ def test_a_refusal_quotes_few_methods():
         NumpySubject(Many, "Many").shape()
 
 
-class Pasted:
+class Dense:
+    """A layer that keeps what an optimizer needs of it only if it is told to."""
+
+    def __init__(self, n_inputs, n_outputs):
+        self.weights, self.biases = np.ones((n_inputs, n_outputs)), np.ones(n_outputs)
+
+    def prepare(self, both=False):
+        self.weight_cache = np.zeros_like(self.weights)
+        if both:
+            self.bias_cache = np.zeros_like(self.biases)
+
+
+class NeedsBoth:
     def __init__(self, learning_rate=0.001, rho=0.9, epsilon=1e-7):
-        self.inner = None
+        self.rate, self.keep, self.eps = learning_rate, rho, epsilon
 
-    def update(self, w, g):
-        return ...  # what is wrapped makes of w and its gradient g
+    def update(self, layer: Dense):
+        layer.prepare()
+        layer.weight_cache = self.keep * layer.weight_cache + (1 - self.keep) * layer.dweights**2
+        layer.bias_cache = self.keep * layer.bias_cache + (1 - self.keep) * layer.dbiases**2
 
 
-def test_a_wrapper_whose_dots_are_not_filled_in_is_told_so_and_wrapped_no_further():
+def test_what_a_layer_of_its_own_class_lacks_is_said_of_that_class():
+    pair = run_pair(CELL, "mine", NumpySubject(NeedsBoth, "mine"))
+    said = "raised AttributeError: 'Dense' object has no attribute 'bias_cache' in test_faults.py, line"
+    assert pair.verdict.name == "FAILED"
+    assert said in pair.comparisons[0].reason
+    assert "with layers of its own class Dense that own weights" in NumpySubject(NeedsBoth, "mine").shape().title
+
+
+class NothingHelps:
+    """Whoever calls it, and with whatever: it raises."""
+
+    def __init__(self, rho, plan):
+        self.keep, self.plan = rho, plan
+
+    def update(self, model, epoch):
+        raise RuntimeError(f"no plan for {epoch}")
+
+
+def test_a_wrapper_that_cannot_work_is_whole_all_the_same_and_says_what_it_raised():
     with pytest.raises(SubjectError) as caught:
-        NumpySubject(Pasted, "mine.py:Wrapped").shape()
-    assert str(caught.value).startswith("mine.py:Wrapped still returns the dots that a wrapper is handed out with")
-    assert "class Wrapped" not in str(caught.value)
+        NumpySubject(NothingHelps, "mine.py:NothingHelps").shape()
+    head, _, text = str(caught.value).partition("\n")
+    assert "No wrapper worked when it was tried; the likeliest raised RuntimeError: no plan for 1" in head
+    assert "..." not in text
+    space = {"np": np, "NothingHelps": NothingHelps}
+    exec(textwrap.dedent(text), space)  # ours
+    with pytest.raises(RuntimeError, match="no plan for 1"):
+        space["Wrapped"]().update(np.ones(3), np.ones(3))

@@ -70,6 +70,12 @@ WORDS = {
     "model with parameters and gradients": "a model with parameters() and grads() in the constructor, then step()",
     "model that is given before": "parameters(), which have .data and .grad.data, by setup(), then update()",
     "model whose arrays are got and set": "set_weights(), for weights and for biases, in update(model)",
+    "model that is set up, whose layers take a change by name": "by setup(), then update(model) with layers that own",
+    "layers that hand out pairs": "update_params(layer) with layers that own weights, biases and their gradients",
+    "layers with a mapping each": "step() with layers that own weights, biases and their gradients",
+    "layers one by one, of a class beside it": "step() with layers of its own class Dense that own weights",
+    "tensors of a class beside it": "with .data and .grad, all of its own class Tensor in the constructor, then step()",
+    "loop that asks a function beside it": "served gradients call by call of numerical_gradient(), one run a tensor",
     "arguments that must be named": "step(params, grads) over a mapping",
 }
 

@@ -9,7 +9,7 @@ from parity.case.cells import select
 from parity.case.spec import LearningRateSchedule, hyperparameters
 from parity.errors import SubjectError
 from parity.runner.loop import run_pair
-from parity.subjects.binding.loops import Argument, Loops
+from parity.subjects.binding.drivers.loops import Argument, Loops
 from parity.subjects.numpy_class import NumpySubject
 
 (CELL,) = select(["rmsprop/plain[float32]"])

@@ -171,8 +171,17 @@ def test_other_modes_and_rivals_are_told_beside_a_cause():
 def test_what_is_not_known_is_said_and_accuses_nobody():
     found = cause_of(document("UNEXPLAINED", evidence=["something"]), ["a"])
     assert not found.known
-    assert found.sentence.startswith("The cause is not known: diagnosed, it is no member of the family")
-    assert cause.lines(found)[1:] == ["  Something."]
+    assert found.sentence.startswith("The cause is not known: diagnosed, it computes, in some of what was tried, as no")
+    also = "  In all else that was tried it computes as tf.keras does, but: Epsilon is added after the root"
+    assert cause.lines(found)[1:] == ["  Something.", f"{also} instead of under it."]
+
+
+def test_what_computes_as_keras_elsewhere_is_not_said_to_be_no_member_and_its_numbers_are_named():
+    said = document("UNEXPLAINED", cases={"a": "otherwise", "b": "with Python's numbers"})
+    assert cause_of(said, ["a", "b"]).beside[1].startswith("In b it keeps numbers as Python does")
+    said["explanations"][0]["confirmed"] = False
+    assert "it is no member of the family" in cause_of(said, ["a"]).sentence
+    assert cause_of(said, ["a", "b"]).beside == []
 
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")

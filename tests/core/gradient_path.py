@@ -17,13 +17,14 @@ import msgspec
 import numpy as np
 from driving import cell, optimizer
 
+import parity
 from parity.case.spec import Cell
 from parity.problem.problems import ReplayedProblem
 from parity.runner.loop import run_pair
 from parity.trajectory.blocks import Recorder
 
 ROOT = Path(__file__).resolve().parents[2]
-OURS = tuple(f"{ROOT / 'parity'}/{folder}/" for folder in ("runner", "trajectory", "judge"))
+OURS = tuple(f"{Path(parity.__file__).parent}/{folder}/" for folder in ("runner", "trajectory", "judge"))
 TABLE = "parity.judge.table.Part.write"
 ROUNDS = optimizer("right_styles", "Reciprocal")
 

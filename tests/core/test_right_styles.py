@@ -4,7 +4,7 @@ from functools import cache
 import pytest
 from driving import OPTIMIZERS, cell, committed, judged, optimizer
 
-from parity.bounds import bounded
+from parity.bounds.bounded import arithmetic
 from parity.subjects.loading import load_class
 
 STEPS = 6
@@ -91,7 +91,7 @@ def test_a_decay_in_any_order_is_rounding(name, dtype):
 
 def test_a_decay_by_one_factor_needs_a_bound_of_its_own(monkeypatch):
     assert decayed("DecayByFactor", rate=0.001, decay=0.5).verdict == "ROUNDING"
-    monkeypatch.setattr(bounded, "_shrunk", lambda difference, x, y: difference)
+    monkeypatch.setattr(arithmetic, "_shrunk", lambda difference, x, y: difference)
     assert decayed("DecayByFactor", rate=0.001, decay=0.5).verdict == "DIVERGED"
 
 

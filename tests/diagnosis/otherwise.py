@@ -286,6 +286,30 @@ class _ByShape:
         self.kept[self.first] = self.kept[name] = value
 
 
+class StateUnderPosition(Whole):
+    """The n-th tensor of a step goes on with the moments of the n-th one of the first step."""
+
+    def advance(self, params, grads, state):
+        self.first = dict(zip(params, state["v"], strict=True))
+        return super().advance(params, grads, state)
+
+    def moved(self, name, w, g, rate, state):
+        return super().moved(name, w, g, rate, {slot: _ByPosition(kept, self.first) for slot, kept in state.items()})
+
+
+class _ByPosition:
+    """A slot in which a name means the tensor that came at its place at first."""
+
+    def __init__(self, kept, first):
+        self.kept, self.first = kept, first
+
+    def __getitem__(self, name):
+        return self.kept[self.first[name]]
+
+    def __setitem__(self, name, value):
+        self.kept[self.first[name]] = value
+
+
 class Wide(Whole):
     """Keeps its state and computes in float64, and rounds the weights at the end of each step."""
 
@@ -384,4 +408,5 @@ KINDS = (
     only_in("bfloat16", EpsilonOutside),
     only_in("float64", EpsilonOutside),
     only_in("bfloat16", EpsilonTenTimes),
+    StateUnderPosition,
 )

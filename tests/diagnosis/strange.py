@@ -96,3 +96,15 @@ class MyRMSProp:
             self.squares[key] *= self.factor
             self.squares[key] += (1 - self.factor) * grads[key] * grads[key]
             params[key] -= self.step_ * grads[key] / (np.sqrt(self.squares[key]) + self.small)
+
+
+class KeepsInPlace:
+    """Epsilon goes into the moment by ``+=``, which keeps it in an array and not in the scalar that NumPy makes."""
+
+    def __init__(self, learning_rate=0.001, rho=0.9, epsilon=1e-7):
+        self.rate, self.rho, self.eps, self.v = learning_rate, rho, epsilon, 0
+
+    def update(self, w, g):
+        v = self.v = self.rho * self.v + (1 - self.rho) * g**2
+        v += self.eps
+        return w - self.rate * g / np.sqrt(v)

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import outside
 import pytest
-from otherwise import KINDS, StateUnderShape
+from otherwise import KINDS, StateUnderPosition, StateUnderShape
 from whole import STYLES, Whole
 
 from parity.case.cells import collect
@@ -47,8 +47,8 @@ CROSSED = [
     (f"{kind.__name__}-{STYLES[number % len(STYLES)].__name__}", STYLES[number % len(STYLES)](kind))
     for number, kind in enumerate(KINDS)
 ]
-# What no probe of the diagnosis shows: its tensors have different shapes, so that a case is what refutes it.
-ONLY_CASES = {"StateUnderShape"}
+# What no probe of the diagnosis shows: its tensors have different shapes and come in one order; a case refutes it.
+ONLY_CASES = {"StateUnderShape", "StateUnderPosition"}
 # Only rounding: what is kept in float64 is rounded once, at the end.
 RIGHT = {"Wide"}
 
@@ -117,13 +117,17 @@ def test_the_rule_with_every_argument_is_right_in_any_style(style):
     assert DOUBLE not in alone.moved.values()
 
 
-def test_an_answer_that_a_case_refutes_acquits_nobody_and_names_the_case():
-    kind = STYLES[0](StateUnderShape)
-    (cell,) = [cell for cell in replayed() if cell.id == "numerics/equal_shapes"]
+@pytest.mark.parametrize(
+    ("rule", "case"),
+    [(StateUnderShape, "numerics/equal_shapes"), (StateUnderPosition, "rmsprop/order_changes_defaults")],
+)
+def test_an_answer_that_a_case_refutes_acquits_nobody_and_names_the_case(rule, case):
+    kind = STYLES[0](rule)
+    (cell,) = [cell for cell in replayed() if cell.id == case]
     for asked, shipped in (([cell], []), ([], [cell])):
         found = diagnose(lambda: NumpySubject(kind, "its.py:Class"), "its.py:Class", asked, shipped)
         assert found.finding is Finding.UNEXPLAINED
-        assert found.evidence == ("no set of choices reproduces it in numerics/equal_shapes",)
+        assert found.evidence == (f"no set of choices reproduces it in {case}",)
 
 
 def test_numbers_that_keras_rounds_are_said_and_accuse_nobody():

@@ -73,6 +73,18 @@ def test_a_wrong_number_is_found_exactly_alone_and_beside_a_switch(numbers, swit
     assert (dict(switches), numbers) in answers
 
 
+@pytest.mark.parametrize(
+    ("choice", "slots"),
+    [((("moment_of", "mean"), ("momentum", 0.85)), False), ((("state_carried", False), ("epsilon", 1e-8)), True)],
+    ids=["roundings that add up", "numbers that stand for each other"],
+)
+def test_a_number_is_found_where_its_error_misleads(choice, slots):
+    inside, right, seconds = planted.check(choice, slots)
+    assert inside
+    assert right
+    assert seconds < 6
+
+
 def test_an_estimate_is_as_precise_as_float32_is():
     kind = planted.box((), {"learning_rate": 1.2345678e-3, "epsilon": 3.21e-7, "rho": 0.87654321}, slots=False)
     found = estimate(Member(), observe(lambda: NumpySubject(kind, "box"), first_probe()))
@@ -163,3 +175,10 @@ def test_a_slot_that_the_parameters_do_not_follow_is_said_to_lie():
     found = planted.diagnosis_of(Frozen)
     assert "the parameters follow this" in found.evidence[0]
     assert found.explanations[0].member == Member()
+
+
+def test_what_numpys_scalars_do_otherwise_hides_no_cause():
+    found = planted.diagnosis_of(strange.KeepsInPlace)
+    assert found.finding is Finding.EXPLAINED
+    assert dict(found.explanations[0].member.switches) == {"epsilon_place": "kept"}
+    assert "no set of choices reproduces it for a tensor without dimensions" in found.evidence[-1]

@@ -117,6 +117,32 @@ def test_an_answer_is_checked_on_the_case_that_it_stands_under():
     assert {found.cases[cell.id] for cell in cells if "clipvalue" in cell.id} == {"otherwise"}
 
 
+BUFFER = "momentum_buffer"
+
+
+class DampedWhereCentred(planted.box(slots=False)):
+    """The new increment counts 1 - momentum, where it is centred and has momentum, and nowhere else."""
+
+    def step(self, params, grads, state):
+        new, after = super().step(params, grads, state)
+        rule = self._rule
+        if not (rule.centered and rule.momentum):
+            return new, after
+        keep, before = 1 - rule.momentum, state[BUFFER]
+        b = {n: keep * (a - rule.momentum * before[n]) + rule.momentum * before[n] for n, a in after[BUFFER].items()}
+        return {n: params[n] - b[n] for n in new}, {**after, BUFFER: b}
+
+
+@pytest.mark.exhaustive
+def test_what_agrees_in_all_modes_but_one_is_given_no_cause_that_only_rounds():
+    found = planted.diagnosis_of(DampedWhereCentred)
+    assert found.finding is Finding.UNEXPLAINED
+    assert found.evidence == ("no set of choices reproduces it with both",)
+    text = render(found.document())
+    assert "In all else that was tried it computes as tf.keras does" in text
+    assert "Cause" not in text
+
+
 class RateOutside(mistakes.Plain):
     """Keeps the rate outside of the momentum buffer, and takes a number for it."""
 

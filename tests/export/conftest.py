@@ -32,6 +32,9 @@ CELLS = (
     "numerics/constant[float32]",
     "numerics/zeros[float32]",
     "numerics/sign_flips[float32,momentum=0.9]",
+    "adam/amsgrad[float32]",
+    "nadam/plain[float32]",
+    "adafactor/plain[float32]",
 )
 
 

@@ -5,6 +5,7 @@ import os
 import shlex
 import signal
 import tempfile
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -35,7 +36,10 @@ def test_a_fault_is_found_shrunk_written_and_repeated_by_parity_run(capsys, tmp_
     assert (status, document["runs"]) == (1, 30)
     found = [item for item in document["findings"] if item["verdict"] == "DIVERGED"]
     assert found[0]["features"] == []
-    assert "tensors = { w0 = [1] }" in Path(found[0]["case"]).read_text()
+    # How small the tensor gets depends on what Hypothesis finds in the modules beside it; what is left out does not.
+    case = tomllib.loads(Path(found[0]["case"]).read_text())
+    assert (case["steps"], list(case["problem"]["tensors"])) == (1, ["w0"])
+    assert "hyperparameters" not in case
     command = shlex.split(found[0]["command"])
     assert command[:2] == ["parity", "run"]
     assert main(command[1:]) == 1
@@ -194,6 +198,7 @@ def test_findings_that_need_more_join_the_one_that_needs_less():
 @pytest.mark.tensorflow
 @pytest.mark.xdist_group("tensorflow")
 def test_tf_keras_keeps_every_relation_but_for_what_is_listed(capsys, tmp_path):
+    pytest.importorskip("tensorflow")
     status, document = searched(capsys, "--runs", 150, "--subject", "keras-eager", "--output", tmp_path)
     assert (status, document["findings"]) == (0, [])
 

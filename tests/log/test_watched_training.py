@@ -10,6 +10,7 @@ import pytest
 from logs import Judge, cause
 
 import parity
+from parity.case.rule import find
 from parity.errors import UnsupportedError, UsageError
 from parity.problem.data import mnist
 
@@ -101,6 +102,21 @@ def test_so_with_other_arguments_chance_and_a_last_batch_that_is_smaller(
     assert (status, document["unseen"]) == (0, [])
     for name, value in ARGUMENTS[arguments].items():
         assert document["hyperparameters"][name] == {"value": value, "from": "log"}
+
+
+@pytest.mark.parametrize(("rule", "kind"), [("adamw", "AdamW"), ("nadam", "Nadam"), ("adafactor", "Adafactor")])
+def test_so_is_another_rule_with_every_slot_that_it_has(keras, judge: Judge, rule: str, kind: str) -> None:
+    """AdamW extends Adam, Nadam keeps one number for all tensors, Adafactor no rows of a vector."""
+    keras.utils.set_random_seed(3)
+    model = keras.Sequential([keras.Input((5,)), keras.layers.Dense(4)])
+    model.compile(getattr(keras.optimizers, kind)(), "mse", run_eagerly=True)
+    rng = np.random.default_rng(3)
+    watching = parity.watch(model.optimizer, every=2, path=judge.path)
+    model.fit(rng.normal(size=(12, 5)), rng.normal(size=(12, 4)), batch_size=4, verbose=0, callbacks=[watching])
+    status, document = judge.json(judge.path)
+    assert (status, document["rule"], document["unseen"]) == (0, rule, [])
+    slots = set(find(rule).slots) - {"average", "accumulated_gradient", "second_moment_max"}
+    assert set(document["log"]["fields"]) == {"parameter", *slots}
 
 
 def wrong(keras: Any) -> Any:

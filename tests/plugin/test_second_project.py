@@ -39,6 +39,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module", params=["without TensorFlow", "with TensorFlow"])
 def python(request: pytest.FixtureRequest, wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    if request.param == "with TensorFlow":
+        pytest.importorskip("tensorflow")
     also = ["pytest", "pytest-xdist", *["tensorflow"] * (request.param == "with TensorFlow")]
     found = environment(tmp_path_factory.mktemp("environment"), wheel, also)
     # That it can be imported too is shown by the case file that it passes.

@@ -426,6 +426,24 @@ FAULTS = {
     "softmax over the batch": Fault(
         {"output": ("softmax(z2, 0)", "softmax(z2, 1)")}, "softmax_over_batch", "prediction"
     ),
+    "softmax twice": Fault(
+        {"output": ("softmax(softmax(z2, 1), 1)", "softmax(softmax(z2, 0), 0)")}, "softmax_twice", "prediction"
+    ),
+    "logarithm of a softmax of probabilities": Fault(
+        {
+            "loss": (
+                "-np.sum(y * np.log(softmax(p, 1))) / len(x)",
+                "-np.sum(y * np.log(softmax(p, 0))) / x.shape[1]",
+            )
+        },
+        "softmax_twice",
+        "loss",
+    ),
+    "logarithm of shifted probabilities": Fault(
+        {"loss": ("-np.sum(y * np.log(p + 1e-3)) / len(x)", "-np.sum(y * np.log(p + 1e-3)) / x.shape[1]")},
+        "probability_shift",
+        "loss",
+    ),
     "half in the forward pass": Fault(
         {"second": ("a1 @ {W2} / 2 + {b2}", "{W2} @ a1 / 2 + {b2}")}, "forward_scale", "prediction"
     ),

@@ -62,6 +62,12 @@ PROGRAMS = {
     "is bound to too few": (RIGHT, {"weights": "W1,b1"}, "2 paths; the model has 4"),
     "is bound to the wrong shape": (RIGHT, {"weights": "W1.T,b1,W2,b2"}, "has shape (7, 6)"),
     "is bound to no array": (RIGHT, {"weights": "forward,b1,W2,b2"}, "holds no array"),
+    "is bound to a loop that is not there": (
+        RIGHT[: RIGHT.index("def forward")],
+        {"predict": "loop(images=x).p"},
+        "no loop at the top of the file reads images",
+    ),
+    "is bound to rows that are not there": (RIGHT, {"weights": "W1.rows(4,4,4),b1,W2,b2"}, "holds no array"),
     "cannot be made": (RIGHT, {"make": "Network(3)"}, "raised NameError"),
     "has weights of NaN": (RIGHT.replace("return a1, softmax(z2, 1)", "return a1, softmax(z2, 1) * np.nan"), {}, ""),
     "prints": (

@@ -29,6 +29,18 @@ def test_so_it_does_in_every_mode_with_many_weights(name: str) -> None:
     assert [(each.mode, each.outside) for each in seen(name, most=0, seeds=2)] == [(mode, 0) for mode in MODES]
 
 
+def test_what_is_published_is_of_every_model_and_mode_and_a_million_values_each() -> None:
+    from pathlib import Path
+
+    from keras_models import MODELS
+    from model_bounds import MODES
+
+    text = (Path(__file__).resolve().parents[2] / "reports" / "bounds.md").read_text("utf-8")
+    lines = [line.split() for line in text.partition("```")[2].splitlines() if " values, " in line]
+    assert {(line[0], line[1]) for line in lines} == {(model, mode) for model in MODELS for mode in MODES}
+    assert all(int(line[2].replace(",", "")) >= 1_000_000 and line[4] == "0" for line in lines)
+
+
 def test_a_wrong_gradient_lies_outside() -> None:
     from keras_models import MODELS
 

@@ -49,14 +49,3 @@ def test_its_mistake_is_named(tmp_path: Path, name: str, wrong: dict[str, str], 
 )
 def test_so_is_every_other_one(tmp_path: Path, name: str, wrong: dict[str, str], first: str, mistake: str) -> None:
     named(tmp_path, name, wrong, first, mistake)
-
-
-def test_a_softmax_under_a_binary_loss_is_said_to_surprise(tmp_path: Path) -> None:
-    model = PROGRAMS["convolution"].model.replace("sparse_categorical_crossentropy", "binary_crossentropy")
-    pytest.importorskip("tensorflow")
-    from parity.explain.whole.stages import answer
-
-    (tmp_path / "mine.py").write_text(PROGRAMS["convolution"].written())
-    (tmp_path / "model.py").write_text(model)
-    found = answer(tmp_path / "mine.py", "", (tmp_path / "model.py", "build"), "", {"loss": "0.0"}, 30.0)
-    assert any("the model is the surprising one" in each for each in found.beside)

@@ -34,6 +34,58 @@ def test_what_trains_in_a_file_is_not_run(tmp_path: Path) -> None:
     assert [line.partition(":")[0] for line in taken.left] == ["line 9", "line 14", "line 15"]
 
 
+def test_a_loop_that_trains_at_the_top_is_a_call_that_runs_its_body_once(tmp_path: Path) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(
+        "import numpy as np\nw = np.ones(2)\nimages = read()\nfor epoch in range(9):\n"
+        "    for i, (image, label) in enumerate(images):\n        w = w + image * label\n"
+        "        if i % 2 == 0:\n            continue\n        raise SystemExit\n    print(epoch, label)\n"
+    )
+    taken = take(path)
+    assert taken.names["w"].tolist() == [1, 1]
+    assert taken.loops(image=np.array([1.0, 2.0]), label=3.0).w.tolist() == [4, 7]
+    with pytest.raises(SubjectError, match="no loop at the top of the file reads batch; its loops: line 4, line 5"):
+        taken.loops(batch=1)
+
+
+def test_a_file_of_a_package_finds_what_lies_beside_it(tmp_path: Path) -> None:
+    package = tmp_path / "nets" / "models"
+    package.mkdir(parents=True)
+    for folder in (package, package.parent):
+        (folder / "__init__.py").write_text("")
+    (package.parent / "pieces.py").write_text("def affine(x):\n    return 2 * x\n")
+    (package / "mine.py").write_text("from ..pieces import *\n\n\ndef forward(x):\n    return affine(x)\n")
+    assert take(package / "mine.py").names["forward"](4) == 8
+
+
+def test_layers_in_names_of_their_own_are_found_and_gradients_are_no_weights() -> None:
+    class Layer:
+        def __init__(self, inputs: int, units: int) -> None:
+            self.weights, self.biases = np.ones((inputs, units)), np.zeros((1, units))
+            self.dweights, self.dbiases, self.weight_momentums = (np.ones((inputs, units)),) * 3
+
+    found = recognised({"dense1": Layer(6, 7), "dense2": Layer(7, 4), "dW1": np.ones((6, 7))}, SIZES)
+    assert [str(ways[0]) for ways in found] == ["dense1.weights", "dense1.biases", "dense2.weights", "dense2.biases"]
+
+
+def test_kernels_of_one_channel_and_rows_by_channels_are_read_as_keras_has_them() -> None:
+    (ways,) = recognised({"filters": np.arange(18.0).reshape(2, 3, 3)}, [(3, 3, 1, 2)])
+    assert "filters.transpose(1,2,0)" in map(str, ways)
+    held = {"filters": np.arange(18.0).reshape(2, 3, 3), "W": np.arange(24.0).reshape(12, 2)}
+    kernel = read(held, Place.of("filters.transpose(1,2,0)"), (3, 3, 1, 2))
+    assert kernel[1, 2, 0, 1] == held["filters"][1, 1, 2]
+    place = Place.of("W.rows(3,2,2)")
+    assert str(place) == "W.rows(3,2,2)"
+    matrix = read(held, place, (12, 2))
+    # Keras' row of the pixel (1, 0) in channel 2 is the eighth; by channels it is the tenth.
+    assert matrix[(1 * 2 + 0) * 3 + 2].tolist() == held["W"][2 * 4 + 1 * 2 + 0].tolist()
+    before = held["W"].copy()
+    write(held, place, matrix)
+    write(held, Place.of("filters.transpose(1,2,0)"), kernel)
+    assert held["W"].tolist() == before.tolist()
+    assert held["filters"].tolist() == np.arange(18.0).reshape(2, 3, 3).tolist()
+
+
 def test_a_place_reads_and_writes_whichever_way_a_tensor_is_held() -> None:
     held = {"layers": [{"W": np.arange(6.0).reshape(2, 3), "b": np.zeros((3, 1))}]}
     alias = held["layers"][0]["W"]

@@ -157,9 +157,9 @@ def test_markdown_shows_each_failure_with_its_place_and_command() -> None:
 
 def test_markdown_tables_hold_against_pipes_and_tags(run: Run) -> None:
     text = markdown.render(run)
-    head = next(line for line in text.splitlines() if line.startswith("| case |"))
+    head = next(line for line in text.splitlines() if line.startswith("| rule | case |"))
     width = len(re.findall(r"(?<!\\)\|", head))
-    rows = text.split("| case |")[1].split("\n\n")[0].splitlines()[2:]
+    rows = text.split("| rule | case |")[1].split("\n\n")[0].splitlines()[2:]
     assert all(len(re.findall(r"(?<!\\)\|", row)) == width for row in rows)
     outside_code = re.sub(r"(`+).+?\1", "", text)
     assert not re.search(r"(?<!\\)<(?!/?details|/?summary)", outside_code)

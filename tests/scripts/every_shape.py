@@ -291,8 +291,55 @@ class OwnsItsLoop(Base):
         return w
 
 
+def loop_over_all(grad, params, num_iters=100, lr=0.001, rho=0.9, eps=1e-7):
+    v = {n: np.zeros_like(w) for n, w in params.items()}
+    for _ in range(num_iters):
+        for n, g in grad(params).items():
+            params[n], v[n] = moved(params[n], g, v[n], lr, rho, eps)
+    return params
+
+
 def yields(w, grads, lr=0.001, rho=0.9, eps=1e-7):
     v = np.zeros_like(w)
     for g in grads:
         w, v = moved(w, g, v, lr, rho, eps)
         yield w
+
+
+def is_sent(w, lr=0.001, rho=0.9, eps=1e-7):
+    v = np.zeros_like(w)
+    while True:
+        w, v = moved(w, (yield w), v, lr, rho, eps)
+
+
+def is_sent_all(params, lr=0.001, rho=0.9, eps=1e-7):
+    v = {n: np.zeros_like(w) for n, w in params.items()}
+    while True:
+        for n, g in (yield).items():
+            params[n][...], v[n] = moved(params[n], g, v[n], lr, rho, eps)
+
+
+def asks_and_shows(grad_fn, w, lr=0.001, rho=0.9, eps=1e-7):
+    v = np.zeros_like(w)
+    while True:
+        w, v = moved(w, grad_fn(w), v, lr, rho, eps)
+        yield w, v
+
+
+class IsIterated:
+    def __init__(self, wrt, fprime, learning_rate=0.001, rho=0.9, eps=1e-7):
+        self.wrt, self.fprime, self.given, self.v = wrt, fprime, (learning_rate, rho, eps), 0
+
+    def __iter__(self):
+        while True:
+            self.wrt[...], self.v = moved(self.wrt, self.fprime(self.wrt), self.v, *self.given)
+            yield {"steps": 1}
+
+
+class OwnsItsGenerator(Base):
+    def run(self, weights, gradients):
+        v = [np.zeros_like(w) for w in weights]
+        for grads in gradients:
+            pairs = [moved(*each, self.rate, self.rho, self.eps) for each in zip(weights, grads, v, strict=True)]
+            weights, v = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+            yield weights

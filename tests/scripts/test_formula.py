@@ -19,7 +19,7 @@ from parity.problem.problems import Problem
 
 STEPS = 3
 BESIDE = str(Path(__file__).parents[1] / "rules" / "heavy_ball.toml")
-GROUPS = ("rmsprop/*", "schedule/*", "numerics/*", "found/*", BESIDE)
+GROUPS = ("rmsprop/*", "schedule/*", "numerics/*", "found/*", "adafactor/plain*", BESIDE)
 
 
 def page_after(problem: Problem) -> dict[str, dict[str, Any]]:
@@ -27,7 +27,7 @@ def page_after(problem: Problem) -> dict[str, dict[str, Any]]:
     state = held.page.start(problem.params)
     for step in range(problem.cell.steps):
         state = held.page.step(Start({**state, "gradient": held.layout.join(problem.gradients(step))}, step))
-    return {slot: held.layout.split(row) for slot, row in state.items()}
+    return {slot: held.layout.of(slot).split(row) for slot, row in state.items()}
 
 
 def computed(problem: Problem, lines: list[str]) -> Any:
@@ -46,7 +46,9 @@ def short(group: str) -> Iterator[Cell]:
             yield msgspec.structs.replace(cell, steps=min(cell.steps, STEPS))
 
 
-@pytest.mark.parametrize("group", GROUPS, ids=["rmsprop", "schedule", "numerics", "found", "a rule beside its case"])
+@pytest.mark.parametrize(
+    "group", GROUPS, ids=["rmsprop", "schedule", "numerics", "found", "adafactor", "a rule beside its case"]
+)
 def test_the_formula_has_the_bits_of_the_page(group: str) -> None:
     count = 0
     for cell in short(group):

@@ -14,7 +14,7 @@ from parity.case.cells import select
 from parity.commands.cli import main
 from parity.errors import UnsupportedError
 from parity.export.script import proof
-from parity.export.script.calls import _WRITERS
+from parity.export.script.drivers import WRITERS
 from parity.export.script.inline import NotAloneError, inlined
 from parity.export.script.libraries import library_side
 from parity.export.script.reproduce import NOT_COMPARED, NOT_SHOWN, NOTHING, WRITTEN, Outcome, reproduce
@@ -22,7 +22,7 @@ from parity.export.script.side import Wish
 from parity.export.script.text import LINES
 from parity.problem import problems
 from parity.subjects import create
-from parity.subjects.binding import loops, shapes, twos
+from parity.subjects.binding.drivers import arrays, loops, objects, states, twos
 from parity.subjects.numpy_class import NumpySubject
 
 HERE = Path(__file__).parent
@@ -35,7 +35,7 @@ KINDS = [
     *("OfModel", "rule", "configured", "functions"),
     *("Nested", "OfLayerAndGradients", "HandsOut", "WeightsAndBiases"),
     *("ChangeToSubtract", "ChangesToAdd", "ListOfChanges", "numbers_first", "change_and_state", "state_last"),
-    *("loop", "OwnsItsLoop"),
+    *("loop", "OwnsItsLoop", "yields", "is_sent", "is_sent_all", "asks_and_shows", "IsIterated", "OwnsItsGenerator"),
     *("pair", "pair_of_changes", "state_first", "unnamed_state", "UnnamedState", "UnnamedOfAll", "UnnamedOfTwos"),
 ]
 FAULTS = [
@@ -133,15 +133,16 @@ def test_a_script_shows_by_itself_what_the_run_shows(subject: str, case: str, tm
 
 
 def test_every_shape_that_is_driven_is_written_down() -> None:
-    drivers = {kind for kind in vars(shapes).values() if isinstance(kind, type) and hasattr(kind, "step")}
-    drivers = drivers - {shapes.Driver, shapes._Stateful} | {twos.Twos, loops.Loops}
-    assert set(_WRITERS) == drivers
+    held = [kind for module in (arrays, objects, states, twos) for kind in vars(module).values()]
+    drivers = {kind for kind in held if isinstance(kind, type) and hasattr(kind, "step")}
+    drivers = drivers - {states._Stateful} | {loops.Loops, loops.Generators}
+    assert set(WRITERS) == drivers
     driven = {create(f"{SHAPES}:{kind}").shape().driver for kind in KINDS}  # type: ignore[attr-defined]
     assert driven == drivers
 
 
 def test_a_loop_whose_script_nobody_wrote_down_is_refused_with_what_can_be() -> None:
-    found = outcome(f"{SHAPES}:yields", "rmsprop/defaults")
+    found = outcome(f"{SHAPES}:loop_over_all", "rmsprop/defaults")
     assert found.status == NOT_SHOWN
     assert found.reason.endswith("a method update(params, grads) that makes one step of it can be written down.")
 
@@ -239,6 +240,70 @@ def test_a_class_that_needs_more_than_its_file_is_not_copied(text: str, why: str
     (tmp_path / "mine.py").write_text(text, encoding="utf-8")
     with pytest.raises(NotAloneError, match=why):
         inlined(tmp_path / "mine.py", "Mine")
+
+
+PROJECT = {
+    "project/__init__.py": "",
+    "project/rates.py": "from math import sqrt as root\n\nSMALL = 1e-7\n\n\ndef rooted(v):\n    return root(v)\n",
+    "project/nn/__init__.py": "",
+    "project/nn/base.py": """
+from project.rates import SMALL
+
+
+class Base:
+    def __init__(self):
+        self.eps = SMALL
+""",
+    "project/nn/mine.py": """
+import numpy as np
+
+from ..rates import rooted as r
+from .base import Base as Parent
+
+
+class Mine(Parent):
+    def __init__(self, learning_rate=0.001, rho=0.9):
+        super().__init__()
+        self.rate, self.rho, self.v = learning_rate, rho, {}
+
+    def update(self, params, grads):
+        for n, g in grads.items():
+            self.v[n] = self.rho * self.v.get(n, 0 * g) + (1 - self.rho) * g * g
+            params[n] -= self.rate * g / (np.vectorize(r, otypes=[g.dtype])(self.v[n]) + self.eps)
+""",
+}
+
+
+def written_into(folder: Path, files: dict[str, str]) -> Path:
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8")
+    return folder / "project" / "nn" / "mine.py"
+
+
+def test_a_class_brings_what_it_needs_of_the_other_files_of_its_project(tmp_path: Path) -> None:
+    path = written_into(tmp_path, PROJECT)
+    found = reproduce(f"{path}:Mine", select(["rmsprop/defaults"]), 20.0, lambda text: None)
+    assert (found.status, found.reason) == (WRITTEN, "")
+    require_alone(found.script, f"{path}:Mine")
+    assert "sys.path" not in found.script
+    lines = found.script.splitlines()
+    order = [lines.index(each) for each in ("def rooted(v):", "r = rooted", "SMALL = 1e-7", "class Base:")]
+    assert order == sorted(order)
+    assert shown(found.script, tmp_path / "project").returncode == 1
+
+
+def test_a_class_whose_project_does_not_fit_a_script_is_imported_from_its_package(tmp_path: Path) -> None:
+    taken = PROJECT["project/nn/mine.py"].replace("class Mine", "def rooted(v):\n    return v\n\n\nclass Mine")
+    path = written_into(
+        tmp_path, {**PROJECT, "project/nn/mine.py": taken.replace("self.rate,", "rooted(0)\n        self.rate,")}
+    )
+    with pytest.raises(NotAloneError, match=r"rates\.py and mine\.py both have a rooted"):
+        inlined(path, "Mine")
+    found = reproduce(f"{path}:Mine", select(["rmsprop/defaults"]), 20.0, lambda text: None)
+    assert (found.status, found.reason) == (WRITTEN, "")
+    assert f"sys.path.insert(0, {str(tmp_path)!r})  # where project/nn/mine.py lies" in found.script
+    assert "from project.nn.mine import Mine" in found.script
 
 
 def test_an_adapter_that_nobody_wrote_down_is_refused_in_words() -> None:

@@ -89,7 +89,15 @@ def test_a_class_that_extends_keras_optimizer_is_written_with_what_was_bound_by_
     assert "forget=0.9" in made
 
 
-def test_a_loop_that_is_keras_own_is_no_update_rule() -> None:
+def test_a_fault_inside_fit_is_shown_inside_fit() -> None:
     found = outcome("keras-fit", "rmsprop/weight_decay_anchored")
+    assert (found.status, found.reason) == (WRITTEN, "")
+    assert found.script.count("\n") <= LINES
+    assert "keras.optimizers.RMSprop, inside model.fit, parts from its own formula" in found.script
+    assert "var_names=['^sc']" in found.script
+
+
+def test_gradients_that_fit_computes_are_no_update_rules() -> None:
+    found = outcome("keras-fit", "network/float64")
     assert found.status == NOT_SHOWN
     assert "a script shows an update rule alone" in found.reason

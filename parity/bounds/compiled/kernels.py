@@ -55,13 +55,6 @@ def compiled_apart(obtained: Array, expected: Array) -> int:
     return int(_apart(bits(obtained), bits(expected)))
 
 
-def compiled_around(expected: Array, value: Array, error: Array) -> Array:
-    """Return what ``bound_around`` returns."""
-    bound = np.empty(expected.size, dtype=np.float64)
-    _around(expected, value, error, bound)
-    return bound
-
-
 def compiled_marks(pairs: Iterable[tuple[Array, Array]], size: int) -> NDArray[np.bool_]:
     """Return where any of some pairs of arrays, each ``[size]``, has other bits."""
     marks = np.zeros(size, dtype=np.bool_)
@@ -78,21 +71,22 @@ def compiled_reached(marks: NDArray[np.bool_], errors: Iterable[Array]) -> NDArr
     return reached
 
 
-def compiled_keep(marks: NDArray[np.bool_], bound: Array, errors: Array) -> None:
-    """Write the bounds of what is marked, and zero for everything else."""
-    _keep(marks, bound, errors)
+def compiled_keep(marks: NDArray[np.bool_], expected: Array, value: Array, error: Array, errors: Array) -> None:
+    """Write what ``bound_around`` returns of what is marked, and zero for everything else."""
+    _keep(marks, expected, value, error, errors)
 
 
-def compiled_measure(obtained: Array, expected: Array, bound: Array, normal: float) -> Measured | None:
+def compiled_measure(obtained: Array, expected: Array, value: Array, error: Array, normal: float) -> Measured | None:
     """Measure what differs, in one pass; None where a value or a bound in it is not finite, or two NaNs are alike.
 
+    The bound is what ``bound_around`` makes of ``value`` and ``error``: of the expected values themselves, the error.
     ``normal`` is what a magnitude below is flushed to zero from, or zero.
     """
     one, other = (bits(values).view(f"u{values.dtype.itemsize}") for values in (obtained, expected))
     limits = one.dtype.type(np.iinfo(bits(obtained[:0]).dtype).max), obtained.dtype.type(normal)
-    scratch = np.empty((3, _PIECE), dtype=np.float64)
+    scratch = np.empty((4, _PIECE), dtype=np.float64)
     differing, moved, odd, flushes, top, at, largest, relative, ulp, total = _measure(
-        obtained, expected, one, other, bound, *scratch, limits
+        obtained, expected, one, other, value, error, *scratch, limits
     )
     if odd:
         return None
@@ -162,12 +156,6 @@ def _apart_of(ai: Any, bi: Any) -> Any:
     return count
 
 
-def _around_of(expected: Any, value: Any, error: Any, bound: Any) -> None:
-    for i in range(bound.size):
-        off = error[i] + abs(np.float64(expected[i]) - value[i])
-        bound[i] = off if off == off else np.inf
-
-
 def _mark_of(ai: Any, bi: Any, marks: Any) -> None:
     for i in range(marks.size):
         marks[i] |= ai[i] != bi[i]
@@ -178,49 +166,77 @@ def _reached_of(errors: Any, marks: Any) -> None:
         marks[i] |= errors[i] != 0.0
 
 
-def _keep_of(marks: Any, bound: Any, errors: Any) -> None:
+def _around(expected: Any, value: Any, error: Any) -> Any:
+    off = error + abs(np.float64(expected) - value)
+    return off if off == off else np.inf
+
+
+def _keep_of(marks: Any, expected: Any, value: Any, error: Any, errors: Any) -> None:
     for i in range(errors.size):
-        errors[i] = bound[i] if marks[i] else 0.0
+        errors[i] = _bound(expected[i], value[i], error[i]) if marks[i] else 0.0
 
 
-def _measure_of(a: Any, b: Any, au: Any, bu: Any, bound: Any, d: Any, r: Any, q: Any, limits: Any) -> Any:
-    """Return what ``Measured`` has, and how many elements are not finite, or have no finite bound; maxima as bits."""
-    magnitude, normal = limits
+def _measure_of(
+    a: Any, b: Any, au: Any, bu: Any, value: Any, error: Any, limit: Any, d: Any, r: Any, q: Any, limits: Any
+) -> Any:
+    """Return what ``Measured`` has, and how many elements are not finite, or have no finite bound; maxima as bits.
+
+    A division is the dearest thing here, and few pieces have a larger quotient than all before: only where a product
+    says that one of them may be larger, with room for its rounding, they are divided.
+    """
+    magnitude, normal, room = limits[0], limits[1], 1.0 - 2.0**-40
     di, ri, qi = d.view(np.int64), r.view(np.int64), q.view(np.int64)
     largest, relative, top, at, ulp = np.int64(0), np.int64(0), np.int64(-1), 0, magnitude & ~magnitude
-    differing, moved, odd, flushes, total = 0, 0, 0, 0, 0.0
+    differing, moved, odd, flushes, total, ratio, quotient = 0, 0, 0, 0, 0.0, 0.0, 0.0
     for start in range(0, a.size, d.size):
-        x, y, limit = a[start : start + d.size], b[start : start + d.size], bound[start : start + d.size]
+        x, y = a[start : start + d.size], b[start : start + d.size]
+        exact, off = value[start : start + d.size], error[start : start + d.size]
         xu, yu = au[start : start + d.size], bu[start : start + d.size]
+        nearer, smaller = ratio * room, quotient * room
+        above, farther = int(top < 0), 0
+        for i in range(x.size):
+            limit[i] = _bound(y[i], exact[i], off[i])
         for i in range(x.size):
             gap = np.float64(x[i]) - np.float64(y[i])
             size = abs(gap)
             d[i] = gap
-            r[i] = size / limit[i] if size > 0.0 else 0.0
-            q[i] = size / abs(np.float64(y[i])) if size > 0.0 else 0.0
+            above += not (size <= nearer * limit[i])
+            farther += not (size <= smaller * abs(np.float64(y[i])))
         total += _sum(d[: x.size])
         for i in range(x.size):
             odd += not (abs(d[i]) + limit[i] < np.inf)
             moved += d[i] != 0.0
-        here = np.int64(-1)
         for i in range(x.size):
-            here = max(here, ri[i])
             largest = max(largest, di[i] & np.int64(0x7FFFFFFFFFFFFFFF))
-            relative = max(relative, qi[i])
         for i in range(x.size):
             differing += xu[i] != yu[i]
             one, other = xu[i] & magnitude, yu[i] & magnitude
             apart = max(one, other) - min(one, other)
             far = apart if (xu[i] ^ yu[i]) <= magnitude else one + other
             ulp = max(ulp, far)
+        if normal > 0:
+            for i in range(x.size):
+                flushes += (abs(y[i]) < normal) & (x[i] == 0) & (y[i] != 0)
+        if farther:
+            for i in range(x.size):
+                q[i] = abs(d[i]) / abs(np.float64(y[i])) if d[i] != 0.0 else 0.0
+            for i in range(x.size):
+                relative = max(relative, qi[i])
+            quotient = np.array([relative]).view(np.float64)[0]
+        if not above:
+            continue
         for i in range(x.size):
-            flushes += (abs(y[i]) < normal) & (x[i] == 0) & (y[i] != 0)
+            r[i] = abs(d[i]) / limit[i] if d[i] != 0.0 else 0.0
+        here = np.int64(-1)
+        for i in range(x.size):
+            here = max(here, ri[i])
         if here > top:
             top = here
             for i in range(x.size):
                 if ri[i] == top:
                     at = start + i
                     break
+            ratio = r[at - start]
     if top == 0:  # zeros of either sign alone
         at = 0
         while at < a.size - 1 and au[at] == bu[at]:
@@ -255,6 +271,7 @@ class _Kernel:
 _sum = numba.njit(fastmath={"reassoc"}, **_OPTIONS)(_total)
 _drift = _Kernel(_drift_of)
 _unequal = _Kernel(_unequal_of)
-_apart, _around, _mark, _keep = _Kernel(_apart_of), _Kernel(_around_of), _Kernel(_mark_of), _Kernel(_keep_of)
+_bound = numba.njit(inline="always", **_OPTIONS)(_around)
+_apart, _mark, _keep = _Kernel(_apart_of), _Kernel(_mark_of), _Kernel(_keep_of)
 _reached = _Kernel(_reached_of)
 _measure = _Kernel(_measure_of)

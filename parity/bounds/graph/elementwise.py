@@ -6,8 +6,8 @@ from typing import Any, Final
 import numpy as np
 
 from parity.bounds import functions as f
-from parity.bounds.bounded import Bounded, _rounded
-from parity.bounds.functions import Truth, chosen, hull, lifted, truth
+from parity.bounds.bounded import Bounded, Truth, rounded
+from parity.bounds.functions import chosen, hull, lifted, truth
 from parity.bounds.graph.rules import Rule, floating, format_in, no_rule, numbers, sure
 from parity.bounds.numerics import Array
 from parity.circumstances.promises import ROUNDINGS, division_roundings
@@ -173,19 +173,15 @@ def _sign(x: Bounded) -> Any:
 
 
 def _and(x: Any, y: Any) -> Truth:
-    x, y = truth(x), truth(y)
-    return Truth(x.value & y.value, (x.unsure | y.unsure) & (x.value | x.unsure) & (y.value | y.unsure))
+    return truth(x) & truth(y)
 
 
 def _or(x: Any, y: Any) -> Truth:
-    x, y = truth(x), truth(y)
-    settled = (x.value & ~x.unsure) | (y.value & ~y.unsure)
-    return Truth(x.value | y.value, (x.unsure | y.unsure) & ~settled)
+    return truth(x) | truth(y)
 
 
 def _not(x: Any) -> Truth:
-    x = truth(x)
-    return Truth(~x.value, x.unsure)
+    return ~truth(x)
 
 
 def _selected(attribute: Any, condition: Any, x: Any, y: Any) -> Any:
@@ -206,7 +202,7 @@ def _product_or_zero(attribute: Any, x: Bounded, y: Bounded) -> Any:
 
 
 def _cosine(function: Callable[[Array], Array]) -> Callable[[Bounded], Bounded]:
-    return lambda x: _rounded(function(x.value), np.minimum(x.error, 2.0), x.format, ROUNDINGS["cos"])
+    return lambda x: rounded(function(x.value), np.minimum(x.error, 2.0), x.format, ROUNDINGS["cos"])
 
 
 RULES: Final[dict[str, Rule]] = {

@@ -4,7 +4,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from parity.bounds.bounded import Bounded, _rounded
+from parity.bounds.bounded import Bounded, rounded
 from parity.bounds.functions import gamma, lifted
 from parity.bounds.graph.rules import Rule, sure
 from parity.bounds.numerics import Array
@@ -45,7 +45,7 @@ def softmax(z: Bounded) -> Bounded:
     relative = np.expm1(shift) * (1 + p.own) + p.own + gamma(int(ROUNDINGS["exp"] + divided) + 2, z.format)
     value = p.powers / p.total
     flushed = np.minimum(2 * z.format.underflow, p.powers) / p.total
-    return _rounded(value, value * relative * (1 + relative) + flushed, z.format, floor=0.0)
+    return rounded(value, value * relative * (1 + relative) + flushed, z.format, floor=0.0)
 
 
 def log_softmax(z: Bounded) -> Bounded:
@@ -54,7 +54,7 @@ def log_softmax(z: Bounded) -> Bounded:
     place = z.format.unit * (np.abs(p.shifted) + 2 * p.move)
     logarithm = z.format.unit * ROUNDINGS["log"] * (np.abs(np.log(p.total)) + p.move)
     sum_error = p.move - np.log1p(-np.minimum(p.own, 1 - 1e-16)) + logarithm
-    return _rounded(p.shifted - np.log(p.total), z.error + place + sum_error, z.format, 2.0)
+    return rounded(p.shifted - np.log(p.total), z.error + place + sum_error, z.format, 2.0)
 
 
 def _cross_entropy(attribute: Any, z: Bounded, y: Bounded) -> tuple[Any, Bounded]:

@@ -5,8 +5,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from parity.bounds.bounded import Bounded, _rounded
-from parity.bounds.functions import Truth, lifted
+from parity.bounds.bounded import Bounded, Truth, rounded
+from parity.bounds.functions import lifted
 from parity.bounds.graph.rules import Rule, joined, moved, no_rule, shape_of, sure, whole
 from parity.bounds.numerics import Array, format_of
 
@@ -26,7 +26,7 @@ def _cast(attribute: Any, x: Any) -> Any:
     if isinstance(x, Bounded):
         wider = fmt.unit <= x.format.unit
         value, error = x.value.astype(fmt.wide), np.asarray(x.error).astype(fmt.wide)
-        return Bounded(value, error, fmt, x.floor) if wider else _rounded(value, error, fmt)
+        return Bounded(value, error, fmt, x.floor) if wider else rounded(value, error, fmt)
     if isinstance(x, Truth):
         return Bounded(x.value.astype(fmt.wide), x.unsure.astype(fmt.wide), fmt)
     plain = np.asarray(x)

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from parity.bounds.bounded import Bounded
-from parity.bounds.functions import Truth, lifted
+from parity.bounds.bounded import Bounded, Truth
+from parity.bounds.functions import lifted
 from parity.bounds.numerics import Array, Format
 
 Rule = Callable[..., Any]

@@ -13,8 +13,8 @@ from parity.explain.whole.text import render
 
 TIME_LIMIT: Final = 300.0
 QUESTION_LIMIT: Final = 30.0
-BOUND: Final = ("weights", "make", "predict", "loss", "grads", "step")
-FORM: Final = "KEY=TEXT, where KEY is one of weights, make, predict, loss, grads, step"
+BOUND: Final = ("weights", "make", "predict", "loss", "grads", "step", "metric", "epoch")
+FORM: Final = f"KEY=TEXT, where KEY is one of {', '.join(BOUND)}"
 _KERAS: Final = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1", "KERAS_BACKEND": "tensorflow"}
 
 
@@ -45,8 +45,9 @@ def program(
         data: an NPZ file with x and y, ``FILE.py:function``, ``mnist``, or empty: the function ``data`` of the model's
             file, else numbers that fit.
         bind: what no name says, as text: ``weights``, paths in the model's order such as ``"W1.T,b1"``; ``make``, an
-            expression that makes what holds them; ``predict``, ``loss``, ``grads`` and ``step``, expressions over the
-            file's names, ``x``, ``y`` and ``rate``.
+            expression that makes what holds them; ``predict``, ``loss``, ``grads``, ``step``, ``metric`` and ``epoch``,
+            expressions over the file's names, ``x``, ``y`` and ``rate``, and ``loop(X=x, y=y)``, which runs the body
+            of a loop at the top of the file once.
         time_limit: seconds for all of it; one question to the program may take thirty of them.
         curves: whether both sides train for some seconds, and the program with its lines changed.
 

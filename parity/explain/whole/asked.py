@@ -105,6 +105,14 @@ class Asked:
         self.take(text)
         return self._ask({"do": "train", "places": list(places), **request})
 
+    def epoch(self, places: Sequence[str], request: dict[str, Any]) -> dict[str, Any]:
+        """Return what an epoch of the program does.
+
+        Raises:
+            SubjectError: it raised.
+        """
+        return self._ask({"do": "epoch", "places": list(places), **request})
+
     def starts(self, places: Sequence[str], count: int) -> list[list[Array]]:
         """Return the weights that the program begins with, for so many seeds."""
         starts: list[list[Array]] = self._ask({"do": "starts", "places": list(places), "count": count})["starts"]

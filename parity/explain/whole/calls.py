@@ -1,21 +1,23 @@
 """Which calls a program has, as expressions over its own names and ``x``, ``y`` and ``rate``; a person may write them.
 
 ``predict`` yields the model's output, ``loss`` a number, ``grads`` a gradient for each weight, ``step`` trains on one
-batch. Names and parameters say which is which; what no name says is left to ``--bind``.
+batch, ``metric`` measures, ``epoch`` trains on all of them. Names and parameters say which is which; what no name says
+is left to ``--bind``.
 """
 
 import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping
+from itertools import takewhile
 from types import FunctionType
 from typing import Any, Final
 
 from parity.explain.whole.places import Place
 
-PREDICT, LOSS, GRADS, STEP = "predict", "loss", "grads", "step"
+PREDICT, LOSS, GRADS, STEP, METRIC, EPOCH = "predict", "loss", "grads", "step", "metric", "epoch"
 ROOT: Final = "parity_root"
 """The name under which what holds the weights is kept; a person writes ``self``."""
-CALLS: Final = (PREDICT, LOSS, GRADS, STEP)
+CALLS: Final = (PREDICT, LOSS, GRADS, STEP, METRIC, EPOCH)
 
 _NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     PREDICT: (
@@ -35,6 +37,17 @@ _NAMES: Final[Mapping[str, tuple[str, ...]]] = {
         *("step", "train_step", "train_on_batch", "train_batch", "update_mini_batch", "fit_batch", "partial_fit"),
         *("learn", "train_one", "update", "optimize", "train"),
     ),
+    METRIC: (
+        "accuracy",
+        "get_accuracy",
+        "compute_accuracy",
+        "calculate_accuracy",
+        "evaluate",
+        "score",
+        "metric",
+        "mae",
+    ),
+    EPOCH: ("train_epoch", "run_epoch", "fit_epoch", "one_epoch", "epoch"),
 }
 _INPUTS: Final = re.compile(
     r"^(a|x|xs|xb|inputs?|data|batch|images?|a0|features|input_(data|list|batch)|inputs_list|x_\w+|batch_x|pixels?)$",
@@ -62,7 +75,7 @@ def recognised_calls(names: Mapping[str, Any], root: str, places: list[Place]) -
     """
     found: dict[str, list[str]] = {call: [] for call in CALLS}
     holders = list(_holders(names, root, places))
-    params = _params(root, places)
+    params = _params(names, root, places)
     for call in CALLS:
         for name in _NAMES[call]:
             for holder, owner in holders:
@@ -91,14 +104,23 @@ def _holders(names: Mapping[str, Any], root: str, places: list[Place]) -> Iterat
     yield "", names
 
 
-def _params(root: str, places: list[Place]) -> str:
-    """Return the expression of the container that holds all weights, for functions that are passed it."""
+def _params(names: Mapping[str, Any], root: str, places: list[Place]) -> str:
+    """Return the expression of what holds all weights, for functions that are passed it; empty where nothing does."""
     ways = [place.keys()[:-1] for place in places]
-    if not ways or any(way != ways[0] for way in ways) or not ways[0]:
+    common: list[str] = [keys[0] for keys in takewhile(lambda keys: len({*keys}) == 1, zip(*ways, strict=False))]
+    if not root and not common:
         return ""
-    first, *rest = ways[0]
-    path = f"{root}.{first}" if root else first
-    return path + "".join(f"[{key!r}]" for key in rest)
+    path: str
+    path, *rest = [root, *common] if root else common
+    value = names.get(path)
+    for key in rest:
+        if isinstance(value, list | tuple):
+            path, value = f"{path}[{key}]", value[int(key)]
+        elif isinstance(value, Mapping):
+            path, value = f"{path}[{key!r}]", value.get(key)
+        else:
+            path, value = f"{path}.{key}", getattr(value, key, None)
+    return path
 
 
 def _function(owner: Any, name: str) -> Callable[..., Any] | None:

@@ -18,7 +18,9 @@ EXAMPLES = """\
 
 --bind says what no name says: weights, paths in the model's order (.T where they are held the other way round); make,
 an expression that makes what holds them; predict, loss, grads and step, expressions over the file's names, x, y and
-rate, whose value is the model's output, a number, and a gradient for each weight.
+rate, whose value is the model's output, a number, and a gradient for each weight; metric, a number; epoch, which trains
+on all of x and y. A file that trains in a loop at its top is asked by --bind 'step=loop(X=x, y=y)': the loop's body
+runs once with these names set, and 'loss=loop(X=x, y=y).loss' is what it leaves behind.
 Statements go before the last expression, with semicolons: --bind 'grads=net.forward(x); net.backward(y)'.
 """
 

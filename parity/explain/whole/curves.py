@@ -13,7 +13,7 @@ _SECONDS: Final = 4.0
 """What a program may train for the curve."""
 _EXAMPLES: Final = 100
 """How many examples each point of a curve is a mean over."""
-YOURS, KERAS, CHANGED = "yours", "Keras", "yours, changed"
+YOURS, KERAS, CHANGED = "yours", "Keras", "yours with these lines changed"
 
 
 def curves(sides: Sides, text: str, changed: str, weights_differ: bool) -> dict[str, Any] | None:

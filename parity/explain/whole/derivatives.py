@@ -27,7 +27,10 @@ Slope = Callable[[Bounded, Bounded], Any]
 
 
 class Way(NamedTuple):
-    """A mistake on the way back: a slope in place of a hidden layer's, or a change of the last layer's gradient."""
+    """A mistake on the way back: a slope in place of a hidden layer's, or a change of the last layer's gradient.
+
+    ``sent`` changes only what the last layer sends down, not its own gradient.
+    """
 
     name: str
     sentence: str
@@ -35,6 +38,7 @@ class Way(NamedTuple):
     layer: int = -1
     slope: Slope | None = None
     last: Callable[[Bounded, Bounded, Bounded], Any] | None = None
+    sent: Callable[[Bounded, Bounded, Bounded], Any] | None = None
 
 
 def _ones(z: Bounded, a: Bounded) -> Any:
@@ -128,6 +132,12 @@ def _ways(activations: list[str], head: str) -> Iterator[Way]:
             f"multiply the loss's derivative by that of {head}",
             last=lambda delta, p, back: back,
         )
+        yield Way(
+            "output_derivative_not_sent",
+            f"what goes back from the last layer lacks the derivative of its {head}, which its own gradient has",
+            f"send back the last layer's error times the derivative of {head}, as its own gradient takes it",
+            sent=lambda delta, p, back: back,
+        )
 
 
 _WRITTEN: Final = {"tanh": "1 − a²", "sigmoid": "a(1 − a)"}
@@ -141,8 +151,9 @@ class Stack:
         layers = layers_of(sides.side.model)
         kinds = [type(layer).__name__ for layer in layers]
         names = [getattr(getattr(layer, "activation", None), "__name__", "") for layer in layers]
-        biased = all(getattr(layer, "use_bias", False) for layer in layers)
-        self.covered = {*kinds} == {"Dense"} and biased and all(name in _SLOPES for name in names[:-1])
+        self.covered = {*kinds} == {"Dense"} and all(name in _SLOPES for name in names[:-1])
+        self._biased = [bool(getattr(layer, "use_bias", False)) for layer in layers]
+        self._kernels = [at + sum(self._biased[:at]) for at in range(len(layers))]
         self.activations, self.head = names[:-1], names[-1] if names else ""
 
     def gradients(self, batch: Batch, way: Way | None) -> list[Bounded]:
@@ -151,31 +162,38 @@ class Stack:
         count = len(self.activations) + 1
         weights = [lifted(array.value, array.format) for array in self._grant.weights(batch.weights)]
         outputs = [values[Place(LAYER, at)] for at in range(count)]
-        delta = self._last(values, count, way, outputs)
+        delta = self._last(values, count, way.last if way else None, outputs)
         found: list[Bounded] = []
         for at in range(count - 1, -1, -1):
-            below: Any = outputs[at - 1] if at else _inputs(self._sides, batch, self._grant)
-            found = [f.matmul(moved(np.transpose, below), delta), np.sum(delta, axis=0), *found]
+            below = self._below(outputs, batch, at)
+            bias = [np.sum(delta, axis=0)] if self._biased[at] else []
+            found = [f.matmul(moved(np.transpose, below), delta), *bias, *found]
             if at:
-                sums = f.matmul(self._below(outputs, batch, at - 1), weights[2 * at - 2]) + weights[2 * at - 1]
+                if way is not None and way.sent is not None and at == count - 1:
+                    delta = self._last(values, count, way.sent, outputs)
+                sums = self._sums(weights, self._below(outputs, batch, at - 1), at - 1)
                 slope = _SLOPES[self.activations[at - 1]]
                 if way is not None and way.slope is not None and way.layer == at - 1:
                     slope = way.slope
-                delta = f.matmul(delta, moved(np.transpose, weights[2 * at])) * slope(sums, outputs[at - 1])
+                back = f.matmul(delta, moved(np.transpose, weights[self._kernels[at]]))
+                delta = back * slope(sums, outputs[at - 1])
         return [self._with_penalty(batch, at, self._grant.gradient(at, each)) for at, each in enumerate(found)]
+
+    def _sums(self, weights: list[Bounded], below: Any, at: int) -> Any:
+        kernel = self._kernels[at]
+        product = f.matmul(below, weights[kernel])
+        return product + weights[kernel + 1] if self._biased[at] else product
 
     def _below(self, outputs: list[Any], batch: Batch, at: int) -> Any:
         return outputs[at - 1] if at else _inputs(self._sides, batch, self._grant)
 
-    def _last(self, values: Any, count: int, way: Way | None, outputs: list[Any]) -> Any:
+    def _last(self, values: Any, count: int, change: Callable[..., Any] | None, outputs: list[Any]) -> Any:
         back, p = values[Place(BACK, count - 1)], outputs[-1]
         through = values.get(Place(LOGITS_BACK, 0))
         if through is None:
             slope = _SLOPES.get(self.head, _ones)
             through = back * slope(p, p) if self.head in ("tanh", "sigmoid") else back
-        if way is None or way.last is None:
-            return through
-        return way.last(through, p, back)
+        return through if change is None else change(through, p, back)
 
     def _with_penalty(self, batch: Batch, at: int, gradient: Bounded) -> Bounded:
         penalty = self._sides.penalty_gradient(batch, at, self._grant)

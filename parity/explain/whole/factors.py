@@ -66,6 +66,11 @@ def factors(side: KerasSide) -> list[Factor]:
                 (f"the units of {layer} ({units})", units),
             ):
                 found += [Factor(words, size), Factor(f"one over {words}", 1 / size)]
+    for layer, shape in side.images.items():
+        places = shape[0] * shape[1]
+        words = f"the positions of {layer} ({places})"
+        found += [Factor(words, places), Factor(f"one over {words}", 1 / places)]
+        found.append(Factor(f"one over the batch's size times {words}", 1 / places, -1))
     found += [Factor(f"{words}", number) for words, number in (("255", 255.0), ("1/255", 1 / 255), ("1/256", 1 / 256))]
     return list({(each.scale, each.power): each for each in reversed(found)}.values())[::-1]
 

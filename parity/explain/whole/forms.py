@@ -39,6 +39,9 @@ class Form:
 
     def targets(self, y: Array, classes: int) -> Array:
         """Return labels as the program takes them."""
+        if self.labels == UPRIGHT:
+            upright: Array = _hot(y, classes)[0].reshape(-1, 1)
+            return upright
         labels = LABELS[self.labels](y, classes)
         return labels if labels.ndim < 2 and self.layout in (ROWS, COLUMNS) else _laid(labels, self.layout)
 
@@ -76,6 +79,8 @@ def _numbers(y: Array, classes: int) -> Array:
     return np.argmax(y, axis=-1) if y.ndim == 2 and y.shape[1] == classes > 1 else y.reshape(-1).astype(int)
 
 
+UPRIGHT: Final = "one-hot, upright"
+"""Labels of a single example as a column, whatever its inputs lie like."""
 LABELS: Final[dict[str, Callable[[Array, int], Array]]] = {
     "as given": lambda y, classes: y,
     "one-hot": _hot,
@@ -99,8 +104,10 @@ def _is_hot(y: Array, classes: int) -> bool:
 def output(value: object, n: int, classes: tuple[int, ...], layout: str) -> Array | None:
     """Return a program's output as Keras has it, ``[n, …classes]``, or None if it has another size."""
     array = np.asarray(value)
-    if array.dtype.kind not in "fiu" or array.size != n * int(np.prod(classes)):
+    units = int(np.prod(classes))
+    if array.dtype.kind not in "fiu" or array.size != n * units:
         return None
-    if layout == COLUMNS and array.ndim > 1:
+    columns = layout == ROWS and array.shape == (units, n) and n != units  # takes rows and returns columns
+    if (layout == COLUMNS and array.ndim > 1) or columns:
         array = np.moveaxis(array, -1, 0)
     return array.astype(np.float64).reshape(n, *classes)

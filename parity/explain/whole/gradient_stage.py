@@ -12,6 +12,7 @@ from parity.explain.whole.batches import Batch
 from parity.explain.whole.factors import Factor, factors, told
 from parity.explain.whole.quantity import Mistake, Outcome, Stage, agrees, held, worst
 from parity.explain.whole.sides import Grant, Sides, combined
+from parity.explain.whole.variants import wrong_ways
 
 _ONE = Factor("one", 1.0)
 _NONE = Factor("nothing", 0.0)
@@ -140,7 +141,16 @@ def _reversed(g: Bounded) -> Bounded | None:
     return g._each(lambda a: a[::-1]) if g.ndim == 1 and g.size > 1 else None
 
 
-_SHAPES: dict[str, Any] = {"transposed": _transposed, "summed over all axes": _total, "in the other order": _reversed}
+def _turned_over(g: Bounded) -> Bounded | None:
+    return g._each(lambda a: a[::-1, ::-1]) if g.ndim == 4 and max(g.shape[:2]) > 1 else None
+
+
+_SHAPES: dict[str, Any] = {
+    "transposed": _transposed,
+    "summed over all axes": _total,
+    "in the other order": _reversed,
+    "turned over": _turned_over,
+}
 
 
 def _mistakes(sides: Sides, grant: Grant, kinds: list[Kind | None]) -> Iterator[Mistake]:
@@ -148,7 +158,10 @@ def _mistakes(sides: Sides, grant: Grant, kinds: list[Kind | None]) -> Iterator[
     if not wrong:
         return
     if any(kinds[at] is None for at in wrong):
-        yield from _unexplained(sides, grant, kinds)
+        found = list(_unexplained(sides, grant))
+        yield from found
+        if found:  # each reproduces every gradient
+            return
         wrong = [at for at in wrong if kinds[at] is not None]
     yield from _penalties(sides, grant, [at for at in wrong if _share(kinds[at]) != 1.0], kinds)
     known = {at: kind for at in wrong if (kind := kinds[at]) is not None}
@@ -233,12 +246,33 @@ def _shape(sides: Sides, grant: Grant, at: int, kind: Kind) -> Mistake:
         "summed over all axes": "sum over the examples alone: np.sum(delta, axis=0), where they are columns axis=1",
         "transposed": "turn the product round: inputs.T @ delta",
         "in the other order": "keep the order of the units",
+        "turned over": "correlate the inputs with what comes back as they are: turn neither over",
     }[kind.shape]
     name = "bias_gradient_axis" if kind.shape == "summed over all axes" else f"gradient_{kind.shape.replace(' ', '_')}"
     return Mistake(name, "gradient", sentence, "so turned, every element agrees", repair, confirmed)
 
 
-def _unexplained(sides: Sides, grant: Grant, kinds: list[Kind | None]) -> Iterator[Mistake]:
+def _unexplained(sides: Sides, grant: Grant) -> Iterator[Mistake]:
     from parity.explain.whole.derivatives import mistakes
 
-    yield from mistakes(sides, grant)
+    found = list(mistakes(sides, grant))
+    yield from found or _wrong_ways(sides, grant)
+
+
+def _wrong_ways(sides: Sides, grant: Grant) -> Iterator[Mistake]:
+    """Yield the mistakes of a layer's derivative that reproduce every gradient, in models of any layers."""
+    for wrong in wrong_ways(sides.side):
+        changed = sides.with_model(wrong.side)
+        count = range(len(sides.side.names))
+        fits = (each for each in [_ONE, *factors(sides.side)] if _all(changed, grant, count, Kind(each)))
+        factor = next(fits, None)
+        if factor is not None:
+            confirmed = _all(changed, grant, count, Kind(factor), confirm=True)
+            words = "" if factor == _ONE else f", and every gradient is {factor.words} times it"
+            evidence = "with this change of the way back every gradient of the program is reproduced"
+            yield Mistake(wrong.name, "gradient", wrong.sentence + words, evidence, wrong.repair, confirmed)
+            return
+
+
+def _all(sides: Sides, grant: Grant, tensors: range, kind: Kind, confirm: bool = False) -> bool:
+    return all(_is(sides, grant, at, kind, confirm) for at in tensors)

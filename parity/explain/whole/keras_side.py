@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -72,6 +73,23 @@ class KerasSide:
     def layers(self) -> list[str]:
         """The names of its layers."""
         return [layer.name for layer in layers_of(self.model)]
+
+    @property
+    def flattened(self) -> dict[str, tuple[int, int, int]]:
+        """The kernels that multiply flattened images of several channels: height, width and channels of each."""
+        found = {}
+        layers = layers_of(self.model)
+        for flat, after in pairwise(layers):
+            shape = tuple(flat.input.shape)[1:] if type(flat).__name__ == "Flatten" else ()
+            if len(shape) == 3 and shape[2] > 1 and shape[0] * shape[1] > 1 and type(after).__name__ == "Dense":
+                found[f"{after.name}/kernel"] = shape
+        return found
+
+    @property
+    def images(self) -> dict[str, tuple[int, int]]:
+        """Height and width of what each convolution returns."""
+        convolutions = [layer for layer in layers_of(self.model) if len(getattr(layer, "kernel_size", ())) == 2]
+        return {layer.name: tuple(layer.output.shape[1:3]) for layer in convolutions}
 
     @property
     def activation(self) -> str:

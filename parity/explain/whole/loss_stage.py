@@ -17,7 +17,15 @@ from parity.explain.whole.sides import LOSS_PLACE, Grant, Sides, combined
 from parity.explain.whole.traced import LAYER, Place
 
 _CLIPS = (1e-7, 1e-8, 1e-9, 1e-10, 1e-12, 1e-15, 1e-6, 1e-5, 1e-4, 1e-3)
-_PENALTIES = ((0.0, "left out"), (0.5, "halved"), (2.0, "doubled"))
+_NOT_DIVIDED = Factor("one", 1.0)
+_PENALTIES = (
+    (Factor("nothing", 0.0), "left out"),
+    (Factor("half", 0.5), "halved"),
+    (Factor("two", 2.0), "doubled"),
+    (Factor("one over the batch", 1.0, -1), "divided by the batch's size"),
+    (Factor("half over the batch", 0.5, -1), "halved and divided by the batch's size"),
+    (Factor("the batch", 1.0, 1), "multiplied by the batch's size"),
+)
 
 
 class Explained(NamedTuple):
@@ -119,13 +127,13 @@ def _penalised(sides: Sides, grant: Grant) -> Iterator[Explained]:
     """Try another share of the penalty, beside the loss of the examples as it is or scaled."""
     if sides.data_loss(sides.search[0], grant)[1] is None:
         return
-    shares = [*_PENALTIES, (1.0, "")]
+    shares = [*_PENALTIES, (_NOT_DIVIDED, "")]
     for share, words in shares:
         for factor in [Factor("one", 1.0), *factors(sides.side)]:
 
-            def made(batch: Batch, factor: Factor = factor, share: float = share) -> Any:
+            def made(batch: Batch, factor: Factor = factor, share: Factor = share) -> Any:
                 loss, penalty = sides.data_loss(batch, grant)
-                return combined(loss, factor.at(batch.size), penalty, share)
+                return combined(loss, factor.at(batch.size), penalty, share.at(batch.size))
 
             if all(_same(sides, batch, made) for batch in sides.search):
                 confirmed = all(_same(sides, batch, made) for batch in sides.confirm)
@@ -133,8 +141,8 @@ def _penalised(sides: Sides, grant: Grant) -> Iterator[Explained]:
                     sentence = f"the penalty on the weights is {words} in the loss"
                     repair = "add the model's penalty: l2 times the sum of squares, without a half, for each kernel"
                     evidence = (
-                        f"with {told(share)} times the penalty the losses agree"
-                        if share
+                        f"with {told(share.scale)}{_power(share)} times the penalty the losses agree"
+                        if share.scale
                         else "without the penalty the losses agree"
                     )
                     yield Explained(Mistake("penalty_in_loss", "loss", sentence, evidence, repair, confirmed), None)

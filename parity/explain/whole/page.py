@@ -1,4 +1,4 @@
-"""An answer as a page: what parts first, the stages as a ladder, the curves, what to change."""
+"""An answer as a page: what parts first, the stages as a ladder beside the curves, why, what to change."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -49,28 +49,34 @@ def curves(found: Mapping[str, Any]) -> str:
     positive = [loss for losses in lines.values() for loss in losses if loss > 0]
     low, high = min(positive), max(positive)
     low, high = min(low, high / 10) * 0.8, high * 1.25
-    drawing = Drawing(760, 360, "The loss of each side while it trains")
-    x, y = Scale(0, max(steps[-1], 1), 70, 600), Scale(low, high, 310, 30, log=True)
+    drawing = Drawing(640, 360, "The loss of each side while it trains")
+    x, y = Scale(0, max(steps[-1], 1), 60, 560), Scale(low, high, 310, 66, log=True)
     exponents = range(-9, 7)
     for loss in (10.0**e for e in exponents if low <= 10.0**e <= high):
-        drawing.line([(70, y(loss)), (600, y(loss))], FAINT)
-        drawing.text(62, y(loss) + 4, f"{loss:g}", size=12, colour=MUTED, anchor="end")
+        drawing.line([(60, y(loss)), (560, y(loss))], FAINT)
+        drawing.text(52, y(loss) + 4, f"{loss:g}", size=12, colour=MUTED, anchor="end")
     for step in (0, steps[len(steps) // 2], steps[-1]):
         drawing.text(x(step), 330, f"{step:,}", size=12, colour=MUTED, anchor="middle")
-    drawing.text(335, 350, f"steps of {found['batch']}", size=12, colour=MUTED, anchor="middle")
-    drawing.text(70, 20, "loss", size=12, colour=MUTED)
+    drawing.text(310, 350, f"steps of {found['batch']}", size=12, colour=MUTED, anchor="middle")
+    drawing.text(52, 56, "loss", size=12, colour=MUTED, anchor="end")
     places: list[float] = []
-    for name, losses in lines.items():
+    for number, (name, losses) in enumerate(lines.items()):
+        drawing.line([(60, 10 + 18 * number), (84, 10 + 18 * number)], _COLOURS[name], 3, _dashes(name))
+        drawing.text(92, 14 + 18 * number, name, size=14, colour=_COLOURS[name], bold=True)
         points = [
             (x(step), y(min(max(loss, low), high))) for step, loss in zip(steps, losses, strict=True) if loss == loss
         ]
         if not points:
             continue
         # The changed program may run on Keras' own line: drawn last and dashed, both are seen.
-        drawing.line(points, _COLOURS[name], 2.2, "7 5" if name == CHANGED else "")
+        drawing.line(points, _COLOURS[name], 2.4, _dashes(name))
         place = points[-1][1] + 4
         while any(abs(place - other) < 16 for other in places):
             place += 4
         places.append(place)
-        drawing.text(608, place, f"{name}  {losses[-1]:.3g}", size=13, colour=_COLOURS[name], bold=True)
+        drawing.text(568, place, f"{losses[-1]:.3g}", size=13, colour=_COLOURS[name], bold=True)
     return drawing.svg()
+
+
+def _dashes(name: str) -> str:
+    return "7 5" if name == CHANGED else ""

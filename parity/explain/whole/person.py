@@ -17,9 +17,11 @@ from parity.bounds.numerics import Array
 from parity.circumstances import launch, wire
 from parity.circumstances.child import private_pipes
 from parity.errors import ParityError, SubjectError, one_line, raised
-from parity.explain.whole.calls import GRADS, LOSS, PREDICT, ROOT, STEP, recognised_calls
+from parity.explain.whole.calls import EPOCH, GRADS, LOSS, METRIC, PREDICT, ROOT, STEP, recognised_calls
+from parity.explain.whole.epochs import Driver, taken_apart
 from parity.explain.whole.forms import Form
 from parity.explain.whole.gradients import gradients_beside, gradients_of
+from parity.explain.whole.loops import LOOP
 from parity.explain.whole.messages import plain, restored
 from parity.explain.whole.places import Place, candidates, got, read, recognised, write
 from parity.explain.whole.taking import take
@@ -98,7 +100,7 @@ class Program:
 
     def call(self, expression: str, x: Array, y: Array, rate: float) -> Any:
         """Return what an expression yields."""
-        here = {"x": x, "y": y, "rate": rate, "self": self.base}
+        here = {"x": x, "y": y, "rate": rate, "self": self.base, LOOP: self.taken.loops}
         with np.errstate(all="ignore"):
             return (
                 eval(expression, self.names, here) if ";" not in expression else _several(expression, self.names, here)
@@ -177,12 +179,12 @@ def _answer(
             program.call(request["calls"][STEP], np.array(request["x"]), np.array(request["y"]), request["rate"])
             steps.append(program.weights(places, shapes))
         return {"steps": steps}
-    if call == LOSS:
+    if call in (LOSS, METRIC):
         if isinstance(value, tuple) and value:
             value = value[0]
         array = np.asarray(value, dtype=np.float64)
         if array.size != 1:
-            raise SubjectError(f"the loss is no number: it has shape {array.shape}")
+            raise SubjectError(f"the {call} is no number: it has shape {array.shape}")
         return {"number": float(array.reshape(()))}
     arrays = [np.array(each) for each in _arrays(value)]
     return {"arrays": arrays, "kept": _kept(program, len(request["x"]), places) if request["kept"] else []}
@@ -266,7 +268,7 @@ def _trained(program: Program, request: Mapping[str, Any]) -> dict[str, Any]:
         program.put(places, request["weights"], False)
     forms = {call: Form(*parts) for call, parts in request["forms"].items()}
     x, y, order, size = request["x"], request["y"], request["order"], request["size"]
-    ends, marks = time.monotonic() + request["seconds"], request["marks"]
+    ends, marks = time.process_time() + request["seconds"], request["marks"]
 
     def called(call: str, at: Any) -> Any:
         form = forms[call]
@@ -281,7 +283,7 @@ def _trained(program: Program, request: Mapping[str, Any]) -> dict[str, Any]:
 
     steps, losses = [0], [loss()]
     done = 0
-    while (done < marks[-1]) if marks else (time.monotonic() < ends and done < _MOST_STEPS):
+    while (done < marks[-1]) if marks else (time.process_time() < ends and done < _MOST_STEPS):
         called(STEP, np.take(order, range(done * size, (done + 1) * size), mode="wrap"))
         done += 1
         if done in marks or (not marks and _mark(done)):
@@ -291,6 +293,37 @@ def _trained(program: Program, request: Mapping[str, Any]) -> dict[str, Any]:
         steps.append(done)
         losses.append(loss())
     return {"steps": steps, "losses": losses}
+
+
+def _epoch(program: Program, request: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what an epoch does, by the program's own steps."""
+    places = [Place.of(text) for text in request["places"]]
+    forms = {call: Form(*parts) for call, parts in request["forms"].items()}
+
+    def called(call: str, x: Array, y: Array) -> Any:
+        form = forms[call]
+        inputs, targets = form.inputs(x).astype(np.float64), form.targets(y, request["classes"])
+        return program.call(request["calls"][call], inputs, targets, request["rate"])
+
+    def begin() -> None:
+        program.restore()
+        program.put(places, request["weights"], False)
+
+    def loss(x: Array, y: Array) -> float:
+        value = called(LOSS, x, y)
+        return float(np.mean(value[0] if isinstance(value, tuple) else value))
+
+    driver = Driver(
+        begin,
+        lambda x, y: called(EPOCH, x, y),
+        lambda x, y: called(STEP, x, y),
+        loss if LOSS in forms else None,
+        lambda: program.weights(places, request["shapes"]),
+    )
+    try:
+        return taken_apart(driver, request["x"], request["y"])._asdict()
+    except Exception as error:  # whatever a person's program raises is an answer
+        return {"error": str(error) if isinstance(error, ParityError) else raised(error)}
 
 
 def _mark(step: int) -> bool:
@@ -304,7 +337,7 @@ def main() -> None:
     requests, answers = private_pipes()
     os.environ.setdefault("MPLBACKEND", "Agg")
     program: Program | None = None
-    actions = {"evaluate": _evaluated, "steps": _steps, "starts": _starts, "train": _trained}
+    actions = {"evaluate": _evaluated, "steps": _steps, "starts": _starts, "train": _trained, "epoch": _epoch}
     while (request := wire.read(requests)) is not None:
         request = restored(request)
         try:

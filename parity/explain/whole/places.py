@@ -1,7 +1,8 @@
 """Where a program keeps its weights: paths into it, which are read anew each time, since programs rebind.
 
 ``params.W1`` is a key, an attribute or a place in a list; ``layers.0.weights.T`` is held the other way round than Keras
-does, and ``kernels.0.transpose(3,2,0,1)`` turns the axes of what is held into Keras' order.
+does, and ``kernels.0.transpose(3,2,0,1)`` turns the axes of what is held into Keras' order. ``W2.rows(8,5,5)`` is a
+matrix after images of 8 channels and 5 by 5 pixels that were flattened channel by channel; Keras has channels last.
 """
 
 import re
@@ -16,11 +17,17 @@ from parity.bounds.numerics import Array
 from parity.errors import SubjectError, did_you_mean
 
 _AXES: Final = re.compile(r"^(.*)\.(?:T|transpose\(([\d, ]+)\))$")
+_ROWS: Final = re.compile(r"^(.*)\.rows\((\d+), *(\d+), *(\d+)\)$")
 _KERNEL: Final = re.compile(
     r"^(w|weights?|kernels?|filters?|theta|coefs?|w_?\d+|weights?_?\d+|(w|weights?|kernel)_\w+|w[a-z]{2})$", re.I
 )
 _BIAS: Final = re.compile(r"^(b|bias|biases|w0|b_?\d+|bias(es)?_?\d+|(b|bias|biases)_\w+|b[a-z]{2}|intercepts?)$", re.I)
-_NOT: Final = re.compile(r"^(d|grad|delta|m_|v_|prev|old|best|velocity|cache|moment)|grad|(?<!x)_(m|v)$", re.I)
+_NOT: Final = re.compile(
+    r"^(d(_|w|b(?!lock)|k(?!ern)|f|l_|kernel|filter|theta|param|bias|$)|grad|delta|m_|v_|prev|old|best|velocity|cache|moment)"
+    r"|grad|moment|(?<!x)_(m|v)$",
+    re.I,
+)
+"""Names that say what is no weight: gradients, moments, and what was."""
 _DEPTH: Final = 5
 _COMMON: Final = ((0, 1, 2, 3), (2, 3, 1, 0), (1, 2, 3, 0), (2, 3, 0, 1))
 """How kernels of a convolution are held: as Keras', out-in-rows-columns, out-rows-columns-in, in-out-rows-columns."""
@@ -28,39 +35,58 @@ _COMMON: Final = ((0, 1, 2, 3), (2, 3, 1, 0), (1, 2, 3, 0), (2, 3, 0, 1))
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A path to a tensor, and the order in which its axes are read to have Keras' (None: as they are)."""
+    """A path to a tensor, and the order in which its axes are read to have Keras' (None: as they are).
+
+    ``rows`` are channels, height and width of the images whose pixels, channel by channel, the rows stand for; empty
+    where rows stand as Keras' do.
+    """
 
     path: str
     axes: tuple[int, ...] | None = None
+    rows: tuple[int, ...] = ()
 
     @classmethod
     def of(cls, text: str) -> "Place":
         """Return the place that a text names."""
-        found = _AXES.match(text.strip())
+        rows: tuple[int, ...] = ()
+        text = text.strip()
+        if by_channel := _ROWS.match(text):
+            text, rows = by_channel[1], tuple(int(each) for each in by_channel.groups()[1:])
+        found = _AXES.match(text)
         if not found:
-            return cls(text.strip())
+            return cls(text, None, rows)
         axes = tuple(int(each) for each in found[2].split(",")) if found[2] else (-1,)
-        return cls(found[1], axes)
+        return cls(found[1], axes, rows)
 
     def __str__(self) -> str:
+        rows = f".rows({','.join(map(str, self.rows))})" if self.rows else ""
         if self.axes is None:
-            return self.path
-        return (
-            f"{self.path}.T"
-            if self.axes in ((-1,), (1, 0))
-            else f"{self.path}.transpose({','.join(map(str, self.axes))})"
-        )
+            return f"{self.path}{rows}"
+        if self.axes in ((-1,), (1, 0)):
+            return f"{self.path}.T{rows}"
+        return f"{self.path}.transpose({','.join(map(str, self.axes))}){rows}"
 
     def turned(self, array: Array) -> Array:
-        """Return what is held in Keras' order of axes."""
-        if self.axes is None:
+        """Return what is held in Keras' order of axes and rows.
+
+        Raises:
+            ValueError: it has other axes, or other rows.
+        """
+        if self.axes is not None:
+            array = array.T if self.axes == (-1,) else np.transpose(array, self.axes)
+        if not self.rows:
             return array
-        return array.T if self.axes == (-1,) else np.transpose(array, self.axes)
+        return array.reshape(*self.rows, -1).transpose(1, 2, 0, 3).reshape(array.shape)
 
     def back(self, array: Array) -> Array:
         """Return an array in Keras' order as it is held."""
+        if self.rows:
+            channels, height, width = self.rows
+            array = array.reshape(height, width, channels, -1).transpose(2, 0, 1, 3).reshape(array.shape)
         if self.axes is None:
             return array
+        if len(self.axes) > 2 and array.ndim > len(self.axes):  # of one channel, for which there is no axis
+            array = array.reshape([n for n in array.shape if n != 1])
         return array.T if self.axes == (-1,) else np.transpose(array, np.argsort(self.axes))
 
     def keys(self) -> list[str]:
@@ -217,12 +243,14 @@ def _ways(each: Candidate, shape: tuple[int, ...]) -> list[Place]:
     if each.bias:
         same = [n for n in each.shape if n != 1] == [n for n in shape if n != 1]
         return [Place(each.path)] if same else []
-    if len(each.shape) != len(shape):
-        return []
     ways: list[tuple[tuple[int, ...] | None, tuple[int, ...]]]
-    if len(shape) == 2:
+    if len(each.shape) == 2:
         ways = [(None, each.shape), ((1, 0), each.shape[::-1])]
     else:
-        orders = [*(o for o in _COMMON if len(o) == len(shape)), *permutations(range(len(shape)))]
+        size = len(each.shape)
+        orders = [*(o for o in _COMMON if len(o) == size), *permutations(range(size))]
         ways = [(None if list(o) == sorted(o) else o, tuple(each.shape[i] for i in o)) for o in dict.fromkeys(orders)]
+    if len(each.shape) != len(shape):  # images of one channel need no axis for it
+        short = tuple(n for n in shape if n != 1)
+        return [Place(each.path, axes) for axes, turned in ways if len(shape) > 2 and turned == short]
     return [Place(each.path, axes) for axes, turned in ways if turned == shape]

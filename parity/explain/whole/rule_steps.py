@@ -17,6 +17,7 @@ _NUMBERS: Final = (0.0, 1e-10, 1e-8, 1e-7, 1e-6, 1e-5, 1e-3, 0.5, 0.9, 0.95, 0.9
 _RATES: Final = (10.0, 0.1, 100.0, 0.01, 2.0, 0.5, 5.0, 0.2)
 
 
+RESTARTS: Final = "the optimizer's state begins anew with each step: what it accumulates is that of one gradient"
 _PLACE: Final = (
     "epsilon, {:g}, is added to the root of the corrected second moment, as in the paper; "
     "Keras adds it to that of the moment itself"
@@ -43,6 +44,7 @@ def held_against(
     steps: Sequence[Sequence[Sequence[Array]]],
     fmt: Format,
     corrected: bool = False,
+    restarts: bool = False,
 ) -> list[Held]:
     """Return how each tensor's steps compare, the worst step of each.
 
@@ -53,6 +55,7 @@ def held_against(
         fmt: the format in which the model computes.
         corrected: whether epsilon is added to the root of the corrected second moment, as in the paper on Adam; Keras
             adds it to that of the moment itself.
+        restarts: whether slots and count begin anew with each step.
     """
     before, gradients, after = steps
     keys = [str(at) for at in range(len(before[0]))]
@@ -62,7 +65,9 @@ def held_against(
     zeros = {key: np.zeros(array.shape, fmt.dtype) for key, array in zip(keys, before[0], strict=True)}
     slots: dict[str, Any] = {slot: dict(tensors) for slot, tensors in made.slots(made.init(zeros)).items()}
     found: list[list[Held]] = [[] for _ in keys]
-    for number, (w, g, new) in enumerate(zip(before, gradients, after, strict=True)):
+    first = slots
+    for turn, (w, g, new) in enumerate(zip(before, gradients, after, strict=True)):
+        number = 0 if restarts else turn
         start = {
             "parameter": {key: lifted(array, fmt) for key, array in zip(keys, w, strict=True)},
             "gradient": {key: lifted(array, fmt) for key, array in zip(keys, g, strict=True)},
@@ -72,15 +77,18 @@ def held_against(
         result = bounded_step(runs, start | slots, number)
         for at, key in enumerate(keys):
             found[at].append(held(new[at], result["parameter"][key]))
-        slots = {slot: result[slot] for slot in slots}
+        slots = first if restarts else {slot: result[slot] for slot in slots}
     return [worst(each) for each in found]
 
 
 def agree(rule: str, arguments: Mapping[str, Any], steps: Any, fmt: Format) -> bool:
-    """Whether all steps are the rule's; ``corrected`` among the arguments says where epsilon stands."""
-    plain = {name: value for name, value in arguments.items() if name != "corrected"}
+    """Whether all steps are the rule's; ``corrected`` among the arguments says where epsilon stands.
+
+    ``restarts`` says that nothing is carried from step to step.
+    """
+    plain = {name: value for name, value in arguments.items() if name not in ("corrected", "restarts")}
     try:
-        found = held_against(rule, plain, steps, fmt, bool(arguments.get("corrected")))
+        found = held_against(rule, plain, steps, fmt, bool(arguments.get("corrected")), bool(arguments.get("restarts")))
         return all(each.outcome is Outcome.ROUNDING for each in found)
     except (TypeError, ValueError):  # arguments that do not go together
         return False
@@ -92,6 +100,12 @@ def reasons(
     """Yield what makes a program's steps: name, sentence, repair, the rule and its arguments."""
     rate = float(arguments["learning_rate"])
     places = [False, True] if {"epsilon", "beta_2"} <= arguments.keys() else [False]
+    for corrected in places:
+        anew = {**arguments, "restarts": True, "corrected": corrected}
+        if agree(rule, anew, steps, fmt):
+            also = f", and {_PLACE.format(float(arguments.get('epsilon') or 0))}" if corrected else ""
+            yield "state_restarts", RESTARTS + also, "make its state once, before the loop, and keep it", rule, anew
+            return
     for factor in (1.0, *_RATES):
         for corrected in places:
             for epsilon in (

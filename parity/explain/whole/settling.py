@@ -3,7 +3,7 @@
 What shapes leave open is settled by asking it and looking at what comes nearest to the model.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice, product
 from typing import Any, Final
@@ -16,7 +16,7 @@ from parity.errors import SubjectError
 from parity.explain.whole import forms
 from parity.explain.whole.asked import Asked
 from parity.explain.whole.batches import Batch, Data, batches, sizes_beside
-from parity.explain.whole.calls import CALLS, GRADS, LOSS, PREDICT, ROOT, STEP
+from parity.explain.whole.calls import CALLS, EPOCH, GRADS, LOSS, METRIC, PREDICT, ROOT, STEP
 from parity.explain.whole.forms import Form
 from parity.explain.whole.keras_side import KerasSide
 from parity.explain.whole.quantity import agrees
@@ -37,6 +37,8 @@ class Settled:
         form: how it takes inputs; ``labels`` by call say how it takes labels.
         output: which of the arrays that ``predict`` returns is the output.
         unseen: by call, why it is not there.
+        metrics: expressions that may be its metric, and whether a person said so.
+        others: other orders that the rows after flattened images may have, where no prediction told which.
     """
 
     places: list[str]
@@ -45,6 +47,8 @@ class Settled:
     labels: dict[str, str]
     output: int
     unseen: dict[str, str]
+    metrics: tuple[Sequence[str], bool] = ((), False)
+    others: Sequence[list[str]] = ()
 
     def form_of(self, call: str) -> Form:
         """Return the form for one call."""
@@ -72,8 +76,10 @@ def settle(side: KerasSide, asked: Asked, data: Data, bound: Mapping[str, str]) 
     if _takes_one(side, asked, settled, calls, (many, one)):
         settled.form = Form(_ALONE[settled.form.layout], settled.form.image)
     for call in (LOSS, GRADS, STEP):
-        batch = one if settled.form.single else many
-        _settle_labels(side, asked, settled, call, calls[call], batch, data.given)
+        _settle_labels(side, asked, settled, call, calls[call], (many, one), data.given)
+    settled.metrics = calls[METRIC], METRIC in bound
+    if calls[EPOCH] and STEP in settled.calls:
+        settled.calls[EPOCH], settled.labels[EPOCH] = calls[EPOCH][0], settled.labels[STEP]
     if not settled.calls:
         why = "; ".join(f"{call}: {reason}" for call, reason in settled.unseen.items())
         raise SubjectError(
@@ -123,7 +129,7 @@ def _settle_output(
 ) -> None:
     tried: list[_Try] = []
     said = ""
-    ways = _ways(side, asked.opened.places)
+    ways = _ways(side, _with_rows(side, asked.opened.places))
     for expression in expressions:
         for layout, image in product(forms.LAYOUTS, forms.images(both[0].x)):
             form = Form(layout, image)
@@ -146,13 +152,29 @@ def _settle_output(
         best = min(tried, key=lambda each: (each.form.single, ways.index(each.places), each.away))
     settled.calls[PREDICT], settled.form, settled.places = best.expression, best.form, best.places
     settled.output = best.output
+    if not best.agrees:
+        settled.others = [way for way in ways if way != best.places and _plain(way) == _plain(best.places)]
+
+
+def _with_rows(side: KerasSide, places: list[list[str]]) -> list[list[str]]:
+    """Return the ways to read each tensor, those after flattened images by channels first, too."""
+    found = []
+    for name, ways in zip(side.names, places, strict=True):
+        image = side.flattened.get(name)
+        rows = f".rows({image[2]},{image[0]},{image[1]})" if image else ""
+        found.append([*ways, *(f"{way}{rows}" for way in ways if rows and not way.endswith(")"))])
+    return found
+
+
+def _plain(places: Sequence[str]) -> list[str]:
+    return [place.partition(".rows(")[0] for place in places]
 
 
 def _ways(side: KerasSide, places: list[list[str]]) -> list[list[str]]:
     """Return the ways to read all tensors, those first in which a program holds every matrix the same way round."""
 
     def mixed(way: tuple[str, ...]) -> int:
-        turned = {place.endswith(".T") for place, shape in zip(way, side.shapes, strict=True) if len(shape) == 2}
+        turned = {".T" in place for place, shape in zip(way, side.shapes, strict=True) if len(shape) == 2}
         return len(turned)
 
     return [list(way) for way in sorted(islice(product(*places), _MOST_WAYS), key=mixed)]
@@ -181,42 +203,62 @@ def _settle_labels(
     settled: Settled,
     call: str,
     expressions: list[str],
-    batch: Batch,
+    both: tuple[Batch, Batch],
     data_given: bool,
 ) -> None:
     classes = int(np.prod(side.classes))
     said = ""
-    works: list[tuple[bool, int, str, Form]] = []
-    layouts = [settled.form.layout] if PREDICT in settled.calls else forms.LAYOUTS
+    works: list[tuple[float, bool, int, str, Form, list[str]]] = []
+    usual = next((settled.labels[each] for each in (GRADS, LOSS) if each in settled.labels), "")
+    known = bool(settled.calls)
+    layouts = [settled.form.layout] if known else forms.LAYOUTS
+    images = [settled.form.image] if known else forms.images(both[0].x)
+    ways = [settled.places] if known else _ways(side, _with_rows(side, asked.opened.places))
     for expression in expressions:
-        for layout, labels in product(layouts, forms.labels(batch.y, classes)):
-            form = Form(layout, settled.form.image, labels)
-            answer = evaluated(side, asked, settled.places, {call: expression}, form, batch)[call]
+        for layout, image, labels, places in product(layouts, images, _labels(both[0].y, classes), ways):
+            form = Form(layout, image, labels)
+            if labels == forms.UPRIGHT and not form.single:
+                continue
+            batch = both[1] if form.single else both[0]
+            answer = evaluated(side, asked, places, {call: expression}, form, batch)[call]
             if "error" in answer:
                 said = said or answer["error"]
                 continue
+            if call == STEP and _changes_nothing(batch, answer):
+                said = said or f"{expression.replace(ROOT, 'self')} changes no weight"
+                continue
             # Labels of a person's own go in as they are: what shape they have is part of his program.
             own = classes == 1 and data_given and labels == "as given"
-            works.append((not own and not _fits(side, batch, call, answer), len(works), expression, form))
+            away = 0.0 if own else _away(side, batch, call, answer)
+            works.append((away, labels != usual, len(works), expression, form, places))
         if works:
             break
     if not works:
         settled.unseen[call] = said or "it has none that is known by name"
         return
-    _, _, settled.calls[call], form = min(works)
+    *_, settled.calls[call], form, places = min(works, key=lambda each: each[:3])
     settled.labels[call] = form.labels
-    if PREDICT not in settled.calls:
-        settled.form = Form(form.layout, form.image)
+    if not known:
+        settled.form, settled.places = Form(form.layout, form.image), places
 
 
-def _fits(side: KerasSide, batch: Batch, call: str, answer: Mapping[str, Any]) -> bool:
-    """Whether an answer is what the model yields, which settles how labels are taken."""
+def _labels(y: Array, classes: int) -> list[str]:
+    known = forms.labels(y, classes)
+    return [*known, forms.UPRIGHT] if "one-hot" in known else known
+
+
+def _changes_nothing(batch: Batch, answer: Mapping[str, Any]) -> bool:
+    return all(np.array_equal(own, array) for own, array in zip(answer["steps"][0], batch.weights, strict=True))
+
+
+def _away(side: KerasSide, batch: Batch, call: str, answer: Mapping[str, Any]) -> float:
+    """Return in what share of it an answer is not what the model yields, which settles how labels are taken."""
     expected = side.traced(batch.x, batch.y).bounded(batch.x, batch.y, side.whole(batch.weights))
     if call == LOSS:
-        return agrees(np.asarray(answer["number"]), expected[LOSS_PLACE])
+        return float(not agrees(np.asarray(answer["number"]), expected[LOSS_PLACE]))
     if call == GRADS:
-        return all(agrees(array, expected[Place(GRADIENT, t)]) for t, array in enumerate(answer["arrays"]))
-    return False
+        return float(np.mean([not agrees(g, expected[Place(GRADIENT, t)]) for t, g in enumerate(answer["arrays"])]))
+    return 1.0
 
 
 def evaluated(

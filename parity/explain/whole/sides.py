@@ -4,7 +4,7 @@ import copy
 import re
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -23,6 +23,8 @@ from parity.explain.whole.traced import GRADIENT, KINDS, LAYER, PENALTY, PENALTY
 
 Values = dict[Place, Any]
 LOSS_PLACE = Place("loss", 0)
+_NEAR: Final = 2.0**-20
+"""A rate at which a step is nearly a multiple of it: what rounding adds and what bends are both far below float32's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,11 @@ class Sides:
         other = copy.copy(self)
         other._own = {}
         return other
+
+    def read_from(self, places: list[str]) -> None:
+        """Read and write the program's weights by other paths."""
+        self.settled.places = places
+        self._own.clear()
 
     def with_model(self, side: KerasSide) -> "Sides":
         """Return the same program and batches beside another model."""
@@ -132,24 +139,42 @@ class Sides:
         """Whether gradients are what a step at a rate of one takes from the weights."""
         return GRADS not in self.settled.calls and self._taken(self.search[0]) is not None
 
+    def curved(self, batch: Batch) -> list[int]:
+        """Return the tensors whose step is no multiple of the rate where that of others is."""
+        self._taken(batch)
+        found: list[int] = self.own(batch).get("curved", [])
+        return found
+
     def _taken(self, batch: Batch) -> list[Array] | None:
-        """Return what a step at a rate of one takes from the weights, where one at two takes twice as much."""
+        """Return what a step at a rate of one takes from the weights, where one at two takes twice as much.
+
+        Where that holds for some tensors alone, the others' is that of ever smaller rates.
+        """
         expression = self.settled.calls.get(STEP, "")
         if not re.search(r"\brate\b", expression):
             return None
         found = self.own(batch)
         if "taken" not in found:
-            form = self.settled.form_of(STEP)
-            ends = [
-                evaluated(
-                    self.side, self.asked, self.settled.places, {STEP: expression}, form, batch, wide=True, rate=rate
-                )[STEP]
-                for rate in (1.0, 2.0)
-            ]
-            found["taken"] = (
-                None if any("error" in end for end in ends) else _descent(batch, *(e["steps"] for e in ends))
-            )
+            steps = self._steps_at(batch, expression, (1.0, 2.0))
+            straight = [] if steps is None else _straight(batch, *steps)
+            found["curved"] = [at for at, each in enumerate(straight) if not each] if any(straight) else []
+            found["taken"] = steps[0] if steps is not None and all(straight) else None
+            if found["curved"]:
+                near = self._steps_at(batch, expression, (_NEAR, _NEAR / 2))
+                # Richardson's extrapolation to a rate of zero.
+                found["taken"] = near and [(4 * h - f) / _NEAR for f, h in zip(*near, strict=True)]
         taken: list[Array] | None = found["taken"]
+        return taken
+
+    def _steps_at(self, batch: Batch, expression: str, rates: Sequence[float]) -> list[list[Array]] | None:
+        """Return what a step takes from each tensor at several rates, None where one raises."""
+        form, taken = self.settled.form_of(STEP), []
+        for rate in rates:
+            places, calls = self.settled.places, {STEP: expression}
+            end = evaluated(self.side, self.asked, places, calls, form, batch, wide=True, rate=rate)[STEP]
+            if "error" in end:
+                return None
+            taken.append([w.astype(np.float64) - new for w, new in zip(batch.weights, end["steps"][0], strict=True)])
         return taken
 
     def said(self, batch: Batch, call: str) -> str:
@@ -212,17 +237,13 @@ class Sides:
         return STEP in self.settled.calls
 
 
-def _descent(batch: Batch, one: list[list[Array]], two: list[list[Array]]) -> list[Array] | None:
-    """Return what a step took, if another at twice the rate took twice as much up to rounding."""
-    taken = []
-    for before, once, twice in zip(batch.weights, one[0], two[0], strict=True):
-        wide = before.astype(np.float64)
-        first, second = wide - once, wide - twice
-        slack = 8 * np.finfo(np.float64).eps * (np.abs(wide) + np.abs(second))
-        if not (np.abs(second - 2 * first) <= slack).all():
-            return None
-        taken.append(first)
-    return taken
+def _straight(batch: Batch, one: list[Array], two: list[Array]) -> list[bool]:
+    """Return for each tensor whether a step at twice the rate took twice as much, up to rounding."""
+    found = []
+    for before, once, twice in zip(batch.weights, one, two, strict=True):
+        slack = 8 * np.finfo(np.float64).eps * (np.abs(before.astype(np.float64)) + np.abs(twice))
+        found.append(bool((np.abs(twice - 2 * once) <= slack).all()))
+    return found
 
 
 def _less(x: Bounded, y: Bounded) -> Bounded:

@@ -7,10 +7,12 @@ import numpy as np
 
 from parity.explain.whole import (
     consistency,
+    epoch_stage,
     forward_stage,
     gradient_stage,
     layer_stage,
     loss_stage,
+    metric_stage,
     start_stage,
     update_stage,
 )
@@ -78,7 +80,7 @@ def _judge(found: Answer, sides: Sides) -> None:
     found.stages += [*stages, _data(sides)]
     found.mistakes += mistakes
     found.stages += layer_stage.judged(sides)
-    prediction, explained = forward_stage.judged(sides)
+    prediction, explained = _predicted(sides)
     found.stages.append(prediction)
     grant: Grant | None = sides.plain
     if explained is not None:
@@ -96,9 +98,28 @@ def _judge(found: Answer, sides: Sides) -> None:
     found.stages += gradients
     found.mistakes += mistakes
     updates, mistakes = update_stage.judged(sides, grant)
-    found.stages += updates
+    found.stages += [*updates, update_stage.carried(sides, updates, mistakes)]
     found.mistakes += mistakes
-    found.stages.append(Stage("printed", "", Outcome.UNSEEN, "no call of the program says what it prints"))
+    epoch, mistakes = epoch_stage.judged(sides)
+    found.stages += epoch
+    found.mistakes += mistakes
+    metric, mistakes = metric_stage.judged(sides, grant)
+    found.stages.append(metric)
+    found.mistakes += mistakes
+
+
+def _predicted(sides: Sides) -> tuple[Stage, forward_stage.Explained | None]:
+    """Judge the prediction; where nothing explains it, the rows after flattened images may stand in another order."""
+    prediction, explained = forward_stage.judged(sides)
+    before = sides.settled.places
+    for places in sides.settled.others:
+        if explained is not None or not prediction.outcome.parts:
+            return prediction, explained
+        sides.read_from(places)
+        prediction, explained = forward_stage.judged(sides)
+    if explained is None and prediction.outcome.parts:
+        sides.read_from(before)
+    return prediction, explained
 
 
 def _data(sides: Sides) -> Stage:

@@ -17,6 +17,8 @@ from typing import Any, Final
 
 from parity.case.tomlfile import show_path
 from parity.errors import SubjectError, one_line
+from parity.explain.whole.loops import Loops
+from parity.subjects.importing import package_of
 
 _LIBRARIES: Final = ("tensorflow", "keras", "tf_keras", "torch", "jax", "matplotlib", "seaborn", "tqdm", "IPython")
 """Slow to import, or made to show something: a hand-written program computes without them."""
@@ -38,11 +40,13 @@ class Taken:
     Attributes:
         path: the file.
         names: what its names stand for.
+        loops: those that it trains in, which are not run.
         left: what was left out, a sentence each.
     """
 
     path: Path
     names: dict[str, Any]
+    loops: Loops
     left: list[str] = field(default_factory=list)
 
 
@@ -62,10 +66,8 @@ def take(path: Path, text: str = "") -> Taken:
     module = ModuleType(_NAME)
     module.__file__ = str(path)
     sys.modules[_NAME] = module
-    for folder in (str(path.parent.resolve()), str(Path.cwd())):
-        if folder not in sys.path:
-            sys.path.append(folder)
-    taken = Taken(path, module.__dict__)
+    module.__package__ = package_of(path)
+    taken = Taken(path, module.__dict__, Loops(tree, path, module.__dict__))
     for statement in _statements(tree.body):
         _take(statement, taken)
     return taken

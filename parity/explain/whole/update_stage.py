@@ -54,6 +54,9 @@ def judged(sides: Sides, grant: Grant | None) -> tuple[list[Stage], list[Mistake
     made = _made(sides, 3, sides.rate)
     if isinstance(made, str):
         return [Stage("update", "", Outcome.FAILED, made)], []
+    curved = sides.curved(sides.search[0])
+    if sides.by_steps and curved:
+        return _too_early(sides, curved)
     if sides.by_steps:
         note = "plain descent, at the rate that it is given: a step at twice the rate takes twice as much"
         outcome = Outcome.ROUNDING if kind == "SGD" and not config.get("momentum") else Outcome.DIVERGED
@@ -73,6 +76,40 @@ def judged(sides: Sides, grant: Grant | None) -> tuple[list[Stage], list[Mistake
         return _by_steps(sides, made, rule, config)
     note = f"the model trains with {kind}, of which there is no page here"
     return [Stage("update", "", Outcome.UNDECIDED, note)], []
+
+
+def _too_early(sides: Sides, curved: list[int]) -> tuple[list[Stage], list[Mistake]]:
+    """Return what is said where some tensors' steps are no multiple of the rate and others' are."""
+    names = [sides.side.names[at] for at in curved]
+    others = [name for name in sides.side.names if name not in names]
+    sentence = (
+        f"the gradient of {', '.join(names)} is taken from weights above it that the same step has changed already"
+    )
+    evidence = f"a step at twice the rate takes twice as much from {', '.join(others)}, and not from {', '.join(names)}"
+    confirmed = all(sides.curved(batch) == curved for batch in (*sides.search, *sides.confirm))
+    repair = "compute all gradients before any weight is changed"
+    mistake = Mistake("already_updated", "update", sentence, evidence, repair, confirmed)
+    return [
+        Stage(
+            "update", name, Outcome.DIVERGED if name in names else Outcome.ROUNDING, sentence if name in names else ""
+        )
+        for name in sides.side.names
+    ], [mistake]
+
+
+def carried(sides: Sides, updates: list[Stage], mistakes: list[Mistake]) -> Stage:
+    """Return whether the optimizer's state goes on from step to step, as far as the updates show it."""
+    kind, config = sides.side.optimizer
+    restarts = next((each.sentence for each in mistakes if each.name == "state_restarts"), "")
+    if restarts:
+        return Stage("state", "", Outcome.DIVERGED, restarts)
+    if any(stage.outcome.parts for stage in updates):
+        return Stage("state", "", Outcome.UNSEEN, "follows from the update, which parts")
+    if not all(stage.outcome is Outcome.ROUNDING for stage in updates):
+        return Stage("state", "", Outcome.UNSEEN, "follows from the update, which was not seen")
+    if kind == "SGD" and not config.get("momentum"):
+        return Stage("state", "", Outcome.ALIKE, "plain descent keeps none")
+    return Stage("state", "", Outcome.ROUNDING, f"goes on over {_STEPS} steps as {kind}'s does")
 
 
 def _made(sides: Sides, seed: int, rate: float) -> Steps | str:
@@ -133,7 +170,8 @@ def _of_rule(sides: Sides, diagnosis: Diagnosis, sentence: str, config: dict[str
     evidence = f"{diagnosis.evidence[0]}" if diagnosis.evidence else ""
     if confirmed:
         evidence += ", and on steps from other weights and batches"
-    return Mistake("update_rule", "update", sentence, evidence, repair or "use the model's choice", confirmed)
+    name = "state_restarts" if switches.get("state_carried") is False else "update_rule"
+    return Mistake(name, "update", sentence, evidence, repair or "use the model's choice", confirmed)
 
 
 def _choices(member: Member) -> tuple[dict[str, Any], dict[str, Any]]:

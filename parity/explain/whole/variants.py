@@ -1,6 +1,6 @@
-"""Models like the person's with one choice changed: another activation in one layer."""
+"""Models like the person's with one choice changed: another activation in one layer, or another derivative of it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final, NamedTuple
 
 from parity.explain.whole.keras_side import KerasSide
@@ -29,16 +29,69 @@ def variants(side: KerasSide) -> Iterator[Variant]:
                 yield Variant(_changed(side, layer.name, other), layer.name, own, other)
 
 
-def _changed(side: KerasSide, layer: str, activation: str) -> KerasSide:
+class Wrong(NamedTuple):
+    """A model whose output is the person's and whose way back has a mistake in one layer."""
+
+    side: KerasSide
+    name: str
+    sentence: str
+    repair: str
+
+
+def wrong_ways(side: KerasSide) -> Iterator[Wrong]:
+    """Yield the model with each hidden activation's derivative left out, or multiplied in twice."""
+    for layer in layers_of(side.model)[:-1]:
+        own = getattr(getattr(layer, "activation", None), "__name__", "")
+        if own not in _ACTIVATIONS or own in ("linear", "softmax"):
+            continue
+        yield Wrong(
+            _changed(side, layer.name, own, lambda z, up: up),
+            "derivative_left_out",
+            f"on the way back the derivative of the {own} of {layer.name} is left out",
+            f"multiply what comes back to {layer.name} by the derivative of {own}",
+        )
+        if own in _SLOPES:
+            yield Wrong(
+                _changed(side, layer.name, own, _twice(_SLOPES[own])),
+                "derivative_twice",
+                f"the derivative of the {own} of {layer.name} is multiplied in twice",
+                "multiply it in once",
+            )
+
+
+_SLOPES: Final[dict[str, Callable[[Any], Any]]] = {"tanh": lambda a: 1 - a * a, "sigmoid": lambda a: a * (1 - a)}
+"""Derivatives, written in the output."""
+
+
+def _twice(slope: Callable[[Any], Any]) -> Callable[[Any, Any], Any]:
+    return lambda a, up: up * slope(a) * slope(a)
+
+
+def _changed(side: KerasSide, layer: str, activation: str, back: Callable[[Any, Any], Any] | None = None) -> KerasSide:
+    """Return a model with one activation another, or with another way back: of its output and what comes from above."""
     import keras
 
     def copied(each: Any) -> Any:
         config = each.get_config()
         if each.name == layer:
             config["activation"] = activation
-        return type(each).from_config(config)
+        made = type(each).from_config(config)
+        if each.name == layer and back is not None:
+            made.activation = _with_gradient(made.activation, back)
+        return made
 
     model = keras.models.clone_model(side.model, clone_function=copied)
     optimizer = side.model.optimizer
     model.compile(optimizer=type(optimizer).from_config(optimizer.get_config()), loss=side.model.loss)
     return KerasSide(side.name, side.build, model, side.names, side.unseen, side.data)
+
+
+def _with_gradient(activation: Callable[[Any], Any], back: Callable[[Any, Any], Any]) -> Callable[[Any], Any]:
+    import tensorflow as tf
+
+    @tf.custom_gradient  # type: ignore[untyped-decorator]  # TensorFlow's
+    def curve(z: Any) -> Any:
+        a = activation(z)
+        return a, lambda up: back(a, up)
+
+    return lambda z: curve(z)

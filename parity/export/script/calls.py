@@ -1,6 +1,6 @@
-"""A person's optimizer, called in a script as it is driven here: a few lines for each shape that it may have."""
+"""How a person's optimizer is made and called in a script: arguments, learning rate, and what a step returns."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -9,19 +9,16 @@ import numpy as np
 from parity.bounds.rule import plain_argument
 from parity.errors import UnsupportedError
 from parity.export.script.literals import number
-from parity.export.script.side import Side, Wish
 from parity.problem.problems import Problem
-from parity.subjects.binding import shapes, twos
 from parity.subjects.binding.arguments import Bound, config_of
-from parity.subjects.binding.holders import HandsObjects
-from parity.subjects.binding.loops import ONE, Argument, Loops
+from parity.subjects.binding.candidates.rules import is_rule
+from parity.subjects.binding.drivers import arrays, states, twos
+from parity.subjects.binding.drivers.shape import GUESSED, Call, Driver, Shape
 from parity.subjects.binding.rates import Place
-from parity.subjects.binding.recognise import is_rule
-from parity.subjects.binding.shapes import GUESSED, Call, Shape
 from parity.subjects.binding.trials import maker
 from parity.subjects.numpy_class import NumpySubject
 
-_COPIES: Final = "params = {n: w.copy() for n, w in start.items()}"
+COPIES: Final = "params = {n: w.copy() for n, w in start.items()}"
 _RENEWED: Final = "params = {n: params[n].copy() for n in grads}  # new arrays, in the order of this step"
 
 
@@ -65,25 +62,6 @@ class Calls:
         self._changes = len({float(self._rate_at(step)) for step in range(problem.cell.steps)}) > 1
         self._rule = config_of(subject.kind) is None and is_rule(subject.kind, self._bound)
 
-    def written(self, wish: Wish) -> Side:
-        """Return the optimizer as text, without its definition.
-
-        Raises:
-            UnsupportedError: nobody has said how its shape is written.
-        """
-        writer = _WRITERS.get(self._shape.driver)
-        if writer is None:
-            raise self.unknown()
-        called = writer(self)
-        before, each = called.before, (*self._moves(), *called.each)
-        if any("rates[" in line for line in (*before, *each)):
-            before = (f"rates = {self._rates()}", *before)
-        if wish.slot == "parameter":
-            value = called.parameter.format(name=f'"{wish.tensor}"', at=self._at(wish.tensor))
-        else:
-            value = f'optimizer.slots({called.state})["{wish.slot}"]["{wish.tensor}"]'
-        return Side(self._name, before=before, each=each, value=value)
-
     def unknown(self) -> UnsupportedError:
         """Return the error that nobody has said how the shape is written."""
         return UnsupportedError(
@@ -91,10 +69,22 @@ class Calls:
             "of it can be written down."
         )
 
-    def _at(self, tensor: str) -> int:
+    @property
+    def driver(self) -> Any:
+        """The class that drives its shape."""
+        return self._shape.driver
+
+    @property
+    def name(self) -> str:
+        """What its class or function is called in the script."""
+        return self._name
+
+    def at(self, tensor: str) -> int:
+        """Return the place of a tensor among all."""
         return list(self._problem.params).index(tensor)
 
-    def _rates(self) -> str:
+    def rates(self) -> str:
+        """Return the learning rates of all steps, a list."""
         texts = [number(np.float64(self._rate_at(t)), np.dtype(np.float64)) for t in range(self._problem.cell.steps)]
         return f"[{', '.join(texts)}]"
 
@@ -122,18 +112,13 @@ class Calls:
         """Return the expression that makes an optimizer."""
         return f"{self._name}({self.arguments(more)})"
 
-    @property
-    def moves(self) -> bool:
-        """Whether the learning rate is set from outside before a step."""
-        return bool(self._moves())
-
-    def _moves(self) -> tuple[str, ...]:
+    def moves(self) -> tuple[str, ...]:
         """Return the lines that set the learning rate before a step, for who takes a number."""
         if not self._ways or not self._changes:
             return ()
-        if self._shape.driver is shapes.Configured:
+        if self._shape.driver is states.Configured:
             return ("for config in configs.values():", f'    config["{self._ways[0][0]}"] = rates[t]')
-        if self._shape.driver in (shapes.Singly, twos.Twos) and not self._shape.more.get("shared"):
+        if self._shape.driver in (arrays.Singly, twos.Twos) and not self._shape.more.get("shared"):
             return (
                 "for each in optimizers.values():",
                 *(f"    {_place('each', way)} = rates[t]" for way in self._ways),
@@ -156,7 +141,15 @@ class Calls:
         """Return what the optimizer returns of its first step."""
         call: Call = self._shape.more["call"]
         heard = _Heard(call.name, call.roles, call.by_name)
-        shape = Shape(self._shape.title, self._shape.driver, {**self._shape.more, "call": heard})
+        self.stepped(Shape(self._shape.title, self._shape.driver, {**self._shape.more, "call": heard}))
+        return heard.returned
+
+    def heard(self, driver: type[Driver]) -> Any:
+        """Return what another driver of its shape is after the first step."""
+        return self.stepped(Shape(self._shape.title, driver, self._shape.more))
+
+    def stepped(self, shape: Shape) -> Any:
+        """Return the driver of a shape after the first step."""
         bound = self._bound
         own = bound.spelled.get("learning_rate", "")
         values = {**bound.values, **({own: float(self._rate_at(0))} if self._ways is not None else {})}
@@ -166,7 +159,7 @@ class Calls:
         with np.errstate(all="ignore"):
             driver = shape.drive(make, self._problem.params, lambda step: float(self._rate_at(step)), 1)
             driver.step({name: np.array(g) for name, g in self._problem.gradients(0).items()})
-        return heard.returned
+        return driver
 
     @property
     def renewed(self) -> tuple[str, ...]:
@@ -189,6 +182,11 @@ class Calls:
         return {1: "+", -1: "-"}.get(self._shape.more.get("change", 0), "")
 
     @property
+    def steps(self) -> int:
+        """How many steps there are."""
+        return self._problem.cell.steps
+
+    @property
     def size(self) -> int:
         """How many tensors there are."""
         return len(self._problem.params)
@@ -208,266 +206,3 @@ class Calls:
 
 def _place(holder: str, way: Place) -> str:
     return f"{holder}.{way[0]}" + "".join(f'["{key}"]' for key in way[1:])
-
-
-def _pure(calls: Calls) -> Called:
-    before = (f"optimizer, params = {calls.constructor()}, dict(start)", "state = optimizer.init(params)")
-    each = (*calls.renewed, f"params, state = optimizer.{calls.more['method']}(params, grads, state)")
-    return Called(before, each, "params[{name}]", "state")
-
-
-def _transformation(calls: Calls) -> Called:
-    before = (f"optimizer, params = {calls.constructor()}, dict(start)", "state = optimizer.init(params)")
-    each = (f"updates, state = optimizer.{calls.more['method']}(grads, state, params)",
-            "params = {n: w + updates[n] for n, w in params.items()}")  # fmt: skip
-    return Called(before, (*calls.renewed, *each), "params[{name}]", "state")
-
-
-def _beside() -> dict[str, str]:
-    return {"loss": "0.0", "count": "t + 1", "rate": "rates[t]", "state": "None"}
-
-
-def _together(calls: Calls) -> Called:
-    as_list, owner, call = calls.more["as_list"], calls.more.get("owner", ""), calls.more["call"]
-    if calls.more.get("numbered") or calls.more.get("layered"):
-        raise calls.unknown()
-    grads = "[grads[n] for n in start]" if as_list else "grads"
-    pairs = "list(zip([grads[n] for n in start], params))" if as_list else "[(grads[n], params[n]) for n in start]"
-    roles = {**_beside(), "params": "params", "grads": grads, "pairs": pairs}
-    before = ["params = [w.copy() for w in start.values()]" if as_list else _COPIES]
-    if not calls.of_rule:
-        before.append(f"optimizer = {calls.constructor(f'{owner}=params' if owner else '')}")
-    returned, parameter = calls.returned(), "params[{at}]" if as_list else "params[{name}]"
-    first = isinstance(returned, tuple) and bool(returned) and _holds(returned[0], as_list, calls.size)
-    holds = first or _holds(returned, as_list, calls.size)
-    target = ("changes" if calls.sign else "params") if holds else ""
-    if calls.takes_state:
-        before.append(f"state = {_first_state(calls.more['state'], as_list)}")
-        roles["state"] = "state"
-    text = calls.call("optimizer", roles)
-    if first and len(returned) > 1 and calls.takes_state:
-        each = [f"{target}, state{', *_' if len(returned) > 2 else ''} = {text}"]
-    else:
-        each = [f"{target} = {text}{'[0]' if first else ''}" if target else text]
-    if calls.sign and as_list:
-        each.append(f"params = [w {calls.sign} d for w, d in zip(params, changes)]")
-    elif calls.sign:
-        each.append(f"params = {{n: w {calls.sign} changes[n] for n, w in params.items()}}")
-    renewed = calls.renewed if "params" in call.roles and not as_list and not owner else ()
-    return Called(tuple(before), (*renewed, *each), parameter)
-
-
-def _first_state(state: Any, as_list: bool) -> str:
-    """Return the state of all tensors that a step is given first."""
-    if state is shapes.zeros:
-        zeros = "np.zeros_like(w)"
-        return f"[{zeros} for w in start.values()]" if as_list else f"{{n: {zeros} for n, w in start.items()}}"
-    return "{}" if state is shapes.empty else "None"
-
-
-def _holds(returned: Any, as_list: bool, count: int) -> bool:
-    """Whether what a step returned are all tensors, as its driver sees it."""
-    return isinstance(returned, list | tuple) and len(returned) == count if as_list else isinstance(returned, Mapping)
-
-
-def _singly(calls: Calls) -> Called:
-    shared, state = calls.more["shared"], calls.more.get("state")
-    holder = "optimizer" if shared else "optimizers[n]"
-    roles = {**_beside(), "params": "w", "grads": "grads[n]", "name": "n", "index": "list(params).index(n)"}
-    before = [_COPIES]
-    if not calls.of_rule:
-        made = calls.constructor()
-        before.append(f"optimizer = {made}" if shared else f"optimizers = {{n: {made} for n in start}}")
-    if state is not None or calls.takes_state:
-        first = "np.zeros_like(w)" if state is shapes.zeros else "{}" if state is shapes.empty else "None"
-        before.append(f"states = {{n: {first} for n, w in start.items()}}")
-        roles["state"] = "states[n]"
-    text, returned = calls.call(holder, roles), calls.returned()
-    target = "change" if calls.sign else "params[n]"
-    if isinstance(returned, tuple) and len(returned) > 1 and calls.takes_state:
-        rest = ", *_" if len(returned) > 2 else ""
-        lines = [f"{target}, states[n]{rest} = {text}"]
-    elif isinstance(returned, tuple):
-        lines = [f"{target} = {text}[0]"]
-    else:
-        lines = [text if returned is None else f"{target} = {text}"]
-    lines += [f"params[n] = w {calls.sign} change"] if calls.sign else []
-    return Called(tuple(before), ("for n, w in params.items():", *(f"    {line}" for line in lines)), "params[{name}]")
-
-
-def _objects(calls: Calls) -> Called:
-    held = f"{calls.more['owner']}={'params' if calls.more.get('by_name') else 'list(params.values())'}"
-    before = ("params = {n: SimpleNamespace(data=w.copy(), grad=np.zeros_like(w), name=n) for n, w in start.items()}",
-              f"optimizer = {calls.constructor(held)}")  # fmt: skip
-    if calls.more.get("blank"):
-        raise calls.unknown()
-    each = (*_gradients(calls.more.get("nested", False)), f"optimizer.{calls.more['method']}()")
-    return Called(before, each, "params[{name}].data")
-
-
-def _gradients(nested: bool) -> tuple[str, str]:
-    """Return the lines that hand out gradients to objects."""
-    held = "SimpleNamespace(data=grads[n], value=grads[n])" if nested else "grads[n]"
-    return "for n, p in params.items():", f"    p.grad = {held}"
-
-
-def _handed(calls: Calls) -> Called:
-    model, owner, giver = calls.more["holder"], calls.more.get("owner", ""), calls.more.get("giver", "")
-    if model.func is not HandsObjects:
-        raise calls.unknown()
-    nested = model.keywords["nested"]
-    before = ("params = {n: SimpleNamespace(data=w.copy(), grad=np.zeros_like(w), name=n) for n, w in start.items()}",
-              "held = list(params.values())",
-              "model = SimpleNamespace(parameters=lambda: held, params=lambda: held)",
-              f"model.grads = model.gradients = lambda: [p.grad{'.data' * nested} for p in held]",
-              f"optimizer = {calls.constructor(f'{owner}=model' if owner else '')}",
-              *([f"optimizer.{giver}(model)"] if giver else []))  # fmt: skip
-    each = (*_gradients(nested), calls.call("optimizer", {**_beside(), "model": "model"}))
-    return Called(before, each, "params[{name}].data")
-
-
-def _shared(calls: Calls) -> Called:
-    own = f"{calls.more['owner']}=list(params.values()), {calls.more['taker']}=list(held.values())"
-    before = (_COPIES, "held = {n: np.zeros_like(w) for n, w in start.items()}",
-              f"optimizer = {calls.constructor(own)}")  # fmt: skip
-    each = ("for n, g in grads.items():", "    held[n][...] = g", f"optimizer.{calls.more['method']}()")
-    return Called(before, each, "params[{name}]")
-
-
-def _layers(calls: Calls) -> Called:
-    owner, call = calls.more.get("owner", ""), calls.more["call"]
-    if calls.more.get("takes"):
-        raise calls.unknown()
-    before = ["arrays = [w.copy() for w in start.values()]"]
-    if calls.size % 2:
-        before.append("arrays.append(np.zeros(1, f))  # a bias, which a layer is to have")
-    before += [
-        "layers = [SimpleNamespace(weights=w, biases=b, dweights=0 * w, dbiases=0 * b)",
-        "          for w, b in zip(arrays[::2], arrays[1::2])]",
-    ]
-    model = "SimpleNamespace(params={}, layers=layers)"
-    held = model if owner == "model" else "layers"
-    before.append(f"optimizer = {calls.constructor(f'{owner}={held}' if owner else '')}")
-    each = ["for i, n in enumerate(start):",
-            '    setattr(layers[i // 2], ("dweights", "dbiases")[i % 2], grads[n])']  # fmt: skip
-    each += [f"optimizer.{calls.more['before']}()"] if calls.more["before"] else []
-    roles = {"grads": "layer.dweights", "bias_grads": "layer.dbiases"}
-    roles |= {"layer": "layer", "index": "i", "name": 'f"layer_{i}"', "layers": "layers", "model": model}
-    text = calls.call("optimizer", {**_beside(), **roles})
-    if "layer" in call.roles:
-        head = "for i, layer in enumerate(layers):" if {"index", "name"} & set(call.roles) else "for layer in layers:"
-        each += [head, f"    {text}"]
-    else:
-        each.append(text)
-    each += [f"optimizer.{calls.more['after']}()"] if calls.more["after"] else []
-    return Called(tuple(before), tuple(each), "[a for y in layers for a in (y.weights, y.biases)][{at}]")
-
-
-def _twos(calls: Calls) -> Called:
-    if calls.more["as_lists"]:
-        raise calls.unknown()
-    spare = ["arrays.append(np.zeros(1, f))  # a bias, which weights are to have"] if calls.size % 2 else []
-    before = ["arrays = [w.copy() for w in start.values()]", *spare]
-    before.append("pairs = dict(enumerate([w, b] for w, b in zip(arrays[::2], arrays[1::2])))")
-    holder = f"optimizers = {{i: {calls.constructor()} for i in pairs}}"
-    before += [] if calls.of_rule else [holder]
-    roles = {"params": "w", "biases": "b", "grads": "gs[2 * i]", "bias_grads": "gs[2 * i + 1]", "index": "i"}
-    roles = {**_beside(), **roles, "name": 'f"layer_{i}"'}
-    if calls.takes_state:
-        before.append(f"states = {{i: {_first_state(calls.more['state'], False)} for i in pairs}}")
-        roles["state"] = "states[i]"
-    text, returned = calls.call("optimizers[i]", roles), calls.returned()
-    if calls.more["state"] is shapes.zeros or (returned is not None and len(returned) > 2):
-        raise calls.unknown()
-    each = [
-        f"gs = [grads[n] for n in start]{' + [np.zeros(1, f)]' if spare else ''}",
-        "for i, (w, b) in pairs.items():",
-    ]
-    each.append(f"    {text}" if returned is None else f"    pairs[i] = {text}")
-    return Called(tuple(before), tuple(each), "[a for two in pairs.values() for a in two][{at}]")
-
-
-def _of_model(calls: Calls) -> Called:
-    owner = calls.more.get("owner", "")
-    before = ("model = SimpleNamespace(params={n: w.copy() for n, w in start.items()}, grads={}, layers=[])",
-              f"optimizer = {calls.constructor(f'{owner}=model' if owner else '')}")  # fmt: skip
-    text = calls.call("optimizer", {**_beside(), "model": "model", "grads": "model.grads"})
-    return Called(before, ("model.grads = dict(grads)", text), "model.params[{name}]")
-
-
-def _functions(calls: Calls) -> Called:
-    order, pair = calls.more["order"], "adds" in calls.more
-    roles = {"count": "t", "grads": "grads[n]", "state": "states[n]", "params": "params[n]"}
-    text = f"update({', '.join(roles[role] for role in order)})"
-    before = (f"init, update{'' if pair else ', get_params'} = {calls.constructor()}",
-              "states = {n: init(w.copy()) for n, w in start.items()}")  # fmt: skip
-    if not pair and "params" not in order:
-        return Called(before, ("for n in states:", f"    states[n] = {text}"), "get_params(states[{name}])")
-    lines = [f"states[n] = {text}", "params[n] = get_params(states[n])"]
-    if pair:
-        lines = [f"{'change' if calls.more['adds'] else 'params[n]'}, states[n] = {text}"]
-        lines += ["params[n] = params[n] + change"] if calls.more["adds"] else []
-    return Called((*before, _COPIES), ("for n in start:", *(f"    {line}" for line in lines)), "params[{name}]")
-
-
-def _configured(calls: Calls) -> Called:
-    before = (_COPIES, f"configs = {{n: {calls.config()} for n, w in start.items()}}")
-    each = ("for n, w in params.items():", f"    params[n], configs[n] = {calls._name}(w, grads[n], configs[n])")
-    return Called(before, each, "params[{name}]")
-
-
-_LOOP: Final = {
-    "params": "start[n].copy()",
-    "grads": "gradient",
-    "gradient_function": "gradient",
-    "valued_gradient": "lambda *at: (0.0, gradient(*at))",
-    "objective": "lambda *_: 0.0",
-    "callback": "lambda *_: None",
-    "steps": "len(served[n]) + 1",
-    "tolerance": "0.0",
-    "data": "None",
-}
-"""By the role of an argument, what a loop is called with: it shows its weights where it asks for a gradient."""
-
-
-def _looped(calls: Calls) -> Called:
-    given: Sequence[Argument] = calls.more["arguments"]
-    known = {each.role for each in given} <= {*_LOOP}
-    if not known or calls.more["held"] != ONE or calls.more.get("asks", 1) != 1 or calls.moves:
-        raise calls.unknown()
-    named = ", ".join(f"{each.name}={_LOOP[each.role]}" for each in given)
-    method = calls.more["method"]
-    own = f"optimizer{'' if method == '__call__' else f'.{method}'}({named})"
-    text = calls.constructor(named) if calls.of_rule else own
-    before = (
-        *([] if calls.of_rule else [f"optimizer = {calls.constructor()}"]),
-        "served = {n: [] for n in start}",
-        "def after(n):",
-        "    shown = []",
-        "    def gradient(w, *_):",
-        "        shown.append(np.array(w))",
-        "        if len(shown) > len(served[n]): raise StopIteration",
-        "        return served[n][len(shown) - 1]",
-        f"    try: {text}",
-        "    except StopIteration: pass",
-        "    return shown[-1]",
-    )
-    return Called(before, ("for n, g in grads.items():", "    served[n].append(g)"), "after({name})")
-
-
-_WRITERS: Final[dict[Any, Callable[[Calls], Called]]] = {
-    shapes.Pure: _pure,
-    shapes.Transformation: _transformation,
-    shapes.Together: _together,
-    shapes.Singly: _singly,
-    shapes.Objects: _objects,
-    shapes.Shared: _shared,
-    shapes.Layers: _layers,
-    twos.Twos: _twos,
-    shapes.OfModel: _of_model,
-    shapes.Handed: _handed,
-    shapes.Functions: _functions,
-    shapes.Configured: _configured,
-    Loops: _looped,
-}
-"""By the driver of a shape, what writes its calls down."""

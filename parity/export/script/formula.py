@@ -11,7 +11,7 @@ import numpy as np
 
 from parity.bounds.rule import page, plain_arguments
 from parity.export.script.literals import number
-from parity.export.script.symbols import Kind, Node, Number, Symbol, Whole, leaf, told
+from parity.export.script.symbols import Kind, Node, Number, Symbol, Whole, filled, leaf, told
 from parity.problem.problems import Problem
 from parity.reference.optimizer import Optimizer
 
@@ -158,7 +158,11 @@ class Formula:
         params = {n: leaf(self.variable("parameter", n), w, kind) for n, w in problem.params.items()}
         state = rule.init(params)
         writer = _Writer()
-        slots = {slot: tensors for slot, tensors in state.items() if slot != "iterations"}
+        slots = {
+            slot: {name: filled(symbol, kind) for name, symbol in tensors.items()}
+            for slot, tensors in state.items()
+            if slot != "iterations"
+        }
         for slot, tensors in slots.items():
             for name, symbol in tensors.items():
                 writer.assign(self.variable(slot, name), symbol)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from parity.export.script.side import GLOBALS
+from parity.subjects.importing import folders_above, place_of
 from parity.subjects.source import names_bound
 
 OWN = ("parity",)
@@ -25,28 +26,95 @@ class NotAloneError(Exception):
 
 
 def inlined(path: Path, name: str, bare: bool = False, unused: frozenset[str] = frozenset()) -> Inlined:
-    """Return what a class or function at the top of a file needs.
+    """Return what a class or function at the top of a file needs, of that file and of those of its project.
 
     ``bare`` leaves out comments, docstrings, annotations, and methods that are known to be ``unused``.
 
     Raises:
-        NotAloneError: it needs another file that lies beside it, or a name that the script has for itself.
+        NotAloneError: it needs a whole module of its project, or a name that the script has for itself.
     """
-    text = path.read_text(encoding="utf-8")
-    tree = ast.parse(text)
-    if bare:
-        tree = ast.fix_missing_locations(_Bare(unused).visit(tree))
-    needed, used = _needed(tree, name)
-    imports: list[str] = []
-    source: list[str] = []
-    for statement in needed:
-        if isinstance(statement, ast.Import | ast.ImportFrom):
-            imports += _imports(statement, used, path)
-        else:
-            _require_own_names(statement)
-            apart = source and not bare and isinstance(statement, ast.ClassDef | ast.FunctionDef)
-            source += [*[""] * bool(apart), *_segment(statement, text, bare)]
-    return Inlined(tuple(imports), tuple(source))
+    found = _Gathered(bare, unused)
+    found.take(path.parent.resolve() / path.name, name)
+    return Inlined(tuple(found.imports), tuple(found.source))
+
+
+class _Gathered:
+    """Imports and definitions as they are found: in a file, and in those that it imports names from."""
+
+    def __init__(self, bare: bool, unused: frozenset[str]) -> None:
+        self._bare, self._unused = bare, unused
+        self.imports: list[str] = []
+        self.source: list[str] = []
+        self._taken = set[tuple[Path, str]]()
+        self._homes: dict[str, tuple[Path, int]] = {}
+        """Where each name is defined: a script has room for one of a name."""
+
+    def take(self, path: Path, name: str) -> None:
+        """Take up what defines a name in a file, what that needs first."""
+        if (path, name) in self._taken:
+            return
+        self._taken.add((path, name))
+        text = path.read_text(encoding="utf-8")
+        tree = ast.parse(text)
+        if self._bare:
+            tree = ast.fix_missing_locations(_Bare(self._unused).visit(tree))
+        needed, used = _needed(tree, name)
+        if not needed:
+            raise NotAloneError(f"{path.name} does not say itself what {name} is")
+        for statement in needed:
+            if isinstance(statement, ast.ImportFrom) and _is_of_project(statement, path):
+                self._import(statement, used, path)
+            elif isinstance(statement, ast.Import | ast.ImportFrom):
+                self.imports += _imports(statement, used, path)
+            else:
+                self._define(statement, text, path)
+
+    def _import(self, statement: ast.ImportFrom, used: set[str], path: Path) -> None:
+        file = _file_of(statement, path)
+        for each in statement.names:
+            own = each.asname or each.name
+            if own not in used:
+                continue
+            if file is None:
+                raise NotAloneError(f"{path.name} imports {'.' * statement.level}{statement.module or ''}")
+            self.take(file, each.name)
+            if own != each.name:
+                self.source.append(f"{own} = {each.name}")
+
+    def _define(self, statement: ast.stmt, text: str, path: Path) -> None:
+        _require_own_names(statement)
+        homes = {name: self._homes.get(name, (path, 0)) for name in names_bound([statement])}
+        if any(home == (path, statement.lineno) for home in homes.values()):
+            return
+        for name, home in homes.items():
+            if home[0] != path:
+                raise NotAloneError(f"{home[0].name} and {path.name} both have a {name}")
+            self._homes[name] = (path, statement.lineno)
+        apart = self.source and not self._bare and isinstance(statement, ast.ClassDef | ast.FunctionDef)
+        self.source += [*[""] * bool(apart), *_segment(statement, text, self._bare)]
+
+
+def _is_of_project(statement: ast.ImportFrom, path: Path) -> bool:
+    """Whether names come from a file of the same project: by dots, or from a folder above, unless it is installed."""
+    if statement.level:
+        return True
+    try:
+        _require_library(statement.module or "", path)
+    except NotAloneError:
+        return (statement.module or "").partition(".")[0] not in OWN and _file_of(statement, path) is not None
+    return False
+
+
+def _file_of(statement: ast.ImportFrom, path: Path) -> Path | None:
+    """Return the file that names are imported from, None where it is no file beside this one or above it."""
+    folders = [path.parents[statement.level - 1]] if statement.level else folders_above(path)
+    words = (statement.module or "").split(".") if statement.module else []
+    for folder in folders:
+        place = folder.joinpath(*words)
+        for file in (place.with_suffix(".py"), place / "__init__.py") if words else (folder / "__init__.py",):
+            if file.is_file():
+                return file
+    return None
 
 
 def _needed(tree: ast.Module, name: str) -> tuple[list[ast.stmt], set[str]]:
@@ -145,10 +213,12 @@ class _Bare(ast.NodeTransformer):
 
 
 def imported(path: Path, name: str) -> Inlined:
-    """Return what imports a class from the file that it lies in."""
-    folder = str(path.parent.resolve())
-    if path.stem.isidentifier() and path.stem not in sys.stdlib_module_names and path.stem not in GLOBALS:
-        place = (f"sys.path.insert(0, {folder!r})  # where {path.name} lies", f"from {path.stem} import {name}")
-        return Inlined((), place)
-    place = (f"sys.path.insert(0, {folder!r})", f"{name} = runpy.run_path({str(path.resolve())!r})[{name!r}]")
+    """Return what imports a class from the file that it lies in, as a module of its package if it needs one."""
+    path = path.parent.resolve() / path.name
+    folder, module = place_of(path)
+    words = module.split(".")
+    if all(map(str.isidentifier, words)) and words[0] not in sys.stdlib_module_names and words[0] not in GLOBALS:
+        where = f"sys.path.insert(0, {str(folder)!r})  # where {path.relative_to(folder).as_posix()} lies"
+        return Inlined((), (where, f"from {module} import {name}"))
+    place = (f"sys.path.insert(0, {str(path.parent)!r})", f"{name} = runpy.run_path({str(path)!r})[{name!r}]")
     return Inlined(("import runpy",), place)

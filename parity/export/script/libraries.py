@@ -1,102 +1,19 @@
 """A library's optimizer, written as one who has the library alone would write it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, Final
 
 from parity.case.rule import find
-from parity.case.spec import Hyperparameters
-from parity.case.spec import LearningRateSchedule as Table
 from parity.errors import UnsupportedError
+from parity.export.script.in_keras import as_arguments, departures, keras_side, schedule
 from parity.export.script.side import Side, Wish
 from parity.problem.problems import Problem
-from parity.subjects import keras, optax, tf1, tf_keras, torch
+from parity.subjects import keras, keras_fit, optax, tf1, tf_keras, torch
 from parity.subjects.adapter import Adapter
 
 Written = tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...], str]
 """Definitions, what is done once, what at each step, and what is shown then."""
 _SLOTS: Final = {"second_moment": "nu", "first_moment": "mu"}
-
-
-def departures(given: Hyperparameters, left_out: frozenset[str] = frozenset()) -> dict[str, Any]:
-    """Return the arguments that a case sets, and the learning rate."""
-    own = {"learning_rate": given.learning_rate, **given.departures()}
-    return {name: value for name, value in own.items() if name not in left_out}
-
-
-def schedule(value: Any, module: str) -> tuple[tuple[str, ...], str]:
-    """Return definitions and the expression of a learning rate, a number or a schedule of ``module``."""
-    if isinstance(value, float | int):
-        return (), repr(float(value))
-    fields = {name: getattr(value, name) for name in value.__struct_fields__}
-    if not isinstance(value, Table):
-        words = ", ".join(f"{n}={list(v) if isinstance(v, tuple | list) else v!r}" for n, v in fields.items())
-        return (), f"{module}.{type(value).__name__}({words})"
-    lines = (
-        f"class Lookup({module}.LearningRateSchedule):",
-        "    def __call__(self, step):",
-        f"        values = tf.constant({list(value.values)!r}, tf.float32)",
-        "        return tf.gather(values, tf.minimum(tf.cast(step, tf.int32), len(values) - 1))",
-    )
-    return lines, "Lookup()"
-
-
-def _words(arguments: Mapping[str, str]) -> str:
-    return ", ".join(f"{name}={text}" for name, text in arguments.items())
-
-
-_COMPILED: Final = {"graph": "tf.function({})", "xla": "tf.function({}, jit_compile=True)"}
-
-
-def keras_side(adapter: keras.KerasSubject, problem: Problem, wish: Wish, name: str = "") -> Side:
-    """Return a class of Keras, in a mode; ``name`` is that of somebody's own, which extends Keras' optimizer."""
-    cell, own = problem.cell, adapter.own
-    given = cell.hyperparameters
-    values = departures(given) if own is None else own.bound(given).values
-    values.pop("exclude_from_weight_decay", None)
-    source: tuple[str, ...] = ()
-    texts = {word: repr(value) for word, value in values.items() if value is not None}
-    for word, value in values.items():
-        if callable(value) or hasattr(value, "__struct_fields__"):
-            source, texts[word] = schedule(given.learning_rate, "keras.optimizers.schedules")
-    kind = f"keras.optimizers.{keras.row_of(cell.rule).kind}" if own is None else name
-    word = 'n.replace("/", "_")' if any("/" in tensor for tensor in problem.params) else "n"
-    before = [
-        f"optimizer = {kind}({_words(texts)})",
-        f"variables = [keras.Variable(w, dtype=w.dtype.name, name={word}) for n, w in start.items()]",
-    ]
-    if given.exclude_from_weight_decay:
-        before.append(f"optimizer.exclude_from_weight_decay(var_names={list(given.exclude_from_weight_decay)!r})")
-    before.append("optimizer.build(variables)")
-    call = "optimizer.apply(now, variables)"
-    if adapter.mode in _COMPILED:
-        before.append(f"apply = {_COMPILED[adapter.mode].format('lambda now: optimizer.apply(now, variables)')}")
-        call = "apply(now)"
-    each = (f"now = [{_tensors(problem)}]", call)
-    value = _shown(adapter.slots_of(cell.rule), wish, list(problem.params))
-    imports = ("import keras", "import tensorflow as tf")
-    return Side(f"{kind}, {keras.WHERE[adapter.mode]},", imports, source, tuple(before), each, value)
-
-
-def _tensors(problem: Problem) -> str:
-    """Return the gradients of a step as TensorFlow takes them, in the order of the variables."""
-    sparse = problem.slices(0)
-    if not sparse:
-        return "tf.constant(grads[n]) for n in start"
-    texts = []
-    for name, shape in problem.shapes.items():
-        own = f'tf.constant(grads["{name}"])'
-        if name in sparse:
-            own = f'tf.IndexedSlices(*map(tf.constant, (*grads["{name}"][::-1], {shape})))'
-        texts.append(own)
-    return ", ".join(texts)
-
-
-def _shown(slots: Mapping[str, str], wish: Wish, names: list[str]) -> str:
-    at = names.index(wish.tensor)
-    if wish.slot == "parameter":
-        return f"variables[{at}].numpy()"
-    attribute = next(attribute for attribute, slot in slots.items() if slot == wish.slot)
-    return f"optimizer.{attribute}[{at}].numpy()"
 
 
 def _torch(adapter: Any, problem: Problem, wish: Wish) -> Written:
@@ -106,8 +23,10 @@ def _torch(adapter: Any, problem: Problem, wish: Wish) -> Written:
     values |= {"momentum": repr(given.momentum)} if given.momentum else {}
     values |= {"centered": "True"} if given.centered else {}
     values |= {"weight_decay": repr(given.weight_decay)} if given.weight_decay else {}
-    before = ["params = {n: torch.from_numpy(w.copy()).requires_grad_() for n, w in start.items()}",
-              f"optimizer = torch.optim.RMSprop(list(params.values()), {_words(values)}, foreach=False)"]  # fmt: skip
+    before = [
+        "params = {n: torch.from_numpy(w.copy()).requires_grad_() for n, w in start.items()}",
+        f"optimizer = torch.optim.RMSprop(list(params.values()), {as_arguments(values)}, foreach=False)",
+    ]
     each = ["for n, p in params.items():", "    p.grad = torch.from_numpy(grads[n].copy())", "optimizer.step()"]
     if len(set(rates)) > 1:
         before.append(f"rates = {rates!r}")
@@ -128,7 +47,7 @@ def _optax(adapter: Any, problem: Problem, wish: Wish) -> Written:
     values = {"decay": repr(given.rho), "eps": repr(given.epsilon), "momentum": repr(given.momentum or None)}
     values |= {"centered": "True"} if given.centered else {}
     before += ['jax.config.update("jax_enable_x64", True)'] if problem.cell.dtype == "float64" else []
-    before += [f"transform = optax.rmsprop({rate}, {_words(values)})",
+    before += [f"transform = optax.rmsprop({rate}, {as_arguments(values)})",
                "params = {n: jax.numpy.asarray(w) for n, w in start.items()}",
                "state = transform.init(params)"]  # fmt: skip
     each = ["now = {n: jax.numpy.asarray(grads[n]) for n in params}",
@@ -149,7 +68,7 @@ def _tf_keras(adapter: Any, problem: Problem, wish: Wish) -> Written:
     values = departures(given, frozenset({"exclude_from_weight_decay"}))
     source, rate = schedule(values.pop("learning_rate"), "tf_keras.optimizers.schedules")
     texts = {"learning_rate": rate, **{name: repr(value) for name, value in values.items()}}
-    before = [_VARIABLES, f"optimizer = {adapter.name}({_words(texts)})"]
+    before = [_VARIABLES, f"optimizer = {adapter.name}({as_arguments(texts)})"]
     at = list(problem.params).index(wish.tensor)
     if "legacy" in adapter.name:
         before.append("optimizer._create_slots(variables)")
@@ -174,7 +93,7 @@ def _tf1(adapter: Any, problem: Problem, wish: Wish) -> Written:
         rate = "lambda: next(rates)"
     words = {"decay": repr(given.rho), "momentum": repr(given.momentum), "epsilon": repr(given.epsilon)}
     words |= {"centered": "True"} if given.centered else {}
-    before += [f"optimizer = {adapter.name}({rate}, {_words(words)})", "optimizer._create_slots(variables)"]
+    before += [f"optimizer = {adapter.name}({rate}, {as_arguments(words)})", "optimizer._create_slots(variables)"]
     at = list(problem.params).index(wish.tensor)
     slot = tf1.SLOTS.get(wish.slot, "")
     shown = f'optimizer.get_slot(variables[{at}], "{slot}").numpy()'
@@ -197,7 +116,7 @@ def library_side(adapter: Adapter, problem: Problem, wish: Wish) -> Side:
     Raises:
         UnsupportedError: nobody has said how it is written.
     """
-    if isinstance(adapter, keras.KerasSubject):
+    if isinstance(adapter, keras.KerasSubject | keras_fit.KerasFitSubject):
         return keras_side(adapter, problem, wish)
     kind = type(adapter)
     if kind not in _WRITERS:
@@ -207,7 +126,7 @@ def library_side(adapter: Adapter, problem: Problem, wish: Wish) -> Side:
     imports, writer = _WRITERS[kind]
     source, before, each, value = writer(adapter, problem, wish)
     title: Any = getattr(adapter, "name", "")
-    return Side(f"{title}", imports, source, before, each, value)
+    return Side(f"{title}", imports, source, before, each, value=value)
 
 
 def formula_of(rule: str, folder: str) -> str:

@@ -18,9 +18,11 @@ from parity.errors import MisbehavedError, NotInstalledError, UnsupportedError, 
 from parity.export.expected import expected
 from parity.export.script import proof
 from parity.export.script.calls import Calls
+from parity.export.script.drivers import own_side
 from parity.export.script.formula import Formula
+from parity.export.script.in_keras import keras_side
 from parity.export.script.inline import Inlined, NotAloneError, imported, inlined
-from parity.export.script.libraries import formula_of, keras_side, library_side
+from parity.export.script.libraries import formula_of, library_side
 from parity.export.script.sample import Failure, Judge, Pick, Sample, drawn, failure_of
 from parity.export.script.shorten import Shortener
 from parity.export.script.side import Side, Wish
@@ -267,7 +269,7 @@ class _Reproduction:
         unused = frozenset({"slots"} if wish.slot == "parameter" else ())
         for each in _definitions(path, name, unused):
             if isinstance(adapter, NumpySubject):
-                side = Calls(adapter, problem, name).written(wish)
+                side = own_side(Calls(adapter, problem, name), wish)
             else:
                 side = keras_side(adapter, problem, wish, name)
             imports, source = (*each.imports, *side.imports), (*each.source, *side.source)

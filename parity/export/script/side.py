@@ -19,7 +19,8 @@ class Side:
         source: definitions that stand before everything else.
         before: what is done once, in a function that sees ``start`` and ``gradients``.
         each: what is done at every step, with ``grads``, and with ``t`` where it asks for the number of the step.
-        value: an expression of what is shown after the last step, an array.
+        after: what is done once, after the last step.
+        value: an expression of what is shown then, an array.
         versions: what it runs on.
     """
 
@@ -28,6 +29,7 @@ class Side:
     source: tuple[str, ...] = ()
     before: tuple[str, ...] = ()
     each: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
     value: str = ""
     versions: dict[str, str] = field(default_factory=dict)
 

@@ -238,6 +238,17 @@ def leaf(name: str, value: Any, kind: Kind) -> Symbol:
     return Symbol(value, Node(lambda: ast.Name(name)), kind)
 
 
+def filled(value: Any, kind: Kind) -> Symbol:
+    """Return an array that a page fills with one number by itself, as it does where a slot has a shape of its own."""
+    if isinstance(value, Symbol):
+        return value
+    first = np.ravel(value)[0] if np.size(value) else value.dtype.type(0)
+    if not np.all(value == first):
+        raise ValueError("an array of its own that is not filled with one number")
+    text = f"np.zeros({value.shape}, f)" if not first else f"np.full({value.shape}, {float(first)!r}, f)"
+    return Symbol(value, Node(lambda: _dotted(text)), kind)
+
+
 def _call(function: str | ast.expr, *operands: ast.expr, **named: ast.expr) -> ast.expr:
     own = _dotted(function) if isinstance(function, str) else function
     return ast.Call(own, list(operands), [ast.keyword(name, value) for name, value in named.items()])

@@ -142,6 +142,7 @@ def _obtained(script: Script, side: Side) -> list[str]:
     elif script.steps:
         lines.append("for t, grads in enumerate(gradients):" if _counts(side) else "for grads in gradients:")
         lines += _indented(each)
+    lines += [line for text in side.after for line in _wrapped(text)] if script.steps else []
     return [*lines, f"return {side.value}{script.place}"]
 
 

@@ -45,6 +45,7 @@ class Bound:
         may_own: its own name of an argument that may take the parameters, which only a trial tells: one that has a
             default, or the only one that must be given and has a name that says nothing.
         keras: Keras' names to Keras' defaults, of the rule that it was bound for.
+        spreads: whether what takes the parameters is ``*name``, so that each is an argument by itself.
     """
 
     values: dict[str, Any]
@@ -54,6 +55,7 @@ class Bound:
     takes_gradients: str = ""
     may_own: str = ""
     keras: Mapping[str, Any] = field(default_factory=dict)
+    spreads: bool = False
 
     @property
     def left(self) -> dict[str, Any]:
@@ -129,12 +131,15 @@ def bind(
     owns = [
         name for name, p in signature.items() if name not in taken and p.default is NONE and p.kind < p.VAR_POSITIONAL
     ]
+    spread = [name for name, p in signature.items() if p.kind is p.VAR_POSITIONAL and role_of(name) in _MANY]
+    owns += spread
     roles = {role_of(name): name for name in reversed(owns)}
     defaults = {name: value for name, value in named.items() if isinstance(value, bool | int | float | None)}
     owner = roles.get("params") or roles.get("layers") or roles.get("model") or ""
     may_own = "" if owner else _possible(signature, taken)
     gradients = roles.get("grads", "") if owner else ""
-    return Bound(values, spelled, defaults, owner, gradients, may_own, _defaults(given))
+    spreads = owner != "" and owner in spread
+    return Bound(values, spelled, defaults, owner, gradients, may_own, _defaults(given), spreads)
 
 
 def _possible(signature: Mapping[str, inspect.Parameter], taken: set[str]) -> str:
@@ -147,6 +152,8 @@ def _possible(signature: Mapping[str, inspect.Parameter], taken: set[str]) -> st
     return next((name for name in empty if role_of(name) in ("params", "layers", "model")), "")
 
 
+_MANY: Final = frozenset({"params", "layers"})
+"""Roles of what a constructor may take each by itself, as ``*layers``."""
 _STRUCTURE: Final = frozenset({"params", "grads", "pairs", "layer", "layers", "model", "gradient_function", "callback"})
 """Roles of what is no hyperparameter."""
 

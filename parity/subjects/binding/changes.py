@@ -6,9 +6,11 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from parity.subjects.binding.arguments import HYPERPARAMETERS, Bound
+from parity.subjects.binding.drivers.arrays import Singly, Together
+from parity.subjects.binding.drivers.shape import INSTANCE, Call, Make, Shape, one_array
+from parity.subjects.binding.drivers.states import STATES
 from parity.subjects.binding.fitting import APART, trial, way
 from parity.subjects.binding.roles import PLURAL, Parameter
-from parity.subjects.binding.shapes import INSTANCE, STATES, Call, Make, Shape, Singly, Together, one_array
 
 _TAKEN: Final = frozenset({"params", "grads", "name", "index", "state", "count", "rate", "loss"})
 _OWN_STEP: Final = frozenset({"layer", "layers", "model", "pairs"})

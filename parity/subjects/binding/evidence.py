@@ -7,8 +7,8 @@ from typing import Any, Final, Literal
 import numpy as np
 
 from parity.bounds.numerics import Array
+from parity.subjects.binding.drivers.shape import Make, Shape
 from parity.subjects.binding.fitting import unheard
-from parity.subjects.binding.shapes import Make, Shape
 
 Acts = Literal["rate", "memory", "momentum", "decay of the rate", "nothing"]
 _ONE, _OTHER = 0.5, 0.75

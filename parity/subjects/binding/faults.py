@@ -5,12 +5,13 @@ import inspect
 import sys
 import textwrap
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final, NamedTuple
 
-from parity.subjects.binding.shapes import Shape
+from parity.subjects.binding.drivers.holders import Layer, TakingLayer
+from parity.subjects.binding.drivers.shape import Shape
 
 _OURS: Final = str(Path(__file__).parents[2])
 _HANDED: Final = frozenset({"params", "grads", "pairs", "name", "index"})
@@ -33,19 +34,24 @@ class Tried(NamedTuple):
 def broken(kind: Callable[..., Any], tried: Sequence[Tried]) -> Shape | None:
     """Return the likeliest shape of a method that raises in every trial what it would raise however it is called.
 
-    That is, in the likeliest, that something lacks a name which nobody hands in or sets; or it raises the same from one
-    line of its file for arrays, lists and mappings alike. None if no method does so.
+    That is, in the likeliest, that something lacks a name which nobody hands in or sets, or a layer of its own class
+    what that sets at times; or it raises the same from one line of its file for arrays, lists and mappings alike. None
+    if no method does so.
     """
     files = _files(kind)
     for method in dict.fromkeys(each.method for each in tried):
         all_of_it = [each for each in tried if each.method == method]
         group = [each for each in all_of_it if not each.shape.owns_loop] or all_of_it
-        if not all(each.raised for each in group):
+        of_its_own = next((each for each in group if each.raised and _layer_lacks(each.raised[0])), None)
+        if of_its_own is not None:
+            return of_its_own.shape
+        if not group[0].raised:
             continue
         said = {_said(error, files) for each in group for error in each.raised}
         first = group[0].raised[0]
         lacks = _said(first, files) is not None and _is_its_own(first, files)
-        if lacks or (len(said) == 1 and None not in said and _whatever_it_holds(group)):
+        alike = len(said) == 1 and None not in said and all(each.raised for each in group)
+        if lacks or (alike and _whatever_it_holds(group)):
             return group[0].shape
     return None
 
@@ -82,15 +88,32 @@ def _is_its_own(error: BaseException, files: set[str]) -> bool:
     return home in files and not _is_set(kind, error.name, ran)
 
 
+def _layer_lacks(error: BaseException) -> bool:
+    """Whether a layer of its own class, made as that makes itself, lacks what a method of the class sets at times."""
+    if not isinstance(error, AttributeError):
+        return False
+    layer = error.obj
+    if not (isinstance(layer, Layer) and type(layer) not in (Layer, TakingLayer) and layer.is_whole):
+        return False
+    return any(error.name in _stored(tree) for tree in _texts(type(layer).__mro__[2:-1]) if tree is not None)
+
+
+def _texts(kinds: Sequence[type]) -> Iterator[ast.Module | None]:
+    """Yield the text of each class, None where there is none to read."""
+    for each in kinds:
+        try:
+            yield ast.parse(textwrap.dedent(inspect.getsource(each)))
+        except (OSError, TypeError, SyntaxError):
+            yield None
+
+
 def _is_set(kind: type, name: str, ran: set[str]) -> bool:
     """Whether a method sets the attribute that somebody may call before a step, or one that cannot be read does.
 
     Those that ``ran`` did not, and nobody calls from outside what begins with two underscores.
     """
-    for each in kind.__mro__[:-1]:
-        try:
-            tree = ast.parse(textwrap.dedent(inspect.getsource(each)))
-        except (OSError, TypeError, SyntaxError):
+    for tree in _texts(kind.__mro__[:-1]):
+        if tree is None:
             return True
         for node in ast.walk(tree):
             if isinstance(node, ast.Name) and node.id in ("setattr", "vars"):

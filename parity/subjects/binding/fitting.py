@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from parity.errors import MisbehavedError, UnsupportedError
-from parity.subjects.binding.shapes import Driver, Make, Shape
+from parity.subjects.binding.drivers.shape import Driver, Make, Shape
 
 _USUAL: Final = 1e-3
 
@@ -27,6 +27,12 @@ def way(shape: Shape, make: Make, raised: list[BaseException], rate: float = _US
     """
     after = _moved(shape, make, _FIRST, raised, rate=rate)
     return None if after is None else -(after - _START["parity b"]) * np.sign(_SECOND)
+
+
+def descends(shape: Shape, make: Make) -> bool:
+    """Whether every element of a small tensor goes down its gradient in two steps."""
+    gone = way(shape, make, [])
+    return gone is not None and bool(np.all(np.greater(gone, 0)))
 
 
 def fits(shape: Shape, make: Make) -> bool:

@@ -6,7 +6,8 @@ from typing import Any, Final
 import numpy as np
 
 from parity.subjects.binding.arguments import Bound
-from parity.subjects.binding.shapes import Configured, Driver
+from parity.subjects.binding.drivers.shape import Driver
+from parity.subjects.binding.drivers.states import Configured
 
 TOLD: Final = 0.0012345678901234567
 """A learning rate that nothing else is by chance: what holds it after construction holds the learning rate."""

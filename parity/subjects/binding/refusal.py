@@ -1,8 +1,6 @@
 """What is told of a class or function that has no shape: what was found, what is missing, and a wrapper to paste."""
 
-import ast
 import inspect
-import textwrap
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -29,9 +27,6 @@ def refusal(
         why: what is ambiguous, where that is known.
     """
     title = getattr(kind, "__name__", "optimizer")
-    if _has_dots(kind):
-        how = "put there the new weights, what the optimizer that it wraps makes of the old ones and their gradient"
-        return f"{name} still returns the dots that a wrapper is handed out with, `return ...`: {how}."
     if inspect.isclass(kind):
         calls = [f"{m}{_text(getattr(kind, m))}" for m in methods if inspect.isroutine(getattr(kind, m, None))]
         more = f" and {len(calls) - _MOST} more" if len(calls) > _MOST else ""
@@ -43,20 +38,11 @@ def refusal(
     tried = why or tried
     with unheard():
         paste = wrapper(kind, bound, [*methods, *_private(kind)])
-    how = "This wrapper, which was tried, may say what it means" if paste.works else "Wrap it, and fill in the dots"
+    works = "This wrapper, which was tried, may say what it means"
+    how = works if not paste.fault else f"No wrapper worked when it was tried; the likeliest {paste.fault}"
     where = f"{name.rpartition(':')[0]}:Wrapped" if ":" in name else "the wrapper"
     text = "\n".join(f"  {line}" for line in paste.text.split("\n"))
     return f"{name} has no shape that can be driven: {found}. {tried} {how}; name {where} instead:\n{text}"
-
-
-def _has_dots(kind: Callable[..., Any]) -> bool:
-    """Whether a method returns `...`, as a wrapper does that nobody has filled in yet."""
-    try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(kind)))
-    except (OSError, TypeError, SyntaxError):
-        return False
-    returned = [node.value for node in ast.walk(tree) if isinstance(node, ast.Return)]
-    return any(isinstance(value, ast.Constant) and value.value is ... for value in returned)
 
 
 def _private(kind: Any) -> list[str]:

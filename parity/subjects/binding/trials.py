@@ -11,11 +11,13 @@ import numpy as np
 from parity.case.spec import Hyperparameters, hyperparameters
 from parity.reference.arguments import BY_NAME
 from parity.subjects.binding.arguments import AMBIGUOUS, Bound, bind, config_of
+from parity.subjects.binding.candidates.rules import is_rule
+from parity.subjects.binding.companions import with_own
+from parity.subjects.binding.drivers.shape import Driver, Make, Shape
 from parity.subjects.binding.evidence import acts_as
 from parity.subjects.binding.fitting import after_steps
 from parity.subjects.binding.rates import TOLD, Place, move, places
-from parity.subjects.binding.recognise import is_rule, recognise
-from parity.subjects.binding.shapes import Driver, Make, Shape
+from parity.subjects.binding.recognise import recognise
 from parity.subjects.generators import seeded
 
 
@@ -38,7 +40,14 @@ def maker(kind: Callable[..., Any], bound: Bound) -> Make:
     if config_of(kind) is not None:
         return lambda: (kind, bound.values)
     if is_rule(kind, bound):
-        return lambda: lambda *given, **named: kind(*given, **named, **bound.values)
+
+        def rule(**beside: Any) -> Callable[..., Any]:
+            function = with_own(kind, beside) if beside else kind
+            return lambda *given, **named: function(*given, **named, **bound.values)
+
+        return rule
+    if bound.spreads:
+        return lambda **more: kind(*more.pop(bound.owns, ()), **bound.values, **more)
     return lambda **more: kind(**bound.values, **more)
 
 

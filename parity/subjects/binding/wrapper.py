@@ -2,15 +2,18 @@
 
 import inspect
 from collections.abc import Callable, Iterator, Sequence
-from itertools import islice, pairwise, product
+from contextlib import suppress
+from itertools import chain, islice, pairwise, product
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 
 from parity.bounds.numerics import Array
+from parity.errors import one_line
 from parity.reference.arguments import BY_NAME
 from parity.subjects.binding.arguments import HYPERPARAMETERS, Bound
 from parity.subjects.binding.roles import Parameter, parameters_of
+from parity.subjects.binding.standin import Asked, stands_for
 
 _KERAS: Final = {"learning_rate": 0.001, "rho": 0.9, "epsilon": 1e-7}
 _MOST: Final = 1000
@@ -25,24 +28,36 @@ _COUNTS: Final = ("1", "np.zeros_like(w)", "None", "{}", "w.shape")
 """What it may be where its name speaks of a number of examples, or of anything."""
 _SHAPES: Final = ("w.shape", "w.size", "[w.shape]", '{"w": w.shape}', "[w.size]")
 """What a constructor may take that its arguments' names do not tell."""
-_HOLDERS: Final = (("{}", ""), ('{{"w": {}}}', '["w"]'), ("[{}]", "[0]"))
+_HOLDERS: Final = (
+    ("{}", ""),
+    ('{{"w": {}}}', '["w"]'),
+    ("[{}]", "[0]"),
+    ("{}.reshape(-1, 1)", ".reshape(w.shape)"),
+)
 """How weights and their gradient go into a call, and how what comes out is taken from there."""
 _AT_FIRST: Final = {"params": ("[w]", '{"w": w}', "w"), "grads": ("[w]", '{"w": w}'), "count": ("1",), "index": ("0",)}
 """What a constructor may take beside its hyperparameters."""
-_START: Final = np.array([100.0, 200.0, 300.0], dtype=np.float32)
-_GRADIENTS: Final = tuple(np.array(values, dtype=np.float32) for values in ([1.0, -2.0, 0.5], [2.0, 1.0, -3.0]))
+_START: Final = np.array([[100.0, 200.0, 300.0], [400.0, 500.0, 600.0]], dtype=np.float32)
+_GRADIENTS: Final = tuple(
+    np.array(values, dtype=np.float32)
+    for values in ([[1.0, -2.0, 0.5], [3.0, -0.25, -1.0]], [[2.0, 1.0, -3.0], [-0.5, 4.0, 1.5]])
+)
+_OTHERS: Final = tuple(np.append(3 * each.ravel()[:-1], each.ravel()[-1:]).reshape(each.shape) for each in _GRADIENTS)
+"""The same, but for all elements before the last."""
 _NEAR: Final = 50.0
 
 
 class Wrapper(NamedTuple):
-    """A wrapper's text, and whether it was tried and moved weights down their gradient."""
+    """A wrapper's text, and what happened when it was tried, empty where it moved weights down their gradient."""
 
     text: str
-    works: bool
+    fault: str
 
 
 def wrapper(kind: Callable[..., Any], bound: Bound, methods: Sequence[str]) -> Wrapper:
     """Return a wrapper for an optimizer that has no shape that can be driven, ready to paste below it.
+
+    The first that works when it is pasted, each weight by itself, else one that works, else the likeliest.
 
     Args:
         kind: the class, or the function.
@@ -50,19 +65,32 @@ def wrapper(kind: Callable[..., Any], bound: Bound, methods: Sequence[str]) -> W
         methods: names of its methods, those that usually make a step first.
     """
     texts = _of_class(kind, bound, methods) if inspect.isclass(kind) else _of_function(kind, bound)
-    tried = list(islice(texts, _MOST))
-    works = next((text for text in tried if _descends(text, kind)), None)
-    if works is not None:
-        return Wrapper(works, True)
+    asked = _standing_in(kind, bound, methods) if inspect.isclass(kind) else iter(())
+    found: Wrapper | None = None
+    for text in chain(islice(texts, _MOST), asked):
+        fault = _fault(text, kind)
+        if not fault:
+            return Wrapper(text, "")
+        if found is None or (fault == _MIXES and found.fault != _MIXES):
+            found = Wrapper(text, fault)
+    if found is not None:
+        return found
     made = f"{_title(kind)}({', '.join(_keywords(bound, ''))})"
-    return Wrapper(
-        _written({"inner": made}, [f"return ...  # what {_title(kind)} makes of w and its gradient g"]), False
-    )
+    text = _written({"inner": made}, ["return self.inner(w, g)"])
+    return Wrapper(text, _fault(text, kind))
+
+
+_STAYS: Final = "did not take weights down their gradient"
+_MIXES: Final = "took weights down their gradient, and what one does depends on another's gradient"
 
 
 def _of_class(kind: Any, bound: Bound, methods: Sequence[str]) -> Iterator[str]:
-    needed = [p for p in parameters_of(kind) or [] if p.required and p.name not in bound.spelled.values()]
-    for given in product(*(_AT_FIRST.get(p.role, _SHAPES) for p in needed)):
+    all_of_it = parameters_of(kind) or []
+    needed = [p for p in all_of_it if p.required and p.name not in bound.spelled.values()]
+    # Behind what goes by name, all else does, too.
+    by_name = needed != all_of_it[: len(needed)]
+    for values in product(*(_AT_FIRST.get(p.role, _SHAPES) for p in needed)):
+        given = [f"{p.name}={word}" if by_name else word for p, word in zip(needed, values, strict=True)]
         made = f"{_title(kind)}({', '.join([*given, *_keywords(bound, '')])})"
         for method in methods:
             own = (parameters_of(getattr(kind, method)) or [])[1:]
@@ -83,6 +111,26 @@ def _of_function(kind: Callable[..., Any], bound: Bound) -> Iterator[str]:
     for call in _calls(own):
         for lines in _bodies(f"{_title(kind)}({', '.join([*call, *_keywords(bound, 'self.')])})", ""):
             yield _written(held, lines)
+
+
+def _standing_in(kind: Any, bound: Bound, methods: Sequence[str]) -> Iterator[str]:
+    """Yield wrappers of a class whose constructor takes one thing that it asks for the gradient, and for the start.
+
+    What stands in for that has the attributes that it was asked for, each by what its name speaks of.
+    """
+    needed = [p for p in parameters_of(kind) or [] if p.required and p.name not in bound.spelled.values()]
+    for method in methods if len(needed) == 1 else ():
+        if any(p.required for p in (parameters_of(getattr(kind, method)) or [])[1:]):
+            continue
+        asked = Asked()
+        with suppress(Exception):  # what it asked for until then is known
+            getattr(kind(**{needed[0].name: asked}, **bound.values), method)()
+        held = ", ".join(f"{name}={stands_for(name)}" for name in asked.__dict__)
+        made = f"{_title(kind)}({', '.join([needed[0].name, *_keywords(bound, '')])})"
+        for lines in _bodies(f"self.inner.{method}()", "") if "self.g" in held else ():
+            first = ["self.g = g", "if self.inner is None:", f"    self.inner = self.make(SimpleNamespace({held}))"]
+            text = _written({"make": f"lambda {needed[0].name}: {made}", "inner": "None"}, [*first, *lines])
+            yield f"from types import SimpleNamespace\n{text}"
 
 
 def _calls(own: Sequence[Parameter]) -> Iterator[list[str]]:
@@ -155,20 +203,28 @@ def _title(kind: Any) -> str:
     return str(getattr(kind, "__name__", "optimizer"))
 
 
-def _descends(text: str, kind: Callable[..., Any]) -> bool:
-    """Whether the wrapper, pasted below what it wraps, makes two steps, each down its own gradient."""
+def _fault(text: str, kind: Callable[..., Any]) -> str:
+    """Return what is wrong with a wrapper, pasted below what it wraps; nothing if its two steps go down gradients."""
     space: dict[str, Any] = {_title(kind): kind, "np": np}
-    places = [_START]
     try:
         exec(text, space)
-        tried = space["Wrapped"]()
-        for gradient in _GRADIENTS:
-            places.append(np.array(tried.update(places[-1].copy(), gradient.copy())))
-    except (Exception, SystemExit):
-        return False
+        places, others = (_walked(space["Wrapped"](), gradients) for gradients in (_GRADIENTS, _OTHERS))
+    except (Exception, SystemExit) as error:
+        return f"raised {one_line(error).rstrip('.')}"
     if any(place.shape != _START.shape or place.dtype == object for place in places):
-        return False
-    return all(_opposes(b - a, g) for (a, b), g in zip(pairwise(places), _GRADIENTS, strict=True))
+        return _STAYS
+    if not all(_opposes(b - a, g) for (a, b), g in zip(pairwise(places), _GRADIENTS, strict=True)):
+        return _STAYS
+    # What the last element does is its own affair, so that nothing is spread over the others.
+    return "" if np.array_equal(places[-1].ravel()[-1:], others[-1].ravel()[-1:]) else _MIXES
+
+
+def _walked(wrapped: Any, gradients: Sequence[Array]) -> list[Array]:
+    """Return where weights are before and after each step."""
+    places = [_START]
+    for gradient in gradients:
+        places.append(np.array(wrapped.update(places[-1].copy(), gradient.copy())))
+    return places
 
 
 def _opposes(step: Array, gradient: Array) -> bool:

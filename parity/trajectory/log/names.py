@@ -19,7 +19,15 @@ _ALSO: Final[dict[str, tuple[str, ...]]] = {
     GRADIENT: ("g", "grad", "grads", "gradients"),
     "second_moment": ("velocity", "velocities", "rms", "square_avg", "exp_avg_sq", "nu", "v"),
     "momentum_buffer": ("momentum", "momentums", "trace"),
-    "first_moment": ("average_gradient", "average_gradients", "mg", "grad_avg", "exp_avg", "mu", "m", "momentum"),
+    "first_moment": (
+        *("average_gradient", "average_gradients", "mg", "grad_avg"),
+        *("exp_avg", "mu", "m", "momentum", "momentums"),
+    ),
+    "second_moment_max": ("velocity_hat", "velocity_hats", "max_exp_avg_sq", "nu_max", "vhat"),
+    "infinity_norm": ("u", "exp_inf"),
+    "sum_of_squares": ("accumulator", "accumulators", "sum"),
+    "change_moment": ("accumulated_delta_var", "accumulated_delta_vars", "acc_delta"),
+    "linear": ("linears", "z"),
     "average": ("moving_average",),
     "accumulated_gradient": ("gradient_accumulator",),
 }

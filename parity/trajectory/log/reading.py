@@ -8,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from parity.bounds.numerics import Array, bits, format_of
+from parity.bounds.rule import page
 from parity.case.rule import DEFAULT, Rule, find
 from parity.case.tomlfile import show_path
 from parity.errors import DataError
@@ -254,12 +255,18 @@ def _checked(
     given: dict[str, Any],
     words: tuple[str, str],
 ) -> Log:
-    """Put the tensors beside each other in rows, if all fields of a tensor have its shape, and all the log's dtype."""
+    """Put the tensors beside each other in rows, if each field of a tensor has its shape, and all the log's dtype."""
     names = list(dict.fromkeys(tensor for _, _, tensor in columns))
-    fields = list(dict.fromkeys(field for _, field, _ in columns if field != GRADIENT))
+    fields = list(dict.fromkeys([PARAMETER, *(field for _, field, _ in columns if field != GRADIENT)]))
+    weights = {
+        name: np.zeros(columns["before", PARAMETER, name].shape[1:])
+        for name in names
+        if ("before", PARAMETER, name) in columns
+    }
+    shapes = _shapes(words[0], fields, {name: array.shape for name, array in weights.items()})
     needed = [(GRADIENT, GRADIENT, name) for name in names]
-    for field in dict.fromkeys([PARAMETER, *fields]):
-        needed += [(when, field, name) for name in names for when in ("before", "after")]
+    for field in fields:
+        needed += [(when, field, name) for name in shapes.get(field, names) for when in ("before", "after")]
     for key in needed:
         if key not in columns:
             raise DataError(f"{where}: {_missing(key, columns)}")
@@ -270,10 +277,13 @@ def _checked(
         allowed = "float64, float32, float16 or bfloat16"
         raise DataError(f"{where}: {_title(needed[len(names)])} has dtype {first.dtype}; allowed: {allowed}.")
     for key in needed:
-        shape = columns["before", PARAMETER, key[2]].shape
+        parameter = columns["before", PARAMETER, key[2]].shape
+        shape = (len(numbers), *shapes.get(key[1], {}).get(key[2], parameter[1:]))
         if columns[key].shape != shape:
+            own = "" if shape == parameter else f"; this slot then has {shape[1:]}"
             raise DataError(
-                f"{where}: {_title(key)} has shape {columns[key].shape[1:]}; the parameter {key[2]} has {shape[1:]}."
+                f"{where}: {_title(key)} has shape {columns[key].shape[1:]}; the parameter {key[2]} has "
+                f"{parameter[1:]}{own}."
             )
         if columns[key].dtype.name != first.dtype.name:
             raise DataError(
@@ -281,19 +291,29 @@ def _checked(
                 f"A log has one dtype, that of the weights; a state of another dtype rounds otherwise, and is no "
                 f"state of this rule."
             )
-    layout = layout_of({name: columns["before", PARAMETER, name][0] for name in names})
+    held = {field: {name: np.zeros(shape) for name, shape in each.items()} for field, each in shapes.items()}
+    layout = layout_of({name: weights[name] for name in names}, slots=held)
     dtype = first.dtype.newbyteorder("=")
 
     def rows(when: str, field: str) -> Array:
-        parts = [columns[when, field, name].reshape(len(numbers), -1) for name in names]
+        parts = [columns[when, field, name].reshape(len(numbers), -1) for name in layout.of(field).names]
         return np.concatenate(parts, axis=1).astype(dtype, copy=False)
 
-    states = {
-        when: {field: rows(when, field) for field in dict.fromkeys([PARAMETER, *fields])}
-        for when in ("before", "after")
-    }
+    states = {when: {field: rows(when, field) for field in fields} for when in ("before", "after")}
     gradients = rows(GRADIENT, GRADIENT)
     return Log(where, layout, numbers, states["before"], states["after"], gradients, rates, given, *words)
+
+
+def _shapes(
+    rule: str, fields: Iterable[str], tensors: Mapping[str, tuple[int, ...]]
+) -> dict[str, dict[str, tuple[int, ...]]]:
+    """Return the shape of each slot that the rule starts, by tensor, without those for which it keeps no such slot."""
+    starts = {name: page(rule)().start(np.zeros(shape)) for name, shape in tensors.items()}
+    found: dict[str, dict[str, tuple[int, ...]]] = {}
+    for field in fields:
+        held = {name: start[field].shape for name, start in starts.items() if field in start}
+        found |= {field: held} if held else {}
+    return found
 
 
 def _missing(key: Key, columns: Iterable[Key]) -> str:

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal, NamedTuple
 import numpy as np
 
 from parity.errors import UnsupportedError
-from parity.subjects.binding.shapes import Called, Make, Rate, Tensors
+from parity.subjects.binding.drivers.shape import Called, Make, Rate, Tensors
 
 Held = Literal["array", "list", "mapping"]
 """What one run of an optimizer holds: one tensor, or all of them in a list or a mapping."""
@@ -122,7 +122,8 @@ _BY_ITSELF: Final = "it was told how many, and stops by itself, as where a gradi
 class Loops(_Parcels):
     """A function that owns its loop: each of its calls for a gradient is served the next, and shows the weights.
 
-    One that ``asks`` several times a step, to see whether it may stop, is served the same as often.
+    One that ``asks`` several times a step, to see whether it may stop, is served the same as often. One that asks a
+    function ``beside`` it in its module, not an argument, finds what serves it under that name.
     """
 
     def __init__(
@@ -135,12 +136,16 @@ class Loops(_Parcels):
         held: Held,
         steps: int,
         asks: int = 1,
+        beside: str = "",
     ) -> None:
         super().__init__(params, held)
         self.optimizer, self._steps, self._asks = make(), 0, asks
         told = any(each.role == "steps" for each in arguments)
         self._why = _BY_ITSELF if told else "give the number of steps an argument, such as num_iters, that it is told"
-        call = _method(self.optimizer, method)
+
+        def call(gradient: Callable[..., Any]) -> Callable[..., Any]:
+            return make(**{beside: gradient}) if beside else _method(self.optimizer, method)
+
         # One more than there are, so that the weights after the last are seen in the call for another gradient.
         self._runs = {
             run: _Run(call, arguments, weights, self.copied, steps + 1)
@@ -211,7 +216,7 @@ class _Run:
 
     def __init__(
         self,
-        call: Callable[..., Any],
+        call: Callable[[Callable[..., Any]], Callable[..., Any]],
         arguments: Sequence[Argument],
         weights: Any,
         copied: Callable[[Any], Any],
@@ -223,7 +228,8 @@ class _Run:
         self._news: SimpleQueue[tuple[str, Any]] = SimpleQueue()
         given = _given(arguments, weights, self._gradient, steps, self._heard)
         # The state of NumPy's warnings belongs to a context, and a thread begins in an empty one.
-        self._thread = Thread(target=copy_context().run, args=(self._work, call, given), daemon=True)
+        work = copy_context().run
+        self._thread = Thread(target=work, args=(self._work, call(self._gradient), given), daemon=True)
         self._thread.start()
         self._waits = self._listen()
 

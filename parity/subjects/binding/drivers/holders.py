@@ -1,6 +1,6 @@
 """What people's optimizers expect to be handed beside arrays: parameters with a gradient, layers, and models."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from typing import Any, Final
 
 import numpy as np
@@ -57,27 +57,120 @@ _SAME_LAYER: Final = {
     **{f"{word}_grad": "dbiases" for word in _BIASES.split()},
     **{f"grad_{word}": "dweights" for word in _WEIGHTS.split()},
     **{f"grad_{word}": "dbiases" for word in _BIASES.split()},
-    **dict.fromkeys(("grad", "grads", "gradient"), "dweights"),
+    **dict.fromkeys(("grad", "gradient"), "dweights"),
 }
 
 
+class LayersTensors(MutableMapping[str, Any]):
+    """The tensors of a layer, or their gradients, by name, where a layer holds them so, or returns them when called.
+
+    The names tell layers apart, since some put those of all layers together; W and b mean this layer's whatever they
+    are. ``grad`` are the gradients beside weights, and ``step`` takes up a change of one.
+    """
+
+    def __init__(self, layer: "Layer", places: tuple[str, str], number: int) -> None:
+        self._layer, self._places = layer, {f"W{number}": places[0], f"b{number}": places[1]}
+
+    def __call__(self) -> "LayersTensors":
+        """Return itself, to who takes the mapping for a method."""
+        return self
+
+    @property
+    def grad(self) -> "LayersTensors":
+        """The gradients, by the same names."""
+        return self._layer.grads
+
+    def step(self, name: str, change: Any) -> None:
+        """Take up a change of one tensor, in the way of the layer, if that is known."""
+        if not self._layer.sign:
+            raise AttributeError("step")
+        self[name] = self[name] + self._layer.sign * change
+
+    def _place(self, name: str) -> str:
+        if name in self._places:
+            return self._places[name]
+        word = _SAME_LAYER.get(name, "")
+        weights, biases = self._places.values()
+        return weights if word in ("weights", "dweights") else biases if word in ("biases", "dbiases") else ""
+
+    def __getitem__(self, name: str) -> Any:
+        place = self._place(name)
+        if not place:
+            raise KeyError(name)
+        return getattr(self._layer, place)
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        place = self._place(name)
+        if not place:
+            raise KeyError(name)
+        setattr(self._layer, place, value)
+
+    def __delitem__(self, name: str) -> None:
+        raise KeyError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+
+class Pair(tuple[Any, Any]):
+    """A tensor and its gradient as a layer hands them out: two that are unpacked, or asked for by name and set."""
+
+    _GRADIENTS: Final = frozenset({"grad", "grads", "gradient", "gradients"})
+
+    def __new__(cls, tensors: "LayersTensors", name: str) -> "Pair":
+        """Return the two of a name."""
+        made = super().__new__(cls, (tensors[name], tensors.grad[name]))
+        made.tensors, made.name = tensors, name  # type: ignore[attr-defined]  # a tuple has no constructor of its own
+        return made
+
+    def __getitem__(self, key: Any) -> Any:
+        return super().__getitem__(int(key in self._GRADIENTS) if isinstance(key, str) else key)
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        held: Any = vars(self)
+        (held["tensors"].grad if key in self._GRADIENTS else held["tensors"])[held["name"]] = value
+
+
 class Layer:
-    """A layer that owns weights, biases and their gradients, by any of the usual names.
+    """A layer that owns weights, biases and their gradients, by any of the usual names, or by name in a mapping.
 
     Whatever it ``is_...`` it is, until somebody sets it; what an optimizer keeps of a layer may lie in ``opt_params``.
     """
 
-    def __init__(self, weights: Array, biases: Array) -> None:
+    sign = 0
+    """Whether a change that it is handed is added (1) or subtracted (-1); zero where nothing tells."""
+
+    def __init__(self, weights: Array, biases: Array, number: int = 1) -> None:
+        self.hold(weights, biases, number)
+
+    def hold(self, weights: Array, biases: Array, number: int) -> None:
+        """Take up the tensors of a layer of that number."""
         self.weights, self.biases, self.trainable, self.use_bias = weights, biases, True, True
         self.opt_params: dict[str, Any] = {}
         self.dweights, self.dbiases = np.zeros_like(weights), np.zeros_like(biases)
+        self.params = self.parameters = LayersTensors(self, ("weights", "biases"), number)
+        self.grads = self.gradients = LayersTensors(self, ("dweights", "dbiases"), number)
+
+    def get_parameters(self) -> dict[str, Pair]:
+        """Return each tensor with its gradient, by name."""
+        return {name: Pair(self.params, name) for name in self.params}
+
+    def set_parameters(self, tensors: Mapping[str, Any]) -> None:
+        """Take up tensors by name, as many as there are."""
+        for name, value in tensors.items():
+            self.params[name] = value
+
+    get_params, set_params = get_parameters, set_parameters
 
     def __getattr__(self, name: str) -> Any:
         if _SAME_LAYER.get(name, name) != name:
             return getattr(self, _SAME_LAYER[name])
         if name.startswith("is_"):
             return True
-        raise AttributeError(name)
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self)
 
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(_SAME_LAYER.get(name, name), value)
@@ -86,22 +179,41 @@ class Layer:
 class TakingLayer(Layer):
     """A layer that is handed a change of its weights and one of its biases, and adds or subtracts them itself."""
 
-    def __init__(self, weights: Array, biases: Array, sign: int) -> None:
-        super().__init__(weights, biases)
-        self._sign = sign
-
     def update(self, weights: Array, biases: Array) -> None:
         """Take up the changes."""
-        self.weights = self.weights + self._sign * weights
-        self.biases = self.biases + self._sign * biases
+        self.weights = self.weights + self.sign * weights
+        self.biases = self.biases + self.sign * biases
+
+
+def layer_of(own: type, base: type[Layer], weights: Array, biases: Array, number: int) -> Any:
+    """Return a layer that is one of somebody's class too, so that its checks and its methods are those of theirs.
+
+    Made as theirs is made where two sizes are enough for that; else without its constructor.
+    """
+    begins = next(vars(each)["__init__"] for each in own.__mro__ if "__init__" in vars(each))
+    made: Any = type(own)(own.__name__, (base, own), {"__init__": begins, "__module__": own.__module__})
+    made.__abstractmethods__ = frozenset()  # what is missing is what a layer of ours has
+    try:
+        layer = made(2, 3)
+        layer.is_whole = True
+    except Exception:  # it takes something else: what it sets there is then not set
+        layer = object.__new__(made)
+        layer.is_whole = False
+    base.hold(layer, weights, biases, number)
+    return layer
 
 
 class Model:
-    """A model with ``params`` and ``grads`` by name, and with ``layers``."""
+    """A model with ``params`` and ``grads`` by name, and with ``layers``, by whatever name speaks of layers."""
 
     def __init__(self, params: dict[str, Array], layers: list[Layer]) -> None:
         self.params, self.layers = params, layers
         self.grads: Mapping[str, Array] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        if name.lower().endswith("layers") and "layers" in self.__dict__:
+            return self.layers
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
 
 class HandsObjects:

@@ -6,8 +6,9 @@ from typing import Any, Final
 import numpy as np
 
 from parity.errors import MisbehavedError
+from parity.subjects.binding.drivers.shape import GUESSED, Call, Called, Make, Rate, Shape, Tensors, in_twos
+from parity.subjects.binding.drivers.states import STATES
 from parity.subjects.binding.roles import PLURAL, Parameter
-from parity.subjects.binding.shapes import GUESSED, STATES, Call, Called, Make, Rate, Shape, Tensors, in_twos
 
 BOTH: Final = frozenset({"params", "biases", "grads", "bias_grads"})
 _BESIDE: Final = frozenset({"count", "rate", "loss", "state", "index", "name"})

@@ -1,0 +1,1 @@
+"""Signatures come in; the shapes that they may mean, the likeliest first, go out."""

@@ -1,0 +1,1 @@
+"""How each shape is driven: weights go in once, gradients step by step."""

@@ -1,0 +1,194 @@
+"""Who is handed objects that hold the tensors and their gradients: parameters, layers, or a model."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from parity.errors import MisbehavedError
+from parity.subjects.binding.drivers.holders import (
+    HandsArrays,
+    HandsObjects,
+    Layer,
+    Model,
+    Parameter,
+    TakingLayer,
+    layer_of,
+)
+from parity.subjects.binding.drivers.shape import Call, Called, Make, Rate, Tensors, copied, in_twos
+from parity.subjects.binding.roles import role_of
+
+
+class Objects(Called):
+    """Parameters with ``.data`` and ``.grad`` go into the constructor, and a method without arguments makes a step.
+
+    The gradient is an array, or an object with ``.data`` where it is ``nested``; what a step keeps on a parameter
+    starts as zeros where that is ``blank``. Where they are ``of`` somebody's class, they and what is nested are its
+    instances, made of an array.
+    """
+
+    def __init__(
+        self,
+        make: Make,
+        params: Tensors,
+        rate: Rate,
+        method: str,
+        owner: str,
+        by_name: bool = False,
+        nested: bool = False,
+        blank: bool = False,
+        of: type | None = None,
+    ) -> None:
+        self._method, self._nested, self._of = method, nested, of
+        self._held: dict[str, Any] = {
+            name: Parameter(array.copy(), name, blank) if of is None else of(array.copy())
+            for name, array in params.items()
+        }
+        self.optimizer = make(**{owner: dict(self._held) if by_name else list(self._held.values())})
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """Parameters as the objects hold them."""
+        return {name: each.data for name, each in self._held.items()}
+
+    def step(self, gradients: Tensors) -> None:
+        """Hand out the gradients and make a step."""
+        for name, each in self._held.items():
+            if self._of is None:
+                each.take(gradients[name], self._nested)
+            else:
+                each.grad = self._of(gradients[name]) if self._nested else gradients[name]
+        getattr(self.optimizer, self._method)()
+        for each in self._held.values() if self._of is None else ():
+            if each.never_set:
+                raise MisbehavedError(f"{self._method} reads {each.never_set[0]} of a parameter, and nothing sets it.")
+
+
+class Handed(Called):
+    """A model that hands out its tensors by methods goes into the constructor, a method before, or each step.
+
+    Args:
+        call: the step.
+        owner: the constructor's argument that takes the model, an empty string if it takes none.
+        giver: the method that is given the model once, an empty string if there is none.
+        holder: makes the model of the tensors.
+    """
+
+    def __init__(
+        self,
+        make: Make,
+        params: Tensors,
+        rate: Rate,
+        call: Call,
+        holder: Callable[[Tensors], HandsObjects | HandsArrays],
+        owner: str = "",
+        giver: str = "",
+    ) -> None:
+        self._call, self._rate, self._count, self._model = call, rate, 0, holder(params)
+        self.optimizer = make(**({owner: self._model} if owner else {}))
+        if giver:
+            getattr(self.optimizer, giver)(self._model)
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """Parameters as the model holds them."""
+        return self._model.left()
+
+    def step(self, gradients: Tensors) -> None:
+        """Hand out the gradients and make a step."""
+        self._count += 1
+        self._model.take(gradients)
+        known = {"model": self._model, "count": self._count, "rate": self._rate(self._count - 1), "loss": 0.0}
+        self._call.on(self.optimizer, **known)
+
+
+class Shared(Called):
+    """Lists of parameters and of gradients go into the constructor, and are filled in place before each step."""
+
+    def __init__(self, make: Make, params: Tensors, rate: Rate, method: str, owner: str, taker: str) -> None:
+        self._method = method
+        self.params: dict[str, Any] = copied(params)
+        self._grads = {name: np.zeros_like(array) for name, array in params.items()}
+        self.optimizer = make(**{owner: list(self.params.values()), taker: list(self._grads.values())})
+
+    def step(self, gradients: Tensors) -> None:
+        """Fill in the gradients and make a step."""
+        for name, array in self._grads.items():
+            array[...] = gradients[name]
+        getattr(self.optimizer, self._method)()
+
+
+class Layers(Called):
+    """Layers that own weights, biases and their gradients: two tensors of the case each, a call for each or for all.
+
+    A layer ``takes`` a change of its weights and of its biases itself, adding or subtracting it by that sign. They are
+    ``of`` somebody's class where that is given, and the ``giver`` is handed what holds them once, before.
+    """
+
+    def __init__(
+        self,
+        make: Make,
+        params: Tensors,
+        rate: Rate,
+        call: Call,
+        before: str,
+        after: str,
+        owner: str = "",
+        takes: int = 0,
+        of: type | None = None,
+        giver: str = "",
+    ) -> None:
+        self._names, self._call, self._before, self._after = list(params), call, before, after
+        twos = in_twos([array.copy() for array in params.values()])
+        base = TakingLayer if takes else Layer
+        self._layers = [
+            base(w, b, number) if of is None else layer_of(of, base, w, b, number)
+            for number, (w, b) in enumerate(twos, start=1)
+        ]
+        for layer in self._layers if takes else ():
+            layer.sign = takes
+        self._model = Model({}, self._layers)
+        held = self._model if role_of(owner) == "model" else self._layers
+        self.optimizer = make(**({owner: held} if owner else {}))
+        if giver:
+            getattr(self.optimizer, giver)(self._model)
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """Parameters as the layers hold them."""
+        held: list[Any] = [array for layer in self._layers for array in (layer.weights, layer.biases)]
+        return dict(zip(self._names, held, strict=False))
+
+    def step(self, gradients: Tensors) -> None:
+        """Hand out the gradients and make a step, with what comes before and after it."""
+        for number, name in enumerate(self._names):
+            setattr(self._layers[number // 2], "dbiases" if number % 2 else "dweights", gradients[name])
+        if self._before:
+            getattr(self.optimizer, self._before)()
+        if "layer" in self._call.roles:
+            for index, layer in enumerate(self._layers):
+                known = {"layer": layer, "index": index, "name": f"layer_{index}", "loss": 0.0}
+                known |= {"grads": layer.dweights, "bias_grads": layer.dbiases}
+                self._call.on(self.optimizer, **known)
+        else:
+            self._call.on(self.optimizer, layers=self._layers, model=self._model)
+        if self._after:
+            getattr(self.optimizer, self._after)()
+
+
+class OfModel(Called):
+    """One object with ``params`` and ``grads`` by name is handed in, or given to the constructor."""
+
+    def __init__(self, make: Make, params: Tensors, rate: Rate, call: Call, owner: str = "") -> None:
+        self._model, self._call = Model(copied(params), []), call
+        self.optimizer = make(**({owner: self._model} if owner else {}))
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """Parameters as the model holds them."""
+        return dict(self._model.params)
+
+    def step(self, gradients: Tensors) -> None:
+        """Hand out the gradients and make a step."""
+        self._model.grads = dict(gradients)
+        self._call.on(self.optimizer, model=self._model, grads=self._model.grads)

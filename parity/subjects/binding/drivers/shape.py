@@ -1,0 +1,126 @@
+"""What a shape is: in words, what drives it, and what a call is given by the roles of its parameters."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, NamedTuple, Protocol
+
+import numpy as np
+
+from parity.errors import MisbehavedError
+
+Tensors = Mapping[str, Any]
+Make = Callable[..., Any]
+"""Makes an instance with the hyperparameters that it is passed, and with what a shape adds by keyword."""
+Rate = Callable[[int], float]
+
+
+GUESSED: Final = "state?"
+"""The role of a parameter that may be a state although its name does not say so."""
+
+
+class Driver(Protocol):
+    """One optimizer on its way: what it holds of the parameters, and a step with their gradients."""
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """Parameters as the optimizer last left them, by tensor."""
+
+    def step(self, gradients: Tensors) -> None:
+        """Make a step; gradients are arrays of the driver's own."""
+
+    def close(self) -> None:
+        """Release what waits for another step."""
+
+
+class Shape(NamedTuple):
+    """A shape that an optimizer may have: in words, and what drives it, with what that has to know."""
+
+    title: str
+    driver: Callable[..., Driver]
+    more: dict[str, Any] = {}  # noqa: RUF012  # never written to
+
+    @property
+    def owns_loop(self) -> bool:
+        """Whether the optimizer goes from step to step by itself, so that a function's numbers hold for all of them."""
+        return bool(getattr(self.driver, "owns_loop", False))
+
+    @property
+    def hands(self) -> set[str]:
+        """Own names of the arguments that a loop is handed beside its hyperparameters."""
+        return {argument.name for argument in self.more.get("arguments", ())}
+
+    @property
+    def serves_rate(self) -> bool:
+        """Whether the learning rate goes along with each step, whatever the constructor takes."""
+        return "rate" in getattr(self.more.get("call"), "roles", ())
+
+    def drive(self, make: Make, params: Tensors, rate: Rate, steps: int) -> Driver:
+        """Return the optimizer with its first weights, before that many steps."""
+        known = {"steps": steps} if self.owns_loop else {}
+        return self.driver(make, params, rate, **self.more, **known)
+
+
+class Call:
+    """A call by the roles of its parameters, in their order; ``by_name`` maps those that go by keyword to their names.
+
+    ``word`` is what it is called in words, unless by its name.
+    """
+
+    def __init__(
+        self, name: str, roles: Sequence[str], by_name: Mapping[str, str] | None = None, word: str = ""
+    ) -> None:
+        self.name, self.roles, self.by_name, self._word = name, tuple(roles), dict(by_name or {}), word
+
+    def __repr__(self) -> str:
+        words = {"pairs": "pairs of gradient and parameter", GUESSED: "state"}
+        return f"{self._word or self.name}({', '.join(words.get(role, role) for role in self.roles)})"
+
+    def on(self, holder: Any, **given: Any) -> Any:
+        """Call it on an instance with what each role stands for."""
+        unknown = [role for role in self.roles if role not in given]
+        if unknown:
+            raise MisbehavedError(f"{self!r} takes {unknown[0]}, which this shape has not.")
+        function = holder if self.name == "__call__" else getattr(holder, self.name)
+        named = {name: given[role] for role, name in self.by_name.items()}
+        return function(*(given[role] for role in self.roles if role not in self.by_name), **named)
+
+    def require_state(self, returned: Any, given: Any = None) -> None:
+        """Refuse who returns no state beside the weights, nor fills in the empty mapping that it is given.
+
+        Only that would tell that a parameter is a state whose name does not say so.
+        """
+        filled = isinstance(given, dict) and bool(given)
+        if GUESSED in self.roles and not filled and not (isinstance(returned, tuple) and len(returned) == 2):
+            raise MisbehavedError(f"{self!r} returns no state beside the weights.")
+
+
+INSTANCE: Final = "an instance for each tensor"
+
+
+def one_array(call: Call, whose: str) -> str:
+    """Return the title of a call with one array; ``whose`` says what is made for each, empty of a function."""
+    told = {"name", "index"} & set(call.roles)
+    state = "a state for each tensor" if "state" in call.roles else ""
+    return ", ".join(filter(None, (f"{call}, one array a call", "told which" if told else whose or state)))
+
+
+class Called:
+    """Whatever is called once a step, and waits for nothing between."""
+
+    def close(self) -> None:
+        """Nothing to release."""
+
+
+def in_twos(arrays: Sequence[Any]) -> list[tuple[Any, Any]]:
+    """Return tensors by twos, weights and biases; the last has a bias of one zero where they are odd."""
+    spare = [np.zeros(1, dtype=array.dtype) for array in arrays[: len(arrays) % 2]]
+    return list(zip(arrays[::2], [*arrays[1::2], *spare], strict=True))
+
+
+def renewed(params: Tensors, names: Sequence[str]) -> dict[str, Any]:
+    """Return copies of the tensors, in that order."""
+    return {name: np.array(params[name]) for name in names}
+
+
+def copied(params: Tensors) -> dict[str, Any]:
+    """Return copies of the tensors."""
+    return {name: array.copy() for name, array in params.items()}

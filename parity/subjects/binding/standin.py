@@ -1,0 +1,47 @@
+"""What stands in a wrapper for a thing that an optimizer asks for its gradient: told by what it asked of it."""
+
+import re
+from typing import Any, Final
+
+import numpy as np
+
+from parity.bounds.numerics import Array
+from parity.subjects.binding.roles import role_of
+
+_GRADIENT: Final = np.array([1.0, -2.0, 0.5], dtype=np.float32)
+
+
+class Asked:
+    """Remembers in its attributes which of them somebody asked for."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        word = stands_for(name)
+        found = self.__dict__[name] = (
+            np.ones(3, dtype=np.float32) if word == "w" else _Answers(_GRADIENT, "self.g" in word)
+        )
+        return found
+
+
+class _Answers:
+    """A function of anything that returns the gradient, or nothing worth."""
+
+    def __init__(self, gradient: Array, gives: bool) -> None:
+        self._returned = gradient if gives else np.float32(0)
+
+    def __call__(self, *_: Any, **__: Any) -> Any:
+        return self._returned.copy()
+
+
+def stands_for(name: str) -> str:
+    """Return what an attribute is by its name: where the weights start, what returns the gradient, or the loss."""
+    if _STARTS & set(name.lower().split("_")) or role_of(name) == "params":
+        return "w"
+    gradient = role_of(name) in ("grads", "gradient_function") or _DERIVATIVE.fullmatch(name)
+    return f"lambda *_: {'self.g' if gradient else '0.0'}"
+
+
+_STARTS: Final = frozenset({"start", "initial", "init", "begin", "origin"})
+_DERIVATIVE: Final = re.compile(r"d\w?_?d\w|partial_?\w", re.IGNORECASE)
+"""How a derivative by one coordinate is called: df_dx, dfdx, dx_dy, partial_x."""
