@@ -4,10 +4,12 @@ import inspect
 
 import pytest
 
+from parity.bounds.rule import page
 from parity.case.cells import collect
 from parity.case.rule import DEFAULT, names
 from parity.diagnosis.choices import switches
 from parity.diagnosis.family import family
+from parity.diagnosis.keras_tests import notices
 from parity.diagnosis.kill import caught, shortened
 from parity.diagnosis.mutants import Mutant, mutants
 
@@ -49,3 +51,11 @@ def test_a_mutant_is_made_in_cases_of_its_own_rule_alone():
     lost = next(mutant for mutant in mutants("adam") if mutant.mistake == "sign")
     assert lost.make(CELLS["sgd"][0]) is None
     assert set(inspect.signature(family("adam").kind).parameters) >= {"beta_1", "epsilon_place", "starts"}
+
+
+@pytest.mark.parametrize("rule", ["sgd", "adam"])
+def test_keras_own_tests_notice_some_mutants_and_not_all_that_the_cases_catch(rule):
+    """They look at few values, to four digits: what moves less, and what they do not set, they cannot see."""
+    noticed = [notices(kind, rule) for m in mutants(rule) if (kind := m.kind(CELLS[rule][0])) is not None]
+    assert not notices(page(rule), rule)
+    assert 0 < sum(noticed) < len(noticed)
