@@ -60,8 +60,8 @@ def measured() -> dict[str, Any]:
     """Return the records of the matrix and of the kill matrix, with the versions they were measured with."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from parity.case.cells import all_cells
-    from parity.circumstances.doctor import circumstances
     from parity.case.rule import names
+    from parity.circumstances.doctor import circumstances
     from parity.diagnosis import kill, matrix
 
     cells = all_cells()
