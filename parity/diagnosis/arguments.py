@@ -81,9 +81,10 @@ _AROUND: Final = (
     Move(_AVERAGED | {"ema_overwrite_frequency": 2, "gradient_accumulation_steps": 2}),
     Move({"weight_decay": 0.25, "clipvalue": 0.05}),
 )
+_NARROW: Final = ("float16", "bfloat16")
+_HELD_IN_16_BITS: Final = {"beta_2": 0.984375}
+"""Numbers that 16 bits hold, for what they round to one by default: then a moment of tf.keras never moves."""
 _DTYPES: Final = (
-    Move(_EXACT_RATE, "float16"),
-    Move(_EXACT_RATE, "bfloat16"),
     Move({"learning_rate": 0.001}, "float64"),
     Move({**_EXACT_RATE, "weight_decay": 0.01}, "float64"),
 )
@@ -96,6 +97,8 @@ def moves(rule: str = DEFAULT) -> tuple[Move, ...]:
     main: dict[str, Any] = next(
         (given for mode, given in modes(rule).items() if mode not in ("plain", "weight_decay")), {}
     )
+    taken = {parameter.name for parameter in family(rule).rule.parameters}
+    held = {name: value for name, value in _HELD_IN_16_BITS.items() if name in taken}
     return (
         Move({"learning_rate": 0.25}),
         *own,
@@ -103,6 +106,7 @@ def moves(rule: str = DEFAULT) -> tuple[Move, ...]:
         *([Move({"weight_decay": 0.25, **main})] if main else []),
         Move(_EXACT_RATE, "float64"),
         *([Move({**_EXACT_RATE, **main}, "float64")] if main else []),
+        *(Move({**_EXACT_RATE, **held}, dtype) for dtype in _NARROW),
         *_DTYPES,
     )
 

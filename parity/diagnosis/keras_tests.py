@@ -79,6 +79,9 @@ ONE_STEP: Final[dict[str, tuple[float, ...]]] = {
 DECAYED: Final = 1.9760959
 """test_weight_decay: a weight of 2 after three steps with a rate of 1, a decay of 0.004 and no gradient."""
 
+UNDECAYED: Final = frozenset({"ftrl"})
+"""Rules whose tests decay nothing."""
+
 
 def notices(make: Callable[..., Any], rule: str) -> bool:
     """Return whether Keras' tests of a rule fail with another optimizer in the place of its own.
@@ -89,7 +92,9 @@ def notices(make: Callable[..., Any], rule: str) -> bool:
     """
     with np.errstate(all="ignore"):
         try:
-            return not (_five_steps(make, *TOLD[rule]) and _one_step(make, rule) and _decays(make))
+            return not (
+                _five_steps(make, *TOLD[rule]) and _one_step(make, rule) and (rule in UNDECAYED or _decays(make))
+            )
         except (ValueError, KeyError, TypeError):  # it takes or keeps less than they need
             return True
 
