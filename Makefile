@@ -48,8 +48,9 @@ answer: $(READY)  ## measure the question anew and write reports/answer/ (minute
 program: $(READY)  ## answer the posted program beside its Keras model anew into reports/program/, for the report (a minute)
 	@$(BIN)/python -m parity.explain.whole.publish
 
-matrix: $(LIBRARIES)  ## what every library's RMSprop is, into reports/matrix/ (installs PyTorch, optax and tf_keras)
+matrix: $(LIBRARIES)  ## what every library's optimizers are, into reports/matrix/ (installs PyTorch, optax and tf_keras)
 	@$(BIN)/python -m parity.diagnosis.publish
+	@$(BIN)/python -m parity.diagnosis.libraries
 
 # Recorded beside the tree, so that the commit in the sheets is not called dirty for the sheets themselves.
 golden: $(READY)  ## record tf.keras anew into cases/golden/ (its README says which cells, and why those)

@@ -119,7 +119,7 @@ def _parser() -> ArgumentParser:
     parser = ArgumentParser(
         prog="parity",
         usage="parity COMMAND [ARGUMENTS]",
-        description="Proves whether an optimizer equals tf.keras RMSprop, where they part, and why.\n\n"
+        description="Proves whether an optimizer equals that of tf.keras, where they part, and why.\n\n"
         f"commands:\n{table}",
         epilog=_EPILOG,
         formatter_class=RawDescriptionHelpFormatter,

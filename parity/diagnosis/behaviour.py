@@ -13,7 +13,7 @@ from parity.case.spec import Hyperparameters
 from parity.diagnosis.findings import Finding
 from parity.diagnosis.observe import Make, Observation, observe
 from parity.diagnosis.probes import LAYOUT, Probe
-from parity.runner.repeat import parting
+from parity.runner.repeat import kept_outside, parting
 from parity.subjects.binding.arguments import Bound
 from parity.subjects.generators import seeded
 from parity.subjects.numpy_class import NumpySubject
@@ -67,6 +67,14 @@ def misbehaviour(make: Watched, probe: Probe, first: Observation) -> tuple[Findi
     if found is None:
         return None
     return Finding.GLOBAL_STATE if found.outside else Finding.NONDETERMINISTIC, found.says
+
+
+def unseen_first(make: Watched, probe: Probe) -> str:
+    """Return that the first instance of a process may be another one than all that were seen, empty if it is not."""
+    changed = kept_outside(lambda seed: run(make, probe, seed).columns, make.kind)
+    return (
+        f"{changed} changes with every run: what the first instance of a process does was not seen" if changed else ""
+    )
 
 
 def made_in_float64(kind: Any) -> str:

@@ -13,10 +13,20 @@ import numpy as np
 from parity.case.rule import DEFAULT
 from parity.case.spec import Cell
 from parity.diagnosis.arguments import BEYOND, OTHERWISE, Checked, checked
-from parity.diagnosis.behaviour import Watched, kept_wider, made_in_float64, misbehaviour, run, wrote_into_inputs
+from parity.diagnosis.behaviour import (
+    Watched,
+    kept_wider,
+    made_in_float64,
+    misbehaviour,
+    run,
+    unseen_first,
+    wrote_into_inputs,
+)
 from parity.diagnosis.cases import on_cases, on_these
 from parity.diagnosis.choices import modes as modes_of
 from parity.diagnosis.choices import switches as choices
+from parity.diagnosis.estimate import USUAL_EPSILONS
+from parity.diagnosis.family import family
 from parity.diagnosis.findings import Diagnosis, Explanation, Finding
 from parity.diagnosis.member import Member, bound_ratio, equal_bits, step_error
 from parity.diagnosis.observe import Make, Observation
@@ -47,7 +57,7 @@ def diagnose(
     found = _diagnosed(make, name, rule)
     agrees = found.finding in (Finding.IDENTICAL, Finding.ROUNDING)
     short = shipped if agrees else [msgspec.structs.replace(cell, steps=min(cell.steps, 12)) for cell in shipped]
-    outcomes = on_cases(make, found.explanations, short)
+    found, outcomes = _zero_as_given(make, found, on_cases(make, found.explanations, short), short)
     against = {case: outcome for case, outcome in outcomes.items() if outcome in (OTHERWISE, BEYOND)}
     binding, wider = _binding(make, rule)
     found = replace(found, binding=binding, places=_places(make), rule=rule)
@@ -57,6 +67,23 @@ def diagnose(
     if found.finding not in (Finding.IDENTICAL, Finding.ROUNDING):
         return found
     return replace(found, extent=extent(cell for cell in short if cell.id in outcomes)._asdict())
+
+
+def _zero_as_given(
+    make: Make, found: Diagnosis, outcomes: dict[str, str], cells: Sequence[Cell]
+) -> tuple[Diagnosis, dict[str, str]]:
+    """Return what explains ``epsilon or 1e-8`` too, a zero that counts as not given, and what became of cases."""
+    zeros = [
+        cell for cell in cells if outcomes.get(cell.id) == OTHERWISE and not getattr(cell.hyperparameters, "epsilon", 1)
+    ]
+    for epsilon in (family(zeros[0].rule).default("epsilon"), *USUAL_EPSILONS) if zeros else ():
+        taken = tuple(replace(e, member=e.member.having(epsilon_if_zero=epsilon)) for e in found.explanations)
+        again = on_cases(make, taken, zeros)
+        if OTHERWISE not in again.values():
+            agrees = found.finding in (Finding.IDENTICAL, Finding.ROUNDING)
+            finding = Finding.EXPLAINED if agrees else found.finding
+            return replace(found, finding=finding, explanations=taken), {**outcomes, **again}
+    return found, outcomes
 
 
 _JUDGED: Final = (Finding.IDENTICAL, Finding.ROUNDING, Finding.EXPLAINED, Finding.UNEXPLAINED, Finding.OUTSIDE)
@@ -109,6 +136,8 @@ def _diagnosed(make: Make, name: str, rule: str) -> Diagnosis:
         found = _in_float64(watched, first) if first.strange else found
         if found.finding is Finding.UNEXPLAINED and not without:
             found = _with_axes(watched, first) or found
+        unseen = unseen_first(watched, first.probe)
+        found = replace(found, evidence=(*found.evidence, *([unseen] if unseen else [])))
     except UnsupportedError as error:  # a loop that ends by itself does so where its gradients are small
         return Diagnosis(name, Finding.UNSUPPORTED, evidence=(str(error),))
     return replace(found, lacks={**without, **found.lacks})

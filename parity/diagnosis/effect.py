@@ -29,9 +29,10 @@ def effect(switches: dict[str, Any], numbers: dict[str, Any], modes: Sequence[st
     """
     defaults = _defaults(rule)
     ignored = {name for name, value in numbers.items() if name in defaults and value == defaults[name]}
-    rest = {name: value for name, value in numbers.items() if name not in ignored}
+    rest = {name: value for name, value in numbers.items() if name not in {*ignored, "epsilon_if_zero"}}
     what = ", ".join(f"`{name}`" for name in numbers if name in ignored)
     parts = [f"It shows wherever {what} is given another value than Keras' default."] if ignored else []
+    parts += ["It shows wherever `epsilon` is given as zero."] if "epsilon_if_zero" in numbers else []
     if not switches and not rest:
         return " ".join(parts)
     given = _given(switches, rest, modes, rule)

@@ -1,6 +1,6 @@
 """One member of the family as an explanation: which switches and numbers, and how well it reproduces a trajectory."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from itertools import islice
@@ -17,7 +17,7 @@ from parity.diagnosis.observe import Observation
 from parity.diagnosis.probes import BATCH_SIZE, Probe
 from parity.judge.page import BoundedPage, Page, Start
 from parity.reference.arguments import CLIPS
-from parity.reference.optimizer import Optimizer
+from parity.reference.optimizer import Optimizer, constant
 from parity.trajectory.layout import Layout, layout_of
 
 MAX_UNDECIDED = 0.2
@@ -71,12 +71,14 @@ def rule_for(member: Member, probe: Probe, kind: type[Kind]) -> Kind:
     """Return the family member as a subject with the probe's hyperparameters would be.
 
     A number replaces what was given: ``learning_rate`` also a schedule. ``learning_rate_factor``, ``epsilon_factor``
-    and ``weight_decay_factor`` multiply it. ``momentum`` counts where momentum was asked for and ``momentum_always``
-    everywhere.
+    and ``weight_decay_factor`` multiply it. ``epsilon_if_zero`` counts where zero was given, ``momentum`` where
+    momentum was asked for, and ``momentum_always`` everywhere.
     """
     arguments = {"batch_size": BATCH_SIZE, **probe.arguments, **dict(member.switches)}
     numbers: dict[str, Any] = dict(member.numbers)
     factor, always = numbers.pop("learning_rate_factor", None), numbers.pop("momentum_always", None)
+    if_zero = numbers.pop("epsilon_if_zero", 0.0)
+    arguments["epsilon"] = arguments["epsilon"] or if_zero
     for name in ("epsilon", "weight_decay"):
         by = numbers.pop(f"{name}_factor", None)
         if by is not None and arguments[name] is not None:
@@ -219,11 +221,49 @@ def starts_alike(member: Member, seen: Observation, steps: int = 4) -> bool:
         return False
     unit = 8 * format_of(seen.columns["parameter"].dtype).unit
     with np.errstate(all="ignore"):
-        for row, (a, b) in enumerate(islice(_changes(page, seen), steps), 1):
-            allowed = 0.01 * np.abs(b) + unit * np.abs(seen.columns["parameter"][row].astype(np.float64))
-            if not np.all((np.abs(a - b) <= allowed) | (a == b) | (np.isnan(a) & np.isnan(b))):
+        for row, (shown, made) in enumerate(islice(_changes(page, seen), steps), 1):
+            if not np.all(_close(shown, seen.columns["parameter"][row].astype(np.float64), made, unit)):
                 return False
     return True
+
+
+def _close(shown: Array, after: Array, made: Array, unit: float) -> Array:
+    """Return where changes are those that were shown to within a hundredth, or to what the weights hold of them."""
+    allowed = 0.01 * np.abs(made) + unit * np.abs(after)
+    return np.asarray((np.abs(shown - made) <= allowed) | (shown == made) | (np.isnan(shown) & np.isnan(made)))
+
+
+def begins_alike(member: Member, seen: Observation, numbers: Sequence[tuple[str, Any]]) -> list[Member]:
+    """Return the members with one of some numbers each that ``starts_alike`` does not refute by the first step.
+
+    A start of the second moment is another row to start from, a clip another gradient, and a decay of the rate nothing
+    yet: where the rule takes every element alone, one step of many rows is that of all of them, to the bit.
+    """
+    page = _page(member, seen)
+    rule: Any = page.rule
+    apart = rule.mixes_elements or page.layout.by_name or seen.numbers or seen.apart is not None
+    start = {**_start(page, seen), "gradient": seen.probe.gradients[0]}
+    rows = [{} if apart else _first_rows(page, seen, start, *number) for number in numbers]
+    at = [place for place, row in enumerate(rows) if row]
+    if not at:
+        return [member.having(**dict([number])) for number in numbers]
+    stacked = {slot: np.stack([rows[place][slot] for place in at]) for slot in rows[at[0]]}
+    before, after = (seen.columns["parameter"][row].astype(np.float64) for row in (0, 1))
+    with np.errstate(all="ignore"):
+        made = page.step(Start(stacked, 0))["parameter"].astype(np.float64) - before
+        alike = np.all(_close(after - before, after, made, 8 * format_of(seen.columns["parameter"].dtype).unit), axis=1)
+    refuted = {place for place, is_alike in zip(at, alike, strict=True) if not is_alike}
+    return [member.having(**dict([number])) for place, number in enumerate(numbers) if place not in refuted]
+
+
+def _first_rows(page: Page, seen: Observation, rows: dict[str, Array], name: str, value: Any) -> dict[str, Array]:
+    """Return what the first step of a page with one more number starts from, nothing where it is another step."""
+    gradient, tensors, rule = rows["gradient"], seen.probe.tensors, page.rule
+    if name == "second_moment_start" and getattr(rule, "state_carried", True) is True:
+        return {**rows, "second_moment": np.full_like(gradient, constant(gradient, value))}
+    if name in CLIPS and rule.clipvalue is None and rule._unscaled({"": gradient})[""] is gradient:
+        return {**rows, "gradient": tensors.join(Optimizer(**{name: value})._clipped(tensors.split(gradient)))}
+    return rows if name == "rate_decay" else {}
 
 
 def equal_bits(member: Member, seen: Observation) -> bool:

@@ -17,6 +17,7 @@ from parity.diagnosis.family import family
 from parity.diagnosis.member import (
     Member,
     alternatives,
+    begins_alike,
     bound_ratio,
     equal_bits,
     share_equal,
@@ -139,9 +140,11 @@ def _written(
     for choice in _combinations([*alternatives(family(base.rule).structure, rule=base.rule), *_COARSE], beside):
         if len(choice) < beside:
             continue
-        for numbers in written or [(number,) for number in family(base.rule).written]:
-            member = base.plus(**dict(choice)).having(**dict(numbers))
-            if not {*dict(numbers)} & {*dict(choice)} and starts_alike(member, first):
+        numbers = [number for number in family(base.rule).written if number[0] not in dict(choice)]
+        turned = base.plus(**dict(choice))
+        pairs = [turned.having(**dict(pair)) for pair in written if not {*dict(pair)} & {*dict(choice)}]
+        for member in pairs if written else begins_alike(turned, first, numbers):
+            if starts_alike(member, first):
                 near.append(member)
                 exact += extended(_variants(member, first), observations, equal_bits)
     if exact:

@@ -64,6 +64,8 @@ def _number(name: str, value: Any, rule: str) -> str:
         return f"the second moment starts at {value:g} instead of zero"
     if name.endswith("_start"):
         return f"the {name.removesuffix('_start').replace('_', ' ')} starts at {value:g} instead of as the page's does"
+    if name == "epsilon_if_zero":
+        return f"an epsilon of zero counts as not given: it is {value!r} then"
     if name == "rate_decay":
         return f"the learning rate decays by itself: L / (1 + {value:g}·t)"
     if name in _CLIPS and value is not None:
@@ -142,6 +144,8 @@ def _write(lines: dict[str, str], name: str, value: Any) -> None:
         norm = {"clipnorm": "‖gradient‖", "global_clipnorm": "‖all gradients‖"}.get(name)
         clipped = f"gradient·min(1, {value:g}/{norm})" if norm else f"clip(gradient, -{value:g}, {value:g})"
         lines["gradient"] = f"g = {clipped}"
+    elif name == "epsilon_if_zero":
+        lines["epsilon"] = f"epsilon = what it is given, or {value!r}"
     elif name == "rate_decay":
         lines["rate"] += f" / (1 + {value:g}·t)"
     elif name.endswith("_factor") and name != "loss_scale_factor":

@@ -129,8 +129,8 @@ def accepted(subject: str, rule: str = DEFAULT) -> list[str]:
     adapter = subjects.create(subject)
     own: Any = adapter if isinstance(adapter, NumpySubject) else getattr(adapter, "own", None)
     if own is None:
-        supported = getattr(adapter, "supported", None)
-        return [*(names if supported is None else [n for n in names if n in supported]), "schedules"]
+        takes = getattr(adapter, "takes", None)
+        return [*(names if takes is None else [n for n in names if n in takes(rule)]), "schedules"]
     found = []
     for name, domain, default in find(rule).parameters:
         try:

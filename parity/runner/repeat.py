@@ -64,6 +64,13 @@ def parting(
     return Parting(f"another seed of the global random generator changes the result {where}", True) if where else None
 
 
+def kept_outside(observe: Observe, kind: Any) -> str:
+    """Return the name of something beside its instances that a class changes in a run, empty if it changes nothing."""
+    before = _outside(kind)
+    observe(0)
+    return next((name for name, now in _outside(kind).items() if now != before.get(name)), "")
+
+
 def first_difference(one: Columns, other: Columns, layout: Layout, rule: Rule | None = None) -> str | None:
     """Return where two runs part, in words with both values, or None if every bit is equal."""
     hidden = set(one) ^ set(other)

@@ -47,7 +47,7 @@ _ENTRIES = (
     ),
     Entry(
         "keras-eager",
-        "tf.keras RMSprop, one op at a time",
+        "tf.keras, one op at a time",
         "parity.subjects.keras:KerasSubject",
         ("tensorflow",),
         ("eager",),
@@ -55,35 +55,33 @@ _ENTRIES = (
     ),
     Entry(
         "keras-graph",
-        "tf.keras RMSprop in a tf.function",
+        "tf.keras in a tf.function",
         "parity.subjects.keras:KerasSubject",
         ("tensorflow",),
         ("graph",),
     ),
-    Entry(
-        "keras-xla", "tf.keras RMSprop compiled by XLA", "parity.subjects.keras:KerasSubject", ("tensorflow",), ("xla",)
-    ),
+    Entry("keras-xla", "tf.keras compiled by XLA", "parity.subjects.keras:KerasSubject", ("tensorflow",), ("xla",)),
     Entry(
         "keras-fit",
-        "tf.keras RMSprop inside a real model.fit",
+        "tf.keras inside a real model.fit",
         "parity.subjects.keras_fit:KerasFitSubject",
         ("tensorflow",),
     ),
     Entry(
         "tf_keras",
-        "Keras 2 RMSprop, as of 2.11",
+        "Keras 2, as of 2.11",
         "parity.subjects.tf_keras:TfKerasSubject",
         ("tf_keras", "tensorflow"),
     ),
     Entry(
         "tf_keras-legacy",
-        "tf.keras RMSprop up to 2.10",
+        "tf.keras up to 2.10",
         "parity.subjects.tf_keras:TfKerasLegacySubject",
         ("tf_keras", "tensorflow"),
     ),
     Entry("tf1", "TensorFlow 1 RMSPropOptimizer", "parity.subjects.tf1:Tf1Subject", ("tensorflow",)),
-    Entry("torch", "torch.optim.RMSprop", "parity.subjects.torch:TorchSubject", ("torch",)),
-    Entry("optax", "optax.rmsprop", "parity.subjects.optax:OptaxSubject", ("optax",)),
+    Entry("torch", "torch.optim, one tensor at a time", "parity.subjects.torch:TorchSubject", ("torch",)),
+    Entry("optax", "optax, one operation at a time", "parity.subjects.optax:OptaxSubject", ("optax",)),
 )
 REGISTRY: dict[str, Entry] = {entry.name: entry for entry in _ENTRIES}
 

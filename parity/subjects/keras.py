@@ -64,6 +64,7 @@ ROWS: dict[str, Row] = {
         {"row_moment": 2, "column_moment": 2},
     ),
     "lamb": Row("Lamb", {"_momentums": "first_moment", "_velocities": "second_moment"}),
+    "schedule_free_adamw": Row("ScheduleFreeAdamW", {"_momentums": "base_iterate", "_velocities": "second_moment"}),
 }
 """What is known of each rule; another one is UNSUPPORTED."""
 _LEAST_RANKS = {(row.kind, slot): rank for row in ROWS.values() for slot, rank in row.ranks.items()}

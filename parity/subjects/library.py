@@ -1,28 +1,91 @@
 """What the adapters of other libraries share: which arguments they have, the learning rate of a step, gradients."""
 
 from collections.abc import Mapping
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from parity.bounds.numerics import Array
-from parity.bounds.rule import plain_argument
+from parity.bounds.rule import plain_argument, reference_rule
+from parity.case.spec import Hyperparameters
 from parity.errors import AbsentArgumentError, UnsupportedError
 from parity.problem.problems import Problem
-from parity.subjects.adapter import Taken, Tensors
+from parity.subjects.adapter import Own, Taken, Tensors
 
-PLAIN = frozenset({"learning_rate", "rho", "momentum", "epsilon", "centered"})
+
+class Row(NamedTuple):
+    """A rule as a library has it, as data: all that an adapter needs to know of it.
+
+    Attributes:
+        kind: the class, or the function that makes one.
+        arguments: the library's names of arguments to Keras', of several to those that it takes as one tuple.
+        slots: what the library calls a slot; one that means something else there is left out, and not shown.
+        fixed: what is passed in any case.
+    """
+
+    kind: str
+    arguments: Mapping[str, str | tuple[str, ...]]
+    slots: Mapping[str, str]
+    fixed: Mapping[str, Any] = MappingProxyType({})
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Keras' names of the arguments that it has."""
+        words = [(word,) if isinstance(word, str) else word for word in self.arguments.values()]
+        return frozenset({"learning_rate", *(name for each in words for name in each)})
+
+    def values(self, given: Hyperparameters) -> dict[str, Any]:
+        """Return the library's arguments but for the learning rate; a decay that is off is 0."""
+        found: dict[str, Any] = dict(self.fixed)
+        for own, word in self.arguments.items():
+            found[own] = getattr(given, word) if isinstance(word, str) else tuple(getattr(given, each) for each in word)
+            if word == "weight_decay":
+                found[own] = found[own] or 0.0
+        return found
+
+
+class OwnSubject:
+    """What somebody's optimizer of a library has beside the library's own adapter, which it stands before."""
+
+    title = ""
+    """How it is driven, in words."""
+    _given: Any
+    circumstances: dict[str, Any]
+
+    def __init__(self, own: Own) -> None:
+        super().__init__()
+        self.own, self.name = own, own.plain
+
+    def require(self, problem: Problem) -> None:
+        """Refuse what the class, or the function that makes it, lacks.
+
+        Raises:
+            AbsentArgumentError: an argument that the case sets.
+        """
+        self.own.bound(problem.cell.hyperparameters)
+
+    def shown(self, values: Mapping[str, Any]) -> str:
+        """Return its name with what it is passed."""
+        return f"{self.name}({', '.join(f'{k}={v!r}' for k, v in values.items() if not callable(v))})"
+
+    def tell(self) -> None:
+        """Add to the circumstances how it is driven and what it is passed."""
+        self.circumstances |= self.own.told(self.title, self._given)
 
 
 class LibrarySubject:
-    """One update rule of a library; on a model problem its gradients come from the naive NumPy network."""
+    """The update rules of a library; on a model problem its gradients come from the naive NumPy network.
 
-    name = ""
-    rules = ("rmsprop",)
-    supported = PLAIN
+    ``rows`` has one for each rule; a rule without is UNSUPPORTED.
+    """
+
+    library = ""
+    rows: Mapping[str, Row] = MappingProxyType({})
     remedy = ""
 
     def __init__(self) -> None:
+        self.name = self.library
         self.resolved = ""
         self.circumstances: dict[str, Any] = {}
 
@@ -38,14 +101,32 @@ class LibrarySubject:
 
     def require(self, problem: Problem) -> None:
         """Refuse what the library lacks."""
-        given = problem.cell.hyperparameters
-        if problem.cell.rule not in self.rules:
-            raise UnsupportedError(f"{self.name} is another rule than {problem.cell.rule!r}: {', '.join(self.rules)}.")
-        lacking = {name: value for name, value in given.departures().items() if name not in self.supported}
+        given, rule = problem.cell.hyperparameters, problem.cell.rule
+        if rule not in self.rows:
+            has = ", ".join(row.kind for row in self.rows.values())
+            raise UnsupportedError(f"{self.library} has no optimizer for the rule {rule!r}; it has {has}.")
+        self.name = f"{self.library}.{self.rows[rule].kind}"
+        taken = self.takes(rule)
+        lacking = {name: value for name, value in given.departures().items() if name not in taken}
         if lacking:
             name, value = next(iter(lacking.items()))
             message = f"{self.name} has no argument {name!r}, which is set to {value!r}. {self.remedy}"
             raise AbsentArgumentError(name, message)
+
+    def takes(self, rule: str) -> frozenset[str]:
+        """Return Keras' names of the arguments that the library has for a rule."""
+        return self.rows[rule].names if rule in self.rows else frozenset()
+
+    @property
+    def row(self) -> Row:
+        """That of the rule of the case that is open."""
+        return self.rows[self._problem.cell.rule]
+
+    def used(self) -> dict[str, str]:
+        """Return what the library calls the slots that the rule has with the case's arguments, to ours."""
+        rule, shapes = reference_rule(self._problem.cell), self._problem.params.values()
+        started = {slot for array in shapes for slot in rule.start(array)}
+        return {own: slot for own, slot in self.row.slots.items() if slot in started}
 
     def build(self, problem: Problem) -> None:
         """Create the optimizer and take the weights."""

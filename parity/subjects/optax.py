@@ -1,28 +1,65 @@
-"""optax.rmsprop, called without ``jit``, one operation at a time.
+"""optax, called without ``jit``, one operation at a time.
 
-Departs from tf.keras in rounding only, if epsilon and decay are passed: the gradient is multiplied by ``rsqrt`` of the
-second moment, and by the learning rate after that. Its default epsilon is 1e-8; ``eps_in_sqrt=False`` gives torch's
-place and ``initial_scale=1.0`` TF1's start, ``nesterov`` and ``bias_correction`` are off unless asked for. The trace
-holds the momentum buffer with the opposite sign. Weight decay and clipping are transforms of their own, and where one
-chains them is the user's choice. Source: optax/_src/alias.py, optax/_src/transform.py.
+rmsprop departs from tf.keras in rounding only, if epsilon and decay are passed: the gradient is multiplied by
+``rsqrt`` of the second moment, and by the learning rate after that. Its default epsilon is 1e-8; ``eps_in_sqrt=False``
+gives torch's place and ``initial_scale=1.0`` TF1's start, ``nesterov`` and ``bias_correction`` are off unless asked
+for. The trace holds the momentum buffer with the opposite sign. Weight decay and clipping are transforms of their own,
+and where one chains them is the user's choice. Source: optax/_src/alias.py, optax/_src/transform.py.
+
+Of the others adam adds epsilon to the corrected root (Algorithm 1; Keras: epsilon hat), nadam has a constant momentum
+where Keras has a schedule, adamw, lamb and lion decay by the new step and not before it. The trace of sgd is a sum of
+gradients, without the rate: it is not shown. Source: the same files.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
 from parity.bounds.numerics import Array
 from parity.errors import UnsupportedError
 from parity.problem.problems import Problem
-from parity.subjects.adapter import Own, Tensors
-from parity.subjects.library import LibrarySubject
+from parity.subjects.adapter import Tensors
+from parity.subjects.library import LibrarySubject, OwnSubject, Row
+
+_BETAS = {"b1": "beta_1", "b2": "beta_2", "eps": "epsilon"}
+_DECAY = {"weight_decay": "weight_decay"}
+_MOMENTS = {"mu": "first_moment", "nu": "second_moment"}
+ROWS: Mapping[str, Row] = {
+    "rmsprop": Row(
+        "rmsprop",
+        {"decay": "rho", "eps": "epsilon", "centered": "centered", "momentum": "momentum"},
+        {"nu": "second_moment", "mu": "first_moment", "trace": "momentum_buffer"},
+    ),
+    "sgd": Row("sgd", {"momentum": "momentum", "nesterov": "nesterov"}, {}),
+    "adam": Row("adam", _BETAS, _MOMENTS),
+    "adamw": Row("adamw", {**_BETAS, **_DECAY}, _MOMENTS),
+    "adamax": Row("adamax", _BETAS, {"mu": "first_moment", "nu": "infinity_norm"}),
+    "nadam": Row("nadam", _BETAS, _MOMENTS),
+    "adagrad": Row(
+        "adagrad",
+        {"initial_accumulator_value": "initial_accumulator_value", "eps": "epsilon"},
+        {"sum_of_squares": "sum_of_squares"},
+    ),
+    "adadelta": Row(
+        "adadelta",
+        {"rho": "rho", "eps": "epsilon", **_DECAY},
+        {"e_g": "second_moment", "e_x": "change_moment"},
+    ),
+    "lion": Row("lion", {"b1": "beta_1", "b2": "beta_2", **_DECAY}, {"mu": "first_moment"}),
+    "lamb": Row("lamb", {**_BETAS, **_DECAY}, _MOMENTS),
+    "adafactor": Row(
+        "adafactor", {"clipping_threshold": "clip_threshold", "eps": "epsilon_1"}, {}, {"min_dim_size_to_factor": 1}
+    ),
+}
+"""What optax has of each rule; Ftrl it has not, and amsgrad is a function of its own."""
 
 
 class OptaxSubject(LibrarySubject):
-    """``optax.rmsprop`` and ``optax.apply_updates``; a schedule goes in as optax takes it, a callable of the count."""
+    """A function of ``optax``, and ``optax.apply_updates``; a schedule goes in as a callable of the count."""
 
-    name = "optax.rmsprop"
+    library = "optax"
+    rows = ROWS
     remedy = "Chain a transform of optax; where it stands is your choice, so this adapter does not make it."
 
     def build(self, problem: Problem) -> None:
@@ -48,11 +85,11 @@ class OptaxSubject(LibrarySubject):
 
     def _made(self) -> Any:
         """Return the transformation."""
-        given, rate = self._given, self._rate
-        arguments = {"decay": given.rho, "eps": given.epsilon, "centered": given.centered}
-        shown = {**arguments, "momentum": given.momentum or None}
-        self.resolved = f"optax.rmsprop({', '.join(f'{k}={v!r}' for k, v in shown.items())})"
-        return self._optax.rmsprop(_counted(rate), momentum=given.momentum or None, **arguments)
+        values = self.row.values(self._given)
+        if "momentum" in values:
+            values["momentum"] = values["momentum"] or None
+        self.resolved = f"{self.name}({', '.join(f'{k}={v!r}' for k, v in values.items() if k != 'weight_decay')})"
+        return getattr(self._optax, self.row.kind)(_counted(self._rate), **values)
 
     def apply(self, number: int, gradients: Mapping[str, Array]) -> None:
         """Transform the gradients and add the updates."""
@@ -62,30 +99,19 @@ class OptaxSubject(LibrarySubject):
 
     def read(self) -> dict[str, Tensors]:
         """Return parameters and slots; the trace with its sign turned."""
-        moments, _, traced = self._state
-        found: dict[str, Tensors] = {"parameter": _arrays(self._params), "second_moment": _arrays(moments.nu)}
-        if self._given.centered:
-            found["first_moment"] = _arrays(moments.mu)
-        if self._given.momentum:
-            found["momentum_buffer"] = {name: -array for name, array in _arrays(traced.trace).items()}
+        found: dict[str, Tensors] = {"parameter": _arrays(self._params)}
+        used = self.used()
+        for word, tensors in _held(self._state, set(self._params)):
+            if word in used:
+                sign = -1 if word == "trace" else 1
+                found[used[word]] = {name: sign * array for name, array in _arrays(tensors).items()}
         return found
 
 
-SLOTS: Final = {"nu": "second_moment", "mu": "first_moment", "trace": "momentum_buffer"}
-
-
-class OwnOptaxSubject(OptaxSubject):
+class OwnOptaxSubject(OwnSubject, OptaxSubject):
     """Somebody's ``optax.GradientTransformation``; of its state that is shown which it names as optax does."""
 
-    remedy = "The function that makes it takes no such argument."
-
-    def __init__(self, own: Own) -> None:
-        super().__init__()
-        self.own, self.name = own, own.plain
-
-    def require(self, problem: Problem) -> None:
-        """Refuse what the function that makes it lacks."""
-        self.own.bound(problem.cell.hyperparameters)
+    title = "an optax.GradientTransformation, update(grads, state, params) and optax.apply_updates"
 
     def build(self, problem: Problem) -> None:
         """Make the transformation, and try a step, which shows what its state holds."""
@@ -102,16 +128,16 @@ class OwnOptaxSubject(OptaxSubject):
             ) from error
         held = list(_held(state, set(self._params)))
         words = [word for word, _ in held]
-        self._known = SLOTS if len(set(words)) == len(words) and set(words) <= set(SLOTS) else {}
+        names = ROWS[problem.cell.rule].slots if problem.cell.rule in ROWS else {}
+        self._known = names if len(set(words)) == len(words) and set(words) <= set(names) else {}
         # The buffer of tf.keras is subtracted; a trace holds that, or what is added, by its place in a chain.
         traced = next((tensors for word, tensors in held if word == "trace"), {})
         self._turned = any(float((traced[n] * updates[n]).sum()) > 0 for n in traced)
-        title = "an optax.GradientTransformation, update(grads, state, params) and optax.apply_updates"
-        self.circumstances |= self.own.told(title, self._given)
+        self.tell()
 
     def _made(self) -> Any:
         values = {name: _counted(value) for name, value in self.own.bound(self._given).values.items()}
-        self.resolved = f"{self.name}({', '.join(f'{k}={v!r}' for k, v in values.items() if not callable(v))})"
+        self.resolved = self.shown(values)
         return self.own.kind(**values)
 
     def read(self) -> dict[str, Tensors]:
@@ -120,7 +146,7 @@ class OwnOptaxSubject(OptaxSubject):
         for word, tensors in _held(self._state, set(self._params)):
             if word in self._known:
                 sign = -1 if word == "trace" and self._turned else 1
-                found[SLOTS[word]] = {name: sign * array for name, array in _arrays(tensors).items()}
+                found[self._known[word]] = {name: sign * array for name, array in _arrays(tensors).items()}
         return found
 
 

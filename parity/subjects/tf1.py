@@ -14,15 +14,23 @@ import numpy as np
 from parity.bounds.numerics import Array
 from parity.problem.problems import Problem
 from parity.subjects.adapter import Tensors
-from parity.subjects.library import LibrarySubject
+from parity.subjects.library import LibrarySubject, Row
 
-SLOTS = {"second_moment": "rms", "first_moment": "mg", "momentum_buffer": "momentum"}
+ROWS = {
+    "rmsprop": Row(
+        "RMSPropOptimizer",
+        {"decay": "rho", "momentum": "momentum", "epsilon": "epsilon", "centered": "centered"},
+        {"rms": "second_moment", "mg": "first_moment", "momentum": "momentum_buffer"},
+    )
+}
+"""TensorFlow 1's optimizer of the question alone."""
 
 
 class Tf1Subject(LibrarySubject):
     """The optimizer of TensorFlow 1, whose learning rate may be a callable: it is asked at each step."""
 
-    name = "tf.compat.v1.train.RMSPropOptimizer"
+    library = "tf.compat.v1.train"
+    rows = ROWS
     remedy = "TensorFlow 1 has no such argument."
 
     def build(self, problem: Problem) -> None:
@@ -35,15 +43,10 @@ class Tf1Subject(LibrarySubject):
             name: tf.Variable(array, name=name.replace("/", "_")) for name, array in problem.params.items()
         }
         self._optimizer = tf.compat.v1.train.RMSPropOptimizer(
-            lambda: self.rate_at(self._number),
-            decay=given.rho,
-            momentum=given.momentum,
-            epsilon=given.epsilon,
-            centered=given.centered,
+            lambda: self.rate_at(self._number), **self.row.values(given)
         )
         self._optimizer._create_slots(list(self._variables.values()))
-        used = {"second_moment": True, "first_moment": given.centered, "momentum_buffer": given.momentum > 0}
-        self._used = [slot for slot, is_used in used.items() if is_used]
+        self._used = self.used()
         self.resolved = (
             f"tf.compat.v1.train.RMSPropOptimizer(decay={given.rho!r}, momentum={given.momentum!r}, "
             f"epsilon={given.epsilon!r}, centered={given.centered!r})"
@@ -58,8 +61,8 @@ class Tf1Subject(LibrarySubject):
     def read(self) -> dict[str, Tensors]:
         """Return parameters and slots."""
         found: dict[str, Tensors] = {"parameter": {n: np.array(v.numpy()) for n, v in self._variables.items()}}
-        for slot in self._used:
-            found[slot] = {n: self._slot(v, SLOTS[slot]) for n, v in self._variables.items()}
+        for own, slot in self._used.items():
+            found[slot] = {n: self._slot(v, own) for n, v in self._variables.items()}
         return found
 
     def _slot(self, variable: Any, name: str) -> Array:

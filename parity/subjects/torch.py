@@ -1,10 +1,15 @@
-"""torch.optim.RMSprop on the CPU, one tensor at a time (``foreach=False``).
+"""torch.optim on the CPU, one tensor at a time (``foreach=False``).
 
-Departs from tf.keras in four places: epsilon is added after the root (no argument moves it; only at a second moment of
-zero does eps = sqrt(keras_epsilon) agree); the learning rate multiplies the momentum buffer when it is subtracted, so
-that a change of rate acts on the whole buffer at once; ``weight_decay`` is added to the gradient (decouple it by
-decaying the weights yourself before the step); and its defaults are lr=1e-2, alpha=0.99, eps=1e-8. It has no clipping:
-``torch.nn.utils.clip_grad_norm_`` is called by the user. Source: torch/optim/rmsprop.py.
+RMSprop departs from tf.keras in four places: epsilon is added after the root (no argument moves it; only at a second
+moment of zero does eps = sqrt(keras_epsilon) agree); the learning rate multiplies the momentum buffer when it is
+subtracted, so that a change of rate acts on the whole buffer at once; ``weight_decay`` is added to the gradient
+(decouple it by decaying the weights yourself before the step); and its defaults are lr=1e-2, alpha=0.99, eps=1e-8. It
+has no clipping: ``torch.nn.utils.clip_grad_norm_`` is called by the user. Source: torch/optim/rmsprop.py.
+
+The others likewise: Adam and AdamW add epsilon to the corrected root, as Algorithm 1 has it (Keras: epsilon hat),
+Adagrad adds it after the root, NAdam has the factor .004 that Keras lost, decay is added to the gradient but for
+AdamW. The buffer of SGD is a sum of gradients, without the rate: it is not shown. Nor are Adafactor's factors, which
+keep a dimension of one. Source: torch/optim/*.py.
 """
 
 from collections.abc import Mapping
@@ -15,17 +20,48 @@ import numpy as np
 from parity.bounds.numerics import Array
 from parity.errors import UnsupportedError
 from parity.problem.problems import Problem
-from parity.subjects.adapter import Own, Tensors
-from parity.subjects.library import PLAIN, LibrarySubject
+from parity.subjects.adapter import Tensors
+from parity.subjects.library import LibrarySubject, OwnSubject, Row
 
-SLOTS = {"square_avg": "second_moment", "grad_avg": "first_moment", "momentum_buffer": "momentum_buffer"}
+_DECAY = {"weight_decay": "weight_decay"}
+_BETAS: dict[str, str | tuple[str, ...]] = {"betas": ("beta_1", "beta_2"), "eps": "epsilon", **_DECAY}
+_MOMENTS = {"exp_avg": "first_moment", "exp_avg_sq": "second_moment"}
+_ADAM = {**_MOMENTS, "max_exp_avg_sq": "second_moment_max"}
+ROWS: Mapping[str, Row] = {
+    "rmsprop": Row(
+        "RMSprop",
+        {"alpha": "rho", "eps": "epsilon", "momentum": "momentum", "centered": "centered", **_DECAY},
+        {"square_avg": "second_moment", "grad_avg": "first_moment", "momentum_buffer": "momentum_buffer"},
+    ),
+    "sgd": Row("SGD", {"momentum": "momentum", "nesterov": "nesterov", **_DECAY}, {}),
+    "adam": Row("Adam", {**_BETAS, "amsgrad": "amsgrad"}, _ADAM),
+    "adamw": Row("AdamW", {**_BETAS, "amsgrad": "amsgrad"}, _ADAM),
+    "adamax": Row("Adamax", _BETAS, {"exp_avg": "first_moment", "exp_inf": "infinity_norm"}),
+    "nadam": Row("NAdam", _BETAS, _MOMENTS),
+    "adagrad": Row(
+        "Adagrad",
+        {"initial_accumulator_value": "initial_accumulator_value", "eps": "epsilon", **_DECAY},
+        {"sum": "sum_of_squares"},
+    ),
+    "adadelta": Row(
+        "Adadelta",
+        {"rho": "rho", "eps": "epsilon", **_DECAY},
+        {"square_avg": "second_moment", "acc_delta": "change_moment"},
+    ),
+    "adafactor": Row(
+        "Adafactor",
+        {"beta2_decay": "beta_2_decay", "eps": ("epsilon_1", "epsilon_2"), "d": "clip_threshold", **_DECAY},
+        {},
+    ),
+}
+"""What torch.optim has of each rule; Lion, Ftrl and Lamb it has not."""
 
 
 class TorchSubject(LibrarySubject):
-    """``torch.optim.RMSprop``; a schedule sets the group's learning rate before each step."""
+    """An optimizer of ``torch.optim``; a schedule sets the group's learning rate before each step."""
 
-    name = "torch.optim.RMSprop"
-    supported = PLAIN | {"weight_decay"}
+    library = "torch.optim"
+    rows = ROWS
     remedy = "Clip with torch.nn.utils.clip_grad_norm_ before the step; this adapter adds nothing to the library."
 
     def build(self, problem: Problem) -> None:
@@ -36,29 +72,19 @@ class TorchSubject(LibrarySubject):
         self._params = {name: self._tensor(array).requires_grad_() for name, array in problem.params.items()}
         self._optimizer = self._made(self._params)
         self._used = self._slots_used(problem)
-        shown = {k: v for k, v in self._optimizer.defaults.items() if k in ("alpha", "eps", "momentum", "centered")}
+        taken = {} if problem.cell.rule not in self.rows else {**self.row.arguments}
+        shown = {k: v for k, v in self._optimizer.defaults.items() if k in taken and k != "weight_decay"}
         self.resolved = f"{self.name}({', '.join(f'{k}={v!r}' for k, v in shown.items())})"
         self.circumstances = {"torch": torch.__version__, "threads": torch.get_num_threads(), "device": "CPU"}
 
     def _made(self, params: Mapping[str, Any]) -> Any:
         """Return the optimizer over the tensors."""
-        given = self._given
-        return self._torch.optim.RMSprop(
-            list(params.values()),
-            lr=self.rate_at(0),
-            alpha=given.rho,
-            eps=given.epsilon,
-            momentum=given.momentum,
-            centered=given.centered,
-            weight_decay=given.weight_decay or 0.0,
-            foreach=False,
-        )
+        kind = getattr(self._torch.optim, self.row.kind)
+        return kind(list(params.values()), lr=self.rate_at(0), foreach=False, **self.row.values(self._given))
 
-    def _slots_used(self, problem: Problem) -> list[str]:
-        """Return the keys of the slots that the optimizer uses."""
-        given = self._given
-        used = {"square_avg": True, "grad_avg": given.centered, "momentum_buffer": given.momentum > 0}
-        return [key for key, is_used in used.items() if is_used]
+    def _slots_used(self, problem: Problem) -> dict[str, str]:
+        """Return the keys of the slots that the optimizer uses, to ours."""
+        return self.used()
 
     def apply(self, number: int, gradients: Mapping[str, Array]) -> None:
         """Set the rate and the gradients, and call ``step``."""
@@ -74,8 +100,8 @@ class TorchSubject(LibrarySubject):
     def read(self) -> dict[str, Tensors]:
         """Return parameters and slots; torch creates its slots, zeros all, at the first step."""
         found: dict[str, Tensors] = {"parameter": {n: self._array(p.detach()) for n, p in self._params.items()}}
-        for key in self._used:
-            found[SLOTS[key]] = {name: self._slot(parameter, key) for name, parameter in self._params.items()}
+        for key, slot in self._used.items():
+            found[slot] = {name: self._slot(parameter, key) for name, parameter in self._params.items()}
         return found
 
     def _slot(self, parameter: Any, key: str) -> Array:
@@ -94,18 +120,10 @@ class TorchSubject(LibrarySubject):
         return np.array(tensor.numpy())
 
 
-class OwnTorchSubject(TorchSubject):
+class OwnTorchSubject(OwnSubject, TorchSubject):
     """Somebody's optimizer that extends ``torch.optim.Optimizer``; slots are shown if they are named as torch does."""
 
-    remedy = "The class takes no such argument."
-
-    def __init__(self, own: Own) -> None:
-        super().__init__()
-        self.own, self.name = own, own.plain
-
-    def require(self, problem: Problem) -> None:
-        """Refuse what the class lacks."""
-        self.own.bound(problem.cell.hyperparameters)
+    title = "a subclass of torch.optim.Optimizer, step() on parameters with .grad"
 
     def build(self, problem: Problem) -> None:
         """Make the optimizer, and see where it keeps its learning rate."""
@@ -119,10 +137,8 @@ class OwnTorchSubject(TorchSubject):
             raise UnsupportedError(
                 f"the class keeps no 'lr' in its param_groups, where torch changes it: the case sets {kind}."
             )
-        shown = ", ".join(f"{name}={value!r}" for name, value in self._values().items())
-        self.resolved = f"{self.name}({shown})"
-        title = "a subclass of torch.optim.Optimizer, step() on parameters with .grad"
-        self.circumstances |= self.own.told(title, self._given)
+        self.resolved = self.shown(self._values())
+        self.tell()
 
     def _values(self) -> dict[str, Any]:
         bound = self.own.bound(self._given)
@@ -134,8 +150,8 @@ class OwnTorchSubject(TorchSubject):
         values = self._values()
         return self.own.kind(**{owner: held}, **values) if owner else self.own.kind(held, **values)
 
-    def _slots_used(self, problem: Problem) -> list[str]:
-        """Return the keys of its slots, if all are torch's, and zeros until the first gradient that is not zero."""
+    def _slots_used(self, problem: Problem) -> dict[str, str]:
+        """Return its slots to ours, if all are torch's, and zeros until the first gradient that is not zero."""
         params = {name: self._tensor(np.zeros_like(w)).requires_grad_() for name, w in problem.params.items()}
         trial = self._made(params)
         for parameter in params.values():
@@ -147,9 +163,10 @@ class OwnTorchSubject(TorchSubject):
             for state, parameter in zip(states, params.values(), strict=True)
         ]
         keys = set(slots[0])
-        known = keys <= set(SLOTS) and all(set(each) == keys for each in slots)
+        names = ROWS[problem.cell.rule].slots if problem.cell.rule in ROWS else {}
+        known = keys <= set(names) and all(set(each) == keys for each in slots)
         blank = known and not any(bool(value.any()) for each in slots for value in each.values())
-        return sorted(keys) if blank else []
+        return {key: names[key] for key in sorted(keys)} if blank else {}
 
     def apply(self, number: int, gradients: Mapping[str, Array]) -> None:
         """Set the rate where it changes, and the gradients, and call ``step``."""

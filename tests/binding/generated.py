@@ -725,6 +725,32 @@ REFUSED = {
                 self.y = self.y - self.rate * e / (np.sqrt(self.u) + self.eps)
                 return [self.x, self.y]
     """,
+    "one tensor that is an object, not for others": """
+        class Mine:
+            def __init__(self, loss, {signature}):
+                self.loss, self.rate, self.keep, self.eps, self.v = loss, {names}, {{}}
+
+            def _move(self, tensor):
+                if tensor not in self.v:
+                    self.v[tensor] = np.zeros(tensor.shape, dtype=np.float32)
+                v = self.v[tensor] = self.keep * self.v[tensor] + (1 - self.keep) * tensor.dx * tensor.dx
+                tensor.x -= self.rate * tensor.dx / {root_self}
+    """,
+    "two directions and their state": """
+        def Mine(dW, db, s, t, {keep}=0.9, {eps}=1e-8):
+            v = s["dW"] = {keep} * s["dW"] + (1 - {keep}) * dW * dW
+            s["db"] = {keep} * s["db"] + (1 - {keep}) * db * db
+            return dW / {root}, db / np.sqrt(s["db"] + {eps}), s
+    """,
+    "direction that no rate scales": """
+        class Mine:
+            def __init__(self):
+                self.keep, self.eps, self.v = 0.9, 1e-7, 0
+
+            def direction(self, {d}):
+                self.v = self.keep * self.v + (1 - self.keep) * {d} * {d}
+                return {d} / {root_inside}
+    """,
     "columns of a size": """
         class Mine:
             def __init__(self, num_params, {signature}):

@@ -7,6 +7,7 @@ import msgspec
 from parity.case.cells import collect
 from parity.case.spec import Cell, Replayed, Weights, hyperparameters
 from parity.runner.loop import run_pair
+from parity.subjects.adapter import Adapter
 from parity.verdicts.results import Comparison
 
 OPTIMIZERS = Path(__file__).parents[1] / "optimizers"
@@ -57,6 +58,6 @@ def optimizer(file: str, name: str = "RMSprop") -> str:
     return f"{OPTIMIZERS / file}.py:{name}"
 
 
-def judged(cell: Cell, subject: str) -> dict[str, Comparison]:
-    """Run in this process and return the comparisons by mode."""
-    return {item.comparison: item for item in run_pair(cell, subject).comparisons}
+def judged(cell: Cell, subject: str, adapter: Adapter | None = None) -> dict[str, Comparison]:
+    """Run in this process and return the comparisons by mode; a subject that was made already is not made anew."""
+    return {item.comparison: item for item in run_pair(cell, subject, adapter).comparisons}

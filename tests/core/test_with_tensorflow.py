@@ -40,11 +40,13 @@ def test_what_tensorflow_refines_is_within_what_follows_from_the_promises(tf, ro
 RANGES = {"exp": (1e-7, 80.0), "log": (0.5, 2.0), "cos": (1e-7, 3.1415927), "pow": (1e-3, 800.0)}
 
 
+@pytest.mark.parametrize("every", [211, pytest.param(5, marks=pytest.mark.exhaustive)])
 @pytest.mark.parametrize("compiled", [False, True], ids=["eigen", "xla"])
 @pytest.mark.parametrize("name", RANGES)
-def test_elementary_functions_of_tensorflow_are_within_their_roundings(tf, name, compiled):
+def test_elementary_functions_of_tensorflow_are_within_their_roundings(tf, name, compiled, every):
+    """In the suite every 211th number of a range; every fifth is exhaustive."""
     low, high = (np.float32(end).view(np.uint32) for end in RANGES[name])
-    x = np.arange(low, high, 5, dtype=np.uint32).view(np.float32)
+    x = np.arange(low, high, every, dtype=np.uint32).view(np.float32)
     wide = x.astype(np.float64)
     base = np.float32(0.9)
     functions = {

@@ -9,6 +9,7 @@ import statistics
 import sys
 import time
 import warnings
+from functools import cache
 from itertools import combinations
 from typing import NamedTuple
 
@@ -77,6 +78,12 @@ def box(switches=(), numbers=None, slots=True):
 
 def diagnosis_of(kind) -> Diagnosis:
     return diagnose(lambda: NumpySubject(kind, "box"), "box")
+
+
+@cache
+def known(kind) -> Diagnosis:
+    """Return the diagnosis of a class that several tests read, each for a fact of its own."""
+    return diagnosis_of(kind)
 
 
 def members_of(found: Diagnosis) -> list[Member]:

@@ -108,3 +108,14 @@ class KeepsInPlace:
         v = self.v = self.rho * self.v + (1 - self.rho) * g**2
         v += self.eps
         return w - self.rate * g / np.sqrt(v)
+
+
+class TakesZeroForNone:
+    """The rule of tf.keras, but that an epsilon of zero counts as not given."""
+
+    def __init__(self, learning_rate=0.001, rho=0.9, epsilon=None):
+        self.rate, self.rho, self.eps, self.v = learning_rate, rho, epsilon or 1e-8, 0
+
+    def update(self, w, g):
+        self.v = self.rho * self.v + (1 - self.rho) * g**2
+        return w - self.rate * g / np.sqrt(self.v + self.eps)

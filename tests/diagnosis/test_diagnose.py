@@ -9,14 +9,19 @@ import planted
 import pytest
 import strange
 
+from parity.case.cells import select
+from parity.diagnosis.cause import cause_of
+from parity.diagnosis.diagnose import diagnose
 from parity.diagnosis.estimate import estimate
 from parity.diagnosis.findings import Finding
 from parity.diagnosis.member import Member
 from parity.diagnosis.observe import observe
 from parity.diagnosis.probes import first_probe
+from parity.diagnosis.text import render
 from parity.subjects.numpy_class import NumpySubject
 
-pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
+# One worker, which diagnoses a rule once for all of them.
+pytestmark = [pytest.mark.filterwarnings("ignore::RuntimeWarning"), pytest.mark.xdist_group("diagnosis")]
 
 DRAW = random.Random(1)
 SINGLES = list(planted.sets(1))
@@ -27,14 +32,23 @@ def exhaustive(*values):
     return pytest.param(*values, marks=pytest.mark.exhaustive)
 
 
-PLANTED = [*SINGLES, *(choice for drawn in MORE for choice in drawn[:4])]
-PLANTED += [exhaustive(choice) for drawn in MORE for choice in drawn[4:]]
+KEPT = [*SINGLES, *(choice for drawn in MORE for choice in drawn[:4])]
+MORE_OF_THEM = [choice for drawn in MORE for choice in drawn[4:]]
+PLANTED = [
+    (choice, slots) if number % 2 == slots else exhaustive(choice, slots)
+    for slots in (True, False)
+    for number, choice in enumerate(KEPT)
+]
+PLANTED += [exhaustive(choice, slots) for slots in (True, False) for choice in MORE_OF_THEM]
 
 
-@pytest.mark.parametrize("slots", [True, False], ids=["slots", "parameters"])
-@pytest.mark.parametrize("choice", PLANTED, ids=lambda choice: "+".join(f"{n}={v}" for n, v in choice))
+@pytest.mark.parametrize(
+    ("choice", "slots"),
+    PLANTED,
+    ids=lambda value: ("parameters", "slots")[value] if value in (0, 1) else "+".join(f"{n}={v}" for n, v in value),
+)
 def test_a_planted_set_is_among_what_fits_and_no_confirmed_answer_is_wrong(choice, slots):
-    """In the suite each switch alone, four pairs and four triples; eight more of each are exhaustive."""
+    """In the suite each switch alone, four pairs and four triples, half by their slots; the rest is exhaustive."""
     inside, right, _ = planted.check(choice, slots)
     assert inside
     assert right
@@ -113,7 +127,7 @@ FEW = (outside.SGD, outside.Momentum, outside.Adam, outside.Lion, outside.Noise)
 )
 def test_a_rule_outside_the_family_has_no_name_and_no_neighbour_but_one_with_most_of_its_steps(kind):
     """In the suite one rule of each kind; those like them are exhaustive."""
-    found = planted.diagnosis_of(kind)
+    found = planted.known(kind)
     assert found.finding is (Finding.OUTSIDE if kind in NAMED else Finding.UNEXPLAINED)
     assert not any(explanation.confirmed for explanation in found.explanations)
     assert all(np.isfinite(each.residual) and each.alike >= 0.5 for each in found.explanations)
@@ -182,3 +196,13 @@ def test_what_numpys_scalars_do_otherwise_hides_no_cause():
     assert found.finding is Finding.EXPLAINED
     assert dict(found.explanations[0].member.switches) == {"epsilon_place": "kept"}
     assert "no set of choices reproduces it for a tensor without dimensions" in found.evidence[-1]
+
+
+def test_an_epsilon_of_zero_that_counts_as_not_given_is_named():
+    kind, cells = strange.TakesZeroForNone, select(["rmsprop/epsilon*"])
+    found = diagnose(lambda: NumpySubject(kind, "zero"), "zero", shipped=cells)
+    text = render(found.document())
+    assert found.finding is Finding.EXPLAINED
+    assert "Cause: An epsilon of zero counts as not given: it is 1e-08 then." in text
+    assert "It shows wherever `epsilon` is given as zero." in text
+    assert cause_of(found.document(), ["rmsprop/epsilon[epsilon=0.0]"]).explained == ["rmsprop/epsilon[epsilon=0.0]"]

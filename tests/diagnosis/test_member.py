@@ -6,9 +6,10 @@ import numpy as np
 import planted
 import pytest
 
-from parity.diagnosis.member import Member, bound_ratio, equal_bits, share_equal, starts_alike
+from parity.diagnosis.family import family
+from parity.diagnosis.member import Member, begins_alike, bound_ratio, equal_bits, share_equal, starts_alike
 from parity.diagnosis.observe import observe
-from parity.diagnosis.probes import probe
+from parity.diagnosis.probes import first_probe, probe
 from parity.reference.family import Family
 from parity.subjects.numpy_class import NumpySubject
 
@@ -80,3 +81,24 @@ def test_who_is_inside_the_bound_starts_alike():
     later["parameter"][3:] += 1
     assert not starts_alike(Member(), replace(observed, columns=later))
     assert starts_alike(Member(), replace(observed, columns=later), steps=2)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    "switches",
+    [(), (("epsilon_place", "outside"),), (("state_carried", False),), (("gradient_reduction", "sum"),)],
+    ids=str,
+)
+def test_a_first_step_of_all_numbers_at_once_refutes_none_that_each_alone_does_not(switches, dtype):
+    base, many = Member(switches), 0
+    for name, value in (("clipvalue", 2.0), ("clipnorm", 3.0), ("second_moment_start", 1e-4), ("rate_decay", 1e-2)):
+        kind = planted.box((*switches, (name, value)))
+        observed = observe(lambda kind=kind: NumpySubject(kind, "box"), first_probe(dtype))
+        kept = begins_alike(base, observed, family().written)
+        alone = [
+            member for number in family().written if starts_alike(member := base.having(**dict([number])), observed)
+        ]
+        assert base.having(**{name: value}) in alone
+        assert set(alone) <= set(kept)
+        many += len(kept)
+    assert many < 3 * len(family().written), "what refutes little is no first look"

@@ -34,7 +34,11 @@ NAMED = [
     (mistakes.HalvesDecay, "the weight decay is 0.5 times the one it is given"),
     (mistakes.DecaysByDefault, "Weight decay is not multiplied by the learning rate"),
     (mistakes.NeedsAxes, "Epsilon is added after the root instead of under it"),
-    (mistakes.LooksAhead, "The second moment starts at one instead of zero, and epsilon is 1e-08"),
+    pytest.param(  # two numbers of its own beside a state from one: the longest search of all of them
+        mistakes.LooksAhead,
+        "The second moment starts at one instead of zero, and epsilon is 1e-08",
+        marks=pytest.mark.exhaustive,
+    ),
     (mistakes.Deaf, "`rho` is taken and ignored: it is 0.9 whatever it is given"),
 ]
 
@@ -115,6 +119,24 @@ def test_an_answer_is_checked_on_the_case_that_it_stands_under():
     found = diagnose(lambda: NumpySubject(mistakes.ClipsTooEarly, "mine"), "mine", cells)
     assert found.cases["rmsprop/defaults"] == "every bit"
     assert {found.cases[cell.id] for cell in cells if "clipvalue" in cell.id} == {"otherwise"}
+
+
+class Counted(mistakes.Plain):
+    """All instances but the first one of a process take twice the rate."""
+
+    made = 0
+
+    def __init__(self, learning_rate=0.001, rho=0.9, epsilon=1e-7):
+        Counted.made += 1
+        super().__init__(learning_rate * (1 if Counted.made == 1 else 2), rho, epsilon)
+
+
+def test_what_a_class_counts_is_said_for_the_first_instance_was_not_seen():
+    found = planted.diagnosis_of(Counted)
+    assert (
+        "Counted.made changes with every run: what the first instance of a process does was not seen" in found.evidence
+    )
+    assert not any("first instance" in line for line in diagnosed(mistakes.Adds).evidence)
 
 
 BUFFER = "momentum_buffer"

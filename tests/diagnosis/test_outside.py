@@ -15,7 +15,8 @@ from parity.diagnosis.probes import first_probe
 from parity.diagnosis.text import render
 from parity.subjects.numpy_class import NumpySubject
 
-pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
+# One worker, which diagnoses a rule once for all of them.
+pytestmark = [pytest.mark.filterwarnings("ignore::RuntimeWarning"), pytest.mark.xdist_group("diagnosis")]
 
 RULES = Path(__file__).parents[1] / "rules"
 PAGE = find("heavy_ball.py", str(RULES))
@@ -63,7 +64,7 @@ def test_a_rule_is_not_taken_for_another(kind):
 
 
 def test_plain_descent_is_said_to_be_outside():
-    found = planted.diagnosis_of(outside.SGD)
+    found = planted.known(outside.SGD)
     assert found.finding is Finding.OUTSIDE
     assert not any(each.confirmed for each in found.explanations)
     text = render(found.document())
@@ -74,7 +75,7 @@ def test_plain_descent_is_said_to_be_outside():
 
 
 def test_a_rule_that_is_shipped_is_named_and_no_other():
-    found = planted.diagnosis_of(outside.Lion)
+    found = planted.known(outside.Lion)
     assert found.finding is Finding.OUTSIDE
     assert found.evidence == ("it is Lion: its page, lion, makes the same steps within 0.1%",)
 
@@ -82,7 +83,7 @@ def test_a_rule_that_is_shipped_is_named_and_no_other():
 @pytest.mark.parametrize("kind", [outside.Adam, outside.Adadelta], ids=lambda kind: kind.__name__)
 def test_a_rule_that_is_no_page_as_it_stands_is_said_to_be_none_of_the_family(kind):
     """Adam with the paper's epsilon, and an Adadelta of another one, without a rate."""
-    found = planted.diagnosis_of(kind)
+    found = planted.known(kind)
     assert "no member of the family" in render(found.document())
     assert "no member of the family" in cause_of(found.document(), ["a"]).sentence
 

@@ -21,6 +21,8 @@ from parity.problem.problems import make
 from parity.verdicts.verdict import Verdict
 
 PLANTED = Path(__file__).with_name("faulty.py")
+RUNS = pytest.mark.parametrize("runs", [50, pytest.param(150, marks=pytest.mark.exhaustive)])
+"""Of a search that is to find nothing."""
 
 
 def searched(capsys, *arguments):
@@ -66,11 +68,13 @@ def test_a_subject_that_dies_is_a_finding_and_not_the_end(capsys, tmp_path):
     assert "NaN gradient" in document["findings"][0]["features"]
 
 
-def test_a_right_optimizer_survives_every_relation(capsys, tmp_path):
+@RUNS
+def test_a_right_optimizer_survives_every_relation(capsys, tmp_path, runs):
+    """In the suite some runs; three times as many are exhaustive."""
     status, document = searched(
         capsys,
         "--runs",
-        150,
+        runs,
         "--relation",
         "reference",
         "--relation",
@@ -80,7 +84,7 @@ def test_a_right_optimizer_survives_every_relation(capsys, tmp_path):
         "--output",
         tmp_path / "out",
     )
-    assert (status, document["findings"], document["runs"]) == (0, [], 150)
+    assert (status, document["findings"], document["runs"]) == (0, [], runs)
     assert not (tmp_path / "out").exists()
 
 
@@ -197,9 +201,11 @@ def test_findings_that_need_more_join_the_one_that_needs_less():
 
 @pytest.mark.tensorflow
 @pytest.mark.xdist_group("tensorflow")
-def test_tf_keras_keeps_every_relation_but_for_what_is_listed(capsys, tmp_path):
+@RUNS
+def test_tf_keras_keeps_every_relation_but_for_what_is_listed(capsys, tmp_path, runs):
+    """In the suite some runs; three times as many are exhaustive."""
     pytest.importorskip("tensorflow")
-    status, document = searched(capsys, "--runs", 150, "--subject", "keras-eager", "--output", tmp_path)
+    status, document = searched(capsys, "--runs", runs, "--subject", "keras-eager", "--output", tmp_path)
     assert (status, document["findings"]) == (0, [])
 
 

@@ -16,7 +16,6 @@ from parity.commands.cli import main
 from parity.problem.problems import make
 from parity.trajectory.golden.store import open_recording
 
-KILLS = 6
 PATTERN = "rmsprop/e*"
 
 
@@ -29,7 +28,9 @@ def bytes_of(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-def test_killed_at_random_moments_it_loses_nothing_and_the_next_run_completes(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kills", [2, pytest.param(6, marks=pytest.mark.exhaustive)])
+def test_killed_at_random_moments_it_loses_nothing_and_the_next_run_completes(tmp_path: Path, kills: int) -> None:
+    """In the suite two kills; more of them are exhaustive."""
     cells = select([PATTERN])
     for folder in ("whole", "torn"):
         assert record(tmp_path / folder, "--steps", "5").wait() == 0
@@ -38,7 +39,7 @@ def test_killed_at_random_moments_it_loses_nothing_and_the_next_run_completes(tm
     lasts = time.monotonic() - began
     moments = random.Random(0)
     replaced = 0
-    for _ in range(KILLS):
+    for _ in range(kills):
         running = record(tmp_path / "torn")
         time.sleep(moments.uniform(0.2, 1.0) * lasts)
         os.killpg(running.pid, signal.SIGKILL)

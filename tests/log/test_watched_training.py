@@ -86,11 +86,17 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize(
     ("mode", "arguments"),
-    [*(("graph", name) for name in ARGUMENTS), ("xla", "momentum and centred"), ("xla", "accumulated")],
+    [
+        *(("graph", name) for name in ARGUMENTS),
+        pytest.param("xla", "momentum and centred", marks=pytest.mark.exhaustive),
+        pytest.param("xla", "accumulated", marks=pytest.mark.exhaustive),
+    ],
 )
 def test_so_with_other_arguments_chance_and_a_last_batch_that_is_smaller(
     keras, judge: Judge, mode: str, arguments: str
 ) -> None:
+    """In the suite in a graph; XLA, which compiles each of these for seconds, is exhaustive."""
+
     def made() -> Any:
         return network(keras, keras.optimizers.RMSprop(**ARGUMENTS[arguments]), mode, units=8, dropout=0.3)
 

@@ -11,6 +11,7 @@ from parity.bounds.bounded import exact
 from parity.errors import SubjectError
 from parity.explain.whole.calls import recognised_calls
 from parity.explain.whole.edits import edits
+from parity.explain.whole.forms import output
 from parity.explain.whole.gradients import gradients_of
 from parity.explain.whole.places import Place, read, recognised, write
 from parity.explain.whole.start_stage import told_apart
@@ -134,6 +135,12 @@ def test_gradients_are_put_beside_their_weights_in_whatever_order_they_come() ->
         assert [each.ravel()[0] for each in gradients_of(value, places, SIZES)] == [0, 1, 2, 3]
     with pytest.raises(SubjectError, match="shapes"):
         gradients_of((w1, b1, w2, b1), places, SIZES)
+
+
+def test_an_output_whose_examples_are_columns_is_read_so_though_its_inputs_are_rows() -> None:
+    columns = np.arange(15.0).reshape(3, 5)
+    assert np.array_equal(output(columns, 5, (3,), "rows"), columns.T)
+    assert np.array_equal(output(columns.T, 5, (3,), "rows"), columns.T)
 
 
 def test_changes_are_one_line_each_and_likely_ones_first() -> None:

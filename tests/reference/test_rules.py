@@ -9,9 +9,30 @@ from parity.bounds.rule import page
 from parity.case.rule import find, names
 from parity.diagnosis.keras_tests import FIRST, LATER, ONE_STEP, TOLD
 
+UNTOLD = {"schedule_free_adamw"}
+"""Keras' own tests of it state no number."""
+
 
 def test_every_rule_is_told_by_the_tests_of_keras() -> None:
-    assert set(TOLD) == set(ONE_STEP) == set(names())
+    assert {*UNTOLD, *TOLD} == {*UNTOLD, *ONE_STEP} == set(names())
+
+
+def test_schedule_free_adamw_is_the_papers_but_for_the_iterate_that_it_recovers_with() -> None:
+    """Defazio et al., algorithm 1 with AdamW; a gradient of one moves z by the rate, whatever the second moment is."""
+    made: Any = page("schedule_free_adamw")(learning_rate=0.125, epsilon=0.0, beta_2=0.5)
+    params = {"w": np.ones(1)}
+    state, z, x = made.init(params), 1.0, 1.0
+    for t in range(1, 6):
+        before = float(params["w"][0])
+        params, state = made.step(params, {"w": np.ones(1)}, state)
+        z -= 0.125
+        recovered = (before - (1 - made.beta_1) * z) / made.beta_1
+        x = (1 - 1 / t) * x + z / t
+        assert float(state["base_iterate"]["w"][0]) == z
+        wanted = (1 - made.beta_1) * z + made.beta_1 * ((1 - 1 / t) * recovered + z / t)
+        np.testing.assert_allclose(params["w"], wanted, rtol=1e-6)  # betas are rounded to float32
+        papers = (1 - made.beta_1) * z + made.beta_1 * x
+        assert (abs(wanted - papers) < 1e-12) == (t == 1)
 
 
 @pytest.mark.parametrize("rule", TOLD)

@@ -12,29 +12,7 @@ from parity.export.script.text import LINES
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.xdist_group("tensorflow")]
 
-OWN = '''
-import keras
-from keras import ops
-
-
-class Mine(keras.optimizers.Optimizer):
-    """Epsilon after the root."""
-
-    def __init__(self, learning_rate=0.001, rho=0.9, epsilon=1e-7, **kwargs):
-        super().__init__(learning_rate=learning_rate, **kwargs)
-        self.rho, self.epsilon = rho, epsilon
-
-    def build(self, variables):
-        if self.built:
-            return
-        super().build(variables)
-        self._v = self.add_optimizer_variables(variables, "velocity")
-
-    def update_step(self, gradient, variable, learning_rate):
-        v = self._v[self._get_variable_index(variable)]
-        self.assign(v, self.rho * v + (1 - self.rho) * ops.square(gradient))
-        self.assign_sub(variable, learning_rate * gradient / (ops.sqrt(v) + self.epsilon))
-'''
+OWN = Path(__file__).parents[1] / "binding" / "own_in_keras.py"
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -72,20 +50,19 @@ def test_a_known_fault_is_told_with_its_reason_and_the_versions() -> None:
     assert re.search(r"Seen with keras 3\.\d+\.\d+, tensorflow 2\.\d+\.\d+, numpy", head)
 
 
-def test_a_class_that_extends_keras_optimizer_is_shown_in_its_mode(tmp_path: Path) -> None:
-    (tmp_path / "mine.py").write_text(OWN, encoding="utf-8")
-    found = outcome(f"keras-graph:{tmp_path}/mine.py:Mine", "rmsprop/defaults")
+def test_a_class_that_extends_keras_optimizer_is_shown_in_its_mode() -> None:
+    found = outcome(f"keras-graph:{OWN}:Outside", "rmsprop/defaults")
     assert (found.status, found.reason) == (WRITTEN, "")
-    assert "class Mine(keras.optimizers.Optimizer):" in found.script
+    assert "class Outside(keras.optimizers.Optimizer):" in found.script
     assert "apply = tf.function(lambda now: optimizer.apply(now, variables))" in found.script
 
 
 def test_a_class_that_extends_keras_optimizer_is_written_with_what_was_bound_by_hand(tmp_path: Path) -> None:
-    text = OWN.replace("rho=0.9", "forget=0.5").replace("self.epsilon = rho,", "self.epsilon = forget,")
+    text = OWN.read_text(encoding="utf-8").replace("rho=0.9", "forget=0.5", 1).replace("= rho, eps", "= forget, eps", 1)
     (tmp_path / "mine.py").write_text(text, encoding="utf-8")
-    found = outcome(f"keras-eager:{tmp_path}/mine.py:Mine[rho=forget]", "rmsprop/plain[float32]")
+    found = outcome(f"keras-eager:{tmp_path}/mine.py:Outside[rho=forget]", "rmsprop/plain[float32]")
     assert (found.status, found.reason) == (WRITTEN, "")
-    (made,) = re.findall(r"optimizer = Mine\(.*\)", found.script)
+    (made,) = re.findall(r"optimizer = Outside\(.*\)", found.script)
     assert "forget=0.9" in made
 
 

@@ -72,7 +72,14 @@ def settle(side: KerasSide, asked: Asked, data: Data, bound: Mapping[str, str]) 
     many = batches(side, data, sizes_beside(sorted(taken), 1), 7)[0]
     one = batches(side, data, [1], 8)[0]
     settled = Settled([ways[0] for ways in opened.places], {}, Form(), {}, 0, {})
-    _settle_output(side, asked, settled, calls[PREDICT], (many, one))
+    batched = _settle_output(side, asked, settled, calls[PREDICT], (many, one))
+    if batched is not None and any(
+        not _works(side, asked, settled, call, calls[call], settled.form, one)
+        and _works(side, asked, settled, call, calls[call], batched.form, many)
+        for call in (GRADS, STEP)
+        if calls[call]
+    ):  # one example agrees, but it trains on many: a sum over them is then a mistake that one does not show
+        settled.form, settled.places, settled.output = batched.form, batched.places, batched.output
     if _takes_one(side, asked, settled, calls, (many, one)):
         settled.form = Form(_ALONE[settled.form.layout], settled.form.image)
     for call in (LOSS, GRADS, STEP):
@@ -97,21 +104,21 @@ def _takes_one(
     if PREDICT not in settled.calls or layout not in _ALONE:
         return False
 
-    def works(batch: Batch, layout: str, call: str) -> bool:
-        shapes = forms.labels(batch.y, int(np.prod(side.classes)))
-        tries = (
-            (expression, Form(layout, settled.form.image, labels))
-            for expression, labels in product(calls[call], shapes)
-        )
-        return any(
-            "error" not in evaluated(side, asked, settled.places, {call: e}, form, batch)[call] for e, form in tries
-        )
-
     return any(
-        not works(both[0], layout, call) and works(both[1], _ALONE[layout], call)
+        not _works(side, asked, settled, call, calls[call], settled.form, both[0])
+        and _works(side, asked, settled, call, calls[call], Form(_ALONE[layout], settled.form.image), both[1])
         for call in (GRADS, STEP)
         if calls[call]
     )
+
+
+def _works(
+    side: KerasSide, asked: Asked, settled: Settled, call: str, expressions: list[str], form: Form, batch: Batch
+) -> bool:
+    """Whether a call raises nothing in one form, with labels in some."""
+    shapes = forms.labels(batch.y, int(np.prod(side.classes)))
+    tries = ((each, Form(form.layout, form.image, labels)) for each, labels in product(expressions, shapes))
+    return any("error" not in evaluated(side, asked, settled.places, {call: e}, f, batch)[call] for e, f in tries)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +133,8 @@ class _Try:
 
 def _settle_output(
     side: KerasSide, asked: Asked, settled: Settled, expressions: list[str], both: tuple[Batch, Batch]
-) -> None:
+) -> _Try | None:
+    """Settle how the program is asked for its output; return the likeliest way for a batch where one example agrees."""
     tried: list[_Try] = []
     said = ""
     ways = _ways(side, _with_rows(side, asked.opened.places))
@@ -144,7 +152,7 @@ def _settle_output(
             break
     if not tried:
         settled.unseen[PREDICT] = said or ("it has none that is known by name" if not expressions else "no output fits")
-        return
+        return None
     best = min(
         tried, key=lambda each: (not each.agrees, each.form.layout not in (forms.ROWS, forms.COLUMNS), each.away)
     )
@@ -154,6 +162,8 @@ def _settle_output(
     settled.output = best.output
     if not best.agrees:
         settled.others = [way for way in ways if way != best.places and _plain(way) == _plain(best.places)]
+    several = [each for each in tried if not each.form.single] if best.form.single else []
+    return min(several, key=lambda each: (ways.index(each.places), each.away), default=None)
 
 
 def _with_rows(side: KerasSide, places: list[list[str]]) -> list[list[str]]:
@@ -208,7 +218,7 @@ def _settle_labels(
 ) -> None:
     classes = int(np.prod(side.classes))
     said = ""
-    works: list[tuple[float, bool, int, str, Form, list[str]]] = []
+    works: list[tuple[bool, float, bool, int, str, Form, list[str]]] = []
     usual = next((settled.labels[each] for each in (GRADS, LOSS) if each in settled.labels), "")
     known = bool(settled.calls)
     layouts = [settled.form.layout] if known else forms.LAYOUTS
@@ -230,13 +240,14 @@ def _settle_labels(
             # Labels of a person's own go in as they are: what shape they have is part of his program.
             own = classes == 1 and data_given and labels == "as given"
             away = 0.0 if own else _away(side, batch, call, answer)
-            works.append((away, labels != usual, len(works), expression, form, places))
+            # One example alone does not show what is summed over them: a batch is taken where it can be.
+            works.append((form.single, away, labels != usual, len(works), expression, form, places))
         if works:
             break
     if not works:
         settled.unseen[call] = said or "it has none that is known by name"
         return
-    *_, settled.calls[call], form, places = min(works, key=lambda each: each[:3])
+    *_, settled.calls[call], form, places = min(works, key=lambda each: each[:4])
     settled.labels[call] = form.labels
     if not known:
         settled.form, settled.places = Form(form.layout, form.image), places

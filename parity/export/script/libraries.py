@@ -13,19 +13,18 @@ from parity.subjects.adapter import Adapter
 
 Written = tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...], str]
 """Definitions, what is done once, what at each step, and what is shown then."""
-_SLOTS: Final = {"second_moment": "nu", "first_moment": "mu"}
 
 
 def _torch(adapter: Any, problem: Problem, wish: Wish) -> Written:
     given, steps = problem.cell.hyperparameters, problem.cell.steps
     rates = [adapter.rate_at(step) for step in range(steps)]
-    values = {"lr": repr(rates[0]), "alpha": repr(given.rho), "eps": repr(given.epsilon)}
-    values |= {"momentum": repr(given.momentum)} if given.momentum else {}
-    values |= {"centered": "True"} if given.centered else {}
-    values |= {"weight_decay": repr(given.weight_decay)} if given.weight_decay else {}
+    values = {"lr": repr(rates[0])}
+    for name, value in adapter.row.values(given).items():
+        if value is not False and (value or name not in ("momentum", "weight_decay")):
+            values[name] = repr(value)
     before = [
         "params = {n: torch.from_numpy(w.copy()).requires_grad_() for n, w in start.items()}",
-        f"optimizer = torch.optim.RMSprop(list(params.values()), {as_arguments(values)}, foreach=False)",
+        f"optimizer = {adapter.name}(list(params.values()), {as_arguments(values)}, foreach=False)",
     ]
     each = ["for n, p in params.items():", "    p.grad = torch.from_numpy(grads[n].copy())", "optimizer.step()"]
     if len(set(rates)) > 1:
@@ -33,7 +32,7 @@ def _torch(adapter: Any, problem: Problem, wish: Wish) -> Written:
         each.insert(0, 'optimizer.param_groups[0]["lr"] = rates[t]')
     if wish.slot == "parameter":
         return (), tuple(before), tuple(each), f'params["{wish.tensor}"].detach().numpy()'
-    key = next((own for own, slot in torch.SLOTS.items() if slot == wish.slot), "")
+    key = next((own for own, slot in adapter.row.slots.items() if slot == wish.slot), "")
     return (), tuple(before), tuple(each), f'optimizer.state[params["{wish.tensor}"]]["{key}"].numpy()'
 
 
@@ -44,10 +43,12 @@ def _optax(adapter: Any, problem: Problem, wish: Wish) -> Written:
     if not isinstance(given.learning_rate, float | int):
         before.append(f"rates = {[adapter.rate_at(step) for step in range(problem.cell.steps)]!r}")
         rate = "lambda count: rates[int(count)]"
-    values = {"decay": repr(given.rho), "eps": repr(given.epsilon), "momentum": repr(given.momentum or None)}
-    values |= {"centered": "True"} if given.centered else {}
+    taken = adapter.row.values(given)
+    if "momentum" in taken:
+        taken["momentum"] = taken["momentum"] or None
+    values = {name: repr(value) for name, value in taken.items()}
     before += ['jax.config.update("jax_enable_x64", True)'] if problem.cell.dtype == "float64" else []
-    before += [f"transform = optax.rmsprop({rate}, {as_arguments(values)})",
+    before += [f"transform = {adapter.name}({rate}, {as_arguments(values)})",
                "params = {n: jax.numpy.asarray(w) for n, w in start.items()}",
                "state = transform.init(params)"]  # fmt: skip
     each = ["now = {n: jax.numpy.asarray(grads[n]) for n in params}",
@@ -55,7 +56,8 @@ def _optax(adapter: Any, problem: Problem, wish: Wish) -> Written:
             "params = optax.apply_updates(params, updates)"]  # fmt: skip
     shown = {"parameter": f'np.array(params["{wish.tensor}"])',
              "momentum_buffer": f'-np.array(state[2].trace["{wish.tensor}"])'}  # fmt: skip
-    moment = f'np.array(state[0].{_SLOTS.get(wish.slot, "")}["{wish.tensor}"])'
+    field = next((own for own, slot in adapter.row.slots.items() if slot == wish.slot), "")
+    moment = f'np.array(state[0].{field}["{wish.tensor}"])'
     return (), tuple(before), tuple(each), shown.get(wish.slot, moment)
 
 
@@ -72,13 +74,13 @@ def _tf_keras(adapter: Any, problem: Problem, wish: Wish) -> Written:
     at = list(problem.params).index(wish.tensor)
     if "legacy" in adapter.name:
         before.append("optimizer._create_slots(variables)")
-        slot = tf_keras.LEGACY_SLOTS.get(wish.slot, "")
+        slot = next((own for own, slot in adapter.row.slots.items() if slot == wish.slot), "")
         shown = f'optimizer.get_slot(variables[{at}], "{slot}").numpy()'
     else:
-        before.append("optimizer.build(variables)")
         excluded = list(given.exclude_from_weight_decay or [])
         before += [f"optimizer.exclude_from_weight_decay(var_names={excluded!r})"] if excluded else []
-        attribute = next((a for a, slot in tf_keras.SLOTS.items() if slot == wish.slot), "")
+        before.append("optimizer.build(variables)")
+        attribute = next((a for a, slot in adapter.row.slots.items() if slot == wish.slot), "")
         shown = f"optimizer.{attribute}[{at}].numpy()"
     return source, tuple(before), (_APPLIED,), f"variables[{at}].numpy()" if wish.slot == "parameter" else shown
 
@@ -95,7 +97,7 @@ def _tf1(adapter: Any, problem: Problem, wish: Wish) -> Written:
     words |= {"centered": "True"} if given.centered else {}
     before += [f"optimizer = {adapter.name}({rate}, {as_arguments(words)})", "optimizer._create_slots(variables)"]
     at = list(problem.params).index(wish.tensor)
-    slot = tf1.SLOTS.get(wish.slot, "")
+    slot = next((own for own, name in adapter.row.slots.items() if name == wish.slot), "")
     shown = f'optimizer.get_slot(variables[{at}], "{slot}").numpy()'
     return (), tuple(before), (_APPLIED,), f"variables[{at}].numpy()" if wish.slot == "parameter" else shown
 

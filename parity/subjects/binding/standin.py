@@ -17,11 +17,26 @@ class Asked:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        word = stands_for(name)
-        found = self.__dict__[name] = (
-            np.ones(3, dtype=np.float32) if word == "w" else _Answers(_GRADIENT, "self.g" in word)
-        )
+        found = self.__dict__[name] = self._value(name)
         return found
+
+    def _value(self, name: str) -> Any:
+        word = stands_for(name)
+        return np.ones_like(_GRADIENT) if word == "w" else _Answers(_GRADIENT, "self.g" in word)
+
+
+class AskedTensor(Asked):
+    """The same of what is a tensor with its gradient."""
+
+    def _value(self, name: str) -> Any:
+        return eval(part_of(name), {"w": np.ones_like(_GRADIENT), "g": _GRADIENT.copy()})  # our own words
+
+
+def part_of(name: str) -> str:
+    """Return what an attribute of a tensor is by its name: its gradient, something of its shape, or its values."""
+    if name in ("shape", "size", "dtype", "ndim"):
+        return f"w.{name}"
+    return "g" if role_of(name) == "grads" else "w"
 
 
 class _Answers:

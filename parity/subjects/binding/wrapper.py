@@ -13,7 +13,7 @@ from parity.errors import one_line
 from parity.reference.arguments import BY_NAME
 from parity.subjects.binding.arguments import HYPERPARAMETERS, Bound
 from parity.subjects.binding.roles import Parameter, parameters_of
-from parity.subjects.binding.standin import Asked, stands_for
+from parity.subjects.binding.standin import Asked, AskedTensor, part_of, stands_for
 
 _KERAS: Final = {"learning_rate": 0.001, "rho": 0.9, "epsilon": 1e-7}
 _MOST: Final = 1000
@@ -65,7 +65,7 @@ def wrapper(kind: Callable[..., Any], bound: Bound, methods: Sequence[str]) -> W
         methods: names of its methods, those that usually make a step first.
     """
     texts = _of_class(kind, bound, methods) if inspect.isclass(kind) else _of_function(kind, bound)
-    asked = _standing_in(kind, bound, methods) if inspect.isclass(kind) else iter(())
+    asked = _asked(kind, bound, methods) if inspect.isclass(kind) else _of_pair(kind, bound)
     found: Wrapper | None = None
     for text in chain(islice(texts, _MOST), asked):
         fault = _fault(text, kind)
@@ -81,6 +81,7 @@ def wrapper(kind: Callable[..., Any], bound: Bound, methods: Sequence[str]) -> W
 
 
 _STAYS: Final = "did not take weights down their gradient"
+_WHOLE: Final = "took steps of one and more, as a direction is that nobody has multiplied by a learning rate"
 _MIXES: Final = "took weights down their gradient, and what one does depends on another's gradient"
 
 
@@ -111,6 +112,46 @@ def _of_function(kind: Callable[..., Any], bound: Bound) -> Iterator[str]:
     for call in _calls(own):
         for lines in _bodies(f"{_title(kind)}({', '.join([*call, *_keywords(bound, 'self.')])})", ""):
             yield _written(held, lines)
+
+
+def _asked(kind: Any, bound: Bound, methods: Sequence[str]) -> Iterator[str]:
+    """Yield wrappers of who is handed an object, made of what it asked of that."""
+    yield from _standing_in(kind, bound, methods)
+    yield from _of_tensor(kind, bound, methods)
+
+
+def _of_tensor(kind: Any, bound: Bound, methods: Sequence[str]) -> Iterator[str]:
+    """Yield wrappers of a class with a method that takes one tensor with its gradient, an object of any names."""
+    needed = [p.name for p in parameters_of(kind) or [] if p.required and p.name not in bound.spelled.values()]
+    for method in methods:
+        if len([p for p in (parameters_of(getattr(kind, method)) or [])[1:] if p.required]) != 1:
+            continue
+        asked = AskedTensor()
+        with suppress(Exception):  # what it asked for until then is known
+            getattr(kind(**dict.fromkeys(needed), **bound.values), method)(asked)
+        held = {name: part_of(name) for name in asked.__dict__}
+        weights = next((name for name, word in held.items() if word == "w"), "")
+        if weights and "g" in held.values():
+            made = f"{_title(kind)}({', '.join([*(f'{name}=None' for name in needed), *_keywords(bound, '')])})"
+            parts = ", ".join(f"{name}={word}" for name, word in held.items())
+            lines = [f"vars(self.p).update({parts})", f"self.inner.{method}(self.p)", f"return self.p.{weights}"]
+            yield _written({"inner": made, "p": 'type("Tensor", (), {})()'}, lines)
+
+
+def _of_pair(kind: Callable[..., Any], bound: Bound) -> Iterator[str]:
+    """Yield wrappers of a function of two gradients, of weights and biases, with a state by their names."""
+    own = [p for p in parameters_of(kind) or [] if p.name not in bound.spelled.values() and p.required]
+    words = {**_KNOWN, "bias_grads": "g", "biases": "w"}
+    gradients = [p.name for p in own if p.role in ("grads", "bias_grads")]
+    if len(gradients) != 2 or any(p.role not in words for p in own):
+        return
+    call = ", ".join([*(words[p.role] for p in own), *_keywords(bound, "self.")])
+    rate = "" if "learning_rate" in bound.spelled else "self.learning_rate * "
+    held = {keras: keras for keras in _KERAS if keras in bound.spelled}
+    first = f"self.s = self.s or {{{', '.join(f'{name!r}: np.zeros_like(w)' for name in gradients)}}}"
+    made = f"{_title(kind)}({call})"
+    for lines in ([f"step, _, self.s = {made}", f"return w - {rate}step"], [f"w, _, self.s = {made}", "return w"]):
+        yield _written(held, [first, *lines])
 
 
 def _standing_in(kind: Any, bound: Bound, methods: Sequence[str]) -> Iterator[str]:
@@ -172,6 +213,8 @@ def _bodies(call: str, out: str) -> Iterator[list[str]]:
         return
     call += out
     yield [f"return w - {call}"]
+    if "learning_rate" not in call:
+        yield [f"return w - self.learning_rate * {call}"]
     yield [f"return w + {call}"]
     yield [f"return {call}"]
     yield [call, "return w"]
@@ -184,7 +227,8 @@ def _written(held: dict[str, str], lines: list[str]) -> str:
     """Return the text of a wrapper, of which each tensor has an instance; ``held`` is what its constructor keeps."""
     text = "\n".join(lines)
     if "self.s" in text:
-        held, lines = {**held, "s": "None"}, ["self.s = np.zeros_like(w) if self.s is None else self.s", *lines]
+        zeros = [] if text.startswith("self.s =") else ["self.s = np.zeros_like(w) if self.s is None else self.s"]
+        held, lines = {**held, "s": "None"}, [*zeros, *lines]
     if "self.t" in text:
         held, lines = {**held, "t": "0"}, ["self.t += 1", *lines]
     held = {**held, **{keras: keras for keras in _KERAS if f"self.{keras}" in text}}
@@ -215,6 +259,8 @@ def _fault(text: str, kind: Callable[..., Any]) -> str:
         return _STAYS
     if not all(_opposes(b - a, g) for (a, b), g in zip(pairwise(places), _GRADIENTS, strict=True)):
         return _STAYS
+    if text.count("learning_rate") == 1 and np.all(np.abs(places[1] - places[0]) >= 1):
+        return _WHOLE
     # What the last element does is its own affair, so that nothing is spread over the others.
     return "" if np.array_equal(places[-1].ravel()[-1:], others[-1].ravel()[-1:]) else _MIXES
 

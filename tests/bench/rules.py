@@ -1,0 +1,70 @@
+"""Element-steps of every rule in tf.keras' compiled modes: how many differ, whether any is outside its bound, and why.
+
+``python tests/bench/rules.py [--steps 100] [--modes graph xla fit] [RULE…]`` prints a line for each rule and mode: a
+million weights whose gradients lie between 1e-7 and 10, none of them zero, so that 100 steps are 10^8 element-steps.
+For graph mode it says what is left with the rewriter off that turns a division by a root into a product.
+"""
+
+import argparse
+import os
+import time
+
+from parity.case.rule import names
+from parity.case.spec import Cell, Replayed, Weights, hyperparameters
+from parity.runner.loop import run_pair
+from parity.subjects.keras import KerasSubject
+from parity.verdicts.results import Comparison
+
+TENSORS = {"kernel": [1_000, 900], "embedding": [100_000]}
+
+
+def cell(rule: str, steps: int) -> Cell:
+    """Return a run of a rule with Keras' numbers in float32."""
+    return Cell(
+        id=f"{rule}/many",
+        case=f"{rule}/many",
+        summary="A million weights",
+        probes=[],
+        problem=Replayed("log_spaced", tensors=TENSORS),
+        weights=Weights("normal"),
+        steps=steps,
+        dtype="float32",
+        hyperparameters=hyperparameters(rule)(),
+        gradients="replayed",
+        comparisons=["lockstep"],
+        seed=18,
+        rule=rule,
+    )
+
+
+def said(item: Comparison) -> str:
+    """Return a comparison in a line."""
+    place = item.first_divergence
+    worst = f", at most {float(item.worst.ratio):.3g} of the bound" if item.worst else ""
+    where = f", {place.slot} at step {place.step}" if place else ""
+    return (
+        f"{item.verdict}, {item.compared:.3g} values, {item.differing / max(1, item.compared):.2%} differ{worst}{where}"
+    )
+
+
+def main() -> None:
+    """Run what is asked for."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("rules", nargs="*", default=names())
+    parser.add_argument("--steps", type=int, default=100)
+    parser.add_argument("--modes", nargs="*", default=["graph", "xla", "fit"])
+    given = parser.parse_args()
+    for rule in given.rules:
+        for mode in given.modes:
+            began, made = time.process_time(), cell(rule, given.steps)
+            (item,) = run_pair(made, f"keras-{mode}").comparisons
+            print(f"{rule} {mode}: {said(item)}; {time.process_time() - began:.0f} s", flush=True)
+            if mode == "graph" and item.verdict != "IDENTICAL":
+                short = cell(rule, min(given.steps, 4))
+                (plain,) = run_pair(short, "keras-graph", KerasSubject("graph", rewrites=False)).comparisons
+                print(f"{rule} graph, rewriter off, {short.steps} steps: {said(plain)}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

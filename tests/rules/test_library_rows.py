@@ -1,0 +1,90 @@
+"""What the adapters of other libraries know of each rule is data: arguments and slots that there are."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from parity.case.cells import select
+from parity.case.rule import find, names
+from parity.case.spec import hyperparameters
+from parity.diagnosis import libraries
+from parity.runner.loop import run_pair
+from parity.subjects import optax, tf1, tf_keras, torch
+from parity.subjects.library import LibrarySubject, Row
+from parity.verdicts.verdict import Verdict
+
+ADAPTERS: dict[str, type[LibrarySubject]] = {
+    "torch": torch.TorchSubject,
+    "optax": optax.OptaxSubject,
+    "tf_keras": tf_keras.TfKerasSubject,
+    "tf_keras-legacy": tf_keras.TfKerasLegacySubject,
+    "tf1": tf1.Tf1Subject,
+}
+ROWS = [(name, rule, row) for name, kind in ADAPTERS.items() for rule, row in kind.rows.items()]
+
+
+@pytest.mark.parametrize(("name", "rule", "row"), ROWS, ids=[f"{name}-{rule}" for name, rule, _ in ROWS])
+def test_a_row_names_arguments_and_slots_of_its_rule(name: str, rule: str, row: Row) -> None:
+    known = find(rule)
+    assert row.names <= {parameter.name for parameter in known.parameters}
+    assert set(row.slots.values()) <= set(known.slots)
+    assert len(set(row.slots.values())) == len(row.slots)
+    values = row.values(hyperparameters(rule)())
+    assert set(values) == {*row.arguments, *row.fixed}
+    assert None not in values.values(), "a decay that is off is 0, and no other argument may be"
+
+
+def test_what_a_library_has_not_is_unsupported_and_says_what_it_has() -> None:
+    for name, kind in ADAPTERS.items():
+        adapter = kind()
+        (lacking, *_) = [rule for rule in names() if rule not in adapter.rows]
+        pair = run_pair(select([f"{lacking}/plain[float32]"])[0], name, adapter)  # type: ignore[arg-type]
+        (reason,) = {item.reason for item in pair.comparisons}
+        assert {item.outcome for item in pair.comparisons} == {Verdict.UNSUPPORTED}
+        assert reason.startswith(f"{adapter.library} has no optimizer for the rule {lacking!r}; it has ")
+
+
+def test_an_argument_of_several_numbers_is_passed_as_one() -> None:
+    given: Any = hyperparameters("adam")(beta_1=0.5, amsgrad=True)
+    row: Mapping[str, Row] = torch.ROWS
+    assert row["adam"].values(given) == {"betas": (0.5, 0.999), "eps": 1e-7, "weight_decay": 0.0, "amsgrad": True}
+
+
+EXPECTED = {
+    ("torch", "sgd/plain[float32]"): "IDENTICAL",
+    ("torch", "sgd/rate_in_buffer[momentum=0.75]"): "DIVERGED",
+    ("torch", "adagrad/plain[float32]"): "ROUNDING",
+    ("torch", "adadelta/plain[float32]"): "ROUNDING",
+    ("torch", "adam/betas[epsilon=0.001]"): "DIVERGED",
+    ("torch", "lion/plain[float32]"): "UNSUPPORTED",
+    ("optax", "lion/plain[float32]"): "ROUNDING",
+    ("optax", "lamb/plain[float32]"): "ROUNDING",
+    ("optax", "adam/betas[epsilon=0.001]"): "DIVERGED",
+    ("tf_keras", "adam/amsgrad[float32]"): "IDENTICAL",
+    ("tf_keras", "adamw/decay[exclude_from_weight_decay=kernel]"): "IDENTICAL",
+    ("tf_keras-legacy", "sgd/momentum[float32,momentum=0.9]"): "IDENTICAL",
+    ("tf_keras-legacy", "nadam/plain[float32]"): "DIVERGED",
+}
+"""As in `reports/matrix`: what differs has another place for epsilon, another place for the rate, another schedule."""
+
+
+@pytest.mark.tensorflow
+@pytest.mark.xdist_group("tensorflow")
+@pytest.mark.parametrize(("name", "case"), EXPECTED)
+def test_a_library_computes_what_its_page_says(name: str, case: str) -> None:
+    pytest.importorskip(name.partition("-")[0], reason="the library is not installed")
+    cells = {cell.id: cell for cell in select([f"{case.partition('/')[0]}/*"])}
+    pair = run_pair(cells[case], name)
+    (lockstep,) = (item for item in pair.comparisons if item.comparison == "lockstep")
+    assert lockstep.verdict == EXPECTED[name, case], lockstep.reason
+
+
+def test_the_page_of_a_rule_has_a_row_a_case_and_a_column_a_subject() -> None:
+    found = libraries.records("sgd", ["reference"])
+    lines = libraries.page("sgd", found).splitlines()
+    rows = [line for line in lines if line.startswith("| ") and "---" not in line]
+    assert rows[0].startswith("| case | `reference` |")
+    assert {line.split("|")[2].strip() for line in rows[1:]} == {"="}
+    assert len(rows) - 1 == len({each.case for each in found}) > 8
+    assert libraries.Found("a", "b", Verdict.DIVERGED, "first_moment", "").mark == "≠ first moment"
