@@ -44,8 +44,8 @@ ARGUMENTS = (
     Argument("l1_regularization_strength", "non_negative", aliases=("lambda1", "l1"), usual=(0.0, 0.01)),
     Argument("l2_regularization_strength", "non_negative", aliases=("lambda2", "l2"), usual=(0.0, 0.01)),
     Argument("l2_shrinkage_regularization_strength", "non_negative", usual=(0.0, 0.01)),
-    Argument("beta_1", "fraction", aliases=("beta1",), limits=(1e-3, 0.9999)),
-    Argument("beta_2", "fraction", aliases=("beta2",), limits=(0.05, 0.99999)),
+    Argument("beta_1", "fraction", aliases=("beta1", "b1"), limits=(1e-3, 0.9999)),
+    Argument("beta_2", "fraction", aliases=("beta2", "b2"), limits=(0.05, 0.99999)),
     Argument("amsgrad", "flag", aliases=("ams_grad", "AMSGrad")),
     Argument(
         "initial_accumulator_value",

@@ -12,29 +12,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import ml_dtypes
 import numpy as np
 
-from .optimizer import State, Tensors, as_float32, constant
+from .families.choosing import Choosing
+from .optimizer import as_float32, constant
 from .rmsprop import SLOTS, RMSprop, Update
 from .switches import SWITCHES
 
 _VALUES = {switch.name: switch.values for switch in SWITCHES}
-_DTYPES = {"float16": np.float16, "bfloat16": ml_dtypes.bfloat16, "float32": np.float32, "float64": np.float64}
 
 
 @dataclass(eq=False)
-class Family(RMSprop):
-    """`RMSprop` of the page, with every argument of it, and the switches of `switches.py`.
+class Family(Choosing, RMSprop):
+    """`RMSprop` of the page, with every argument of it, and the switches of `switches.py`; see `Choosing` for others.
 
-    `batch_size` is how many examples a gradient is the mean of; `gradient_reduction="sum"` multiplies by it.
     `moment_form="chained"` is ((1-rho)·g)·g, as `(1 - rho) * g * g` reads in Python. `increment_order` says what meets
-    first: (L·g)/root, L·(g/root) or (L/root)·g. With `rate_decay` d the rate of step t is L / (1 + d·t).
+    first: (L·g)/root, L·(g/root) or (L/root)·g.
     `rho_held`, `epsilon_held` and `momentum_held` are "float32" where `np.float32` stands around the number; so is
     1 - rho then.
     Without momentum `learning_rate_place` and `nesterov` mean nothing.
-    `numbers` is "float32" where a float32 variable holds the learning rate and TensorFlow casts the decay, as in Keras,
-    and "double" where both are Python floats, as in a NumPy program: float64 parameters show the difference.
     """
 
     epsilon_place: str = "inside"
@@ -42,7 +38,6 @@ class Family(RMSprop):
     learning_rate_place: str = "inside"
     nesterov: bool = False
     bias_correction: bool = False
-    weight_decay_form: str = "decoupled"
     one_minus_rho: str = "double"
     rho_held: str = "given"
     epsilon_held: str = "given"
@@ -53,16 +48,9 @@ class Family(RMSprop):
     denominator_uses: str = "updated"
     denominator_power: float = 0.5
     rho_role: str = "keep"
-    schedule_origin: int = 0
     moment_carry: str = "weighted"
     moment_of: str = "element"
     step_sign: str = "subtract"
-    rate_decay: float = 0.0
-    state_carried: bool | str = True
-    gradient_reduction: str = "mean"
-    arithmetic: str = "variable_dtype"
-    batch_size: float = 1
-    numbers: str = "float32"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -71,8 +59,6 @@ class Family(RMSprop):
             free = name == "second_moment_start" and not isinstance(received, str)
             if not free and received not in values:
                 raise ValueError(f"`{name}` must be one of {values}. Received: {received!r}")
-        if self.numbers not in ("float32", "double"):
-            raise ValueError(f"`numbers` must be 'float32' or 'double'. Received: {self.numbers!r}")
         for name in ("rho", "epsilon", "momentum"):
             if getattr(self, f"{name}_held") == "float32":
                 setattr(self, name, as_float32(getattr(self, name)))
@@ -84,23 +70,9 @@ class Family(RMSprop):
             slots["second_moment"] = slots["second_moment"] + constant(w, self.second_moment_start)
         return slots
 
-    def stages(self, params: Tensors, grads: Tensors, state: State) -> dict[str, Update] | None:
-        """Return the inside of one step as {tensor: Update}, or None if the step only accumulates the gradient."""
-        if self.state_carried is not True:
-            fresh = self.init(params)
-            kept = ["momentum_buffer"] if self.state_carried == "momentum_only" else []
-            state = {**state, **{slot: fresh[slot] for slot in self._own_slots(fresh) if slot not in kept}}
-        return super().stages(params, grads, state)
-
-    def update(self, w: Any, g: Any, slots: Mapping[str, Any], learning_rate: float, count: int) -> Update:
-        """Apply the rule to one tensor in the dtype of `arithmetic`; see `Optimizer.update`."""
+    def _chosen(self, w: Any, g: Any, slots: Mapping[str, Any], learning_rate: float, count: int) -> Update:
         v, m, b = (slots.get(slot) for slot in SLOTS)
-        if self.arithmetic == "variable_dtype":
-            return self.rule(w, g, v, m, b, learning_rate, count)
-        dtype = _DTYPES[self.arithmetic]
-        w_, g_, v_, m_, b_ = (None if x is None else x.astype(dtype) for x in (w, g, v, m, b))
-        update = self.rule(w_, g_, v_, m_, b_, learning_rate, count)
-        return Update(*(None if x is None else x.astype(w.dtype) for x in update))
+        return self.rule(w, g, v, m, b, learning_rate, count)
 
     def rule(self, w: Any, g: Any, v: Any, m: Any, b: Any, rate: Any, count: int) -> Update:
         """Apply the rule to one tensor; `count` is the one-based number of the update."""
@@ -170,19 +142,6 @@ class Family(RMSprop):
             return g / denominator if rate is None else rate * (g / denominator)
         return rate * g / denominator if self.increment_order == "rate_first" else rate / denominator * g
 
-    def _unscaled(self, grads: Tensors) -> Tensors:
-        if self.gradient_reduction == "sum":
-            grads = {name: g * constant(g, self.batch_size) for name, g in grads.items()}
-        return super()._unscaled(grads)
-
-    def _learning_rate_at(self, iterations: int) -> float:
-        step = iterations + self.schedule_origin
-        if self.numbers == "double":
-            rate = float(self.learning_rate(step) if callable(self.learning_rate) else self.learning_rate)
-        else:
-            rate = super()._learning_rate_at(step)
-        return rate / (1 + self.rate_decay * iterations) if self.rate_decay else rate
-
     @property
     def mixes_elements(self) -> bool:
         """Whether an element's update depends on the other elements of its tensor, or of all of them."""
@@ -191,16 +150,8 @@ class Family(RMSprop):
     @property
     def steps_alike(self) -> bool:
         """Whether a step depends on nothing but the state that it starts from: not on its number."""
-        counts = self.bias_correction or self.rate_decay or self.second_moment_start == "first_square"
+        counts = self.bias_correction or self.second_moment_start == "first_square"
         return super().steps_alike and not counts
-
-    def _decayed(self, name: str, w: Any, g: Any, learning_rate: float) -> tuple[Any, Any]:
-        if self.weight_decay is None or super()._decayed(name, w, g, learning_rate)[0] is w:
-            return w, g
-        decay = constant(w, as_float32(self.weight_decay) if self.numbers == "float32" else self.weight_decay)
-        if self.weight_decay_form == "coupled":
-            return w, g + decay * w
-        return w - (w * decay if self.weight_decay_form == "unscaled" else w * decay * constant(w, learning_rate)), g
 
 
 _PRESETS: dict[str, dict[str, Any]] = {

@@ -7,10 +7,14 @@ from typing import Any, NamedTuple
 
 
 class Choice(NamedTuple):
-    """A value of a switch, and the sentence that says what it does otherwise than tf.keras."""
+    """A value of a switch, and the sentence that says what it does otherwise than tf.keras.
+
+    `line` names what then reads otherwise, a stage of the rule's page or what stands around it, and says how.
+    """
 
     value: Any
     cause: str = ""
+    line: tuple[str, str] = ("", "")
 
 
 class Switch(NamedTuple):
@@ -23,6 +27,7 @@ class Switch(NamedTuple):
         rounds: "" if a choice changes the rule, "order" if it changes last bits alone by another order of the same
             operations, "precision" if by other roundings of numbers or of all.
         needs: the argument or setting without which it shows nothing: momentum, weight_decay or schedule.
+        beside: another choice without which it shows nothing.
     """
 
     name: str
@@ -30,6 +35,7 @@ class Switch(NamedTuple):
     choices: tuple[Choice, ...]
     rounds: str = ""
     needs: str = ""
+    beside: tuple[tuple[str, Any], ...] = ()
 
     @property
     def values(self) -> tuple[Any, ...]:
@@ -90,8 +96,16 @@ SWITCHES = (
         "decay of weights, of gradients, or without the rate",
         (
             Choice("decoupled"),
-            Choice("coupled", "weight decay is added to the gradient instead of taken from the weights"),
-            Choice("unscaled", "weight decay is not multiplied by the learning rate"),
+            Choice(
+                "coupled",
+                "weight decay is added to the gradient instead of taken from the weights",
+                ("decay", "g = g + weight_decay·w"),
+            ),
+            Choice(
+                "unscaled",
+                "weight decay is not multiplied by the learning rate",
+                ("decay", "w = w - w·weight_decay"),
+            ),
         ),
         needs="weight_decay",
     ),
@@ -174,7 +188,14 @@ SWITCHES = (
     Switch(
         "schedule_origin",
         "the first step's number in a learning-rate schedule",
-        (Choice(0), Choice(1, "the schedule is asked for step 1 at the first step instead of step 0")),
+        (
+            Choice(0),
+            Choice(
+                1,
+                "the schedule is asked for step 1 at the first step instead of step 0",
+                ("rate", "L = schedule(t + 1)"),
+            ),
+        ),
         needs="schedule",
     ),
     Switch(
@@ -189,7 +210,14 @@ SWITCHES = (
     Switch(
         "gradient_reduction",
         "gradients averaged or summed over the batch",
-        (Choice("mean"), Choice("sum", "gradients are summed over the batch instead of averaged")),
+        (
+            Choice("mean"),
+            Choice(
+                "sum",
+                "gradients are summed over the batch instead of averaged",
+                ("gradient", "g = batch_size·gradient"),
+            ),
+        ),
     ),
     Switch(
         "arithmetic",

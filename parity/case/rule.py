@@ -68,6 +68,12 @@ def _shipped(name: str) -> Rule:
     return _read(name, page)
 
 
+def around() -> tuple[Parameter, ...]:
+    """Return the arguments that stand around every rule, the learning rate first."""
+    found = _class(tree(PAGES / "optimizer.py"), base="")
+    return tuple(_parameters(found)) if found is not None else ()
+
+
 def stages(rule: Rule) -> tuple[str, ...]:
     """Return everything that may part in a step, in the order of computation."""
     first, *others = rule.stages

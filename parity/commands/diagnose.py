@@ -5,6 +5,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from parity.case.error import printable
+from parity.case.rule import DEFAULT, find
 from parity.circumstances import terminal
 from parity.commands.work import above_zero, add_bind_argument, named
 
@@ -14,8 +15,9 @@ if TYPE_CHECKING:
 _PLAIN = ["rmsprop/defaults", "rmsprop/plain[float32]"]
 _MOST = 4
 EXAMPLES = """\
-  parity diagnose my_optimizer.py:RMSprop          why it is not tf.keras' RMSprop
+  parity diagnose my_optimizer.py:RMSprop          which rule it is, and why it is not tf.keras'
   parity diagnose mine.py:Mine --bind rho=alpha    its alpha is what Keras calls rho
+  parity diagnose mine.py:Mine --rule adam         held against tf.keras' Adam
   parity diagnose torch                            how torch departs
   parity diagnose package.module:Class --json      for programs
 """
@@ -25,6 +27,8 @@ def configure(parser: ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("subject", metavar="SUBJECT", help="a registered name, FILE.py:CLASS or MODULE:CLASS")
     add_bind_argument(parser)
+    rule = "the rule that it is held against, such as adam; unless given, it is found out which it is"
+    parser.add_argument("--rule", default="", metavar="RULE", help=rule)
     parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
     limit = "seconds that the subject may take; unless given 120"
     parser.add_argument("--time-limit", type=above_zero("seconds"), default=120.0, metavar="S", help=limit)
@@ -42,7 +46,9 @@ def _parts(name: str, document: dict[str, Any], time_limit: float) -> "Compariso
     from parity.report.facts import representative
 
     refuting = [case for case, outcome in document["cases"].items() if outcome == OTHERWISE]
-    cells = [cell for cell in select(refuting[:_MOST] or _PLAIN) if refuting or cell.dtype == "float32"]
+    rule = document.get("rule", DEFAULT)
+    plain = _PLAIN if rule == DEFAULT else [f"each/plain[{rule},float32]"]
+    cells = [cell for cell in select(refuting[:_MOST] or plain) if refuting or cell.dtype == "float32"]
     pairs = [pair for pair in run_all(cells, [name], time_limit=time_limit).pairs if pair.comparisons]
     _, shown = representative(pairs) if pairs else (None, None)
     return shown if shown is not None and shown.outcome.fails else None
@@ -51,9 +57,11 @@ def _parts(name: str, document: dict[str, Any], time_limit: float) -> "Compariso
 def main(arguments: Namespace) -> int:
     """Diagnose in a process of its own, print, and return 0 if it agrees, 1 if not, 3 if nothing was compared."""
     (name,) = named([arguments.subject], arguments.bind)
+    if arguments.rule:
+        find(arguments.rule)
     from parity.diagnosis.child import diagnose_apart
 
-    document = diagnose_apart(name, arguments.time_limit, meanwhile=_import_what_prints)
+    document = diagnose_apart(name, arguments.time_limit, meanwhile=_import_what_prints, rule=arguments.rule)
     from parity.diagnosis.findings import Finding
 
     parts = _parts(name, document, arguments.time_limit) if document["verdict"] == Finding.UNEXPLAINED.name else None

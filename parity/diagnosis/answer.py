@@ -6,9 +6,11 @@ from typing import Any
 
 from parity import subjects
 from parity.case.cells import select
+from parity.case.rule import find
 from parity.case.spec import Cell
 from parity.diagnosis.diagnose import diagnose as diagnose_adapter
 from parity.diagnosis.findings import Finding
+from parity.diagnosis.identify import identified
 from parity.diagnosis.text import render
 from parity.subjects.loading import maker_of
 from parity.subjects.naming import given, with_bound
@@ -37,6 +39,7 @@ def diagnose(
     cases: Iterable[str] = (),
     name: str = "",
     bind: Mapping[str, str] | None = None,
+    rule: str = "",
 ) -> Answer:
     """Return what an optimizer is, and by which choices it differs from tf.keras'.
 
@@ -46,21 +49,25 @@ def diagnose(
         cases: ids or globs of cases on which the answer is checked too.
         name: what a class is called in the answer; unless given its own name.
         bind: Keras' names of arguments to the class's own, such as ``{"rho": "alpha"}``, where those are ambiguous.
+        rule: the rule that it is held against; unless given, it is found out which it is.
 
     Raises:
         ParityError: the subject cannot be found, loaded or driven, or a case or what is bound means nothing.
     """
     cells: list[Cell] = select(cases) if cases else []
     chosen = given(bind)
+    if rule:
+        find(rule)
     if isinstance(subject, str):
         from parity.diagnosis.child import diagnose_apart
 
         subject = with_bound(subject, chosen)
         subjects.check_name(subject)
-        return Answer(diagnose_apart(subject, TIME_LIMIT, cells))
+        return Answer(diagnose_apart(subject, TIME_LIMIT, cells, rule=rule))
     title = with_bound(name or getattr(subject, "__qualname__", type(subject).__name__), chosen)
     make = maker_of(subject, title)
     first = make()
     if isinstance(first, NumpySubject):
         require_shape(first)
-    return Answer(diagnose_adapter(make, title, cells).document())
+    found = diagnose_adapter(make, title, cells, rule=rule) if rule else identified(make, title, cells)
+    return Answer(found.document())

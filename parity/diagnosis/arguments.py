@@ -2,18 +2,24 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import combinations
 from typing import Any, Final, NamedTuple
 
 import msgspec
 import numpy as np
 
-from parity.case.spec import LearningRateSchedule, hyperparameters
+from parity.case.rule import DEFAULT
+from parity.case.rule import around as find_around
+from parity.case.spec import LearningRateSchedule
 from parity.diagnosis.behaviour import run
+from parity.diagnosis.choices import modes
+from parity.diagnosis.family import family
 from parity.diagnosis.member import MAX_UNDECIDED, Member, bound_ratio, equal_bits, predict
 from parity.diagnosis.observe import Make, Observation
 from parity.diagnosis.probes import RATES, Probe, first_probe, probe
 from parity.errors import AbsentArgumentError, UnsupportedError
+from parity.reference.arguments import BY_NAME
 
 
 class Move(NamedTuple):
@@ -33,24 +39,26 @@ class Move(NamedTuple):
             return ", ".join(words)
         return ", ".join([f"{self.dtype} weights", *(words if self.given != _EXACT_RATE else [])])
 
-    @property
-    def mode(self) -> str:
-        """The mode of the optimizer that it belongs to."""
-        momentum, centered = "momentum" in self.given, "centered" in self.given
-        return "both" if momentum and centered else "momentum" if momentum else "centered" if centered else "plain"
+    def mode(self, rule: str = DEFAULT) -> str:
+        """Return the mode of the optimizer that it belongs to."""
+        own = {
+            name: given for name, given in modes(rule).items() if name != "weight_decay" and set(given) <= {*self.given}
+        }
+        return max(own, key=lambda name: len(own[name]))
 
 
 # A power of two is the same number in float32, where Keras keeps the learning rate, and in float64.
 _EXACT_RATE: Final = {"learning_rate": 2.0**-10}
 _AVERAGED: Final = {"use_ema": True, "ema_momentum": 0.9}
-MOVES: Final = (
-    Move({"learning_rate": 0.25}),
+_OWN: Final = (
     Move({"rho": 0.5}),
     Move({"rho": 0.99}),
     Move({"epsilon": 0.001}),
     Move({"epsilon": 1e-05}),
     Move({"momentum": 0.5}),
     Move({"momentum": 0.5, "centered": True}),
+)
+_AROUND: Final = (
     Move({"weight_decay": 0.25}),
     # Patterns that are searched: no whole names, and not at the start of all that they match.
     Move({"weight_decay": 0.25, "exclude_from_weight_decay": ["ia.", "^sc"]}),
@@ -72,15 +80,56 @@ MOVES: Final = (
     Move({"gradient_accumulation_steps": 2, "learning_rate": LearningRateSchedule(values=list(RATES))}),
     Move(_AVERAGED | {"ema_overwrite_frequency": 2, "gradient_accumulation_steps": 2}),
     Move({"weight_decay": 0.25, "clipvalue": 0.05}),
-    Move({"weight_decay": 0.25, "momentum": 0.9}),
-    Move(_EXACT_RATE, "float64"),
-    Move({**_EXACT_RATE, "momentum": 0.9}, "float64"),
-    Move(_EXACT_RATE, "float16"),
-    Move(_EXACT_RATE, "bfloat16"),
+)
+_NARROW: Final = ("float16", "bfloat16")
+_HELD_IN_16_BITS: Final = {"beta_2": 0.984375}
+"""Numbers that 16 bits hold, for what they round to one by default: then a moment of tf.keras never moves."""
+_DTYPES: Final = (
     Move({"learning_rate": 0.001}, "float64"),
     Move({**_EXACT_RATE, "weight_decay": 0.01}, "float64"),
 )
-"""At least two values of every argument of tf.keras, with those of the search's own probes, and the other dtypes."""
+
+
+@cache
+def moves(rule: str = DEFAULT) -> tuple[Move, ...]:
+    """Return at least two values of every argument of a rule, with those of the search's own probes, and the dtypes."""
+    own = _OWN if rule == DEFAULT else tuple(_of_page(rule))
+    main: dict[str, Any] = next(
+        (given for mode, given in modes(rule).items() if mode not in ("plain", "weight_decay")), {}
+    )
+    taken = {parameter.name for parameter in family(rule).rule.parameters}
+    held = {name: value for name, value in _HELD_IN_16_BITS.items() if name in taken}
+    return (
+        Move({"learning_rate": 0.25}),
+        *own,
+        *_AROUND,
+        *([Move({"weight_decay": 0.25, **main})] if main else []),
+        Move(_EXACT_RATE, "float64"),
+        *([Move({**_EXACT_RATE, **main}, "float64")] if main else []),
+        *(Move({**_EXACT_RATE, **held}, dtype) for dtype in _NARROW),
+        *_DTYPES,
+    )
+
+
+_VALUES: Final = {"fraction": (0.5, 0.97), "non_negative": (0.001, 1e-05), "number": (-0.6, -0.7)}
+"""Two values of an argument of a kind, beside Keras' default."""
+
+
+def _of_page(rule: str) -> Iterator[Move]:
+    """Yield two values of each number of a page, and one where a flag is on."""
+    around = {parameter.name for parameter in find_around()}
+    flags = {name: given for name, given in modes(rule).items() if name not in ("plain", "weight_decay")}
+    for parameter in family(rule).rule.parameters:
+        if parameter.name in around or parameter.name not in BY_NAME:
+            continue
+        for value in _VALUES.get(BY_NAME[parameter.name].domain, ()):
+            yield Move({parameter.name: value})
+    for given in flags.values():
+        yield Move({name: 0.5 if name == "momentum" else value for name, value in given.items()})
+
+
+MOVES: Final = moves()
+"""Those of RMSprop."""
 
 BITS, ROUNDING, IGNORED, OTHERWISE = "every bit", "up to rounding", "ignored", "otherwise"
 DOUBLE: Final = "with Python's numbers"
@@ -124,7 +173,7 @@ def checked(
     make: Make,
     members: Sequence[Member],
     exact: bool,
-    modes: Sequence[str],
+    kinds: Sequence[str],
     said: Callable[[Exception], str],
     dtype: str = "float32",
     fitted: Sequence[Observation] = (),
@@ -135,17 +184,18 @@ def checked(
         make: returns a fresh adapter.
         members: sets of choices that fit all that was seen so far.
         exact: whether they fit to the bit, so that a move on which they differ would tell them apart.
-        modes: the modes that they are for; moves of others are left out.
+        kinds: the modes that they are for; moves of others are left out.
         said: turns what a subject raised into words.
         dtype: that of the weights that were searched on; only from float32 on are other dtypes tried.
         fitted: what the members fit, which others must fit, too, that another dtype of the weights suggests.
     """
     result = Checked(list(members))
-    for move in MOVES:
-        if move.mode not in modes or (move.dtype and dtype != "float32"):
+    rule = members[0].rule
+    for move in moves(rule):
+        if move.mode(rule) not in kinds or (move.dtype and dtype != "float32"):
             continue
         try:
-            seen = run(make, probe_of(move, dtype))
+            seen = run(make, probe_of(move, dtype, rule))
         except AbsentArgumentError as error:
             result.absent[error.argument] = None
         except UnsupportedError as error:
@@ -158,18 +208,18 @@ def checked(
                 continue
             (what, shown), *more = seen.strange.items()
             result.lacks[move.label] = f"{what} is {shown}{f', and {len(more)} more are' if more else ''}"
-        if exact and result.missing is None and _parts(result.members, probe_of(move, dtype)):
+        if exact and result.missing is None and _parts(result.members, probe_of(move, dtype, rule)):
             result.missing = move.label
     return result
 
 
-def probe_of(move: Move, dtype: str = "float32") -> Probe:
+def probe_of(move: Move, dtype: str = "float32", rule: str = DEFAULT) -> Probe:
     """Return the probe of a move: weights that are not zero where something in it acts on them."""
     kind = move.dtype or dtype
-    plain = first_probe(kind)
-    weights = probe("plain", scheduled=False, dtype=kind).weights if "weight_decay" in move.given else None
+    plain = first_probe(kind, rule=rule)
+    weights = probe("plain", False, dtype=kind, rule=rule).weights if "weight_decay" in move.given else plain.weights
     given = msgspec.structs.replace(plain.hyperparameters, **move.given)
-    return Probe(move.label, move.mode, given, plain.weights if weights is None else weights, plain.gradients)
+    return Probe(move.label, move.mode(rule), given, weights, plain.gradients, rule=rule)
 
 
 def _judge(result: Checked, move: Move, seen: Observation, fitted: Sequence[Observation]) -> None:
@@ -194,7 +244,7 @@ def _offers(members: list[Member], move: Move) -> Iterator[tuple[str, list[Membe
     yield "", _multiplied(members, move)
     if move.dtype == "float64":
         yield DOUBLE, with_doubles(members)
-        held = _in_float32(members, move)
+        held = _in_float32(members, move) if members[0].rule == DEFAULT else []
         yield "", held
         yield DOUBLE, with_doubles(held)
     yield IGNORED, _pinned(members, move)
@@ -216,7 +266,7 @@ def reproducing(
 
 def the_page(members: Sequence[Member]) -> list[Member]:
     """Return tf.keras' own rule beside members that only round: what is inside its bound may leave theirs."""
-    return [Member()] if any(member.rounding for member in members) else []
+    return [members[0].page] if any(member.rounding for member in members) else []
 
 
 def with_doubles(members: Sequence[Member]) -> list[Member]:
@@ -242,18 +292,19 @@ def _multiplied(members: Sequence[Member], move: Move) -> list[Member]:
     for member in members:
         numbers = dict(member.numbers)
         for name in {"epsilon"} & set(move.given) & set(numbers):
-            factor = float(f"{numbers.pop(name) / getattr(hyperparameters()(), name):.12g}")
-            found.append(Member(member.switches).having(**numbers, **{f"{name}_factor": factor}))
+            factor = float(f"{numbers[name] / family(member.rule).default(name):.12g}")
+            found.append(member.without(name).having(**{f"{name}_factor": factor}))
     return found
 
 
 def _pinned(members: Sequence[Member], move: Move) -> list[Member]:
     """Return the members with one of the moved arguments, or all, at Keras' default whatever is given."""
-    defaults = hyperparameters()()
     names = list(move.given)
     subsets = [[name] for name in names] + ([names] if len(names) > 1 else [])
     return [
-        member.having(**{name: getattr(defaults, name) for name in subset}) for member in members for subset in subsets
+        member.having(**{name: family(member.rule).default(name) for name in subset})
+        for member in members
+        for subset in subsets
     ]
 
 

@@ -5,12 +5,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from parity.case.rule import DEFAULT
 from parity.case.spec import Cell
 from parity.diagnosis.arguments import BEYOND, DOUBLE, OTHERWISE, reproducing, the_page, with_doubles
 from parity.diagnosis.behaviour import run
 from parity.diagnosis.findings import Diagnosis, Explanation, Finding
-from parity.diagnosis.member import Member, bound_ratio
+from parity.diagnosis.member import bound_ratio
 from parity.diagnosis.observe import Make
 from parity.diagnosis.probes import mode_of, of_cell
 
@@ -45,7 +44,8 @@ def on_cases(make: Make, found: Sequence[Explanation], cells: Sequence[Cell]) ->
     A case is left out where its gradients are not replayed, where it is of another rule than the explanations are, or
     where the subject cannot run it.
     """
-    own = [cell for cell in cells if cell.rule == DEFAULT]
+    rules = {each.member.rule for each in found}
+    own = [cell for cell in cells if cell.rule in rules]
     with np.errstate(all="ignore"):
         return {cell.id: outcome for cell in own if (outcome := _on_case(make, found, cell))}
 
@@ -64,7 +64,7 @@ def _on_case(make: Make, found: Sequence[Explanation], cell: Cell) -> str:
         return ""
     fitting, outcome = reproducing([*the_page(members), *members], seen, 1.0)
     rounds = fitting and all(member.rounding and member.size for member in fitting)
-    if rounds and bound_ratio(Member(), seen, 1.0, 1.0) > 1:
+    if rounds and bound_ratio(members[0].page, seen, 1.0, 1.0) > 1:
         return BEYOND
     if outcome == OTHERWISE and cell.dtype == "float64" and reproducing(with_doubles(members), seen, 1.0)[0]:
         return DOUBLE

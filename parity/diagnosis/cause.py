@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from parity.case.rule import DEFAULT
 from parity.diagnosis.arguments import DOUBLE, OTHERWISE
 from parity.diagnosis.cases import refuted
 from parity.diagnosis.findings import Finding
@@ -25,11 +26,11 @@ def cause_of(document: Mapping[str, Any], failing: Sequence[str]) -> Cause:
         document: the diagnosis.
         failing: ids of the cases in which the subject diverges.
     """
-    finding, outcomes = Finding[document["verdict"]], document["cases"]
+    finding, outcomes, rule = Finding[document["verdict"]], document["cases"], document.get("rule", DEFAULT)
     named = [each for each in document["explanations"] if each["confirmed"] and _differs(each)]
     said = _evidence(document)
     if finding in NO_FUNCTION:
-        also = [f"Beside it: {_sentence(each)}" for each in named[:1]]
+        also = [f"Beside it: {_sentence(each, rule)}" for each in named[:1]]
         return Cause(f"It {finding.value}.", known=True, beside=[*said, *also], unchecked=list(failing))
     if finding is Finding.OUTSIDE:
         return Cause(f"It {finding.value}.", known=True, beside=said, unchecked=list(failing))
@@ -40,18 +41,23 @@ def cause_of(document: Mapping[str, Any], failing: Sequence[str]) -> Cause:
     first = named[0]
     own = {case: outcomes[case] for case in failing if case in outcomes}
     if own and set(own.values()) == {OTHERWISE}:
-        none = f"what it does elsewhere reproduces none of the failing cases that were checked: {_sentence(first)}"
+        none = (
+            f"what it does elsewhere reproduces none of the failing cases that were checked: {_sentence(first, rule)}"
+        )
         return unknown(none, failing, said)
     otherwise = [case for case, outcome in own.items() if outcome == OTHERWISE]
     also = _doubles(own)
     return Cause(
-        _sentence(first),
+        _sentence(first, rule),
         known=True,
         formula=formulas(
-            telling(first["switches"], first["hyperparameters"]), first["hyperparameters"], document.get("places")
+            telling(first["switches"], first["hyperparameters"], rule),
+            first["hyperparameters"],
+            document.get("places"),
+            rule,
         ),
         confirmed=confirmation(first),
-        beside=[*also, *_others(first, named[1:]), *_evidence(document, otherwise)],
+        beside=[*also, *_others(first, named[1:], rule), *_evidence(document, otherwise)],
         explained=[case for case in own if case not in otherwise],
         otherwise=otherwise,
         unchecked=[case for case in failing if case not in own],
@@ -85,19 +91,19 @@ def unknown(why: str, failing: Sequence[str], said: Sequence[str] = ()) -> Cause
     return Cause(f"The cause is not known: {why.rstrip('.')}.", beside=list(said), unchecked=list(failing))
 
 
-def _sentence(found: Found) -> str:
-    return cause(found["switches"], found["hyperparameters"])
+def _sentence(found: Found, rule: str) -> str:
+    return cause(found["switches"], found["hyperparameters"], rule)
 
 
 def _differs(found: Found) -> bool:
     return bool(found["switches"] or found["hyperparameters"])
 
 
-def _others(first: Found, others: Sequence[Found]) -> list[str]:
+def _others(first: Found, others: Sequence[Found], rule: str) -> list[str]:
     """Return what explains the same modes as well, and what explains others; what says the same is said once."""
-    told, found = {(tuple(first["modes"]), _sentence(first))}, []
+    told, found = {(tuple(first["modes"]), _sentence(first, rule))}, []
     for each in others:
-        modes, sentence = tuple(each["modes"]), _sentence(each)
+        modes, sentence = tuple(each["modes"]), _sentence(each, rule)
         if (modes, sentence) not in told:
             told.add((modes, sentence))
             head = "Or, just as well" if modes == tuple(first["modes"]) else f"In {', '.join(modes)}"

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from parity.case.rule import DEFAULT
 from parity.circumstances import launch, wire
 from parity.circumstances.child import Child, NoAnswerError, private_pipes
 from parity.errors import NotInstalledError, SubjectError
@@ -15,7 +16,11 @@ if TYPE_CHECKING:  # what asks starts the process first, and imports while that 
 
 
 def diagnose_apart(
-    name: str, time_limit: float, cells: "Sequence[Cell]" = (), meanwhile: Callable[[], Any] = lambda: None
+    name: str,
+    time_limit: float,
+    cells: "Sequence[Cell]" = (),
+    meanwhile: Callable[[], Any] = lambda: None,
+    rule: str = DEFAULT,
 ) -> dict[str, Any]:
     """Return the JSON form of a diagnosis made in a process of its own, stopped after ``time_limit`` seconds.
 
@@ -24,11 +29,12 @@ def diagnose_apart(
         time_limit: seconds that it may take.
         cells: cases on which the answer is checked too.
         meanwhile: what is done here while that process works.
+        rule: the rule that the subject is held against, empty to find out which it is.
 
     Raises:
         SubjectError: the subject cannot be loaded, or follows no style.
     """
-    found = _ask({"subject": name, "cells": _plain(cells)}, time_limit, meanwhile)
+    found = _ask({"subject": name, "cells": _plain(cells), "rule": rule}, time_limit, meanwhile)
     return found if isinstance(found, dict) else _failed(name, found)
 
 
@@ -74,11 +80,11 @@ def main() -> None:
     document: dict[str, Any]
     from parity import subjects
     from parity.case.cells import collect
-    from parity.case.rule import DEFAULT
     from parity.case.spec import cell_of
     from parity.diagnosis.cases import on_cases
     from parity.diagnosis.diagnose import diagnose
     from parity.diagnosis.findings import explanations_of
+    from parity.diagnosis.identify import identified
 
     try:
         make = _maker(name)
@@ -87,8 +93,10 @@ def main() -> None:
             document = on_cases(make, explanations_of(request["known"]), cells)
         else:
             # A library would take minutes.
-            shipped = [c for c in collect(["*"])[0] if c.rule == DEFAULT] if subjects.is_users(name) else []
-            document = diagnose(make, name, cells, shipped).document()
+            shipped = collect(["*"])[0] if subjects.is_users(name) else []
+            rule = request["rule"]
+            found = diagnose(make, name, cells, shipped, rule) if rule else identified(make, name, cells, shipped)
+            document = found.document()
     except SubjectError as error:
         document = {"error": str(error)}
     except SystemExit as error:

@@ -10,6 +10,7 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
+from parity.case.rule import DEFAULT
 from parity.case.spec import Cell
 from parity.diagnosis.arguments import BEYOND, OTHERWISE, Checked, checked
 from parity.diagnosis.behaviour import (
@@ -22,17 +23,18 @@ from parity.diagnosis.behaviour import (
     wrote_into_inputs,
 )
 from parity.diagnosis.cases import on_cases, on_these
+from parity.diagnosis.choices import modes as modes_of
+from parity.diagnosis.choices import switches as choices
 from parity.diagnosis.estimate import USUAL_EPSILONS
+from parity.diagnosis.family import family
 from parity.diagnosis.findings import Diagnosis, Explanation, Finding
 from parity.diagnosis.member import Member, bound_ratio, equal_bits, step_error
 from parity.diagnosis.observe import Make, Observation
 from parity.diagnosis.outside import Binds, another_rule
 from parity.diagnosis.places import places
-from parity.diagnosis.probes import MODES, VECTORS, WITH_AXES, ProbeProblem, extent, first_probe, probe
+from parity.diagnosis.probes import VECTORS, WITH_AXES, ProbeProblem, extent, first_probe, probe
 from parity.diagnosis.search import Found, extended, likely_rounding, nearest, search, within, written_or_numbers
 from parity.errors import AbsentArgumentError, NotInstalledError, UnsupportedError, one_line, raised
-from parity.reference.family import Family
-from parity.reference.switches import BY_NAME
 from parity.subjects.binding import words
 from parity.subjects.numpy_class import NumpySubject
 
@@ -40,22 +42,25 @@ _HELD_BACK = (1, 2, 3, 4)
 _MOST_TIES = 12
 
 
-def diagnose(make: Make, name: str, cells: Sequence[Cell] = (), shipped: Sequence[Cell] = ()) -> Diagnosis:
-    """Return what a subject is.
+def diagnose(
+    make: Make, name: str, cells: Sequence[Cell] = (), shipped: Sequence[Cell] = (), rule: str = DEFAULT
+) -> Diagnosis:
+    """Return what a subject is, held against the page of a rule.
 
     Args:
         make: returns a fresh adapter; for a class of a user, over the same class each time.
         name: the subject's name, for the record.
         cells: cases on which the answer is checked too, as far as their gradients are replayed.
         shipped: more of them, of which only those are kept that refute it; a dozen steps of each, all where it agrees.
+        rule: the rule that it is said to be; cases of others are left out.
     """
-    found = _diagnosed(make, name)
+    found = _diagnosed(make, name, rule)
     agrees = found.finding in (Finding.IDENTICAL, Finding.ROUNDING)
     short = shipped if agrees else [msgspec.structs.replace(cell, steps=min(cell.steps, 12)) for cell in shipped]
     found, outcomes = _zero_as_given(make, found, on_cases(make, found.explanations, short), short)
     against = {case: outcome for case, outcome in outcomes.items() if outcome in (OTHERWISE, BEYOND)}
-    binding, wider = _binding(make)
-    found = replace(found, binding=binding, places=_places(make))
+    binding, wider = _binding(make, rule)
+    found = replace(found, binding=binding, places=_places(make), rule=rule)
     if wider and found.finding in _JUDGED:
         found = replace(found, evidence=(*found.evidence, wider))
     found = on_these(found, {**against, **on_cases(make, found.explanations, cells)})
@@ -68,8 +73,10 @@ def _zero_as_given(
     make: Make, found: Diagnosis, outcomes: dict[str, str], cells: Sequence[Cell]
 ) -> tuple[Diagnosis, dict[str, str]]:
     """Return what explains ``epsilon or 1e-8`` too, a zero that counts as not given, and what became of cases."""
-    zeros = [cell for cell in cells if outcomes.get(cell.id) == OTHERWISE and not cell.hyperparameters.epsilon]
-    for epsilon in (Family().epsilon, *USUAL_EPSILONS) if zeros else ():
+    zeros = [
+        cell for cell in cells if outcomes.get(cell.id) == OTHERWISE and not getattr(cell.hyperparameters, "epsilon", 1)
+    ]
+    for epsilon in (family(zeros[0].rule).default("epsilon"), *USUAL_EPSILONS) if zeros else ():
         taken = tuple(replace(e, member=e.member.having(epsilon_if_zero=epsilon)) for e in found.explanations)
         again = on_cases(make, taken, zeros)
         if OTHERWISE not in again.values():
@@ -82,13 +89,13 @@ def _zero_as_given(
 _JUDGED: Final = (Finding.IDENTICAL, Finding.ROUNDING, Finding.EXPLAINED, Finding.UNEXPLAINED, Finding.OUTSIDE)
 
 
-def _binding(make: Make) -> tuple[dict[str, str], str]:
+def _binding(make: Make, rule: str) -> tuple[dict[str, str], str]:
     """Return how a person's own optimizer is driven and what it is passed, and of what it keeps in a wider dtype."""
     binding, wider = dict[str, str](), ""
     with suppress(Exception):  # the diagnosis says what it raises
         adapter = make()
         if isinstance(adapter, NumpySubject) or getattr(adapter, "own", None) is not None:
-            problem = ProbeProblem(first_probe())
+            problem = ProbeProblem(first_probe(rule=rule))
             try:
                 adapter.open(problem)
                 binding = words.of(adapter.circumstances)
@@ -109,10 +116,10 @@ def _places(make: Make) -> dict[str, str]:
     return places(adapter.kind) if isinstance(adapter, NumpySubject) else {}
 
 
-def _diagnosed(make: Make, name: str) -> Diagnosis:
+def _diagnosed(make: Make, name: str, rule: str) -> Diagnosis:
     try:
         watched = Watched(make, name)
-        first, without = _first(watched)
+        first, without = _first(watched, rule)
     except NotInstalledError as error:
         return Diagnosis(name, Finding.NOT_INSTALLED, evidence=(str(error),))
     except UnsupportedError as error:
@@ -136,16 +143,16 @@ def _diagnosed(make: Make, name: str) -> Diagnosis:
     return replace(found, lacks={**without, **found.lacks})
 
 
-def _first(watched: Watched) -> tuple[Observation, dict[str, str]]:
+def _first(watched: Watched, rule: str) -> tuple[Observation, dict[str, str]]:
     """Return the first observation, and what the tensor without dimensions raised, if all goes well without it."""
     try:
-        return run(watched, first_probe()), {}
+        return run(watched, first_probe(rule=rule)), {}
     except (NotInstalledError, UnsupportedError):
         raise
     except Exception as error:  # a person's code may raise anything
         for watched.layout, what in _OTHER_LAYOUTS:
             with suppress(Exception):  # then it is not that: what it raised first says more
-                return run(watched, first_probe()), {what: f"raised {one_line(error)}"}
+                return run(watched, first_probe(rule=rule)), {what: f"raised {one_line(error)}"}
         raise error from None
 
 
@@ -157,8 +164,8 @@ _OTHER_LAYOUTS: Final = (
 
 
 _OF_SCALARS: Final = (
-    "no set of choices reproduces it for a tensor without dimensions: what NumPy computes of one is a scalar, which += "
-    "replaces and does not change"
+    "no set of choices reproduces it for a tensor without dimensions (possible cause, not tested: what NumPy computes "
+    "of one is a scalar, which += replaces and does not change)"
 )
 
 
@@ -184,7 +191,7 @@ def _in_float64(make: Watched, first: Observation) -> Diagnosis:
     ]
     line = made_in_float64(make.kind)
     evidence += [line] if line else []
-    wide = run(make, first_probe("float64"))
+    wide = run(make, first_probe("float64", rule=first.probe.rule))
     if wide.strange:
         return Diagnosis(make.name, Finding.MIXED_DTYPES, evidence=tuple(evidence), shows=tuple(first.columns))
     observations, lacks = observe_modes(make, wide)
@@ -197,17 +204,17 @@ def observe_modes(make: Make, first: Observation) -> tuple[list[Observation], di
     """Return the observations in every mode that the subject has, and what it raised in the others."""
     observations: list[Observation] = [first]
     lacks: dict[str, Exception] = {}
-    scheduled, dtype = True, str(first.probe.weights.dtype.name)
-    for mode in MODES:
+    scheduled, dtype, rule = True, str(first.probe.weights.dtype.name), first.probe.rule
+    for mode in modes_of(rule):
         try:
-            observations.append(run(make, probe(mode, scheduled, dtype=dtype)))
+            observations.append(run(make, probe(mode, scheduled, dtype=dtype, rule=rule)))
             continue
         except Exception as error:  # a class that takes no callable raises where it multiplies by it
             lacks["schedule" if mode == "plain" else mode] = error
             if mode != "plain":
                 continue
         scheduled = False
-        observations.append(run(make, probe(mode, scheduled, dtype=dtype)))
+        observations.append(run(make, probe(mode, scheduled, dtype=dtype, rule=rule)))
     return observations, lacks
 
 
@@ -219,7 +226,8 @@ def diagnose_observed(make: Make, name: str, observations: list[Observation], la
         shows = tuple(dict.fromkeys(slot for seen in observations for slot in seen.columns))
         absent = tuple(dict.fromkeys(e.argument for e in lacks.values() if isinstance(e, AbsentArgumentError)))
         others = {mode: _raised(e) for mode, e in lacks.items() if not isinstance(e, AbsentArgumentError)}
-        base = Diagnosis(name, Finding.UNEXPLAINED, shows=shows, modes=modes, lacks=others, absent=absent)
+        rule = observations[0].probe.rule
+        base = Diagnosis(name, Finding.UNEXPLAINED, shows=shows, modes=modes, lacks=others, absent=absent, rule=rule)
         held = _held_back(make, observations)
         result = _explained(make, base, observations, held)
         if len(base.shows) > 1 and (result is None or result.evidence):
@@ -227,7 +235,8 @@ def diagnose_observed(make: Make, name: str, observations: list[Observation], la
             result = bare if result is None or (bare and len(bare.evidence) == 1) else result
         if result is not None:
             return result
-        other = another_rule(_binds(make), [*observations, *held])
+        # Held against the page of another rule, a subject is told what it is by who asked for it.
+        other = another_rule(_binds(make), [*observations, *held]) if rule == DEFAULT else None
         if other is not None:
             return replace(base, finding=Finding.OUTSIDE, evidence=(str(other),))
         near = nearest(observations)
@@ -344,7 +353,7 @@ def _with_moves(result: Diagnosis, moved: Sequence[Checked]) -> Diagnosis:
 
 def _never_divides(member: Member) -> bool:
     """A denominator that is one at every step: what the family then computes has a name of its own."""
-    switches = dict(member.switches)
+    switches = dict(member.switches) if member.rule == DEFAULT else {}
     lost = switches.get("state_carried", True) is not True
     return lost and switches.get("denominator_uses") == "previous" and bool(switches.get("second_moment_start"))
 
@@ -352,8 +361,8 @@ def _never_divides(member: Member) -> bool:
 def _finding(member: Member, observations: Sequence[Observation], exact: bool) -> Finding:
     if not member.size:
         return Finding.IDENTICAL if exact else Finding.ROUNDING
-    harmless = all(BY_NAME[name].rounds == "order" for name, _ in member.switches)
-    if member.rounding and (harmless or all(within(Member(), seen) for seen in observations)):
+    harmless = all(choices(member.rule)[name].rounds == "order" for name, _ in member.switches)
+    if member.rounding and (harmless or all(within(member.page, seen) for seen in observations)):
         return Finding.ROUNDING
     return Finding.EXPLAINED
 
@@ -381,9 +390,9 @@ def _dtype(observations: Sequence[Observation]) -> str:
 
 def _held_back(make: Make, observations: list[Observation]) -> list[Observation]:
     kinds = dict.fromkeys((seen.probe.mode, seen.probe.scheduled) for seen in observations[1:])
-    dtype = _dtype(observations)
-    others = [run(make, probe(mode, scheduled, seed, dtype)) for seed in _HELD_BACK for mode, scheduled in kinds]
-    return [*others, *(run(make, first_probe(dtype, seed)) for seed in _HELD_BACK)]
+    dtype, rule = _dtype(observations), observations[0].probe.rule
+    others = [run(make, probe(mode, scheduled, seed, dtype, rule)) for seed in _HELD_BACK for mode, scheduled in kinds]
+    return [*others, *(run(make, first_probe(dtype, seed, rule)) for seed in _HELD_BACK)]
 
 
 def _holding(found: Found, held: Sequence[Observation]) -> list[Member]:

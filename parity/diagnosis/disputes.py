@@ -2,6 +2,8 @@
 
 from typing import Any, Final, NamedTuple
 
+from parity.case.rule import DEFAULT
+
 
 class Dispute(NamedTuple):
     """One thread: what was compared, when the difference shows, and its address."""
@@ -53,7 +55,9 @@ _BY_CHOICE: Final[dict[tuple[str, Any], list[Dispute]]] = {
 _BY_CHOICE["state_carried", "momentum_only"] = _BY_CHOICE["state_carried", False]
 
 
-def disputes(switches: dict[str, Any], numbers: dict[str, float]) -> list[Dispute]:
-    """Return the threads about any of these choices."""
+def disputes(switches: dict[str, Any], numbers: dict[str, float], rule: str = DEFAULT) -> list[Dispute]:
+    """Return the threads about any of these choices; all are about RMSprop."""
+    if rule != DEFAULT:
+        return []
     found = [dispute for choice in switches.items() for dispute in _BY_CHOICE.get(choice, [])]
     return found + [dispute for name in numbers for dispute in _BY_CHOICE.get((name, None), [])]

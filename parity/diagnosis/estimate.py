@@ -5,17 +5,23 @@ what float32 can show of that change. Source: J. J. Moré, The Levenberg-Marquar
 """
 
 import math
+from copy import copy
 from dataclasses import dataclass
-from typing import Any
+from functools import cache
+from itertools import product
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from parity.bounds.numerics import dtype_of, format_of
+from parity.case.rule import DEFAULT
+from parity.diagnosis.family import family
 from parity.diagnosis.member import Member, rule_for
 from parity.diagnosis.observe import Observation
 from parity.diagnosis.probes import BATCH_SIZE
 from parity.reference.arguments import ARGUMENTS
+from parity.reference.arguments import BY_NAME as ARGUMENTS_BY_NAME
 from parity.reference.family import Family
 from parity.reference.rmsprop import SLOTS
 from parity.trajectory.layout import Layout
@@ -88,6 +94,10 @@ class _Problem:
         self.rates = [rule._learning_rate_at(seen.number(at)) for at in range(self.steps)]
         self.scale = BATCH_SIZE if rule.gradient_reduction == "sum" else 1.0
         self.centered = bool(rule.centered)
+        self._show(seen, member)
+
+    def _show(self, seen: Observation, member: Member) -> None:
+        """Take up what was shown, and what float32 hides of it."""
         rows = (seen.before("parameter"), seen.columns["parameter"][1:])
         before, after = (part[: self.steps].astype(np.float64) for part in rows)
         # What float32 shows is enough for a number's decimals; whether they fit is tried with all bits.
@@ -98,6 +108,14 @@ class _Problem:
             noise = unit * (np.abs(after) + np.abs(before)) + 16 * unit * np.abs(self.change)
         self.usable = np.isfinite(self.change)
         self.noise = np.where(self.usable, np.maximum(noise, 1e-30), 1.0)
+
+    def guesses(self) -> list[dict[str, float]]:
+        """Return usual numbers, those that are given first."""
+        points = [dict(self.given, momentum=self.given["momentum"] or 0.5)]
+        if "epsilon" in self.free or "rho" in self.free:
+            momenta = (0.3, 0.6, 0.9) if "momentum" in self.free else (points[0]["momentum"],)
+            points += [dict(points[0], epsilon=e, rho=r, momentum=mu) for e, r in _GRID for mu in momenta]
+        return points
 
     def unpack(self, theta: Vector) -> dict[str, Any]:
         """Return numbers, each ``[points, 1]``, for parameters ``[points, k]``."""
@@ -167,6 +185,108 @@ class _Problem:
         return np.asarray(off.reshape(len(theta), -1))
 
 
+_USUAL: Final = {
+    "momentum": (0.3, 0.6, 0.9),
+    "epsilon": (1e-8, 1e-3),
+    "rho": (0.8, 0.97),
+    "beta_1": (0.6, 0.95),
+    "beta_2": (0.9, 0.995),
+    "initial_accumulator_value": (1e-6, 1e-2, 1.0),
+}
+"""From where numbers of a page are looked for, beside those that are given."""
+
+
+class _OfPage(_Problem):
+    """The same of a rule beside RMSprop, whose page is run point after point, with numbers of its own arguments."""
+
+    def __init__(self, member: Member, seen: Observation, free: tuple[str, ...], steps: int) -> None:
+        self.free, self.seen, self.steps = free, seen, min(steps, seen.probe.steps)
+        # Numbers as they are: what Keras rounds to float32 has no derivative.
+        rule: Any = rule_for(member.having(numbers="double"), seen.probe, family(member.rule).kind)
+        self.rule = rule
+        self.given = {"rate": 1.0, **{name: float(getattr(rule, name)) for name in free if name != "rate"}}
+        self.rates = [rule._learning_rate_at(seen.number(at)) for at in range(self.steps)]
+        self.scale = BATCH_SIZE if rule.gradient_reduction == "sum" else 1.0
+        self._show(seen, member)
+
+    def guesses(self) -> list[dict[str, float]]:
+        """Return usual numbers, those that are given first."""
+        grids = [_USUAL.get(name, (self.given[name],)) for name in self.free if name != "rate"]
+        names = [name for name in self.free if name != "rate"]
+        return [self.given, *({"rate": 1.0, **dict(zip(names, point, strict=True))} for point in product(*grids))]
+
+    def unpack(self, theta: Vector) -> dict[str, Any]:
+        """Return numbers, each ``[points, 1]``, for parameters ``[points, k]``."""
+        turn = {"fraction": lambda x: 1 / (1 + np.exp(-x)), "momentum": lambda x: x}
+        columns = {name: theta[:, column : column + 1] for column, name in enumerate(self.free)}
+        return {**self.given, **{name: turn.get(_scale(name), np.exp)(x) for name, x in columns.items()}}
+
+    def pack(self, numbers: dict[str, float]) -> list[float]:
+        """Return the parameters of one point."""
+        packed = []
+        for name in self.free:
+            scale, value = _scale(name), numbers[name]
+            inside = float(np.clip(value, 1e-4, 1 - 1e-4)) if scale == "fraction" else max(value, 1e-14)
+            packed.append(math.log(inside / (1 - inside)) if scale == "fraction" else math.log(inside))
+            packed[-1] = value if scale == "momentum" else packed[-1]
+        return packed
+
+    def changes(self, theta: Vector) -> Vector:
+        """Return the page's changes ``[points, steps, elements]``."""
+        numbers = self.unpack(theta)
+        points = [
+            {name: float(np.ravel(x)[min(i, np.size(x) - 1)]) for name, x in numbers.items()} for i in range(len(theta))
+        ]
+        return np.stack([self._changes(point) for point in points])
+
+    def _changes(self, numbers: dict[str, float]) -> Vector:
+        rule, rate = copy(self.rule), numbers["rate"]
+        for name in self.free:
+            if name != "rate":
+                setattr(rule, name, numbers[name])
+        w: Any = self.seen.columns["parameter"][0].astype(np.float64)
+        slots, made = rule.start(w), []
+        for step, gradient in enumerate(self.seen.probe.gradients[: self.steps].astype(np.float64)):
+            if self.seen.apart is not None:
+                slots = {slot: self.seen.apart[slot][step].astype(np.float64) for slot in slots}
+            start, g = rule.start(w) if rule.state_carried is not True else slots, gradient * self.scale
+            update = rule.update(w, g, start, self.rates[step] * rate, self.seen.number(step) + 1)
+            slots = {slot: getattr(update, slot) for slot in slots}
+            made.append(update.parameter - w)
+            # Weights that stay where they are show each change in full precision.
+        return np.stack(made)
+
+    def never(self, made: Vector) -> bool:
+        """Return whether no numbers lead from changes ``[points, steps, elements]`` to those that were shown."""
+        lost = np.all(~np.isfinite(made), axis=0)
+        return bool(np.any(lost & self.usable))
+
+
+_BESIDE: Final = {
+    DEFAULT: (("rate", "epsilon", "rho"), ("rate", "epsilon", "rho", "momentum")),
+    "sgd": (("rate",), ("rate", "momentum")),
+    "lion": (("rate",),),
+}
+"""By rule, the numbers that are estimated together; of a sign the rate alone shows by how much."""
+
+
+@cache
+def free_numbers(rule: str) -> tuple[tuple[str, ...], ...]:
+    """Return the numbers of a rule that are estimated together, the fewest first; none where elements are mixed."""
+    if rule in _BESIDE or family(rule).mixes:
+        return _BESIDE.get(rule, ())
+    own = [each.name for each in family(rule).rule.parameters if each.name in ALLOWED and each.name != "momentum"]
+    fractions = [name for name in own if _scale(name) == "fraction"]
+    few = ("rate", *(name for name in own if name not in fractions))
+    return (few, (*few, *fractions)) if fractions else (few,)
+
+
+def _scale(name: str) -> str:
+    """Return on which scale a number is looked for: as it is, by its logit, or by its logarithm."""
+    domain = ARGUMENTS_BY_NAME[name].domain if name in ARGUMENTS_BY_NAME else ""
+    return "momentum" if name == "momentum" else "fraction" if domain == "fraction" else "log"
+
+
 def _arithmetic(member: Member) -> Any:
     """Return the dtype that a member computes in, float64 where it does not say so: that hides nothing."""
     own = dict(member.switches).get("arithmetic")
@@ -189,13 +309,14 @@ def estimate(member: Member, seen: Observation, free: tuple[str, ...] = ("rate",
 def _estimated(member: Member, seen: Observation, free: tuple[str, ...]) -> Estimate | None:
     if dict(member.switches).get("epsilon_place") == "none":
         free = tuple(name for name in free if name != "epsilon")
-    if seen.apart is not None and not seen.lockstep({"second_moment", *_needed(member, seen, free)}):
+    if seen.apart is not None and not seen.lockstep(_needed(member, seen, free)):
         return None
-    problem = _Problem(member, seen, free, seen.probe.steps)
+    kind = _Problem if member.rule == DEFAULT else _OfPage
+    problem = kind(member, seen, free, seen.probe.steps)
     if not problem.usable.any():
         return None
     with np.errstate(all="ignore"):
-        if problem.steps > BRIEF and _near(_Problem(member, seen, free, BRIEF)) is None:
+        if problem.steps > BRIEF and _near(kind(member, seen, free, BRIEF)) is None:
             return None
         theta = _near(problem)
         if theta is None:
@@ -207,7 +328,7 @@ def _estimated(member: Member, seen: Observation, free: tuple[str, ...]) -> Esti
         misfit = float(np.sqrt(np.mean(r**2)))
         errors = _errors(jacobian) * max(misfit, 0.1)
         values = {name: float(np.ravel(x)[0]) for name, x in problem.unpack(theta[None]).items() if name in free}
-    logit = {"rho": values.get("rho", 0.5) * (1 - values.get("rho", 0.5))}
+    logit = {name: value * (1 - value) for name, value in values.items() if _scale(name) == "fraction"}
     scaled = {n: float(e) * logit.get(n, 1.0) for n, e in zip(free, errors, strict=True)}
     return Estimate(values, scaled, misfit)
 
@@ -221,11 +342,17 @@ def _near(problem: _Problem) -> Vector | None:
     return theta if np.mean(r**2) <= _NEAR**2 else None
 
 
-def _needed(member: Member, seen: Observation, free: tuple[str, ...]) -> list[str]:
-    """Return the slots beside the second moment that the member keeps with numbers that are free."""
-    rule = rule_for(member, seen.probe, Family)
-    needed = {"first_moment": rule.centered, "momentum_buffer": rule.momentum > 0 or "momentum" in free}
-    return [slot for slot, is_used in needed.items() if is_used]
+def _needed(member: Member, seen: Observation, free: tuple[str, ...]) -> set[str]:
+    """Return the slots that the member keeps with numbers that are free."""
+    rule: Any = rule_for(member, seen.probe, family(member.rule).kind)
+    if member.rule != DEFAULT:
+        return set(rule.start(np.zeros(())))
+    needed = {
+        "second_moment": True,
+        "first_moment": rule.centered,
+        "momentum_buffer": rule.momentum > 0 or "momentum" in free,
+    }
+    return {slot for slot, is_used in needed.items() if is_used}
 
 
 def _errors(jacobian: Vector) -> Vector:
@@ -240,10 +367,7 @@ def _errors(jacobian: Vector) -> Vector:
 
 def _first_guess(problem: _Problem) -> Vector | None:
     """Return the best of some usual numbers, None where no numbers whatever lead to what was shown."""
-    points = [dict(problem.given, momentum=problem.given["momentum"] or 0.5)]
-    if "epsilon" in problem.free or "rho" in problem.free:
-        momenta = (0.3, 0.6, 0.9) if "momentum" in problem.free else (points[0]["momentum"],)
-        points += [dict(points[0], epsilon=e, rho=r, momentum=mu) for e, r in _GRID for mu in momenta]
+    points = problem.guesses()
     theta = np.array([problem.pack(point) for point in points])
     made = problem.changes(theta)
     if problem.never(made):
@@ -302,7 +426,7 @@ def rounded(found: Estimate, given: dict[str, float]) -> dict[str, float] | None
     result: dict[str, float] = {}
     for name, value in found.values.items():
         error = 5 * found.errors[name] + 3e-7
-        linear = name in ("rho", "momentum") or not given[name]
+        linear = _scale(name) != "log" or not given[name]
         near = abs(value - given[name]) if linear else abs(math.log(value / given[name]))
         if near <= error:
             continue
@@ -323,10 +447,10 @@ def nearly_as_given(numbers: dict[str, float], given: dict[str, float]) -> dict[
 
 
 def _shortest(name: str, value: float, error: float, nominal: float) -> float:
-    size = error if name in ("rho", "momentum") else error * value
+    size = error if _scale(name) != "log" else error * value
     decimals = [float(f"{value:.{digits}g}") for digits in range(1, 12)]
     first = next((d for d in decimals if abs(d - value) <= size), decimals[-1])
-    if name in ("rate", "epsilon") and first == next((d for d in decimals[3:] if abs(d - value) <= size), None):
+    if _scale(name) == "log" and nominal and first == next((d for d in decimals[3:] if abs(d - value) <= size), None):
         doubled = nominal * 2.0 ** round(math.log2(value / nominal))
         return doubled if abs(doubled - value) <= size else first
     return first

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
+from parity.case.rule import DEFAULT
 from parity.diagnosis.member import Member
 
 
@@ -70,7 +71,7 @@ def explanations_of(document: Mapping[str, Any]) -> list[Explanation]:
     """Return the explanations in the JSON form of a diagnosis, as far as they say what is computed and for what."""
     return [
         Explanation(
-            Member(tuple(e["switches"].items()), tuple(e["numbers"].items())),
+            Member(tuple(e["switches"].items()), tuple(e["numbers"].items()), document.get("rule", DEFAULT)),
             tuple(e["modes"]),
             e["residual"],
             float(e["bound_ratio"]),
@@ -99,11 +100,13 @@ class Diagnosis:
     extent: dict[str, Any] = field(default_factory=dict)
     binding: dict[str, str] = field(default_factory=dict)
     places: dict[str, str] = field(default_factory=dict)
+    rule: str = DEFAULT
 
     def document(self) -> dict[str, Any]:
         """Return the JSON form."""
         return {
             "subject": self.subject,
+            "rule": self.rule,
             "verdict": self.finding.name,
             "explanations": [explanation.document() for explanation in self.explanations],
             "ties": [{"switches": dict(m.switches), "hyperparameters": hyperparameters(m)} for m in self.ties],

@@ -1,13 +1,14 @@
 """The kill matrix: each case against each mutant, judged as any subject is."""
 
 import warnings
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
 
 from parity.case.rule import DEFAULT
 from parity.case.spec import Cell, Mlp
+from parity.diagnosis.keras_tests import notices
 from parity.diagnosis.mutants import CONSTRUCTORS, KERAS, Constructor, Mutant, mutants
 from parity.runner.loop import run_pair
 from parity.verdicts.verdict import Verdict
@@ -47,23 +48,22 @@ def kill_records(cells: Iterable[Cell], probed_only: Container[str] = ()) -> lis
     counts there if these are all cells of the case. ``probed_only`` names mistakes: then only these count, in the
     cases that say they probe them.
     """
-    cases: dict[str, list[Cell]] = {}
+    cases: dict[tuple[str, str], list[Cell]] = {}
     for cell in cells:
-        if cell.rule != DEFAULT:
-            continue  # the mutants are of one rule
-        cases.setdefault(cell.case, []).append(cell)
+        if not cell.rule.endswith(".py"):  # a page beside a case has no mutants
+            cases.setdefault((cell.case, cell.rule), []).append(cell)
     records = []
     for group in cases.values():
-        for mistake, variants in _by_mistake().items():
+        for mistake, variants in _by_mistake(group[0].rule).items():
             if not probed_only or (mistake in probed_only and mistake in group[0].probes):
-                for constructor in CONSTRUCTORS:
+                for constructor in CONSTRUCTORS if group[0].rule == DEFAULT else CONSTRUCTORS[:1]:
                     records += _records(group, mistake, variants, constructor)
     return records
 
 
-def _by_mistake() -> dict[str, list[Mutant]]:
+def _by_mistake(rule: str) -> dict[str, list[Mutant]]:
     found: dict[str, list[Mutant]] = {}
-    for mutant in mutants():
+    for mutant in mutants(rule):
         found.setdefault(mutant.mistake, []).append(mutant)
     return found
 
@@ -86,6 +86,7 @@ def _records(group: list[Cell], mistake: str, every: list[Mutant], constructor: 
             "mistake": mistake,
             "variant": mutant.variant,
             "constructor": constructor.name,
+            "rule": group[0].rule,
             "probed": holds,
             "caught": verdict,
             "cell": cell,
@@ -93,6 +94,25 @@ def _records(group: list[Cell], mistake: str, every: list[Mutant], constructor: 
         }
         for mutant, (verdict, cell, steps) in zip(variants, found, strict=True)
     ]
+
+
+def keras_records(rule: str, cells: Sequence[Cell]) -> list[dict[str, Any]]:
+    """Return for each mutant of a rule whether Keras' own tests of it notice, and whether a case does.
+
+    Its keys are ``rule, mistake, variant, by_keras, by_cases``; ``cells`` are those of the rule. A mutant that is no
+    optimizer by itself is left out.
+    """
+    records = []
+    for mutant in mutants(rule):
+        kind = next((kind for cell in cells if cell.rule == rule and (kind := mutant.kind(cell)) is not None), None)
+        if kind is None or mutant.handed or mutant.altered is not None:
+            continue
+        dies = any(caught(shortened(cell), mutant) for cell in cells) or any(
+            caught(cell, mutant) for cell in cells if STEPS < cell.steps <= 200
+        )
+        named = {"rule": rule, "mistake": mutant.mistake, "variant": mutant.variant}
+        records.append({**named, "by_keras": notices(kind, rule), "by_cases": dies})
+    return records
 
 
 def unkept_promises(records: list[dict[str, Any]]) -> list[tuple[str, str, str]]:

@@ -10,26 +10,30 @@ import numpy as np
 
 from parity.bounds.numerics import Array, differs, format_of, ratios
 from parity.bounds.rule import Enclosures, OnBounds, bound_around
-from parity.case.rule import DEFAULT, find
+from parity.case.rule import DEFAULT
+from parity.diagnosis.choices import only_rounds, switches
+from parity.diagnosis.family import STARTS, family
 from parity.diagnosis.observe import Observation
 from parity.diagnosis.probes import BATCH_SIZE, Probe
 from parity.judge.page import BoundedPage, Page, Start
 from parity.reference.arguments import CLIPS
-from parity.reference.family import Family
 from parity.reference.optimizer import Optimizer, constant
-from parity.reference.rmsprop import Update
-from parity.reference.switches import BY_NAME, only_rounds
+from parity.trajectory.layout import Layout, layout_of
 
 MAX_UNDECIDED = 0.2
-Kind = TypeVar("Kind", bound=Family)
+Kind = TypeVar("Kind", bound=Optimizer)
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """Switches and numbers that differ from tf.keras' and from what the subject was given, both sorted by name."""
+    """Switches and numbers that differ from tf.keras' and from what the subject was given, both sorted by name.
+
+    ``rule`` is the one of whose family it is a member.
+    """
 
     switches: tuple[tuple[str, Any], ...] = ()
     numbers: tuple[tuple[str, Any], ...] = ()
+    rule: str = DEFAULT
 
     @property
     def size(self) -> int:
@@ -38,20 +42,29 @@ class Member:
 
     def plus(self, **switches: Any) -> "Member":
         """Return the member with more switches turned."""
-        return Member(tuple(sorted({**dict(self.switches), **switches}.items())), self.numbers)
+        return replace(self, switches=tuple(sorted({**dict(self.switches), **switches}.items())))
 
     def minus(self, name: str) -> "Member":
         """Return the member with one switch turned back."""
-        return Member(tuple(item for item in self.switches if item[0] != name), self.numbers)
+        return replace(self, switches=tuple(item for item in self.switches if item[0] != name))
 
     def having(self, **numbers: Any) -> "Member":
         """Return the member with other numbers, or with arguments that keep a value whatever is given."""
-        return Member(self.switches, tuple(sorted({**dict(self.numbers), **numbers}.items())))
+        return replace(self, numbers=tuple(sorted({**dict(self.numbers), **numbers}.items())))
+
+    def without(self, *names: str) -> "Member":
+        """Return the member with some numbers as they are given."""
+        return replace(self, numbers=tuple(item for item in self.numbers if item[0] not in names))
+
+    @property
+    def page(self) -> "Member":
+        """The member that is tf.keras' own rule."""
+        return Member(rule=self.rule)
 
     @property
     def rounding(self) -> bool:
         """Whether it differs from tf.keras in no more than the last bits."""
-        return not self.numbers and all(only_rounds(name, value) for name, value in self.switches)
+        return not self.numbers and all(only_rounds(name, value, self.rule) for name, value in self.switches)
 
 
 def rule_for(member: Member, probe: Probe, kind: type[Kind]) -> Kind:
@@ -70,41 +83,43 @@ def rule_for(member: Member, probe: Probe, kind: type[Kind]) -> Kind:
         by = numbers.pop(f"{name}_factor", None)
         if by is not None and arguments[name] is not None:
             arguments[name] = by * arguments[name]
+    if member.rule != DEFAULT:
+        starts = [name for name in numbers if name.endswith(STARTS)]
+        arguments["starts"] = {name.removesuffix(STARTS): numbers.pop(name) for name in starts}
     if factor is not None:
         rate = arguments["learning_rate"]
         arguments["learning_rate"] = (lambda step: factor * rate(step)) if callable(rate) else factor * rate
     if any(numbers.get(clip) is not None for clip in CLIPS):
         # Keras refuses two clips; whoever has one in the code knows of no other.
         arguments |= dict.fromkeys(CLIPS)
-    if "momentum" in numbers and not probe.hyperparameters.momentum:
+    if "momentum" in numbers and not getattr(probe.hyperparameters, "momentum", None):
         numbers.pop("momentum")
     if always is not None:
         numbers["momentum"] = always
     return kind(**{**arguments, **numbers})
 
 
-class _Bounded(Family, OnBounds):
-    """The family on bounded arrays."""
-
-    def rule(self, w: Any, g: Any, v: Any, m: Any, b: Any, rate: Any, count: int) -> Update:
-        """Apply the rule to one tensor; see ``Family.rule``."""
-        keep = self.rho if self.rho_role == "keep" else 1 - self.rho
-        v = self.either_form(v, np.square(g), keep)
-        m = None if m is None else self.either_form(m, g, keep)
-        return super().rule(w, g, v, m, b, rate, count)
-
-
 def bounded_rule_for(member: Member, probe: Probe) -> OnBounds:
     """Return what ``rule_for`` returns, on bounded arrays."""
-    return rule_for(member, probe, _Bounded)
+    rule: OnBounds = rule_for(member, probe, family(member.rule).bounded)
+    return rule
 
 
 def _page(member: Member, seen: Observation) -> Page:
     """Return the member on the flat rows of a probe."""
-    rule, layout = rule_for(member, seen.probe, Family), seen.probe.layout
+    own, probe = family(member.rule), seen.probe
+    rule: Optimizer = rule_for(member, probe, own.kind)
+    layout = _shaped(rule, probe) if own.shaped else probe.layout
     if rule.mixes_elements and not layout.by_name:
         layout = replace(layout, by_name=True)
-    return Page(rule, find(DEFAULT), layout, rule.step, tuple(rule.slots(rule.init({}))))
+    slots = rule.slots(rule.init(probe.tensors.split(probe.weights) if own.shaped else {}))
+    return Page(rule, own.rule, layout, rule.step, tuple(slots))
+
+
+def _shaped(rule: Optimizer, probe: Probe) -> Layout:
+    """Return how the tensors of a probe lie, and the slots that have shapes of their own."""
+    params = probe.tensors.split(probe.weights)
+    return layout_of(params, True, rule.slots(rule.init(params)))
 
 
 def _start(page: Page, seen: Observation) -> dict[str, Array]:
@@ -150,7 +165,7 @@ def _own(member: Member, seen: Observation) -> _Own | None:
     probe = seen.probe
     if probe.runs is None or seen.apart is not None or seen.numbers or not _begins(seen):
         return None
-    key = (member.switches, repr(member.numbers))  # a number may be a list
+    key = (member.rule, member.switches, repr(member.numbers))  # a number may be a list
     if key not in probe.runs:
         probe.runs[key] = _Own(member, seen)
     own: _Own = probe.runs[key]
@@ -418,6 +433,7 @@ def _ratio(shown: Array, own: Array, bound: Array) -> tuple[float, int]:
     return float(np.max(np.where(loose, 0.0, ratio))), int(np.sum(loose))
 
 
-def alternatives(names: list[str], skip: tuple[Any, ...] = ()) -> list[tuple[str, Any]]:
-    """Return every value of the named switches that is not tf.keras'."""
-    return [(name, value) for name in names for value in BY_NAME[name].values[1:] if value not in skip]
+def alternatives(names: list[str], skip: tuple[Any, ...] = (), rule: str = DEFAULT) -> list[tuple[str, Any]]:
+    """Return every value of the named switches of a rule that is not tf.keras'."""
+    known = switches(rule)
+    return [(name, value) for name in names for value in known[name].values[1:] if value not in skip]

@@ -7,14 +7,17 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from parity.case.rule import DEFAULT
+from parity.bounds.rule import page
+from parity.case.rule import DEFAULT, around
 from parity.case.spec import Cell, Mlp
+from parity.diagnosis.choices import switches
+from parity.diagnosis.family import family
 from parity.errors import AbsentArgumentError
 from parity.problem.problems import Evaluation, Problem
 from parity.reference.family import Family
 from parity.reference.optimizer import as_float32
-from parity.reference.rmsprop import RMSprop, Update
-from parity.reference.switches import SWITCHES
+from parity.reference.rmsprop import Update
+from parity.reference.switches import BY_NAME, Switch
 from parity.subjects.binding.arguments import bind
 from parity.subjects.binding.trials import Known, known_of
 from parity.subjects.numpy_class import NumpySubject
@@ -29,39 +32,39 @@ class Constructor(NamedTuple):
     """What a class can be told: ``around`` returns a kind with its arguments alone, from one that takes them all."""
 
     name: str
-    around: Callable[[Kind], Kind]
+    around: Callable[[Kind, str], Kind]
 
     def supports(self, cell: Cell) -> bool:
         """Whether a class with this constructor can be run in a cell."""
         try:
-            bind(self.around(dict), cell.hyperparameters)
+            bind(self.around(dict, cell.rule), cell.hyperparameters)
         except AbsentArgumentError:
             return False
         return True
 
-    def takes(self, name: str) -> bool:
+    def takes(self, name: str, rule: str = DEFAULT) -> bool:
         """Whether it has an argument."""
-        found = inspect.signature(self.around(dict)).parameters
+        found = inspect.signature(self.around(dict, rule)).parameters
         return name in found or any(each.kind is inspect.Parameter.VAR_KEYWORD for each in found.values())
 
 
-def _keras(kind: Kind) -> Kind:
+def _keras(kind: Kind, rule: str) -> Kind:
     def construct(**given: Any) -> Any:
         return kind(**given)
 
     # It takes what the page takes; nothing is left to be told by a trial.
-    construct.__signature__ = inspect.signature(RMSprop)  # type: ignore[attr-defined]  # functions may have one
+    construct.__signature__ = inspect.signature(page(rule))  # type: ignore[attr-defined]  # functions may have one
     return construct
 
 
-def _three(kind: Kind) -> Kind:
+def _three(kind: Kind, rule: str) -> Kind:
     def construct(learning_rate: Any = 0.001, rho: float = 0.9, epsilon: float = 1e-7) -> Any:
         return kind(learning_rate=learning_rate, rho=rho, epsilon=epsilon)
 
     return construct
 
 
-def _none(kind: Kind) -> Kind:
+def _none(kind: Kind, rule: str) -> Kind:
     return lambda: kind(learning_rate=0.001, rho=0.9, epsilon=1e-7)
 
 
@@ -86,6 +89,7 @@ class Mutant(NamedTuple):
         handed: whether it shows only in the order and the identity of what is handed over.
         altered: what the problem is turned into, where the mistake is the program's.
         of: the class that it is at heart, which says how it is driven.
+        rule: the rule whose cases it is run in.
     """
 
     mistake: str
@@ -96,19 +100,21 @@ class Mutant(NamedTuple):
     handed: bool = False
     altered: "type[_Altered] | None" = None
     of: type[Any] = Family
+    rule: str = DEFAULT
 
     def make(self, cell: Cell, constructor: Constructor = KERAS) -> NumpySubject | None:
         """Return the subject that makes it in a cell, behind a constructor; None where it cannot be made."""
-        if cell.rule != DEFAULT:
+        if cell.rule != self.rule:
             return None
         kind = self.kind(cell) if not self.needs or _sets(cell, self.needs) else None
         if kind is None:
             return None
-        return _Planted(constructor.around(kind), self.of, self.altered)
+        return _Planted(constructor.around(kind, self.rule), self.of, self.altered)
 
     def fits(self, constructor: Constructor) -> bool:
         """Whether a class with this constructor can make the mistake in any cell."""
-        return not self.needs or constructor.takes("learning_rate" if self.needs == "schedule" else self.needs)
+        needed = "learning_rate" if self.needs == "schedule" else self.needs
+        return not self.needs or constructor.takes(needed, self.rule)
 
 
 def _sets(cell: Cell, needed: str) -> bool:
@@ -116,27 +122,33 @@ def _sets(cell: Cell, needed: str) -> bool:
     return not isinstance(given.learning_rate, float | int) if needed == "schedule" else needed in given.departures()
 
 
-def mutants() -> list[Mutant]:
-    """Return every mutant: each value of each switch, then the mistakes that are no switch."""
-    return [*_switched(), *_numbers(), *_arguments(), *_rules(), *_programs()]
+def mutants(rule: str = DEFAULT) -> list[Mutant]:
+    """Return every mutant of a rule: each value of each switch, then the mistakes that are no switch."""
+    kind = family(rule).kind
+    own = _numbers() if rule == DEFAULT else _numbers_of(rule)
+    programs = _programs() if rule == DEFAULT else []  # no case of another rule trains a network
+    found = [*_switched(rule), *own, *_arguments(kind), *_rules(kind), *programs]
+    return [mutant._replace(rule=rule, of=kind if mutant.of is Family else mutant.of) for mutant in found]
 
 
-def _switched() -> list[Mutant]:
+def _switched(rule: str) -> list[Mutant]:
     return [
-        Mutant(switch.name, str(value), _switch(switch.name, value), bool(switch.rounds), switch.needs)
-        for switch in SWITCHES
+        Mutant(switch.name, str(value), _switch(switch, value, family(rule).kind), bool(switch.rounds), switch.needs)
+        for switch in switches(rule).values()
         for value in switch.values[1:]
     ]
 
 
-def _switch(name: str, value: Any) -> Callable[[Cell], Kind | None]:
+def _switch(switch: Switch, value: Any, own: Kind = Family) -> Callable[[Cell], Kind | None]:
+    name = switch.name
+
     def kind(cell: Cell) -> Kind | None:
         if name == "arithmetic" and value == cell.dtype:
             return None
         size = _batch_size(cell)
         if name == "gradient_reduction" and size == 1:
             return None
-        return partial(Family, **{name: value, "batch_size": size})
+        return partial(own, **{name: value, "batch_size": size, **dict(switch.beside)})
 
     return kind
 
@@ -150,9 +162,9 @@ def _batch_size(cell: Cell) -> int:
 def _numbers() -> list[Mutant]:
     return [
         _argument("learning_rate", "1.001 times", _times("learning_rate", 1.001)),
-        Mutant("learning_rate", "kept in double", _always(_DoubleRate), rounding=True),
+        Mutant("learning_rate", "kept in double", _always(_double_rate(Family)), rounding=True),
         Mutant("one_minus_rho", "rho by way of float32", _always(_changed(_narrow_rho)), rounding=True),
-        Mutant("second_moment_start", "a small number", _switch("second_moment_start", 1e-8)),
+        Mutant("second_moment_start", "a small number", _switch(BY_NAME["second_moment_start"], 1e-8)),
         _argument("rho", "0.99 times", _times("rho", 0.99)),
         _argument("epsilon", "ten times", _times("epsilon", 10.0)),
         _argument("momentum", "missing", lambda given: {**given, "momentum": 0.0}, "momentum"),
@@ -163,7 +175,40 @@ def _numbers() -> list[Mutant]:
     ]
 
 
-def _arguments() -> list[Mutant]:
+def _numbers_of(rule: str) -> list[Mutant]:
+    """Return the mutants of a page's own numbers: another value of each, and slots that start elsewhere."""
+    own, outer = family(rule), {parameter.name for parameter in around()}
+    found = [_argument("learning_rate", "1.001 times", _times("learning_rate", 1.001, own.kind), own=own.kind)]
+    for name, domain, default in own.rule.parameters:
+        if name in outer or default is None:
+            continue
+        if (rule, name) in _UNREAD:
+            continue
+        if domain == "flag":
+            found.append(_argument(name, "turned", _turned(name, default), "momentum" * (name == "nesterov"), own.kind))
+        elif default:
+            factor = 0.99 if domain == "fraction" else 10.0
+            found.append(_argument(name, f"{factor:g} times", _times(name, factor, own.kind), own=own.kind))
+        elif domain == "fraction":
+            found.append(_argument(name, "missing", _lacking(name), name, own.kind))
+            found.append(_argument(name, "0.9 times", _times(name, 0.9, own.kind), name, own.kind))
+    starts = own.kind().start(np.zeros((2, 3), dtype=np.float32))
+    return found + [_argument("start", f"{slot} at 0.001", _starting(slot), own=own.kind) for slot in starts]
+
+
+_UNREAD: Final = frozenset({("adafactor", "relative_step")})
+"""Arguments of a page that Keras takes and never reads: without one nothing is mistaken."""
+
+
+def _turned(name: str, default: bool) -> Change:
+    return lambda given: {**given, name: not given.get(name, default)}
+
+
+def _starting(slot: str) -> Change:
+    return lambda given: {**given, "starts": {slot: 1e-3}}
+
+
+def _arguments(own: type[Any]) -> list[Mutant]:
     dropped = {
         "weight_decay": ("weight_decay",),
         "loss_scale": ("loss_scale_factor",),
@@ -171,35 +216,51 @@ def _arguments() -> list[Mutant]:
         "clipping": ("clipnorm", "clipvalue", "global_clipnorm"),
         "use_ema": ("use_ema",),
     }
+    ignored = _unless("weight_decay", 1e-3, None)
     return [
-        *(_argument(mistake, f"{n} missing", _lacking(n), n) for mistake, names in dropped.items() for n in names),
-        _argument("clipping", "over all tensors", _renamed("clipnorm", "global_clipnorm"), "clipnorm"),
-        _argument("clipping", "of each tensor", _renamed("global_clipnorm", "clipnorm"), "global_clipnorm"),
-        _argument("weight_decay", "everywhere", _of("exclude_from_weight_decay", []), "exclude_from_weight_decay"),
-        _argument("weight_decay", "twice", _times("weight_decay", 2.0), "weight_decay"),
-        _argument("weight_decay", "half", _times("weight_decay", 0.5), "weight_decay"),
-        _argument("weight_decay", "ignored below a thousandth", _unless("weight_decay", 1e-3, None), "weight_decay"),
-        _argument("use_ema", "other momentum", _times("ema_momentum", 0.9, 0.99), "use_ema"),
-        _argument("use_ema", "never overwrites", _of("ema_overwrite_frequency", None), "ema_overwrite_frequency"),
-        _argument("gradient_accumulation", "one more", _one_more, "gradient_accumulation_steps"),
-        _argument("schedule", "held at its start", _rates(lambda rate, step: rate(0)), "schedule"),
-        _argument("schedule", "twice as fast", _rates(lambda rate, step: rate(2 * step)), "schedule"),
+        *(_argument(mistake, f"{n} missing", _lacking(n), n, own) for mistake, names in dropped.items() for n in names),
+        _argument("clipping", "over all tensors", _renamed("clipnorm", "global_clipnorm"), "clipnorm", own),
+        _argument("clipping", "of each tensor", _renamed("global_clipnorm", "clipnorm"), "global_clipnorm", own),
+        _argument("weight_decay", "everywhere", _of("exclude_from_weight_decay", []), "exclude_from_weight_decay", own),
+        _argument("weight_decay", "twice", _times("weight_decay", 2.0, own), "weight_decay", own),
+        _argument("weight_decay", "half", _times("weight_decay", 0.5, own), "weight_decay", own),
+        *([_argument("weight_decay", "ignored below a thousandth", ignored, "weight_decay")] if own is Family else []),
+        _argument("use_ema", "other momentum", _times("ema_momentum", 0.9, own), "use_ema", own),
+        _argument("use_ema", "never overwrites", _of("ema_overwrite_frequency", None), "ema_overwrite_frequency", own),
+        _argument("gradient_accumulation", "one more", _one_more, "gradient_accumulation_steps", own),
+        _argument("schedule", "held at its start", _rates(lambda rate, step: rate(0)), "schedule", own),
+        _argument("schedule", "twice as fast", _rates(lambda rate, step: rate(2 * step)), "schedule", own),
     ]
 
 
-def _rules() -> list[Mutant]:
-    return [
-        Mutant("sign", "lost", _always(_SignLost)),
-        Mutant("sign", "turned", _always(_SignTurned)),
-        Mutant("zero_gradient", "leaves the state", _always(_ZeroSkips)),
-        Mutant("zero_gradient", "divides by zero", _switch("epsilon_place", "none")),
-        Mutant("late", "from step 100 on", _always(_TurnsLate)),
-        *(Mutant("shape", name, _always(_shaped(where))) for name, where in _SHAPES.items()),
-        Mutant("tensor_mixup", "state of the next", _always(_Mixed)),
-        Mutant("tensor_mixup", "state under the shape", _always(_ByShape)),
-        Mutant("tensor_mixup", "state under the position", _always(_ByPosition), handed=True),
-        Mutant("tensor_mixup", "state under the id of the array", _always(_ById), handed=True, of=_ById),
-    ]
+def _rules(own: type[Any]) -> list[Mutant]:
+    found = [Mutant("sign", "lost", _always(_with_gradient(own, np.abs)))]
+    found.append(Mutant("sign", "turned", _always(_with_gradient(own, np.negative))))
+    slots = tuple(own().start(np.zeros((2, 3), dtype=np.float32)))
+    keeps = slots or "momentum" in inspect.signature(own).parameters
+    decays = own is Family or _moves_at_zero(own)
+    found += [Mutant("zero_gradient", "leaves the state", _always(_zero_skips(own)))] if decays else []
+    if own is Family:
+        found.append(Mutant("zero_gradient", "divides by zero", _switch(BY_NAME["epsilon_place"], "none")))
+        found.append(Mutant("late", "from step 100 on", _always(_TurnsLate)))
+        found += [Mutant("shape", name, _always(_shaped(where))) for name, where in _SHAPES.items()]
+    if keeps:
+        found.append(Mutant("tensor_mixup", "state of the next", _always(_mixed(own))))
+        found.append(Mutant("tensor_mixup", "state under the shape", _always(_by_shape(own))))
+    if own is Family:  # how tensors are handed over has nothing to do with the rule
+        found.append(Mutant("tensor_mixup", "state under the position", _always(_ByPosition), handed=True))
+        found.append(Mutant("tensor_mixup", "state under the id of the array", _always(_ById), handed=True, of=_ById))
+    return found
+
+
+def _moves_at_zero(own: type[Any]) -> bool:
+    """Return whether a gradient of zero changes weights or state: a sum of squares stays what it is."""
+    usual = {"momentum": 0.5} if "momentum" in inspect.signature(own).parameters else {}
+    rule, params, zero = own(**usual), {"w": np.ones((2, 3))}, {"w": np.zeros((2, 3))}
+    _, state = rule.step(params, params, rule.init(params))
+    after, later = rule.step(params, zero, state)
+    shown = [{"parameter": params, **rule.slots(state)}, {"parameter": after, **rule.slots(later)}]
+    return any(not np.array_equal(shown[0][s][n], shown[1][s][n]) for s in shown[0] for n in shown[0][s])
 
 
 def _programs() -> list[Mutant]:
@@ -209,16 +270,16 @@ def _programs() -> list[Mutant]:
     ]
 
 
-def _argument(mistake: str, variant: str, change: Change, needs: str = "") -> Mutant:
-    return Mutant(mistake, variant, _always(_changed(change)), needs=needs)
+def _argument(mistake: str, variant: str, change: Change, needs: str = "", own: type[Any] = Family) -> Mutant:
+    return Mutant(mistake, variant, _always(_changed(change, own)), needs=needs)
 
 
 def _always(kind: Kind) -> Callable[[Cell], Kind | None]:
     return lambda cell: kind
 
 
-def _changed(change: Change) -> Kind:
-    return lambda **given: Family(**change(given))
+def _changed(change: Change, own: type[Any] = Family) -> Kind:
+    return lambda **given: own(**change(given))
 
 
 def _computed(in_order: bool = False) -> Callable[[Cell], Kind | None]:
@@ -229,9 +290,9 @@ def _computed(in_order: bool = False) -> Callable[[Cell], Kind | None]:
     return kind
 
 
-def _times(name: str, factor: float, default: float | None = None) -> Change:
+def _times(name: str, factor: float, own: type[Any] = Family) -> Change:
     def change(given: dict[str, Any]) -> dict[str, Any]:
-        value = given.get(name, default if default is not None else inspect.signature(Family).parameters[name].default)
+        value = given.get(name, inspect.signature(own).parameters[name].default)
         return {**given, name: (lambda step: factor * value(step)) if callable(value) else factor * value}
 
     return change
@@ -274,27 +335,48 @@ def _rates(rate_at: Callable[[Callable[[int], float], int], float]) -> Change:
     return change
 
 
-class _DoubleRate(Family):
-    def _learning_rate_at(self, iterations: int) -> float:
-        return float(self.learning_rate(iterations) if callable(self.learning_rate) else self.learning_rate)
+def _double_rate(own: type[Any]) -> type[Any]:
+    class DoubleRate(own):  # type: ignore[misc]  # of any rule
+        def _learning_rate_at(self, iterations: int) -> float:
+            return float(self.learning_rate(iterations) if callable(self.learning_rate) else self.learning_rate)
+
+    return DoubleRate
 
 
-class _SignLost(Family):
-    def rule(self, w: Any, g: Any, v: Any, m: Any, b: Any, rate: Any, count: int) -> Update:
-        return super().rule(w, np.abs(g), v, m, b, rate, count)
+def _with_gradient(own: type[Any], change: Callable[[Any], Any]) -> type[Any]:
+    class WithGradient(own):  # type: ignore[misc]  # of any rule
+        def update(self, w: Any, g: Any, slots: Mapping[str, Any], learning_rate: float, count: int) -> Any:
+            return super().update(w, change(g), slots, learning_rate, count)
+
+    return WithGradient
 
 
-class _SignTurned(Family):
-    def rule(self, w: Any, g: Any, v: Any, m: Any, b: Any, rate: Any, count: int) -> Update:
-        return super().rule(w, -g, v, m, b, rate, count)
+def _zero_skips(own: type[Any]) -> type[Any]:
+    class ZeroSkips(own):  # type: ignore[misc]  # of any rule
+        def update(self, w: Any, g: Any, slots: Mapping[str, Any], learning_rate: float, count: int) -> Any:
+            update = super().update(w, g, slots, learning_rate, count)
+            old = {**slots, "parameter": w}
+            kept = {name: np.where(g == 0, array, getattr(update, name)) for name, array in old.items()}
+            return update._replace(**kept)
+
+    return ZeroSkips
 
 
-class _ZeroSkips(Family):
-    def rule(self, w: Any, g: Any, v: Any, m: Any, b: Any, rate: Any, count: int) -> Update:
-        update = super().rule(w, g, v, m, b, rate, count)
-        old = Update(g, v, m, update.denominator, update.step, b, w)
-        kept = (None if new is None else np.where(g == 0, o, new) for o, new in zip(old, update, strict=True))
-        return Update(*kept)
+def _mixed(own: type[Any]) -> type[Any]:
+    """Return a class in which the second moment of each tensor, or its first slot, is that of the next one."""
+
+    class Mixed(own):  # type: ignore[misc]  # of any rule
+        def stages(self, params: Any, grads: Any, state: Any) -> Any:
+            names, slots = list(params), self._own_slots(state)
+            if not slots:
+                return super().stages(params, grads, state)
+            others = dict(zip(names, [*names[1:], names[0]], strict=True))
+            chosen = "second_moment" if "second_moment" in slots else slots[0]
+            first = state[chosen]
+            moved = {n: np.resize(first[others[n]], np.shape(first[n])) for n in names if {n, others[n]} <= {*first}}
+            return super().stages(params, grads, {**state, chosen: {**first, **moved}})
+
+    return Mixed
 
 
 class _TurnsLate(Family):
@@ -324,28 +406,27 @@ def _shaped(where: Callable[[Any], bool]) -> Kind:
     return Shaped
 
 
-class _Mixed(Family):
-    def stages(self, params: Any, grads: Any, state: Any) -> Any:
-        names = list(params)
-        others = dict(zip(names, [*names[1:], names[0]], strict=True))
-        moment = {n: np.resize(state["second_moment"][others[n]], params[n].shape) for n in names}
-        return super().stages(params, grads, {**state, "second_moment": moment})
+def _by_shape(own: type[Any]) -> type[Any]:
+    """Return a class with one state for all tensors of a shape: each goes on where the one before it has left it."""
 
+    class ByShape(own):  # type: ignore[misc]  # of any rule
+        def update(self, w: Any, g: Any, slots: Mapping[str, Any], learning_rate: float, count: int) -> Any:
+            update = super().update(w, g, self._of_shape.get(w.shape, slots), learning_rate, count)
+            self._of_shape[w.shape] = {slot: getattr(update, slot) for slot in slots}
+            return update
 
-class _ByShape(Family):
-    """One state for all tensors of a shape: each goes on where the one before it in the mapping has left it."""
+        def step(self, params: Any, grads: Any, state: Any) -> Any:
+            self._of_shape: dict[Any, dict[str, Any]] = {}
+            params, state = super().step(params, grads, state)
+            last = {n: self._of_shape[w.shape] for n, w in params.items() if w.shape in self._of_shape}
+            shared = {
+                slot: {n: slots[slot] for n, slots in last.items() if slot in slots}
+                for slot in self._own_slots(state)
+                if last
+            }
+            return params, {**state, **shared}
 
-    def update(self, w: Any, g: Any, slots: Mapping[str, Any], learning_rate: float, count: int) -> Update:
-        update = super().update(w, g, self._of_shape.get(w.shape, slots), learning_rate, count)
-        self._of_shape[w.shape] = {slot: getattr(update, slot) for slot in slots}
-        return update
-
-    def step(self, params: Any, grads: Any, state: Any) -> Any:
-        self._of_shape: dict[Any, dict[str, Any]] = {}
-        params, state = super().step(params, grads, state)
-        last = {n: self._of_shape[w.shape] for n, w in params.items() if w.shape in self._of_shape}
-        shared = {slot: {n: slots[slot] for n, slots in last.items()} for slot in self._own_slots(state) if last}
-        return params, {**state, **shared}
+    return ByShape
 
 
 class _ByPosition(Family):

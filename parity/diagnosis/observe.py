@@ -6,7 +6,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from parity.bounds.numerics import Array
-from parity.case.rule import DEFAULT, find
+from parity.case.rule import find
+from parity.diagnosis.family import family
 from parity.diagnosis.probes import Probe, ProbeProblem
 from parity.subjects.adapter import Adapter
 
@@ -85,8 +86,10 @@ def observe(make: Make, probe: Probe) -> Observation:
 
 def _row(adapter: Adapter, probe: Probe, strange: dict[str, str]) -> dict[str, Array]:
     row = {}
+    known, shaped = find(probe.rule).slots, family(probe.rule).shaped
     for slot, tensors in adapter.read().items():
-        if slot not in find(DEFAULT).slots and slot != "parameter":
+        # Slots with shapes of their own lie in no row beside the weights.
+        if slot != "parameter" and (slot not in known or shaped):
             continue
         for name, shape in zip(probe.tensors.names, probe.tensors.shapes, strict=True):
             if name not in tensors:

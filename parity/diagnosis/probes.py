@@ -17,6 +17,9 @@ from parity.bounds.numerics import Array, dtype_of
 from parity.bounds.rule import plain_arguments
 from parity.case.rule import DEFAULT
 from parity.case.spec import Cell, Hyperparameters, LearningRateSchedule, Replayed, Weights, hyperparameters
+from parity.diagnosis.choices import MODES as MODES
+from parity.diagnosis.choices import mode_of as _mode_of
+from parity.diagnosis.choices import modes
 from parity.problem.data import Tensors
 from parity.problem.portable import powers_of_ten
 from parity.problem.problems import ReplayedProblem, make
@@ -37,13 +40,6 @@ VECTORS: Final = layout_of(
 BATCH_SIZE: Final = 32
 """The batch that a gradient of a probe is said to be the mean of; a rule that sums is off by this factor."""
 
-MODES: Final[dict[str, dict[str, Any]]] = {
-    "plain": {},
-    "momentum": {"momentum": 0.9},
-    "centered": {"centered": True},
-    "both": {"momentum": 0.9, "centered": True},
-    "weight_decay": {"weight_decay": 0.01},
-}
 RATES: Final = (1e-3, 2e-3, 5e-4, 5e-4, 4e-3, 1e-3, 1e-4, 3e-3, 1e-3, 1e-3, 2e-4, 1e-3)
 _LONGER: Final = 4
 """Steps that the probes have more which are held back."""
@@ -65,6 +61,7 @@ class Probe:
     weights: Array
     gradients: Array
     tensors: Layout = field(default_factory=lambda: LAYOUT)
+    rule: str = DEFAULT
     rotates: bool = False
     arguments: dict[str, Any] = field(init=False, repr=False, compare=False)
     runs: dict[Any, Any] | None = field(default=None, init=False, repr=False, compare=False)
@@ -94,17 +91,16 @@ class Probe:
 
 
 @cache
-def first_probe(dtype: str = "float32", seed: int = 0) -> Probe:
+def first_probe(dtype: str = "float32", seed: int = 0, rule: str = DEFAULT) -> Probe:
     """Return the probe with Keras' defaults and weights of zero, where each change is seen in full precision."""
     weights = _frozen(np.zeros(SIZE, dtype=dtype_of(dtype)))
     name = f"defaults{f', held back {seed}' if seed else ''}"
-    return _shared(
-        Probe(name, "plain", hyperparameters()(**_held_in_float32(dtype)), weights, _gradients(seed, len(RATES), dtype))
-    )
+    given = hyperparameters(rule)(**_held_in_float32(dtype))
+    return _shared(Probe(name, "plain", given, weights, _gradients(seed, len(RATES), dtype), rule=rule))
 
 
 @cache
-def probe(mode: str, scheduled: bool, seed: int = 0, dtype: str = "float32") -> Probe:
+def probe(mode: str, scheduled: bool, seed: int = 0, dtype: str = "float32", rule: str = DEFAULT) -> Probe:
     """Return the probe of a mode; seed 0 is what the search uses, others are held back for the confirmation."""
     rng = np.random.default_rng([seed, 7])
     # Small weights let a small change show: next to a weight of one, float32 hides all but 2^-24 of it.
@@ -112,14 +108,17 @@ def probe(mode: str, scheduled: bool, seed: int = 0, dtype: str = "float32") -> 
     weights = _frozen(np.where(rng.random(SIZE) < 0.3, 0.0, drawn).astype(dtype_of(dtype)))
     steps = len(RATES) + (_LONGER if seed else 0)
     rates = RATES if seed == 0 else tuple(float(f"{r:.3g}") for r in powers_of_ten(rng.uniform(-4, -2, steps)))
-    given = {**MODES[mode], **_held_in_float32(dtype)}
-    if "weight_decay" in MODES[mode] and dtype == "float64":
+    own = modes(rule)[mode]
+    given = {**own, **_held_in_float32(dtype)}
+    if "weight_decay" in own and dtype == "float64":
         given["weight_decay"] = 2.0**-7
     if scheduled:
         held = [float(np.float32(rate)) for rate in rates] if dtype == "float64" else list(rates)
         given["learning_rate"] = LearningRateSchedule(values=held)
     name = f"{mode}{', rate changes' if scheduled else ''}{f', held back {seed}' if seed else ''}"
-    return _shared(Probe(name, mode, hyperparameters()(**given), weights, _gradients(seed, steps, dtype)))
+    return _shared(
+        Probe(name, mode, hyperparameters(rule)(**given), weights, _gradients(seed, steps, dtype), rule=rule)
+    )
 
 
 def _shared(probe: Probe) -> Probe:
@@ -154,7 +153,7 @@ def _spaced(low: float, high: float, count: int) -> Array:
 
 def of_cell(cell: Cell) -> Probe | None:
     """Return a case's own sequence as a probe, as many steps as are cheap; None where gradients are not replayed."""
-    if cell.gradients != "replayed" or cell.rule != DEFAULT:
+    if cell.gradients != "replayed":
         return None
     problem = make(cell)
     tensors = layout_of(problem.params)
@@ -162,7 +161,7 @@ def of_cell(cell: Cell) -> Probe | None:
         return None
     gradients = np.stack([tensors.join(problem.gradients(number)) for number in range(_steps(cell, tensors))])
     weights, mode = tensors.join(problem.params), mode_of(cell)
-    return Probe(cell.id, mode, cell.hyperparameters, weights, gradients, tensors, problem.rotates)
+    return Probe(cell.id, mode, cell.hyperparameters, weights, gradients, tensors, cell.rule, problem.rotates)
 
 
 def _steps(cell: Cell, tensors: Layout) -> int:
@@ -188,10 +187,7 @@ def extent(cells: Iterable[Cell]) -> Extent:
 
 def mode_of(cell: Cell) -> str:
     """Return the mode of the optimizer that a case is in."""
-    given = cell.hyperparameters
-    if given.centered:
-        return "both" if given.momentum else "centered"
-    return "momentum" if given.momentum else "weight_decay" if given.weight_decay else "plain"
+    return _mode_of(cell.rule, cell.hyperparameters)
 
 
 class ProbeProblem(ReplayedProblem):
@@ -215,6 +211,7 @@ class ProbeProblem(ReplayedProblem):
                 gradients="replayed",
                 comparisons=["free"],
                 seed=0,
+                rule=probe.rule,
             )
         )
         self.params = {name: _frozen(array) for name, array in probe.tensors.split(probe.weights).items()}

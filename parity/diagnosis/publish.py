@@ -8,6 +8,8 @@ from typing import Any
 
 import msgspec
 
+from parity.case.rule import DEFAULT
+from parity.case.spec import Mlp
 from parity.diagnosis.kill import survivors
 
 MODES = ("plain", "momentum", "centered", "both", "weight_decay")
@@ -33,6 +35,14 @@ mistakes: those that promise to are counted here. – is a mistake that only a c
 """
 
 
+_RULES = """\
+### Every rule, and Keras' own tests
+
+Mutants of each rule: its choices turned, its numbers changed, and what no choice is. Beside the cases stand the tests
+of Keras' own suite (`keras/src/optimizers/*_test.py`): the golden values, the single step, the decay.
+"""
+
+
 def main() -> int:
     """Measure everything and write ``matrix.json`` and ``README.md`` into a folder."""
     parser = ArgumentParser(prog="python -m parity.diagnosis.publish", description=__doc__)
@@ -50,16 +60,20 @@ def measured() -> dict[str, Any]:
     """Return the records of the matrix and of the kill matrix, with the versions they were measured with."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from parity.case.cells import all_cells
+    from parity.case.rule import names
     from parity.circumstances.doctor import circumstances
     from parity.diagnosis import kill, matrix
 
+    cells = all_cells()
+    own = {rule: [c for c in cells if c.rule == rule and not isinstance(c.problem, Mlp)] for rule in names()}
     found = matrix.rows(matrix.installed(), lambda name: print(f"{name} …", file=sys.stderr))
     return {
         "schema": 1,
         "circumstances": circumstances(),
         "subjects": matrix.subject_records(found),
         "pairs": matrix.matrix_records(found),
-        "kill": kill.kill_records(all_cells()),
+        "kill": kill.kill_records(cell for cell in cells if cell.rule == DEFAULT),
+        "rules": [record for rule in names() for record in kill.keras_records(rule, own[rule])],
     }
 
 
@@ -128,10 +142,23 @@ def page(document: dict[str, Any]) -> str:
     tables = [behind(document["kill"], name) for name in small]
     for mistake in sorted(caught):
         lines.append(f"| {mistake} | {' | '.join(table.get(mistake, '–') for table in tables)} |")
+    lines += _every_rule(document.get("rules", []))
     given = document["circumstances"]
     versions = ", ".join(f"{name} {value}" for name, value in _versions(given))
     lines += ["", f"Measured on {given.get('cpu', 'a processor that was not noted')} with: {versions}."]
     return "\n".join(lines) + "\n"
+
+
+def _every_rule(records: list[dict[str, Any]]) -> list[str]:
+    """Return how many mutants of each rule die in its cases, and how many Keras' own tests of it would notice."""
+    if not records:
+        return []
+    lines = ["", _RULES, "| rule | mutants | caught by cases | noticed by Keras' tests |", "| --- | --- | --- | --- |"]
+    for rule in dict.fromkeys(record["rule"] for record in records):
+        own = [record for record in records if record["rule"] == rule]
+        cases, keras = (sum(record[key] for record in own) for key in ("by_cases", "by_keras"))
+        lines.append(f"| {rule} | {len(own)} | {cases} | {keras} |")
+    return lines
 
 
 def _versions(given: dict[str, Any]) -> list[tuple[str, str]]:

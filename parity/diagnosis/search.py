@@ -3,14 +3,17 @@
 Almost every wrong set is refuted by the first step of the first probe, which is what makes trying all of them cheap.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations, product
 from typing import Any, Final
 
 import numpy as np
 
-from parity.diagnosis.estimate import USUAL_EPSILONS, estimate, nearly_as_given, rounded
+from parity.case.rule import DEFAULT, around
+from parity.diagnosis.choices import modes, only_rounds, switches
+from parity.diagnosis.estimate import USUAL_EPSILONS, estimate, free_numbers, nearly_as_given, rounded
+from parity.diagnosis.family import family
 from parity.diagnosis.member import (
     Member,
     alternatives,
@@ -23,27 +26,20 @@ from parity.diagnosis.member import (
     step_errors,
 )
 from parity.diagnosis.observe import Observation
-from parity.reference.switches import BY_NAME, SWITCHES, only_rounds
 
 LIMIT = 3
 _DECAYS = (0.5, 2.0)
 """Decay as the derivative of a penalty whose half is missing, or is there twice."""
-_STARTS = (1e-12, 1e-10, 1e-9, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.1)
-_LIMITS = (0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 15.0)
 ALIKE = 1e-3
 """How far steps may be off to be called alike: far above rounding, far below any choice that matters."""
 MOST_LEFT = 0.5
 """Share of the unequal bits that a likely rounding may leave unequal."""
-STRUCTURE = [switch.name for switch in SWITCHES if not switch.rounds and not switch.needs]
-ROUNDING = [switch.name for switch in SWITCHES if switch.rounds and not switch.needs]
-ALWAYS = [*STRUCTURE, *ROUNDING]
-"""Switches that show on a plain probe, those that change the rule first."""
-
-_NUMBERED = [name for name in STRUCTURE if name not in ("rho_role", "gradient_reduction")]
+_INTERCHANGED: Final = ("rho_role", "beta_weighs", "beta_roles", "gradient_reduction")
+"""Switches whose choices are those of other numbers: where numbers are estimated they say nothing."""
 _COARSE: Final = [("arithmetic", "float16"), ("arithmetic", "bfloat16")]
 """What moves steps by more than rounding in the weights' own dtype does."""
 KERAS: Final = Member()
-"""The member that is tf.keras' own rule."""
+"""The member that is tf.keras' RMSprop."""
 Fits = Callable[[Member, Observation], bool]
 Choice = tuple[str, Any]
 
@@ -67,16 +63,39 @@ def search(observations: list[Observation], joint: bool = True) -> Found | None:
     ``joint`` says that the first observation is plain, so that switches which need momentum, decay or a schedule can
     wait until the others are looked at.
     """
-    later = _later(observations)
-    first, rest = (ALWAYS, later) if joint else ([*ALWAYS, *later], [])
-    found = _switched(observations, first, rest, near=joint)
-    return found if found is not None or not joint else written_or_numbers(observations)
+    later, base = _later(observations), _page_of(observations)
+    first, rest = (_always(base.rule), later) if joint else ([*_always(base.rule), *later], [])
+    found = _switched(observations, first, rest, base, near=joint)
+    return found if found is not None or not joint else written_or_numbers(observations, base)
 
 
-def written_or_numbers(observations: list[Observation], base: Member = KERAS) -> Found | None:
+def _page_of(observations: list[Observation]) -> Member:
+    return Member(rule=observations[0].probe.rule)
+
+
+def _always(rule: str) -> list[str]:
+    """Return the switches that show on a plain probe, those that change the rule first."""
+    return [*family(rule).structure, *family(rule).rounding]
+
+
+def written_or_numbers(observations: list[Observation], base: Member | None = None) -> Found | None:
     """Return the members that compute with numbers of their own, None if there are none."""
+    base = _page_of(observations) if base is None else base
     alone = _written(observations, base, 0) or _written(observations, base, 1)
+    if base.rule != DEFAULT:
+        alone = alone or _written(observations, base, 0, _pairs(base)) or _written(observations, base, 1, _pairs(base))
     return alone or with_numbers(observations, base) or _written(observations, base, 2)
+
+
+Numbers = tuple[Choice, ...]
+
+
+def _pairs(base: Member) -> list[Numbers]:
+    """Return two numbers of a rule's own, or one and a decay, that people write into the code."""
+    own = family(base.rule)
+    beside = {each.name for each in own.rule.parameters} - {each.name for each in around()} | {"weight_decay"}
+    numbers = [each for each in own.written if each[0] in beside]
+    return [pair for pair in combinations(numbers, 2) if pair[0][0] != pair[1][0]]
 
 
 def switched_alone(observations: list[Observation], without: Collection[str], base: Member = KERAS) -> Found | None:
@@ -87,7 +106,7 @@ def switched_alone(observations: list[Observation], without: Collection[str], ba
         without: switches that they cannot show.
         base: what every member has.
     """
-    names = [name for name in [*ALWAYS, *_later(observations)] if name not in without]
+    names = [name for name in [*_always(base.rule), *_later(observations)] if name not in without]
     return _switched(observations, names, [], base)
 
 
@@ -101,31 +120,30 @@ def _switched(
     members = _sets(observations, first, rest, equal_bits, base, near)
     if members:
         return Found(_smallest_first([*members, *_smaller_with_numbers(observations, members, base)]), exact=True)
-    structure = [name for name in first if not BY_NAME[name].rounds or name in ("one_minus_rho", "moment_form")]
+    known = switches(base.rule)
+    structure = [name for name in first if not known[name].rounds or name in _NEARLY]
     bounded = _sets(observations, structure, rest, within, base, near)
     return Found(_smallest_first(bounded), exact=False) if bounded else None
 
 
-WRITTEN: tuple[tuple[str, Any], ...] = (
-    ("centered", True),
-    *(("second_moment_start", start) for start in _STARTS),
-    *(("clipvalue", limit) for limit in _LIMITS),
-    *(("clipnorm", limit) for limit in _LIMITS),
-    *(("rate_decay", decay) for decay in (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 5e-5, 5e-4, 1e-6)),
-)
-"""Numbers that people write into the code where an argument belongs, or that are on by themselves."""
+_NEARLY: Final = ("one_minus_rho", "one_minus_beta", "moment_form")
+"""What rounds by more than its bound may excuse: 1 - rho in the dtype of the weights, or a mean that cancels."""
 
 
-def _written(observations: list[Observation], base: Member, beside: int) -> Found | None:
+def _written(
+    observations: list[Observation], base: Member, beside: int, written: Sequence[Numbers] = ()
+) -> Found | None:
     """Return the members that do, whatever they are given, what an argument is for, and as many choices beside."""
     first = observations[0]
     exact: list[Member] = []
     near: list[Member] = []
-    for choice in _combinations([*alternatives(STRUCTURE), *_COARSE], beside):
+    for choice in _combinations([*alternatives(family(base.rule).structure, rule=base.rule), *_COARSE], beside):
         if len(choice) < beside:
             continue
-        numbers = [number for number in WRITTEN if number[0] not in dict(choice)]
-        for member in begins_alike(base.plus(**dict(choice)), first, numbers):
+        numbers = [number for number in family(base.rule).written if number[0] not in dict(choice)]
+        turned = base.plus(**dict(choice))
+        pairs = [turned.having(**dict(pair)) for pair in written if not {*dict(pair)} & {*dict(choice)}]
+        for member in pairs if written else begins_alike(turned, first, numbers):
             if starts_alike(member, first):
                 near.append(member)
                 exact += extended(_variants(member, first), observations, equal_bits)
@@ -141,7 +159,9 @@ def nearest(observations: list[Observation]) -> tuple[Member, float, float] | No
     None if it has not even half of the steps: then it is no neighbour, and what it differs in is no cause.
     """
     first = observations[0]
-    candidates = [Member().plus(**dict(choice)) for choice in _combinations(alternatives(STRUCTURE), 2)]
+    base = _page_of(observations)
+    choices = alternatives(family(base.rule).structure, rule=base.rule)
+    candidates = [base.plus(**dict(choice)) for choice in _combinations(choices, 2)]
     ranked = sorted(candidates, key=lambda member: (step_error(member, first), member.size))[:3]
     scored = [(sum(step_error(m, seen) for seen in observations) / len(observations), m) for m in ranked]
     error, member = min(scored, key=lambda pair: (pair[0], pair[1].size))
@@ -155,11 +175,14 @@ def with_numbers(observations: list[Observation], base: Member = KERAS, limit: i
     if only is not None:
         return only
     first = observations[0]
-    for free in (("rate", "epsilon", "rho"), ("rate", "epsilon", "rho", "momentum")):
-        names = [*_NUMBERED, "gradient_reduction", *(["nesterov"] if "momentum" in free else [])]
+    for free in free_numbers(base.rule):
+        ahead = ["nesterov"] if "momentum" in free and base.rule == DEFAULT else []
+        names = [*_numbered_beside(base.rule), "gradient_reduction", *ahead]
         exact: list[Member] = []
         bounded: list[Member] = []
-        for choice in _combinations([*alternatives(names), *_COARSE], limit):
+        for choice in _combinations(
+            [*alternatives(names, rule=base.rule), *_COARSE], limit if base.rule == DEFAULT else 1
+        ):
             for member in _numbered(base.plus(**dict(choice)), first, free):
                 good = extended(_variants(member, first), observations, equal_bits)
                 exact += good
@@ -198,7 +221,7 @@ def _of_first(
     if key not in _known:
         if len(_known) > 100:
             _known.clear()
-        choices = alternatives(list(names), _own([seen]))
+        choices = alternatives(list(names), _own([seen]), base.rule)
         members = _alike(choices, seen, base) if near else _members(choices, base)
         _known[key] = tuple(member for member in members if fits(member, seen))
     return _known[key]
@@ -213,7 +236,7 @@ def _alike(choices: list[Choice], seen: Observation, base: Member) -> Iterator[M
 
     What only rounds moves no step by a hundredth; in 16 bits it may.
     """
-    rounding = [choice for choice in choices if only_rounds(*choice)]
+    rounding = [choice for choice in choices if only_rounds(*choice, base.rule)]
     for member in _members([choice for choice in choices if choice not in rounding], base):
         coarse = "arithmetic" in dict(member.switches)
         if coarse or starts_alike(member, seen):
@@ -225,11 +248,13 @@ def extended(
     members: Iterable[Member], observations: list[Observation], fits: Fits, names: list[str] | None = None
 ) -> list[Member]:
     """Return what fits all observations, with the switches turned that only the later ones can show."""
-    later = alternatives(_later(observations) if names is None else names, _own(observations))
+    rule, asked = observations[0].probe.rule, _later(observations) if names is None else names
+    known = alternatives(asked, _own(observations), rule)
     pins = _pins(observations) if names is None or names else []
     ignored = list(_combinations(pins, len(pins)))
     found, rest = [], list(observations[1:])
     for member in members:
+        later = [*known, *alternatives(_on_by_itself(member, asked), _own(observations), rule)]
         room = max(LIMIT - len(member.switches), 1 if member.numbers else 0)
         for reading in _readings(member, observations):
             for choice, pinned in product(_combinations(later, room), ignored):
@@ -244,21 +269,31 @@ def extended(
     return found
 
 
+def _on_by_itself(member: Member, asked: list[str]) -> list[str]:
+    """Return the switches that need what a member has although none is asked for, such as a momentum."""
+    if member.rule == DEFAULT:
+        return []
+    there = {name.removesuffix("_always") for name, value in member.numbers if value}
+    return [each.name for each in switches(member.rule).values() if each.needs in there and each.name not in asked]
+
+
 def _pins(observations: list[Observation]) -> list[Choice]:
     """Return the arguments of a mode at the values with which it is plain, taken and ignored, and as multiples."""
-    pins: list[Choice] = [("momentum", 0.0), ("centered", False), ("weight_decay", None)]
+    own = family(observations[0].probe.rule)
+    asked = dict.fromkeys(name for given in modes(own.rule.name).values() for name in given)
+    pins: list[Choice] = [(name, own.off(name)) for name in asked]
     pins += [("weight_decay_factor", factor) for factor in _DECAYS]
     return [(name, value) for name, value in pins if _asked(observations, name.removesuffix("_factor"))]
 
 
 def _turned(member: Member, choice: tuple[Choice, ...], pins: dict[str, Any]) -> Member | None:
     """Return the member with switches turned and arguments pinned; None where a switch needs what is pinned."""
-    switches = dict(choice)
+    turned, known = dict(choice), switches(member.rule)
     if {"weight_decay", "weight_decay_factor"} <= {*pins, *dict(member.numbers)}:
         return None
-    if pins and any(BY_NAME[name].needs in pins for name in (*switches, *dict(member.switches))):
+    if pins and any(known[name].needs in pins for name in (*turned, *dict(member.switches))):
         return None
-    return member.plus(**switches).having(**pins) if not set(pins) & set(dict(member.numbers)) else None
+    return member.plus(**turned).having(**pins) if not set(pins) & set(dict(member.numbers)) else None
 
 
 def _readings(member: Member, observations: list[Observation]) -> list[Member]:
@@ -267,15 +302,14 @@ def _readings(member: Member, observations: list[Observation]) -> list[Member]:
     rate = _rate(observations[0])
     if "learning_rate" not in numbers or not rate or not any(seen.probe.scheduled for seen in observations):
         return [member]
-    others = {name: value for name, value in numbers.items() if name != "learning_rate"}
     factor = float(f"{numbers['learning_rate'] / rate:.12g}")
-    return [member, Member(member.switches).having(**others, learning_rate_factor=factor)]
+    return [member, member.without("learning_rate").having(learning_rate_factor=factor)]
 
 
 def _numbered(member: Member, first: Observation, free: tuple[str, ...]) -> list[Member]:
-    switches = dict(member.switches)
+    turned = dict(member.switches)
     # Then the denominator never changes and only learning_rate / denominator shows: that is plain descent.
-    if switches.get("denominator_uses") == "previous" and switches.get("state_carried") is False:
+    if turned.get("denominator_uses") == "previous" and turned.get("state_carried") is False:
         return []
     found = estimate(member, first, free)
     blind = found is not None and found.loose == ["epsilon"]
@@ -289,7 +323,7 @@ def _numbered(member: Member, first: Observation, free: tuple[str, ...]) -> list
         others = [tuple(name for name in free if name != loose) for loose in found.loose]
         return list(dict.fromkeys(each for some in others for each in _numbered(member, first, some)))
     asked = first.probe.hyperparameters
-    given = {"rate": 1.0, "epsilon": asked.epsilon, "rho": asked.rho, "momentum": asked.momentum}
+    given = {"rate": 1.0, **{name: getattr(asked, name) for name in free if name != "rate"}}
     numbers = rounded(found, given)
     if numbers is None:
         return []
@@ -313,7 +347,7 @@ def _named(numbers: dict[str, float], rate: float | None) -> dict[str, float]:
 
 def _variants(member: Member, first: Observation) -> list[Member]:
     """Return the member with the rounding switches turned, one or two at a time, that give equal bits."""
-    choices = alternatives(ROUNDING, ("float16", "bfloat16", *_own([first])))
+    choices = alternatives(family(member.rule).rounding, ("float16", "bfloat16", *_own([first])), member.rule)
     choices = [choice for choice in choices if choice[0] not in dict(member.switches)]
     variants = [member.plus(**dict(choice)) for choice in _combinations(choices, 2)]
     return [variant for variant in variants if equal_bits(variant, first)]
@@ -325,23 +359,29 @@ def _smaller_with_numbers(observations: list[Observation], members: list[Member]
     if smallest == 0:
         return []
     found = []
-    for choice in _combinations(alternatives(_NUMBERED), smallest - 1):
-        for member in _numbered(base.plus(**dict(choice)), observations[0], ("rate", "epsilon", "rho")):
+    for choice in _combinations(alternatives(_numbered_beside(base.rule), rule=base.rule), smallest - 1):
+        for member in _numbered(base.plus(**dict(choice)), observations[0], free_numbers(base.rule)[0]):
             if member.numbers and member.size <= smallest and equal_bits(member, observations[0]):
                 found += extended([member], observations, equal_bits)
     return found
 
 
+def _numbered_beside(rule: str) -> list[str]:
+    """Return the switches beside which numbers are estimated."""
+    return [name for name in family(rule).structure if name not in _INTERCHANGED]
+
+
 def _nominal_but_momentum(observations: list[Observation], base: Member = KERAS) -> Found | None:
     """Return members whose only number beside the base's is the momentum that they use where it is asked for."""
-    with_momentum = [seen for seen in observations if seen.probe.mode == "momentum"]
+    with_momentum = [seen for seen in observations if seen.probe.mode == "momentum" and base.rule == DEFAULT]
     if not with_momentum or "momentum" in dict(base.numbers):
         return None
-    sets = _sets(observations[:1], ALWAYS, [], equal_bits, base)
+    sets = _sets(observations[:1], _always(base.rule), [], equal_bits, base)
     plain = [member for member in sets if member.size - base.size <= 2][:8]
     exact: list[Member] = []
     for member in plain:
-        for choice in _combinations(alternatives(_later(observations), _own(observations)), 1):
+        later = alternatives(_later(observations), _own(observations), base.rule)
+        for choice in _combinations(later, 1):
             candidate = member.plus(**dict(choice))
             found = estimate(candidate, with_momentum[0], ("momentum",))
             given = {"momentum": with_momentum[0].probe.hyperparameters.momentum}
@@ -357,8 +397,9 @@ def likely_rounding(member: Member, observations: list[Observation]) -> tuple[Me
 
     Returns the member and the shares of equal bits before and after; such switches are likely, never proved.
     """
-    names = [name for name in ROUNDING if name != "arithmetic" and name not in dict(member.switches)]
-    choices = alternatives(names, _own(observations))
+    own = family(member.rule).rounding
+    names = [name for name in own if name != "arithmetic" and name not in dict(member.switches)]
+    choices = alternatives(names, _own(observations), member.rule)
     variants = [member.plus(**dict(choice)) for choice in _combinations(choices, len(names))]
     scores = [(_unequal(variant, observations), variant.size, i) for i, variant in enumerate(variants)]
     before, (fewest, _, best) = scores[0][0], min(scores)
@@ -376,9 +417,14 @@ def _unequal(member: Member, observations: list[Observation]) -> int:
 
 def _later(observations: list[Observation]) -> list[str]:
     """Return the switches that these observations can show beyond those of a plain constant run."""
-    shown = {name: _asked(observations, name) for name in ("momentum", "weight_decay")}
-    shown["schedule"] = any(seen.probe.scheduled for seen in observations)
-    return [switch.name for switch in SWITCHES if switch.needs and shown[switch.needs]]
+
+    def shown(needed: str) -> bool:
+        if needed == "schedule":
+            return any(seen.probe.scheduled for seen in observations)
+        return _asked(observations, needed)
+
+    known = switches(observations[0].probe.rule).values()
+    return [switch.name for switch in known if switch.needs and shown(switch.needs)]
 
 
 def _asked(observations: list[Observation], name: str) -> bool:

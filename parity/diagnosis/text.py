@@ -1,16 +1,19 @@
 """A diagnosis for people: the cause first, then the formulas, the effect, the public record, and what is left open."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
+from parity.case.rule import DEFAULT, find
 from parity.diagnosis.arguments import BITS, DOUBLE, ROUNDING
 from parity.diagnosis.disputes import disputes
 from parity.diagnosis.effect import effect
 from parity.diagnosis.findings import Finding
-from parity.diagnosis.words import CAUSES, as_given, cause, formula, rounding, telling
+from parity.diagnosis.words import as_given, cause, causes, differing, formula, rounding, telling
 from parity.subjects.binding import words as binding
 from parity.verdicts.cause import Line, pairs
 
+_OF_A_RULE: Final = (Finding.IDENTICAL, Finding.ROUNDING, Finding.EXPLAINED)
+"""Findings that say which rule a subject is."""
 PYTHONS_NUMBERS = "it keeps numbers as Python does, where tf.keras rounds learning rate and decay to float32"
 _SHOWN_TIES = 6
 
@@ -31,51 +34,62 @@ def render(document: dict[str, Any]) -> str:
 
 
 def sentence(document: Mapping[str, Any], finding: Finding) -> str:
-    """Return what a subject does, without its name: less than the finding says where it computes a rule elsewhere."""
+    """Return what a subject does, without its name: less than the finding says where it computes a rule elsewhere.
+
+    Of another rule than the first it says which it is.
+    """
+    rule = document.get("rule", DEFAULT)
+    if rule != DEFAULT and finding in _OF_A_RULE:
+        return f"is {find(rule).kind}, and {finding.value}"
     if finding is Finding.UNEXPLAINED and any(found["confirmed"] for found in document["explanations"]):
         return "computes, in some of what was tried, as no set of choices does"
     return finding.value
 
 
 def _explanation(document: dict[str, Any], found: dict[str, Any], finding: Finding, number: int) -> list[str]:
-    switches, numbers = found["switches"], found["hyperparameters"]
+    switches, numbers, rule = found["switches"], found["hyperparameters"], document.get("rule", DEFAULT)
     if finding is Finding.MIXED_DTYPES and not (switches or numbers):
         return []
     if finding is Finding.UNEXPLAINED:
         if found["confirmed"]:
-            return [f"  {elsewhere(found)}"]
-        near = cause(switches, numbers) if switches or numbers else "tf.keras' RMSprop itself."
+            return [f"  {elsewhere(found, rule)}"]
+        near = cause(switches, numbers, rule) if switches or numbers else f"tf.keras' {find(rule).kind} itself."
         share = found["steps_alike"]
         return [f"  Nearest member, not the cause: {near} {share:.0%} of its steps are the subject's within 0.1 %."]
     where = "" if set(found["modes"]) == set(document["modes"]) else f" ({', '.join(found['modes'])})"
     alike = [e for e in document["explanations"][:number] if set(e["modes"]) == set(found["modes"])]
     head = "Or, just as well" if alike else "Cause"
-    lines = [f"  {head}{where}: {cause(switches, numbers)}"]
-    lines += pairs(formulas(telling(switches, numbers), numbers, document.get("places")))
-    if besides := rounding(switches, numbers):
+    lines = [f"  {head}{where}: {cause(switches, numbers, rule)}"]
+    lines += pairs(formulas(telling(switches, numbers, rule), numbers, document.get("places"), rule))
+    if besides := rounding(switches, numbers, rule):
         lines.append(f"  Beside it, what only rounds: {besides[0].lower()}{besides[1:]}")
-    likely = [CAUSES[choice] for choice in found["likely_rounding"].items()]
+    likely = [causes(rule)[choice] for choice in found["likely_rounding"].items()]
     if likely:
         without, with_them = found["equal_bits"]["without_rounding"], found["equal_bits"]["with_rounding"]
         lines.append(f"  Most likely, too: {', '.join(likely)}.")
         lines.append(f"    With that, {with_them:.1%} of the bits are equal; without, {without:.1%}.")
     if switches or numbers:
-        lines.append(f"  Effect: {effect(switches, numbers, found['modes'])}")
-        lines += [f"  On record: {d.about}, shows with {d.shows}: {d.link}" for d in disputes(switches, numbers)]
+        lines.append(f"  Effect: {effect(switches, numbers, found['modes'], rule)}")
+        lines += [f"  On record: {d.about}, shows with {d.shows}: {d.link}" for d in disputes(switches, numbers, rule)]
     return [*lines, f"  {confirmation(found)}"]
 
 
-def elsewhere(found: Mapping[str, Any]) -> str:
+def elsewhere(found: Mapping[str, Any], rule: str = DEFAULT) -> str:
     """Return what a subject that nothing explains in some of what was tried computes in all else, as a sentence."""
     switches, numbers = found["switches"], found["hyperparameters"]
-    but = f", but: {cause(switches, numbers)}" if switches or numbers else "."
+    but = f", but: {cause(switches, numbers, rule)}" if switches or numbers else "."
     return f"In all else that was tried it computes as tf.keras does{but}"
 
 
 def formulas(
-    switches: Mapping[str, Any], numbers: Mapping[str, Any], places: Mapping[str, str] | None = None
+    switches: Mapping[str, Any],
+    numbers: Mapping[str, Any],
+    places: Mapping[str, str] | None = None,
+    rule: str = DEFAULT,
 ) -> list[Line]:
     """Return the lines of the rule that differ, each beside that of tf.keras; ``places`` is where each is computed."""
+    if rule != DEFAULT:
+        return differing(switches, numbers, rule)
     theirs, ours = formula(switches, numbers=numbers), formula({})
     both = [Line(line, ours.get(name, as_given(name)), (places or {}).get(name, "")) for name, line in theirs.items()]
     return [line for line in both if line.obtained != line.expected]

@@ -1,16 +1,31 @@
 """The sentence for each choice, and the formula of a member as lines that can be set beside tf.keras'."""
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any, Final
 
 from parity.case.rule import DEFAULT, find
-from parity.reference.switches import SWITCHES, only_rounds
+from parity.diagnosis.choices import only_rounds
+from parity.diagnosis.choices import switches as known
+from parity.verdicts.cause import Line
 
-CAUSES: Final[dict[tuple[str, Any], str]] = {
-    (switch.name, choice.value): choice.cause for switch in SWITCHES for choice in switch.choices[1:]
-}
 
-_DEFAULTS: Final = {name: default for name, _, default in find(DEFAULT).parameters}
+@cache
+def causes(rule: str = DEFAULT) -> dict[tuple[str, Any], str]:
+    """Return the sentence of each choice of a rule's family."""
+    return {
+        (switch.name, choice.value): choice.cause for switch in known(rule).values() for choice in switch.choices[1:]
+    }
+
+
+CAUSES: Final = causes()
+"""Those of RMSprop."""
+
+
+@cache
+def _defaults(rule: str) -> dict[str, Any]:
+    return {name: default for name, _, default in find(rule).parameters}
+
 
 _CLIPS: Final = {
     "clipvalue": "gradients are clipped by value at",
@@ -19,34 +34,36 @@ _CLIPS: Final = {
 }
 
 
-def cause(switches: Mapping[str, Any], numbers: Mapping[str, Any]) -> str:
+def cause(switches: Mapping[str, Any], numbers: Mapping[str, Any], rule: str = DEFAULT) -> str:
     """Return one sentence that names every choice that changes the rule; "nothing differs" where there is none.
 
     What only rounds otherwise is named where there is nothing else, and is no cause beside what does more.
     """
-    parts = [CAUSES[choice] for choice in telling(switches, numbers).items()]
-    parts += [_number(name, value) for name, value in numbers.items()]
+    parts = [causes(rule)[choice] for choice in telling(switches, numbers, rule).items()]
+    parts += [_number(name, value, rule) for name, value in numbers.items()]
     return _sentence(parts) if parts else "Nothing differs."
 
 
-def rounding(switches: Mapping[str, Any], numbers: Mapping[str, Any]) -> str:
+def rounding(switches: Mapping[str, Any], numbers: Mapping[str, Any], rule: str = DEFAULT) -> str:
     """Return the sentence on what ``cause`` leaves out because it only rounds; empty where it leaves out nothing."""
-    told = telling(switches, numbers)
-    left = [CAUSES[choice] for choice in switches.items() if choice[0] not in told]
+    told = telling(switches, numbers, rule)
+    left = [causes(rule)[choice] for choice in switches.items() if choice[0] not in told]
     return _sentence(left) if left else ""
 
 
-def telling(switches: Mapping[str, Any], numbers: Mapping[str, Any]) -> dict[str, Any]:
+def telling(switches: Mapping[str, Any], numbers: Mapping[str, Any], rule: str = DEFAULT) -> dict[str, Any]:
     """Return the switches that a cause names: those that change the rule, or all where nothing does."""
-    told = {name: value for name, value in switches.items() if not only_rounds(name, value)}
+    told = {name: value for name, value in switches.items() if not only_rounds(name, value, rule)}
     return told if told or numbers else dict(switches)
 
 
-def _number(name: str, value: Any) -> str:
+def _number(name: str, value: Any, rule: str) -> str:
     if name == "centered" and value:
         return "it is always centred"
     if name == "second_moment_start":
         return f"the second moment starts at {value:g} instead of zero"
+    if name.endswith("_start"):
+        return f"the {name.removesuffix('_start').replace('_', ' ')} starts at {value:g} instead of as the page's does"
     if name == "epsilon_if_zero":
         return f"an epsilon of zero counts as not given: it is {value!r} then"
     if name == "rate_decay":
@@ -55,9 +72,9 @@ def _number(name: str, value: Any) -> str:
         return f"{_CLIPS[name]} {value:g}, whatever it is given"
     if name.endswith("_factor") and name != "loss_scale_factor":
         return f"the {name.removesuffix('_factor').replace('_', ' ')} is {value!r} times the one it is given"
-    if value in (None, False) or (name in ("momentum", "centered") and not value):
+    if value is None or value is False or (name in ("momentum", "centered", "weight_decay") and not value):
         return f"`{name}` is taken and ignored"
-    if name in _DEFAULTS and value == _DEFAULTS[name]:
+    if name in _defaults(rule) and value == _defaults(rule)[name]:
         return f"`{name}` is taken and ignored: it is {value!r} whatever it is given"
     return f"{name} is {value!r} whatever it is given"
 
@@ -99,6 +116,21 @@ def formula(
     for name, value in (numbers or {}).items():
         _write(lines, name, value)
     return lines
+
+
+_AROUND: Final = {"gradient": "g = gradient", "decay": "w = w - w·weight_decay·L", "rate": "L = schedule(t)"}
+"""What stands around every rule, as tf.keras has it."""
+
+
+def differing(switches: Mapping[str, Any], numbers: Mapping[str, Any], rule: str) -> list[Line]:
+    """Return the lines that choices of a rule beside RMSprop change, each beside that of its page."""
+    lines = []
+    for name, value in switches.items():
+        stage, line = next(choice.line for choice in known(rule)[name].choices if choice.value == value)
+        if line:
+            own = find(rule).formulas.get(stage, {}) if stage not in _AROUND else {}
+            lines.append(Line(line, _AROUND.get(stage) or own.get("") or next(iter(own.values()), "")))
+    return [*lines, *(Line(f"{name} = {value!r}", as_given(name)) for name, value in numbers.items())]
 
 
 def as_given(name: str) -> str:

@@ -5,12 +5,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from parity.case import rule as rules
 from parity.case.spec import Cell
 from parity.errors import SubjectError, one_line
 
 TIME_LIMIT = 60.0
-RULE = frozenset({"learning_rate", "rho", "momentum", "epsilon", "centered", "weight_decay"})
-"""What the diagnosis varies; whatever else a case sets is outside of the rule."""
+AROUND = frozenset({"learning_rate", "weight_decay"})
+"""What the diagnosis varies of what stands around every rule; what else of it a case sets is outside of the rule."""
 
 
 def diagnosed(name: str, cell: Cell, known: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -22,7 +23,9 @@ def diagnosed(name: str, cell: Cell, known: dict[str, Any] | None = None) -> dic
     from parity.diagnosis.findings import Diagnosis, Finding
 
     try:
-        return check_apart(known, TIME_LIMIT, [cell]) if known else diagnose_apart(name, TIME_LIMIT, [cell])
+        if known:
+            return check_apart(known, TIME_LIMIT, [cell])
+        return diagnose_apart(name, TIME_LIMIT, [cell], rule=cell.rule)
     except SubjectError as error:  # it was loaded a moment ago; the test has failed and says so
         return Diagnosis(name, Finding.FAILED, evidence=(str(error),)).document()
 
@@ -43,7 +46,7 @@ def diagnosed_here(
             if known:
                 found.append({**known, "cases": {**known["cases"], **on_cases(make, explanations_of(known), [cell])}})
             else:
-                found.append(diagnose(make, name, [cell]).document())
+                found.append(diagnose(make, name, [cell], rule=cell.rule).document())
         except BaseException as error:  # whatever it is, the test has already failed and must say so
             reasons.append(f"raised {one_line(error)}")
 
@@ -70,15 +73,16 @@ class Sought:
 
 def sought(cell: Cell, rounding: bool) -> Sought:
     """Return what a cell asks; ``rounding`` is whether its differences are inside the bound."""
-    given = cell.hyperparameters
-    centred = "both" if given.momentum else "centered"
-    mode = centred if given.centered else "momentum" if given.momentum else "plain"
-    sets = [f"{key}={value!r}" for key, value in given.departures().items() if key not in RULE]
+    from parity.diagnosis.choices import mode_of
+
+    mode = mode_of(cell.rule, cell.hyperparameters)
+    around = {parameter.name for parameter in rules.around()} - AROUND
+    sets = [f"{key}={value!r}" for key, value in cell.hyperparameters.departures().items() if key in around]
     sets += [f"{cell.dtype} weights"] * (cell.dtype != "float32")
     sets += [f"{cell.gradients} gradients"] * (cell.gradients == "computed")
     if getattr(cell.problem, "order", "fixed") == "rotating":
         sets.append("its tensors in another order, and as other arrays, at each step")
-    return Sought(cell.id, "weight_decay" if given.weight_decay and mode == "plain" else mode, tuple(sets), rounding)
+    return Sought(cell.id, mode, tuple(sets), rounding)
 
 
 def lines(document: dict[str, Any], case: Sought) -> list[str]:
@@ -87,18 +91,18 @@ def lines(document: dict[str, Any], case: Sought) -> list[str]:
     from parity.diagnosis.cause import NO_FUNCTION
     from parity.diagnosis.findings import Finding
 
-    finding, found = Finding[document["verdict"]], document["explanations"]
+    finding, found, rule = Finding[document["verdict"]], document["explanations"], document.get("rule", rules.DEFAULT)
     evidence = "; ".join(document["evidence"])
     if case.mode in document["modes"]:
         found = [explanation for explanation in found if case.mode in explanation["modes"]]
     on_case = document["cases"].get(case.case, "")
     agrees = finding in (Finding.IDENTICAL, Finding.ROUNDING) and on_case != OTHERWISE
-    rounds = agrees or (finding is Finding.EXPLAINED and found and _only_rounding(found[0]))
+    rounds = agrees or (finding is Finding.EXPLAINED and found and _only_rounding(found[0], rule))
     if finding in (*NO_FUNCTION, Finding.OUTSIDE):
         beside = [each for each in found if each["confirmed"] and _choices(each)][: finding is not Finding.OUTSIDE]
         return [
             f"likeliest explanation: it {finding.value}{_said(evidence)}",
-            *(f"  beside it   {_cause(each)}" for each in beside),
+            *(f"  beside it   {_cause(each, rule)}" for each in beside),
         ]
     if rounds and on_case != BEYOND:
         if not (case.rounding and found and _choices(found[0])):
@@ -108,16 +112,19 @@ def lines(document: dict[str, Any], case: Sought) -> list[str]:
     if not found:
         return [f"likeliest explanation: none; no set of choices reproduces it in mode {case.mode}"]
     if on_case == OTHERWISE:
-        if case.sets and found[0]["confirmed"] and _only_rounding(found[0]):
+        if case.sets and found[0]["confirmed"] and _only_rounding(found[0], rule):
             return [f"{_outside_the_rule(case)}{_said(evidence)}"]
-        return [f"likeliest explanation: none for this case{_said(evidence)}", f"  elsewhere   {_cause(found[0])}"]
-    text = _nearest(found[0]) if finding is Finding.UNEXPLAINED else _cause(found[0])
+        return [
+            f"likeliest explanation: none for this case{_said(evidence)}",
+            f"  elsewhere   {_cause(found[0], rule)}",
+        ]
+    text = _nearest(found[0], rule) if finding is Finding.UNEXPLAINED else _cause(found[0], rule)
     rivals, to = [*found[1:], *document["ties"]], "to " * (on_case == BITS)
     return [
         f"likeliest explanation: {text}{_said(evidence)}",
         f"  this case   {f'is reproduced {to}{on_case}' if on_case else 'was not checked'}",
         f"  residual    {_residual(found[0])}",
-        f"  runner-up   {_whole(rivals[0]) if rivals else 'none: no other set of choices fits the probes'}",
+        f"  runner-up   {_whole(rivals[0], rule) if rivals else 'none: no other set of choices fits the probes'}",
     ]
 
 
@@ -126,14 +133,16 @@ def _outside_the_rule(case: Sought) -> str:
     return f"likeliest explanation: the rule itself is tf.keras', up to rounding at most{elsewhere}"
 
 
-def _only_rounding(found: dict[str, Any]) -> bool:
+def _only_rounding(found: dict[str, Any], rule: str) -> bool:
     from parity.diagnosis.member import Member
 
-    return Member(tuple(found["switches"].items()), tuple(found["hyperparameters"].items())).rounding
+    return Member(tuple(found["switches"].items()), tuple(found["hyperparameters"].items()), rule).rounding
 
 
-def _nearest(found: dict[str, Any]) -> str:
-    return "none of the known choices; the nearest: " + (_cause(found) if _choices(found) else "tf.keras' own rule")
+def _nearest(found: dict[str, Any], rule: str) -> str:
+    return "none of the known choices; the nearest: " + (
+        _cause(found, rule) if _choices(found) else "tf.keras' own rule"
+    )
 
 
 def _said(evidence: str) -> str:
@@ -144,19 +153,19 @@ def _choices(found: dict[str, Any]) -> bool:
     return bool(found["switches"] or found["hyperparameters"])
 
 
-def _cause(found: dict[str, Any]) -> str:
+def _cause(found: dict[str, Any], rule: str) -> str:
     from parity.diagnosis.words import cause
 
-    text = cause(found["switches"], found["hyperparameters"]).rstrip(".")
+    text = cause(found["switches"], found["hyperparameters"], rule).rstrip(".")
     return text[0].lower() + text[1:]
 
 
-def _whole(found: dict[str, Any]) -> str:
+def _whole(found: dict[str, Any], rule: str) -> str:
     """Return every choice of a rival, which may differ from the cause in what only rounds."""
     from parity.diagnosis.words import rounding
 
-    left = rounding(found["switches"], found["hyperparameters"]).rstrip(".")
-    return _cause(found) + (f", and {left[0].lower()}{left[1:]}" if left else "")
+    left = rounding(found["switches"], found["hyperparameters"], rule).rstrip(".")
+    return _cause(found, rule) + (f", and {left[0].lower()}{left[1:]}" if left else "")
 
 
 def _residual(found: dict[str, Any]) -> str:

@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from parity.api import Results
-from parity.case.rule import DEFAULT
 from parity.case.spec import Cell
 from parity.report.facts import LOOKS, evidence, representative
 from parity.report.numbers import clean, exact, many, short
@@ -98,12 +97,13 @@ def _nearest_to_bound(shown: Objection) -> list[str]:
 def _cause(subject: str | Callable[..., Any], name: str, shown: Objection, bench: "Bench") -> list[str]:
     if isinstance(subject, str) and subject.startswith("golden:"):
         return ["likeliest explanation: not sought; a recorded trajectory cannot be run on probes"]
-    if shown.cell.rule != DEFAULT:
-        return [f"likeliest explanation: not sought; the choices that are known are those of {DEFAULT}"]
+    if shown.cell.rule.endswith(".py"):
+        return ["likeliest explanation: not sought; the choices that are known are those of the rules that are shipped"]
     place = shown.item.first_divergence
     if place is not None and shown.item.outcome is Verdict.NON_FINITE and place.obtained == place.expected:
         return ["likeliest explanation: not sought; both sides agree, so it is the case that leads there"]
-    whose = (subject, shown.item.subject)  # of one class, the name says what was bound
+    # Of one class, the name says what was bound, and a rule what it was held against.
+    whose = (subject, shown.item.subject, shown.cell.rule)
     document = next((found for known, found in bench.diagnoses if known == whose), None)
     if document is None or (document["explanations"] and shown.cell.id not in document["cases"]):
         if name or isinstance(subject, str):

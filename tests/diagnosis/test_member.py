@@ -6,11 +6,11 @@ import numpy as np
 import planted
 import pytest
 
-from parity.diagnosis import member as members
+from parity.diagnosis.family import family
 from parity.diagnosis.member import Member, begins_alike, bound_ratio, equal_bits, share_equal, starts_alike
 from parity.diagnosis.observe import observe
 from parity.diagnosis.probes import first_probe, probe
-from parity.diagnosis.search import WRITTEN
+from parity.reference.family import Family
 from parity.subjects.numpy_class import NumpySubject
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
@@ -26,7 +26,7 @@ def seen(switches, mode, scheduled, slots=True):
 
 def one_by_one(monkeypatch):
     alone = property(lambda self: False)
-    monkeypatch.setattr(members.Family, "steps_alike", alone)
+    monkeypatch.setattr(Family, "steps_alike", alone)
 
 
 @pytest.mark.parametrize("scheduled", [False, True], ids=["constant", "scheduled"])
@@ -94,9 +94,11 @@ def test_a_first_step_of_all_numbers_at_once_refutes_none_that_each_alone_does_n
     for name, value in (("clipvalue", 2.0), ("clipnorm", 3.0), ("second_moment_start", 1e-4), ("rate_decay", 1e-2)):
         kind = planted.box((*switches, (name, value)))
         observed = observe(lambda kind=kind: NumpySubject(kind, "box"), first_probe(dtype))
-        kept = begins_alike(base, observed, WRITTEN)
-        alone = [member for number in WRITTEN if starts_alike(member := base.having(**dict([number])), observed)]
+        kept = begins_alike(base, observed, family().written)
+        alone = [
+            member for number in family().written if starts_alike(member := base.having(**dict([number])), observed)
+        ]
         assert base.having(**{name: value}) in alone
         assert set(alone) <= set(kept)
         many += len(kept)
-    assert many < 3 * len(WRITTEN), "what refutes little is no first look"
+    assert many < 3 * len(family().written), "what refutes little is no first look"

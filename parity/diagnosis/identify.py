@@ -1,0 +1,164 @@
+"""A subject in, which rule it is out: held against the rule that its words say, then against what its steps are like.
+
+A rule is asked whole only where one of its members, with up to two choices or a usual number and one, makes the
+subject's first steps to within a hundredth. Whatever else explains it in as few words is told as a tie.
+"""
+
+import inspect
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from itertools import combinations
+from typing import Any, Final
+
+import numpy as np
+
+from parity.case.rule import DEFAULT, around, find, names
+from parity.case.spec import Cell, hyperparameters
+from parity.diagnosis.arguments import OTHERWISE
+from parity.diagnosis.behaviour import Watched, run
+from parity.diagnosis.choices import only_rounds
+from parity.diagnosis.diagnose import diagnose
+from parity.diagnosis.family import family
+from parity.diagnosis.findings import Diagnosis, Finding
+from parity.diagnosis.member import Member, alternatives, starts_alike
+from parity.diagnosis.observe import Make, Observation
+from parity.diagnosis.probes import first_probe
+from parity.diagnosis.search import within
+from parity.diagnosis.words import cause
+from parity.reference.families.switches import FAMILIES
+
+_ALSO: Final = {"sgd": ("momentum", "nesterov", "descent", "heavyball")}
+"""Other words for a rule, in the names that people give to a class."""
+_ARGUMENTS: Final = (("adam", ("beta1", "beta2")), ("adam", ("b1", "b2")), (DEFAULT, ("rho",)))
+"""Arguments that only few rules have, for who is called nothing that says more."""
+_AGREES: Final = (Finding.IDENTICAL, Finding.ROUNDING)
+_SOUGHT: Final = (*_AGREES, Finding.EXPLAINED, Finding.OUTSIDE, Finding.UNEXPLAINED)
+"""Findings of a subject that is a rule, or may be one."""
+
+
+def identified(make: Make, name: str, cells: Sequence[Cell] = (), shipped: Sequence[Cell] = ()) -> Diagnosis:
+    """Return what a subject is, by the rule that explains it in the fewest choices; see ``diagnose``."""
+    said, order = likely(make, name)
+    held: dict[str, Diagnosis] = {}
+    if said:
+        held[said] = _held(make, name, cells, shipped, said)
+        if held[said].finding not in _SOUGHT:
+            return held[said]
+    seen = {rule: _seen(make, name, rule) for rule in order if rule not in held}
+    for level in range(_MOST + 1):
+        if min(map(_size, held.values()), default=_UNKNOWN) < level:
+            break
+        for rule in [each for each in order if each not in held]:
+            shown = seen[rule]
+            if shown is not None and _comes_near(rule, shown, level):
+                held[rule] = _held(make, name, cells, shipped, rule)
+    if not held:
+        return _held(make, name, cells, shipped, DEFAULT)
+    # What a subject takes and a rule does not have is not seen as that rule.
+    ranks = {rule: (_size(found), len(_left(make, name, rule))) for rule, found in held.items()}
+    best = min(held, key=lambda rule: (ranks[rule], order.index(rule)))
+    rivals = [found for rule, found in held.items() if rule != best and ranks[rule] == ranks[best]]
+    ties = map(_tie, rivals) if ranks[best][0] < _UNKNOWN else ()
+    return replace(held[best], evidence=(*held[best].evidence, *ties))
+
+
+_MOST: Final = 2
+"""Choices beyond which a rule is not looked for that no word says."""
+
+
+def likely(make: Make, name: str) -> tuple[str, list[str]]:
+    """Return the rule that the subject's words say, empty where they say none, and all in the order to ask them in."""
+    kind = None
+    with suppress(Exception):  # a diagnosis says what it raises
+        kind = getattr(make(), "kind", None)
+    called = [name.rpartition(":")[2] or name, getattr(kind, "__name__", "")]
+    words = "".join(called).replace("_", "").lower()
+    spoken = [(rule, word) for rule in names() for word in (rule, *_ALSO.get(rule, ()))]
+    said = [rule for rule, word in sorted(spoken, key=lambda pair: -len(pair[1])) if word in words]
+    takes = {argument.replace("_", "").lower() for argument in _taken(kind)}
+    said += [rule for rule, needed in _ARGUMENTS if takes.issuperset(needed)]
+    return said[0] if said else "", list(dict.fromkeys([*said, DEFAULT, *FAMILIES, *names()]))
+
+
+def _taken(kind: Any) -> list[str]:
+    with suppress(TypeError, ValueError):
+        return list(inspect.signature(kind).parameters) if kind is not None else []
+    return []
+
+
+def _held(make: Make, name: str, cells: Sequence[Cell], shipped: Sequence[Cell], rule: str) -> Diagnosis:
+    own = [cell for cell in shipped if cell.rule == rule]
+    return diagnose(make, name, cells, own, rule)
+
+
+_UNKNOWN: Final = 1_000
+"""Larger than any set of choices."""
+
+
+def _size(found: Diagnosis) -> int:
+    """Return how many choices a diagnosis needs to explain all that was tried."""
+    if found.finding in _AGREES:
+        return 0
+    # In 16 bits, and in float64, a right rule may differ by how it holds its numbers.
+    lost = [label for label, outcome in found.moved.items() if outcome == OTHERWISE and "weights" not in label]
+    if found.finding is not Finding.EXPLAINED or lost:
+        return _UNKNOWN
+    return sum(_told(each.member) for each in {each.modes: each for each in reversed(found.explanations)}.values())
+
+
+def _told(member: Member) -> int:
+    """Return how many choices of a member change the rule."""
+    turned = [name for name, value in member.switches if not only_rounds(name, value, member.rule)]
+    return max(len(turned) + len(member.without("batch_size", "numbers").numbers), 1)
+
+
+def _seen(make: Make, name: str, rule: str) -> Observation | None:
+    """Return the steps that a subject makes where it is passed what a rule has, None where it cannot be driven so."""
+    try:
+        return run(Watched(make, name), first_probe(rule=rule)).bare()
+    except Exception:  # a diagnosis as that rule would say what it raises
+        return None
+
+
+def _left(make: Make, name: str, rule: str) -> list[str]:
+    """Return the arguments of a subject that are none of a rule's."""
+    with suppress(Exception):  # who is no person's class tells none
+        return list(Watched(make, name).bound(hyperparameters(rule)()).left)
+    return []
+
+
+def _comes_near(rule: str, seen: Observation, level: int) -> bool:
+    """Return whether a member of a rule with so many choices makes a subject's first steps."""
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if level == 0:
+            return within(Member(rule=rule), seen)
+        return any(starts_alike(member, seen) for member in _members(rule, level))
+
+
+def _members(rule: str, level: int) -> Iterator[Member]:
+    """Yield the members of a rule with one choice, or with two."""
+    page, own = Member(rule=rule), family(rule)
+    choices = alternatives(own.structure, rule=rule)
+    if level == 1:
+        yield page
+        yield from (page.plus(**{name: value}) for name, value in choices)
+        yield from (page.having(**{name: value}) for name, value in own.written)
+        return
+    pairs = combinations(choices, 2)
+    yield from (page.plus(**dict(pair)) for pair in pairs if len(dict(pair)) == len(pair))
+    beside = {parameter.name for parameter in own.rule.parameters} - {parameter.name for parameter in around()}
+    numbers = [number for number in own.written if number[0] in beside]
+    yield from (page.plus(**dict([choice])).having(**dict([number])) for choice in choices for number in numbers)
+
+
+def _tie(found: Diagnosis) -> str:
+    """Return that another rule explains a subject as well."""
+    kind, explained = find(found.rule).kind, found.explanations
+    if found.finding in _AGREES or not explained:
+        return f"it is tf.keras' {kind} as well: what it takes does not tell them apart"
+    member = explained[0].member
+    said = cause(dict(member.switches), dict(member.numbers), found.rule).rstrip(".")
+    return f"as {kind} it is explained as well: {said[0].lower()}{said[1:]}"

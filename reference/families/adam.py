@@ -1,0 +1,113 @@
+"""Adam, and AdamW, with every historical choice as a switch: with its defaults it is the page, bit for bit.
+
+Sources of the other forms: Kingma and Ba, ICLR 2015, algorithm 1 (epsilon beside the corrected root) and section 2.1
+("epsilon hat"); torch/optim/adam.py (corrections of step size and root); optax/_src/transform.py (scale_by_adam,
+eps_root, amsgrad of the corrected moment); Loshchilov and Hutter, ICLR 2019.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..adam import Adam, Update
+from ..adamw import AdamW
+from ..optimizer import constant, power
+from .choosing import Numbers
+
+
+@dataclass(eq=False)
+class AdamChoices(Numbers, Adam):
+    """`Adam` of the page, and its switches.
+
+    `epsilon_place`: "hat" beside the root of a moment that is not corrected, "corrected" beside that of one that is,
+    "under_hat" and "under_corrected" under these, or "none". `correction_form` says what is divided where epsilon is
+    beside the corrected root: the "moments", or the "step" and the root. `powers` are those of a Python number or of
+    one in the dtype of the weights.
+    """
+
+    epsilon_place: str = "hat"
+    bias_correction: str = "both"
+    correction_count: str = "given"
+    amsgrad_place: str = "before"
+    beta_roles: str = "given"
+    beta_weighs: str = "old"
+    denominator_uses: str = "updated"
+    denominator_power: float = 0.5
+    powers: str = "variable_dtype"
+    correction_form: str = "moments"
+    one_minus_beta: str = "double"
+    moment_form: str = "lerp"
+    increment_order: str = "rate_first"
+    step_sign: str = "subtract"
+
+    def update(self, w: Any, g: Any, slots: Mapping[str, Any], learning_rate: float, count: int) -> Update:
+        """Apply the rule to one tensor; see `Optimizer.update`."""
+        m, v, largest = slots["first_moment"], slots["second_moment"], slots.get("second_moment_max")
+        betas = (self.beta_1, self.beta_2)[:: -1 if self.beta_roles == "swapped" else 1]
+        one, rate = constant(w, 1), constant(w, learning_rate)
+        left_1, left_2 = (
+            self._left(w, beta, count, which) for beta, which in zip(betas, ("first", "second"), strict=True)
+        )
+        before = v
+        m, v = self._moment(w, m, g, betas[0], squared=False), self._moment(w, v, g, betas[1], squared=True)
+        used = v if self.denominator_uses == "updated" else before
+        if largest is not None:
+            after = self.amsgrad_place == "after"
+            used = largest = np.maximum(largest, used / left_2 if after else used)
+            left_2 = one if after else left_2
+        if self.epsilon_place in ("corrected", "under_corrected"):
+            denominator, step = self._corrected(w, m, used, rate, left_1, left_2)
+        else:
+            denominator = self._denominator(w, used)
+            step = self._step(m, denominator, rate * self._root(left_2) / left_1)
+        return Update(g, m, v, largest, denominator, step, w - step if self.step_sign == "subtract" else w + step)
+
+    def _corrected(self, w: Any, m: Any, used: Any, rate: Any, left_1: Any, left_2: Any) -> tuple[Any, Any]:
+        if self.correction_form == "step" and self.epsilon_place == "corrected":
+            denominator = self._root(used) / self._root(left_2) + constant(w, self.epsilon)
+            return denominator, self._step(m, denominator, rate / left_1)
+        denominator = self._denominator(w, used / left_2)
+        return denominator, self._step(m / left_1, denominator, rate)
+
+    def _left(self, w: Any, beta: float, count: int, which: str) -> Any:
+        """Return 1 - beta**t, what is left of a moment that started at zero; one where it is not corrected."""
+        if self.bias_correction not in ("both", which):
+            return constant(w, 1)
+        t = {"given": count, "ahead": count + 1, "stuck": 1}[self.correction_count]
+        keep = beta if self.beta_weighs == "old" else 1 - beta
+        if self.powers == "double":
+            return constant(w, 1 - keep**t)
+        return constant(w, 1) - power(constant(w, self.cast(keep)), constant(w, t))
+
+    def _moment(self, w: Any, old: Any, g: Any, beta: float, squared: bool) -> Any:
+        keep, new = (beta, 1 - beta) if self.beta_weighs == "old" else (1 - beta, beta)
+        keeps, renews = constant(w, keep), constant(w, new)
+        if self.one_minus_beta == "variable_dtype":
+            renews = constant(w, 1) - keeps
+        if squared and self.moment_form == "chained":
+            return keeps * old + renews * g * g
+        fresh = np.square(g) if squared else g
+        return old + (fresh - old) * renews if self.moment_form == "lerp" else keeps * old + renews * fresh
+
+    def _root(self, x: Any) -> Any:
+        return np.sqrt(x) if self.denominator_power == 0.5 else x
+
+    def _denominator(self, w: Any, x: Any) -> Any:
+        epsilon = constant(w, self.epsilon)
+        if self.epsilon_place in ("under_hat", "under_corrected"):
+            return self._root(x + epsilon)
+        return self._root(x) if self.epsilon_place == "none" else self._root(x) + epsilon
+
+    def _step(self, m: Any, denominator: Any, rate: Any) -> Any:
+        if self.increment_order == "quotient_first":
+            return rate * (m / denominator)
+        return m * rate / denominator if self.increment_order == "rate_first" else m * (rate / denominator)
+
+
+@dataclass(eq=False)
+class AdamWChoices(AdamChoices, AdamW):
+    """`AdamW` of the page, and the switches of Adam."""
+
+    weight_decay: float | None = AdamW.weight_decay

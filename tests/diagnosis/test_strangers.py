@@ -1,0 +1,47 @@
+"""Optimizers of other rules as strangers write them are named: the rule, and the choices that change it."""
+
+import warnings
+
+import pytest
+from strangers import FORMS, STRANGERS, written
+
+from parity.diagnosis.choices import only_rounds
+from parity.diagnosis.findings import Finding, hyperparameters
+from parity.diagnosis.identify import identified
+from parity.subjects.numpy_class import NumpySubject
+
+KNOWN = (Finding.IDENTICAL, Finding.ROUNDING, Finding.EXPLAINED)
+
+
+def named(form, shape):
+    """Return the rule that a class is said to be, and all sets of choices that are said to change it."""
+    kind = written(form, shape)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = identified(lambda: NumpySubject(kind, kind.__name__), kind.__name__)
+    assert found.finding in KNOWN, found
+    sets = []
+    for member in [*(each.member for each in found.explanations), *found.ties]:
+        turned = {n: v for n, v in member.switches if not only_rounds(n, v, member.rule)}
+        sets.append({**turned, **hyperparameters(member)})
+    return found.rule, sets
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize(("form", "shape"), STRANGERS, ids=[f"{f.rule}-{f.name}-{s}" for f, s in STRANGERS])
+def test_a_class_in_a_strangers_shape_is_named(form, shape):
+    rule, sets = named(form, shape)
+    assert rule == form.rule
+    assert form.causes in sets
+
+
+@pytest.mark.parametrize("name", ["Paper", "Plain"])
+def test_an_adam_of_a_tutorial_and_a_plain_descent_are_named(name):
+    """Two of those that the exhaustive part holds."""
+    form = next(each for each in FORMS if each.name == name)
+    rule, sets = named(form, "update")
+    assert (rule, form.causes in sets) == (form.rule, True)
+
+
+def test_there_are_sixty_of_them():
+    assert len(STRANGERS) >= 60

@@ -1,0 +1,65 @@
+"""Every mutant of every rule dies in a shipped case of that rule, and none is the rule itself."""
+
+import inspect
+
+import pytest
+
+from parity.bounds.rule import page
+from parity.case.cells import collect
+from parity.case.rule import DEFAULT, names
+from parity.diagnosis.choices import switches
+from parity.diagnosis.family import family
+from parity.diagnosis.keras_tests import notices
+from parity.diagnosis.kill import caught, shortened
+from parity.diagnosis.mutants import Mutant, mutants
+
+RULES = [name for name in names() if name != DEFAULT]
+LEAST = {"sgd": 15, "adam": 15, "adamw": 15}
+CELLS = {rule: [cell for cell in collect(["*"])[0] if cell.rule == rule] for rule in RULES}
+
+
+def dies(mutant):
+    own = CELLS[mutant.rule]
+    short = any(caught(shortened(cell), mutant) for cell in own)
+    return short or any(caught(cell, mutant) for cell in own if cell.steps <= 40)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_every_mutant_of_a_rule_dies_in_one_of_its_cases(rule):
+    every = mutants(rule)
+    assert len(every) >= LEAST.get(rule, 8)
+    assert len({(mutant.mistake, mutant.variant) for mutant in every}) == len(every)
+    assert [(mutant.mistake, mutant.variant) for mutant in every if not dies(mutant)] == []
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_every_choice_and_every_number_of_a_rule_has_a_mutant(rule):
+    mistakes = {mutant.mistake for mutant in mutants(rule)}
+    assert mistakes >= set(switches(rule))
+    assert mistakes >= {"learning_rate", "schedule", "sign", "clipping", "weight_decay", "use_ema", "loss_scale"}
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_the_page_itself_is_no_mutant(rule):
+    same = Mutant("none", "none", lambda cell: family(rule).kind, rounding=True, rule=rule)
+    few = [cell for cell in CELLS[rule] if cell.dtype == "float32"][:3]
+    assert few
+    assert not any(caught(shortened(cell, 3), same) for cell in few)
+
+
+def test_a_mutant_is_made_in_cases_of_its_own_rule_alone():
+    lost = next(mutant for mutant in mutants("adam") if mutant.mistake == "sign")
+    assert lost.make(CELLS["sgd"][0]) is None
+    assert set(inspect.signature(family("adam").kind).parameters) >= {"beta_1", "epsilon_place", "starts"}
+
+
+@pytest.mark.parametrize("rule", ["sgd", "adam"])
+def test_keras_own_tests_notice_some_mutants_and_not_all_that_the_cases_catch(rule):
+    """They look at few values, to four digits: what moves less, and what they do not set, they cannot see."""
+    noticed = [notices(kind, rule) for m in mutants(rule) if (kind := m.kind(CELLS[rule][0])) is not None]
+    assert 0 < sum(noticed) < len(noticed)
+
+
+@pytest.mark.parametrize("rule", names())
+def test_keras_own_tests_pass_with_the_page(rule):
+    assert not notices(page(rule), rule)
