@@ -201,7 +201,7 @@ def test_what_numpys_scalars_do_otherwise_hides_no_cause():
 
 def test_an_epsilon_of_zero_that_counts_as_not_given_is_named():
     kind, cells = strange.TakesZeroForNone, select(["rmsprop/epsilon*"])
-    found = diagnose(lambda: NumpySubject(kind, "zero"), "zero", shipped=cells)
+    found = diagnose(lambda: NumpySubject(kind, "zero"), "zero", cells, cells)
     text = render(found.document())
     assert found.finding is Finding.EXPLAINED
     assert "Cause: An epsilon of zero counts as not given: it is 1e-08 then." in text

@@ -88,7 +88,7 @@ def cell(case, rule=DEFAULT):
 def told(monkeypatch, pairs, cells, outcomes):
     asked = []
 
-    def diagnosed(subject, limit, sought):
+    def diagnosed(subject, limit, sought, rule=DEFAULT):
         asked.extend(each.id for each in sought)
         return document(cases=outcomes, epsilon_place="outside")
 
