@@ -164,8 +164,8 @@ _OTHER_LAYOUTS: Final = (
 
 
 _OF_SCALARS: Final = (
-    "no set of choices reproduces it for a tensor without dimensions: what NumPy computes of one is a scalar, which += "
-    "replaces and does not change"
+    "no set of choices reproduces it for a tensor without dimensions (possible cause, not tested: what NumPy computes "
+    "of one is a scalar, which += replaces and does not change)"
 )
 
 

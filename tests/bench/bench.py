@@ -32,6 +32,7 @@ class Row(NamedTuple):
 # The limits are aims: printed beside the figure, and nothing fails by them.
 ROWS = (
     Row("lockstep of the harness / (Keras step + NumPy step)", "harness step", ("keras step", "numpy step"), 1.25),
+    Row("lockstep of Adam / (Keras step + NumPy step)", "adam harness", ("adam keras", "adam numpy"), 1.25),
     Row("the loop by hand / (Keras step + NumPy step)", "hand step", ("keras step", "numpy step"), float("inf")),
     Row("comparing equal tensors / assert_allclose", "compare equal", ("allclose equal",), 0.08),
     Row("comparing unequal tensors / assert_allclose", "compare unequal", ("allclose unequal",), 0.25),
@@ -92,13 +93,16 @@ def _rounds(samples: dict[str, list[float]], rounds: int, contestants: dict[str,
 def _steps() -> dict[str, Callable[[], float]]:
     from steps import Comparing, Question, Updating
 
-    question, updating = Question(), Updating()
+    question, adam, updating = Question(), Question("adam"), Updating()
     comparing = Comparing(question)
     return {
         "keras step": question.keras_step,
         "numpy step": question.numpy_step,
         "harness step": question.harness,
         "hand step": question.by_hand,
+        "adam keras": adam.keras_step,
+        "adam numpy": adam.numpy_step,
+        "adam harness": adam.harness,
         "allclose equal": lambda: comparing.allclose(comparing.equal),
         "compare equal": lambda: comparing.harness(comparing.equal),
         "allclose unequal": lambda: comparing.allclose(comparing.unequal),

@@ -11,6 +11,7 @@ from parity import subjects
 from parity.bounds.compiled.forms import forms
 from parity.bounds.rule import reference_rule
 from parity.case.cells import select
+from parity.case.spec import hyperparameters
 from parity.judge.table import Table
 from parity.problem import problems
 from parity.runner.loop import run_pair
@@ -24,11 +25,13 @@ STEPS, SETTLED = 800, 200
 
 
 class Question:
-    """The question's network in Keras' graph mode, built and traced once, with the reference page beside it."""
+    """The question's network in Keras' graph mode, built and traced once, with a rule's page beside it."""
 
-    def __init__(self) -> None:
+    def __init__(self, rule: str = "rmsprop") -> None:
         (cell,) = select([CASE])
         self.cell = msgspec.structs.replace(cell, comparisons=["lockstep"])
+        if rule != cell.rule:
+            self.cell = msgspec.structs.replace(self.cell, rule=rule, hyperparameters=hyperparameters(rule)())
         self.problem: Any = problems.make(self.cell)
         self.keras: Any = subjects.create("keras-graph")
         self.keras.open(self.problem)

@@ -12,10 +12,9 @@ class Outside(keras.optimizers.Optimizer):
         self.rho, self.epsilon = rho, epsilon
 
     def build(self, variables):
-        if self.built:
-            return
-        super().build(variables)
-        self._squares = self.add_optimizer_variables(variables, "velocity")
+        if not self.built:
+            super().build(variables)
+            self._squares = self.add_optimizer_variables(variables, "velocity")
 
     def update_step(self, gradient, variable, learning_rate):
         v = self._squares[self._get_variable_index(variable)]

@@ -104,9 +104,9 @@ def test_a_compiled_step_asks_the_schedule_at_each_step_and_the_name_of_each_ten
 @pytest.mark.parametrize(
     ("given", "own"),
     [
-        ({}, False),
+        pytest.param({}, False, marks=pytest.mark.exhaustive),
         ({}, True),
-        ({"momentum": 0.9, "centered": True}, True),
+        pytest.param({"momentum": 0.9, "centered": True}, True, marks=pytest.mark.exhaustive),
         ({"momentum": 0.8}, True),
         ({"centered": True, "weight_decay": 0.01, "loss_scale_factor": 8.0}, False),
         ({"rho": 0.0, "epsilon": 0.0}, False),
@@ -115,6 +115,7 @@ def test_a_compiled_step_asks_the_schedule_at_each_step_and_the_name_of_each_ten
     ids=str,
 )
 def test_a_compiled_bound_has_the_bits_of_the_bounded_page(given, own):
+    """In the suite each argument, each slot and each kind of error once; two more of what they make is exhaustive."""
     held = reference(problems.make(cell(tensors={"kernel": [4]}, **given)))
     slots = held.page.slots
     drawn = [tensors("float32", seed)["vector"] for seed in range(2 + len(slots))]

@@ -196,6 +196,7 @@ def test_what_numpys_scalars_do_otherwise_hides_no_cause():
     assert found.finding is Finding.EXPLAINED
     assert dict(found.explanations[0].member.switches) == {"epsilon_place": "kept"}
     assert "no set of choices reproduces it for a tensor without dimensions" in found.evidence[-1]
+    assert "possible cause, not tested" in found.evidence[-1]
 
 
 def test_an_epsilon_of_zero_that_counts_as_not_given_is_named():

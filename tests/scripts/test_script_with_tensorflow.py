@@ -12,7 +12,8 @@ from parity.export.script.text import LINES
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.xdist_group("tensorflow")]
 
-OWN = Path(__file__).parents[1] / "binding" / "own_in_keras.py"
+# The first class of a file of several: a file of one class is shown whole.
+OWN = (Path(__file__).parents[1] / "binding" / "own_in_keras.py").read_text("utf-8").partition("\n\n\nclass Right")[0]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -50,15 +51,16 @@ def test_a_known_fault_is_told_with_its_reason_and_the_versions() -> None:
     assert re.search(r"Seen with keras 3\.\d+\.\d+, tensorflow 2\.\d+\.\d+, numpy", head)
 
 
-def test_a_class_that_extends_keras_optimizer_is_shown_in_its_mode() -> None:
-    found = outcome(f"keras-graph:{OWN}:Outside", "rmsprop/defaults")
+def test_a_class_that_extends_keras_optimizer_is_shown_in_its_mode(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(OWN, encoding="utf-8")
+    found = outcome(f"keras-graph:{tmp_path}/mine.py:Outside", "rmsprop/defaults")
     assert (found.status, found.reason) == (WRITTEN, "")
     assert "class Outside(keras.optimizers.Optimizer):" in found.script
     assert "apply = tf.function(lambda now: optimizer.apply(now, variables))" in found.script
 
 
 def test_a_class_that_extends_keras_optimizer_is_written_with_what_was_bound_by_hand(tmp_path: Path) -> None:
-    text = OWN.read_text(encoding="utf-8").replace("rho=0.9", "forget=0.5", 1).replace("= rho, eps", "= forget, eps", 1)
+    text = OWN.replace("rho=0.9", "forget=0.5").replace("= rho, eps", "= forget, eps")
     (tmp_path / "mine.py").write_text(text, encoding="utf-8")
     found = outcome(f"keras-eager:{tmp_path}/mine.py:Outside[rho=forget]", "rmsprop/plain[float32]")
     assert (found.status, found.reason) == (WRITTEN, "")

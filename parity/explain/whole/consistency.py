@@ -18,16 +18,21 @@ _STEPS: Final = (1e-5, 5e-6, 1e-6, 5e-7)
 
 
 class Slope(NamedTuple):
-    """A derivative in one direction: by the program's gradient, by its own loss, and how well the latter is known."""
+    """A derivative in one direction: by the program's gradient, by its own loss, and how well the latter is known.
+
+    ``hidden`` is what part of it the rounding of the model's own gradient may hide.
+    """
 
     claimed: float
     measured: float
     unsure: float
+    hidden: float = 0.0
 
     @property
     def right(self) -> bool:
         """Whether they agree."""
-        return abs(self.claimed - self.measured) <= self.unsure
+        slack = self.unsure + self.hidden * max(abs(self.claimed), abs(self.measured))
+        return abs(self.claimed - self.measured) <= slack
 
     @property
     def ratio(self) -> float | None:
@@ -88,9 +93,9 @@ def _slope(sides: Sides, batch: Batch, at: int, claimed: Array, grant: Grant | N
             rounding = 8 * np.finfo(np.float64).eps * max(map(abs, ends)) / step
             slopes.append(((ends[0] - ends[1]) / (2 * step), rounding))
         (one, _), (two, rounding) = slopes
-        unsure = 4 * abs(one - two) + rounding + 1e-10 * abs(own) + hidden * max(abs(own), abs(two))
+        unsure = 4 * abs(one - two) + rounding + 1e-10 * abs(own)
         if best is None or unsure < best.unsure:
-            best = Slope(own, two, float(unsure))
+            best = Slope(own, two, float(unsure), hidden)
     return best
 
 
