@@ -77,8 +77,9 @@ def rule_for(member: Member, probe: Probe, kind: type[Kind]) -> Kind:
     arguments = {"batch_size": BATCH_SIZE, **probe.arguments, **dict(member.switches)}
     numbers: dict[str, Any] = dict(member.numbers)
     factor, always = numbers.pop("learning_rate_factor", None), numbers.pop("momentum_always", None)
-    if_zero = numbers.pop("epsilon_if_zero", 0.0)
-    arguments["epsilon"] = arguments["epsilon"] or if_zero
+    if "epsilon_if_zero" in numbers:
+        arguments["epsilon"] = arguments["epsilon"] or numbers["epsilon_if_zero"]
+        del numbers["epsilon_if_zero"]
     for name in ("epsilon", "weight_decay"):
         by = numbers.pop(f"{name}_factor", None)
         if by is not None and arguments[name] is not None:
