@@ -45,8 +45,12 @@ class GradientBounds:
 
     def at(self, name: str, index: Array) -> tuple[Array, Array]:
         """Return exact gradients (in the wide dtype) and bounds at flat indices of one tensor."""
-        part = self.parts[name]
-        some = part.at(index) if isinstance(part, _Product) else part[np.unravel_index(index, part.shape)]
+        part: Any = self.parts[name]
+        if isinstance(part, _Product):
+            some = part.at(index)
+        else:
+            flat: Any = np.reshape(part, (-1,))
+            some = flat[index]
         return some.value, some.error
 
     @property

@@ -368,14 +368,16 @@ class Shown:
                 listed[slot] = found
             elif found is not None and not isinstance(found, list):
                 listed[slot] = [found] * len(variables)
-        self._held = {
+        held = {
             slot: [
                 (name, v.value.handle, v.value.dtype, len(v.shape))
-                for (name, w), v in zip(variables.items(), held, strict=True)
+                for (name, w), v in zip(variables.items(), found, strict=True)
                 if len(w.shape) >= _LEAST_RANKS.get((type(optimizer).__name__, slot), 0)
             ]
-            for slot, held in listed.items()
+            for slot, found in listed.items()
         }
+        # A slot that no tensor of the case has is none of the rule's there.
+        self._held = {slot: each for slot, each in held.items() if each}
 
     def read(self) -> dict[str, Tensors]:
         """Return the buffers as they are, without a copy; TensorFlow makes others if it writes while somebody looks."""

@@ -1,7 +1,7 @@
 import msgspec
 import numpy as np
 import pytest
-from driving import cell, judged, optimizer
+from driving import cell, committed, judged, optimizer
 
 from parity.bounds.network import gradient_bounds, undecided_units
 from parity.case.spec import Mlp, Weights
@@ -147,3 +147,9 @@ def test_a_wrong_network_is_named_as_a_wrong_gradient(way, monkeypatch):
     first = pair.comparisons[0].first_divergence
     assert (first.step, first.slot, first.stage) == (0, "gradient", "gradient")
     assert first.tensor == ("dense_1/kernel" if way == "sum" else "dense_1/bias")
+
+
+def test_a_problem_with_a_single_number_has_bounds_on_its_computed_gradients():
+    for each in committed("network/quadratic", steps=3):
+        assert {item.verdict for item in judged(each, "reference").values()} == {"IDENTICAL"}
+        assert judged(each, optimizer("epsilon_outside"))["lockstep"].verdict == "DIVERGED"
