@@ -45,7 +45,9 @@ def require_named(name: str) -> None:
 
 
 def missing_file(path: Path) -> SubjectError:
-    """Return the error of a file that is not there."""
+    """Return the error of a file that is not there, or is a folder."""
+    if path.is_dir():
+        return SubjectError(f"{path.as_posix()!r} is a folder. Name a subject as path/to/file.py:Class.")
     try:
         beside = [each.name for each in path.parent.iterdir() if each.suffix == ".py"]
     except OSError:

@@ -222,7 +222,7 @@ def exact(array: Array, error: Array | float = 0.0, floor: float | None = None) 
 
 
 def _error_of_nan(ufunc: np.ufunc, operands: Sequence[Bounded]) -> Array:
-    """Return no error where every evaluation is NaN: of what is, or of nothing by nothing; elsewhere an infinite one."""
+    """Return no error where every evaluation is NaN: of NaN, or of nothing by nothing; elsewhere an infinite one."""
     nan = reduce(np.logical_or, [operand.certainly_nan for operand in operands])
     if ufunc is np.divide:
         nan = nan | reduce(np.logical_and, [(each.value == 0) & (each.error == 0) for each in operands])
