@@ -28,6 +28,8 @@ class Format:
     ``unit`` is the unit roundoff (half an ULP of 1). ``underflow`` bounds the absolute error of one operation whose
     result is subnormal; TensorFlow's thread pools flush subnormals to zero (tsl/platform/denormal.h), so outside
     float16, which is computed in float32, it is the smallest normal number. ``normal`` is that number in each.
+
+    Where ``certain``, what is made of nothing but zeros has no error, so that NaN is known which no evaluation avoids.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Format:
     underflow: float
     normal: float
     largest: float
+    certain: bool = False
 
 
 @cache

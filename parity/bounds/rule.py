@@ -147,7 +147,11 @@ Enclosures = dict[str, Enclosure]
 
 
 def bounded_step(
-    rule: OnBounds, start: Mapping[str, ByTensor], iterations: int, errors: Mapping[str, ByTensor] | None = None
+    rule: OnBounds,
+    start: Mapping[str, ByTensor],
+    iterations: int,
+    errors: Mapping[str, ByTensor] | None = None,
+    become: Callable[[Bounded], Bounded] | None = None,
 ) -> dict[str, Mapping[str, Bounded]]:
     """Make one step on bounded arrays: the exact results and how far any right evaluation may be from them.
 
@@ -157,6 +161,7 @@ def bounded_step(
             What is bounded already stays as it is; anything else is narrow.
         iterations: how many steps were made before.
         errors: how far a narrow value may be off, by slot and tensor; a slot that is absent is exact.
+        become: what is done to each bounded tensor that the step starts from.
 
     Returns:
         Bounded tensors by slot: the new parameters and slots, and the gradient as it went in.
@@ -169,6 +174,8 @@ def bounded_step(
         }
         for slot, tensors in start.items()
     }
+    if become is not None:
+        lifted = {slot: {name: become(each) for name, each in tensors.items()} for slot, tensors in lifted.items()}
     params, grads = lifted.pop("parameter"), lifted.pop("gradient")
     with np.errstate(all="ignore"):
         after, state = rule.step(params, grads, {"iterations": iterations, **lifted})
@@ -202,7 +209,11 @@ def enclosure(bounded: Bounded) -> Enclosure:
 def bound_around(expected: Array, value: Array, error: Array) -> Array:
     """Return how far a right evaluation may be from ``expected``, one of them; infinite where that is not known.
 
-    ``value`` and ``error`` are the exact value and how far any right evaluation may be from it, both wide.
+    ``value`` and ``error`` are the exact value and how far any right evaluation may be from it, both wide. Where every
+    right one is NaN, without an error, the bound is zero: no number is right there.
     """
     bound = error + np.abs(expected.astype(value.dtype, copy=False) - value)
-    return np.where(np.isnan(bound), np.inf, bound)
+    unknown = np.isnan(bound)
+    if not unknown.any():
+        return np.asarray(bound)
+    return np.where(unknown, np.where(np.isnan(value) & (error == 0), 0.0, np.inf), bound)

@@ -15,7 +15,7 @@ from parity.case.spec import LearningRateSchedule
 from parity.diagnosis.behaviour import run
 from parity.diagnosis.choices import modes
 from parity.diagnosis.family import family
-from parity.diagnosis.member import MAX_UNDECIDED, Member, bound_ratio, equal_bits, predict
+from parity.diagnosis.member import MAX_UNDECIDED, Member, equal_bits, measured, predict
 from parity.diagnosis.observe import Make, Observation
 from parity.diagnosis.probes import RATES, Probe, first_probe, probe
 from parity.errors import AbsentArgumentError, UnsupportedError
@@ -133,6 +133,8 @@ MOVES: Final = moves()
 
 BITS, ROUNDING, IGNORED, OTHERWISE = "every bit", "up to rounding", "ignored", "otherwise"
 DOUBLE: Final = "with Python's numbers"
+UNDECIDED: Final = "not decided"
+"""Of a case: what fits differs where the bound is infinite, which would excuse anything."""
 BEYOND: Final = "beyond rounding"
 """Of a case: a choice that only rounds elsewhere reproduces it, and leaves the bound of tf.keras' own rule."""
 
@@ -260,8 +262,11 @@ def reproducing(
     equal = [member for member in members if equal_bits(member, seen)]
     if equal:
         return equal, BITS
-    fitting = [member for member in members if bound_ratio(member, seen, 1.0, most_undecided) <= 1]
-    return fitting, ROUNDING if fitting else OTHERWISE
+    found = [(member, *measured(member, seen, 1.0, most_undecided)) for member in members]
+    fitting = {member: undecided for member, ratio, undecided in found if ratio <= 1}
+    if not fitting:
+        return [], OTHERWISE
+    return list(fitting), UNDECIDED if most_undecided == 1 and all(fitting.values()) else ROUNDING
 
 
 def the_page(members: Sequence[Member]) -> list[Member]:

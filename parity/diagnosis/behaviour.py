@@ -1,21 +1,28 @@
 """What no formula can explain: chance, state outside the instance, inputs that are written to."""
 
 import ast
+import copy
 import inspect
+import io
 import textwrap
 from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
 
+from parity.case.rule import find
 from parity.case.spec import Hyperparameters
 from parity.diagnosis.findings import Finding
 from parity.diagnosis.observe import Make, Observation, observe
 from parity.diagnosis.probes import LAYOUT, Probe
-from parity.runner.repeat import kept_outside, parting
+from parity.runner.repeat import first_difference, kept_outside, parting
 from parity.subjects.binding.arguments import Bound
+from parity.subjects.binding.trials import known_as
 from parity.subjects.generators import seeded
+from parity.subjects.importing import made_anew
+from parity.subjects.naming import split_bound
 from parity.subjects.numpy_class import NumpySubject
 
 
@@ -37,6 +44,16 @@ class Watched:
         subject = NumpySubject(self.kind, self.name)
         subject.written = self.written
         return subject
+
+    def anew(self) -> "Watched | None":
+        """Return what makes instances of the class as its file makes it anew, None where it cannot be made so."""
+        kind = None if self.kind is None else made_anew(self.kind)
+        if self.kind is None or kind is None:
+            return None
+        known_as(kind, NumpySubject(self.kind, self.name).known(), split_bound(self.name)[1])
+        watched = copy.copy(self)
+        watched.kind, watched.written = kind, []
+        return watched
 
     def bound(self, given: Hyperparameters) -> Bound:
         """Return what a person's class is passed, with what was bound by hand and what a trial settled.
@@ -65,16 +82,36 @@ def misbehaviour(make: Watched, probe: Probe, first: Observation) -> tuple[Findi
         return Finding.MUTATES_INPUTS, make.written[0]
     found = parting(lambda seed: run(make, probe, seed).columns, make.kind, make.layout, first.columns)
     if found is None:
-        return None
+        return _otherwise_at_first(make, probe, first)
     return Finding.GLOBAL_STATE if found.outside else Finding.NONDETERMINISTIC, found.says
+
+
+def _otherwise_at_first(make: Watched, probe: Probe, first: Observation) -> tuple[Finding, str] | None:
+    """Return that the first instance of a class, which keeps something beside them, is another one than the others."""
+    changed = kept_outside(lambda seed: run(make, probe, seed).columns, make.kind)
+    alone = _first_instance(make, probe) if changed else None
+    where = None if alone is None else first_difference(alone.columns, first.columns, make.layout, find(probe.rule))
+    said = f"{changed} changes with every run, and the first instance of a process differs from those after it {where}"
+    return (Finding.GLOBAL_STATE, said) if where else None
 
 
 def unseen_first(make: Watched, probe: Probe) -> str:
     """Return that the first instance of a process may be another one than all that were seen, empty if it is not."""
     changed = kept_outside(lambda seed: run(make, probe, seed).columns, make.kind)
-    return (
-        f"{changed} changes with every run: what the first instance of a process does was not seen" if changed else ""
-    )
+    if not changed or _first_instance(make, probe) is not None:
+        return ""
+    return f"{changed} changes with every run: what the first instance of a process does was not seen"
+
+
+def _first_instance(make: Watched, probe: Probe) -> Observation | None:
+    """Return what the first instance of a class does, whose file is run anew for it, None where that cannot be seen.
+
+    What a trial found of the class holds for it too, so that no instance comes before it.
+    """
+    with suppress(Exception), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+        anew = make.anew()
+        return None if anew is None else run(anew, probe)
+    return None
 
 
 def made_in_float64(kind: Any) -> str:

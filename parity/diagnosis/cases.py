@@ -6,12 +6,13 @@ from dataclasses import replace
 import numpy as np
 
 from parity.case.spec import Cell
-from parity.diagnosis.arguments import BEYOND, DOUBLE, OTHERWISE, reproducing, the_page, with_doubles
+from parity.diagnosis.arguments import BEYOND, DOUBLE, OTHERWISE, UNDECIDED, reproducing, the_page, with_doubles
 from parity.diagnosis.behaviour import run
 from parity.diagnosis.findings import Diagnosis, Explanation, Finding
 from parity.diagnosis.member import bound_ratio
 from parity.diagnosis.observe import Make
 from parity.diagnosis.probes import mode_of, of_cell
+from parity.subjects.numpy_class import NumpySubject
 
 _MOST_CASES = 4
 
@@ -19,8 +20,10 @@ _MOST_CASES = 4
 def on_these(found: Diagnosis, outcomes: dict[str, str]) -> Diagnosis:
     """Add what became of cases; what nothing reproduces is said, and acquits nobody."""
     said, finding = refuted(outcomes), found.finding
-    if finding in (Finding.IDENTICAL, Finding.ROUNDING) and said:
-        finding = Finding.UNEXPLAINED if OTHERWISE in outcomes.values() else Finding.EXPLAINED
+    if finding in (Finding.IDENTICAL, Finding.ROUNDING):
+        if said:
+            finding = Finding.UNEXPLAINED if OTHERWISE in outcomes.values() else Finding.EXPLAINED
+        said += _undecided(outcomes)
     return replace(found, finding=finding, evidence=(*found.evidence, *said), cases={**found.cases, **outcomes})
 
 
@@ -33,6 +36,14 @@ def refuted(outcomes: Mapping[str, str]) -> list[str]:
     return said + ([f"what only rounds elsewhere is more than rounding in {_listed(beyond)}"] if beyond else [])
 
 
+def _undecided(outcomes: Mapping[str, str]) -> list[str]:
+    """Return in which cases an acquittal decides nothing, in words."""
+    cases = [case for case, outcome in outcomes.items() if outcome == UNDECIDED]
+    return [f"not decided in {_listed(cases)}: it differs where rounding alone could explain any difference"] * bool(
+        cases
+    )
+
+
 def _listed(cases: Sequence[str]) -> str:
     more = f" and {len(cases) - _MOST_CASES} more" if len(cases) > _MOST_CASES else ""
     return f"{', '.join(cases[:_MOST_CASES])}{more}"
@@ -41,6 +52,7 @@ def _listed(cases: Sequence[str]) -> str:
 def on_cases(make: Make, found: Sequence[Explanation], cells: Sequence[Cell]) -> dict[str, str]:
     """Return, by case, whether an explanation reproduces it: to every bit, up to or beyond rounding, or otherwise.
 
+    Where what fits differs under an infinite bound it is undecided.
     A case is left out where its gradients are not replayed, where it is of another rule than the explanations are, or
     where the subject cannot run it.
     """
@@ -53,7 +65,7 @@ def on_cases(make: Make, found: Sequence[Explanation], cells: Sequence[Cell]) ->
 def _on_case(make: Make, found: Sequence[Explanation], cell: Cell) -> str:
     mode = mode_of(cell)
     members = [e.member for e in found if e.confirmed and mode in (*e.modes, "weight_decay")]
-    own = of_cell(cell) if members else None
+    own = of_cell(cell, isinstance(make(), NumpySubject)) if members else None
     if own is None:
         return ""
     try:

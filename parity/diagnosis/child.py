@@ -83,18 +83,24 @@ def main() -> None:
     from parity.case.spec import cell_of
     from parity.diagnosis.cases import on_cases
     from parity.diagnosis.diagnose import diagnose
-    from parity.diagnosis.findings import explanations_of
+    from parity.diagnosis.findings import Diagnosis, Finding, explanations_of
     from parity.diagnosis.identify import identified
 
     try:
         make = _maker(name)
         cells = [cell_of(cell) for cell in request["cells"]]
-        if "known" in request:
+        if request.get("first"):
+            document = {"first": _first(name, make, request["rule"])}
+        elif "known" in request:
             document = on_cases(make, explanations_of(request["known"]), cells)
         else:
             # A library would take minutes.
             shipped = collect(["*"])[0] if subjects.is_users(name) else []
             rule = request["rule"]
+            said = _otherwise_elsewhere(name, make, rule) if subjects.is_users(name) else ""
+            if said:
+                wire.write(answers, Diagnosis(name, Finding.NONDETERMINISTIC, evidence=(said,)).document())
+                return
             found = diagnose(make, name, cells, shipped, rule) if rule else identified(make, name, cells, shipped)
             document = found.document()
     except SubjectError as error:
@@ -102,6 +108,47 @@ def main() -> None:
     except SystemExit as error:
         document = _failed(name, f"the subject called sys.exit({error.code!r})")
     wire.write(answers, document)
+
+
+def _first(name: str, make: Callable[[], Any], rule: str) -> dict[str, bytes]:
+    """Return the bits of what a subject shows over the first probe, by slot; of nothing where it cannot run."""
+    from parity.diagnosis.behaviour import Watched, run
+    from parity.diagnosis.probes import first_probe
+
+    try:
+        shown = run(Watched(make, name), first_probe(rule=rule or DEFAULT)).columns
+    except Exception:  # the diagnosis says what it raises
+        return {}
+    return {slot: rows.tobytes() for slot, rows in shown.items()}
+
+
+def _otherwise_elsewhere(name: str, make: Callable[[], Any], rule: str) -> str:
+    """Return that a class makes other steps in another process, empty where it does not, or names nothing that would.
+
+    That process has another seed of hashes, another id, and starts later.
+    """
+    from parity.subjects.source import names_of_process
+
+    decides = names_of_process(getattr(make(), "kind", None))
+    if not decides:
+        return ""
+    own = _first(name, make, rule)
+    if _first(name, make, rule) != own:  # one process shows that, and where
+        return ""
+    environment = {**os.environ, "PYTHONHASHSEED": "1" if os.environ.get("PYTHONHASHSEED") != "1" else "2"}
+    process = Child("parity.diagnosis.child", environment=environment, follows=True)
+    try:
+        answer = process.ask({"subject": name, "cells": [], "rule": rule, "first": True}, _PATIENCE)
+    except NoAnswerError:
+        return ""
+    finally:
+        process.end()
+    same = dict(answer).get("first", own) == own
+    return "" if same else f"another process makes other steps of the same inputs (its file uses {', '.join(decides)})"
+
+
+_PATIENCE = 10.0
+"""Seconds that another process may take to make a few steps."""
 
 
 def _maker(name: str) -> Callable[[], Any]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from parity.case.rule import DEFAULT
 from parity.case.spec import Cell
-from parity.diagnosis.arguments import BEYOND, OTHERWISE, Checked, checked
+from parity.diagnosis.arguments import BEYOND, BITS, OTHERWISE, UNDECIDED, Checked, checked
 from parity.diagnosis.behaviour import (
     Watched,
     kept_wider,
@@ -58,7 +58,7 @@ def diagnose(
     agrees = found.finding in (Finding.IDENTICAL, Finding.ROUNDING)
     short = shipped if agrees else [msgspec.structs.replace(cell, steps=min(cell.steps, 12)) for cell in shipped]
     found, outcomes = _zero_as_given(make, found, on_cases(make, found.explanations, short), short)
-    against = {case: outcome for case, outcome in outcomes.items() if outcome in (OTHERWISE, BEYOND)}
+    against = {case: outcome for case, outcome in outcomes.items() if outcome in (OTHERWISE, BEYOND, UNDECIDED)}
     binding, wider = _binding(make, rule)
     found = replace(found, binding=binding, places=_places(make), rule=rule)
     if wider and found.finding in _JUDGED:
@@ -72,14 +72,17 @@ def diagnose(
 def _zero_as_given(
     make: Make, found: Diagnosis, outcomes: dict[str, str], cells: Sequence[Cell]
 ) -> tuple[Diagnosis, dict[str, str]]:
-    """Return what explains ``epsilon or 1e-8`` too, a zero that counts as not given, and what became of cases."""
-    zeros = [
-        cell for cell in cells if outcomes.get(cell.id) == OTHERWISE and not getattr(cell.hyperparameters, "epsilon", 1)
-    ]
-    for epsilon in (family(zeros[0].rule).default("epsilon"), *USUAL_EPSILONS) if zeros else ():
+    """Return what explains ``epsilon or 1e-8`` too, a zero that counts as not given, and what became of cases.
+
+    A case whose bits a zero reproduces refutes that: who hides NaN has the same steps where nothing is divided by it.
+    """
+    zeros = [cell for cell in cells if cell.id in outcomes and not getattr(cell.hyperparameters, "epsilon", 1)]
+    before = [outcomes[cell.id] for cell in zeros]
+    for epsilon in (family(zeros[0].rule).default("epsilon"), *USUAL_EPSILONS) if OTHERWISE in before else ():
         taken = tuple(replace(e, member=e.member.having(epsilon_if_zero=epsilon)) for e in found.explanations)
         again = on_cases(make, taken, zeros)
-        if OTHERWISE not in again.values():
+        lost = any(outcomes[case] == BITS and now != BITS for case, now in again.items())
+        if OTHERWISE not in again.values() and not lost:
             agrees = found.finding in (Finding.IDENTICAL, Finding.ROUNDING)
             finding = Finding.EXPLAINED if agrees else found.finding
             return replace(found, finding=finding, explanations=taken), {**outcomes, **again}

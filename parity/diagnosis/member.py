@@ -348,7 +348,16 @@ def page_errors(page: Page, seen: Observation) -> Array:
 def bound_ratio(
     member: Member, seen: Observation, limit: float = np.inf, most_undecided: float = MAX_UNDECIDED
 ) -> float:
+    """Return the ratio of ``measured`` alone."""
+    return measured(member, seen, limit, most_undecided)[0]
+
+
+def measured(
+    member: Member, seen: Observation, limit: float = np.inf, most_undecided: float = MAX_UNDECIDED
+) -> tuple[float, bool]:
     """Return the largest |obtained - expected| / bound over all that is shown; stops once it is above the limit.
+
+    Beside it, whether something differs whose bound is infinite.
 
     It is infinite where more than a share of the bounds is: an infinite bound excuses anything, so it must be the
     exception. Where any share may be, only what differs is bounded.
@@ -356,21 +365,22 @@ def bound_ratio(
     The bound is the member's own, as a judge's is the page's: local in lockstep, accumulated where slots are hidden.
     """
     if any(name == "arithmetic" for name, _ in member.switches):
-        return 0.0 if equal_bits(member, seen) else np.inf
+        return (0.0 if equal_bits(member, seen) else np.inf), False
     page = _page(member, seen)
     start = _start(page, seen)
     if not seen.reaches(set(page.slots)) or not _starts_equal(start, seen):
-        return np.inf
+        return np.inf, False
     format = format_of(seen.columns["parameter"].dtype)
     bounded = BoundedPage(bounded_rule_for(member, seen.probe), page.layout, format)
     bounds = _bounds_alone if seen.lockstep(set(start)) else _bounds_of_run
-    worst, undecided, total = 0.0, 0, 0
+    worst, undecided, total, open_ = 0.0, 0, 0, False
     for shown, made, bound in bounds(page, bounded, seen, start, most_undecided < 1):
         ratio, loose = _ratio(shown, made, bound)
-        worst, undecided, total = max(worst, ratio), undecided + loose, total + made.size
+        worst, undecided, total = max(worst, ratio), undecided + int(np.sum(loose)), total + made.size
         if worst > limit:
-            return worst
-    return worst if undecided <= most_undecided * total else np.inf
+            return worst, open_
+        open_ = open_ or bool(loose.any() and differs(shown[loose], made[loose]).any())
+    return (worst if undecided <= most_undecided * total else np.inf), open_
 
 
 _Bounds = Iterator[tuple[Array, Array, Array]]
@@ -425,13 +435,13 @@ def _bounds_of_run(
         before = after
 
 
-def _ratio(shown: Array, own: Array, bound: Array) -> tuple[float, int]:
-    """Return the largest ratio of difference to bound, and how many bounds are infinite."""
+def _ratio(shown: Array, own: Array, bound: Array) -> tuple[float, Array]:
+    """Return the largest ratio of difference to bound, and which bounds are infinite."""
     wide = format_of(own.dtype).wide
     gap = np.abs(shown.astype(wide) - own.astype(wide))
     ratio = ratios(np.where(differs(shown, own), gap, 0.0), bound)
     loose = ~np.isfinite(bound)
-    return float(np.max(np.where(loose, 0.0, ratio))), int(np.sum(loose))
+    return float(np.max(np.where(loose, 0.0, ratio))), loose
 
 
 def alternatives(names: list[str], skip: tuple[Any, ...] = (), rule: str = DEFAULT) -> list[tuple[str, Any]]:

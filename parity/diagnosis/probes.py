@@ -151,13 +151,16 @@ def _spaced(low: float, high: float, count: int) -> Array:
     return powers_of_ten(np.linspace(low, high, count))
 
 
-def of_cell(cell: Cell) -> Probe | None:
-    """Return a case's own sequence as a probe, as many steps as are cheap; None where gradients are not replayed."""
+def of_cell(cell: Cell, sums: bool = False) -> Probe | None:
+    """Return a case's own sequence as a probe, as many steps as are cheap; None where gradients are not replayed.
+
+    Sparse gradients are handed over as their sums, to who ``sums`` them in a run as well; of others it is None.
+    """
     if cell.gradients != "replayed":
         return None
     problem = make(cell)
     tensors = layout_of(problem.params)
-    if not tensors.size or problem.slices(0):
+    if not tensors.size or (problem.slices(0) and not sums):
         return None
     gradients = np.stack([tensors.join(problem.gradients(number)) for number in range(_steps(cell, tensors))])
     weights, mode = tensors.join(problem.params), mode_of(cell)

@@ -193,7 +193,7 @@ class Backlog:
         if self._compiles and self._loop is None and self._bounded_so_far > WORTH_BOUNDING:
             self._loop = self._reference.forms.bounds(bounded.step, rows, errors)
         if self._loop is not None:
-            return self._loop(rows, errors)
+            return bounded.settled(self._loop(rows, errors), rows, errors, iterations)
 
         def enclose(piece: slice) -> Enclosures:
             some, off = ({slot: row[piece] for slot, row in each.items()} for each in (rows, errors))

@@ -1,10 +1,12 @@
 """The reference on flat rows: what its page makes of a state, and what its bounded page encloses, by one layout."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from parity.bounds.bounded import Bounded
+import numpy as np
+
+from parity.bounds.bounded import Bounded, in_certain
 from parity.bounds.compiled.forms import Forms, forms
 from parity.bounds.compiled.kinds import Step
 from parity.bounds.numerics import Array, Format, format_of
@@ -99,18 +101,42 @@ class BoundedPage:
         ``errors`` says how far a value in ``rows`` may be off, wide and of the shape of its row; a slot that is absent
         is exact. Gradients that have an error are wide.
         """
-        bounded = self.step(rows, errors, iterations)
+        return self.settled(self._read(self.step(rows, errors, iterations)), rows, errors, iterations)
+
+    def settled(self, enclosures: Enclosures, rows: SlotRows, errors: SlotRows, iterations: int) -> Enclosures:
+        """Return enclosures, in whichever form they were made, without an error where every right evaluation is NaN.
+
+        That is looked into where an exact value is NaN, which is rare: the step is made again for these elements.
+        """
+        nan = [np.isnan(value) for value, _ in enclosures.values()]
+        if not any(each.any() for each in nan):
+            return enclosures
+        at: Any = slice(None) if self.layout.by_name else np.flatnonzero(np.logical_or.reduce(nan))
+        some, off = ({slot: row[at] for slot, row in each.items()} for each in (rows, errors))
+        sure = self._read(self.step(some, off, iterations, in_certain))
+        for slot, (value, error) in enclosures.items():
+            error = np.array(error)
+            error[at] = np.where(np.isnan(value[at]) & (sure[slot][1] == 0), 0.0, error[at])
+            enclosures = {**enclosures, slot: (value, error)}
+        return enclosures
+
+    def _read(self, bounded: Mapping[str, ByTensor]) -> Enclosures:
         pairs = {slot: {name: enclosure(b) for name, b in tensors.items()} for slot, tensors in bounded.items()}
         return {slot: (self._part(slot, tensors, 0), self._part(slot, tensors, 1)) for slot, tensors in pairs.items()}
 
-    def step(self, rows: SlotRows, errors: SlotRows, iterations: int = 0) -> dict[str, ByTensor]:
-        """Return what ``enclose`` is read from: bounded tensors by slot, as the layout has them."""
+    def step(
+        self, rows: SlotRows, errors: SlotRows, iterations: int = 0, become: Callable[[Bounded], Bounded] | None = None
+    ) -> dict[str, ByTensor]:
+        """Return what ``enclose`` is read from: bounded tensors by slot, as the layout has them.
+
+        ``become`` is done to what the step starts from.
+        """
         start: dict[str, Any] = {slot: self.layout.of(slot).unravel(row) for slot, row in rows.items()}
         off = {slot: self.layout.of(slot).unravel(row) for slot, row in errors.items()}
         if "gradient" in off:
             own = off.pop("gradient")
             start["gradient"] = {n: Bounded(value, own[n], self.format) for n, value in start["gradient"].items()}
-        return dict(bounded_step(self.rule, start, iterations, off))
+        return dict(bounded_step(self.rule, start, iterations, off, become))
 
     def in_pieces(self, enclose: Callable[[Any], Enclosures], count: int) -> Enclosures:
         """Return what ``enclose`` makes of ``count`` elements, some at a time where the layout allows it."""

@@ -111,7 +111,8 @@ class Pieces:
         """Return enclosures of what one step makes of some elements, ``[n]`` by slot; see ``BoundedPage.enclose``."""
         loop = self._loops.get(0 if self._alike else iterations)
         if loop is not None:
-            return loop(rows, errors or self._none(rows))
+            found = loop(rows, errors or self._none(rows))
+            return self._reference.bounded.settled(found, rows, errors, iterations)
         return self._reference.bounded.enclose(rows, errors, iterations)
 
     def _none(self, rows: SlotRows) -> dict[str, Array]:

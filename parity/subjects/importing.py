@@ -48,6 +48,21 @@ def module_of(path: Path) -> ModuleType:
         depth += 1  # a module that it imports has more dots than the file itself
 
 
+def made_anew(kind: Any) -> Any:
+    """Return the class or function that a person's file makes when it is run once more, with nothing of the first.
+
+    None where it comes from elsewhere: a module of a package is run once.
+    """
+    name = getattr(kind, "__module__", "")
+    before = sys.modules.get(name)
+    if not name.startswith(_OURS) or "." in name or before is None or before.__file__ is None:
+        return None
+    try:
+        return getattr(module_of(Path(before.__file__)), kind.__name__, None)
+    finally:
+        sys.modules[name] = before
+
+
 def package_of(path: Path) -> str:
     """Return the package that a file's relative imports begin at, imported, and empty where it has no such imports.
 

@@ -1,9 +1,10 @@
 """What a user's file names at its top, read without running it: a misspelt class is refused before anything starts."""
 
 import ast
+import inspect
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from parity.errors import SubjectError, did_you_mean
 from parity.subjects.naming import split_bound
@@ -45,7 +46,9 @@ def require_named(name: str) -> None:
 
 
 def missing_file(path: Path) -> SubjectError:
-    """Return the error of a file that is not there."""
+    """Return the error of a file that is not there, or is a folder."""
+    if path.is_dir():
+        return SubjectError(f"{path.as_posix()!r} is a folder. Name a subject as path/to/file.py:Class.")
     try:
         beside = [each.name for each in path.parent.iterdir() if each.suffix == ".py"]
     except OSError:
@@ -58,6 +61,54 @@ def missing_class(where: str, attribute: str, classes: list[str]) -> SubjectErro
     """Return the error of a class that a file or module does not have."""
     hint = did_you_mean(attribute, classes)
     return SubjectError(f"{where} has no class {attribute!r}.{hint} It defines: {', '.join(classes) or 'no class'}.")
+
+
+_OF_PROCESS: Final = frozenset(
+    [
+        "hash",
+        "id",
+        "set",
+        "frozenset",
+        "SetComp",
+        "Set",
+        "getpid",
+        "getppid",
+        "environ",
+        "getenv",
+        "time",
+        "time_ns",
+        "perf_counter",
+        "perf_counter_ns",
+        "monotonic",
+        "monotonic_ns",
+        "process_time",
+        "now",
+        "today",
+        "uuid1",
+        "uuid4",
+        "urandom",
+        "SystemRandom",
+        "gethostname",
+    ]
+)
+"""What a process decides, and an order that hashes decide: their seed is another one in each."""
+
+
+def names_of_process(kind: Any) -> list[str]:
+    """Return what the file of a class uses that a process decides, in order; nothing where it cannot be read."""
+    try:
+        tree = ast.parse(Path(inspect.getsourcefile(kind) or "").read_bytes())
+    except (OSError, TypeError, SyntaxError, ValueError, RecursionError, MemoryError):
+        return []
+    words = {_word(node) for node in ast.walk(tree)}
+    return sorted(words & _OF_PROCESS)
+
+
+def _word(node: ast.AST) -> str:
+    """Return what a node names or is."""
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    return node.id if isinstance(node, ast.Name) else type(node).__name__
 
 
 def names_bound(statements: Iterable[ast.stmt]) -> Iterator[str]:

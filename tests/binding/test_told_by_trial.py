@@ -270,3 +270,31 @@ def test_a_gradient_of_the_biases_that_may_be_left_out_is_given() -> None:
     pair = run_pair(CELL, "mine", NumpySubject(MayLackBiases, "mine"))
     assert {item.verdict for item in pair.comparisons} == {"IDENTICAL"}
     assert "layers that own weights, biases" in pair.circumstances["driven as"]
+
+
+class InRange:
+    """Keeps the weights in [-1, 1], as critics of generative adversarial networks do."""
+
+    def __init__(self, learning_rate=0.001, rho=0.9, epsilon=1e-7):
+        self.learning_rate, self.rho, self.epsilon, self.v = learning_rate, rho, epsilon, 0
+
+    def update(self, w, g):
+        self.v = self.rho * self.v + (1 - self.rho) * g * g
+        return np.clip(w - self.learning_rate * g / np.sqrt(self.v + self.epsilon), -1, 1)
+
+
+class TogetherInRange(InRange):
+    """The same of all tensors at a time."""
+
+    def update(self, params, grads):
+        each = {name: InRange(self.learning_rate, self.rho, self.epsilon) for name in params}
+        self.v = self.v or each
+        return {name: self.v[name].update(w, grads[name]) for name, w in params.items()}
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [(InRange, "one array a call, an instance for each"), (TogetherInRange, "a mapping of all tensors")],
+)
+def test_who_keeps_the_weights_in_a_range_is_driven(kind: type, said: str) -> None:
+    assert said in known_of(kind, "mine").shape.title

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from parity.bounds.bounded import Bounded, BoundedDtype, exact
+from parity.bounds.bounded import Bounded, BoundedDtype, exact, in_certain
 from parity.bounds.numerics import dtype_of, format_of
-from parity.bounds.rule import bounded
+from parity.bounds.rule import bound_around, bounded
 from parity.reference.rmsprop import RMSprop
 
 BoundedRMSprop = bounded(RMSprop)
@@ -299,6 +299,24 @@ def test_the_root_of_what_may_be_negative_has_no_bound():
 def test_a_division_by_what_may_be_zero_has_no_bound():
     x = exact(np.array([1.0], np.float32))
     assert np.isinf((x / exact(np.array([1e-3], np.float32), 1e-2)).error).all()
+
+
+def test_nothing_by_nothing_is_nan_for_certain_and_a_little_by_nothing_is_not():
+    few, none = np.array([0.0, 1e-40, np.nan], np.float32), np.zeros(3, np.float32)
+    quotient = in_certain(exact(few)) / np.sqrt(in_certain(exact(none)) * 0.9 + 0.0)
+    assert list((-2.0 * quotient + 1.0).certainly_nan) == [True, False, True]
+    assert not (exact(few) / exact(none)).certainly_nan[1]
+
+
+def test_what_chooses_among_its_operands_may_drop_nan():
+    x = in_certain(exact(np.array([np.nan], np.float32)))
+    assert not np.maximum(x * 2.0, 1.0).certainly_nan.any()
+
+
+def test_where_a_right_evaluation_is_nan_for_certain_no_number_is_excused():
+    nan, one = np.array([np.nan, np.nan]), np.ones(2)
+    assert list(bound_around(nan.astype(np.float32), nan, np.array([0.0, np.inf]))) == [0.0, np.inf]
+    assert list(bound_around(one.astype(np.float32), one, np.array([0.5, np.nan]))) == [0.5, np.inf]
 
 
 def test_what_may_overflow_has_no_bound():

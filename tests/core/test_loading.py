@@ -11,6 +11,7 @@ from parity.case.cells import select
 from parity.errors import SubjectError
 from parity.subjects import create, loading
 from parity.subjects.importing import folders_above
+from parity.subjects.source import require_named
 
 BODY = """
 import numpy as np
@@ -225,3 +226,9 @@ def test_an_import_that_takes_long_is_said_and_that_it_is_over(tmp_path, monkeyp
     monkeypatch.setattr(loading, "_PATIENCE", 20.0)
     create(f"{tmp_path}/quick.py:RMSprop")
     assert told == []
+
+
+def test_a_folder_with_the_name_of_a_file_is_said_to_be_one(tmp_path):
+    (tmp_path / "mine.py").mkdir()
+    with pytest.raises(SubjectError, match=r"mine\.py' is a folder"):
+        require_named(f"{tmp_path / 'mine.py'}:Mine")

@@ -10,6 +10,8 @@ from parity.case.cells import load_cells
 from parity.case.spec import Quadratic, Replayed, Weights
 from parity.commands.cli import main
 from parity.judge.finite import first_not_finite
+from parity.runner.loop import run_pair
+from parity.subjects.numpy_class import NumpySubject
 
 RIGHT = optimizer("right")
 ZEROS = msgspec.structs.replace(
@@ -60,6 +62,27 @@ def test_nothing_divided_by_nothing_on_both_sides_is_not_finite_and_says_where(s
 def test_what_the_case_declares_may_be_equal():
     declared = msgspec.structs.replace(ZEROS, non_finite=True)
     assert {c.verdict for c in judged(declared, "reference").values()} == {"IDENTICAL"}
+
+
+class HidesNan:
+    """The rule, but what is no number counts as nothing."""
+
+    def __init__(self, learning_rate=0.001, rho=0.9, epsilon=1e-7):
+        self.learning_rate, self.rho, self.epsilon, self.v = learning_rate, rho, epsilon, {}
+
+    def update(self, params, grads):
+        for name, g in grads.items():
+            self.v[name] = self.rho * self.v.get(name, 0 * g) + (1 - self.rho) * g * g
+            with np.errstate(invalid="ignore"):
+                params[name] -= np.nan_to_num(self.learning_rate * g / np.sqrt(self.v[name] + self.epsilon))
+
+
+def test_a_number_where_nothing_is_divided_by_nothing_is_no_rounding_where_the_case_declares_nan():
+    declared = msgspec.structs.replace(ZEROS, non_finite=True)
+    pair = run_pair(declared, "its.py:HidesNan", NumpySubject(HidesNan, "its.py:HidesNan"))
+    for comparison in pair.comparisons:
+        first = comparison.first_divergence
+        assert (comparison.verdict, first.step, first.expected, first.bound) == ("NON_FINITE", 0, "NaN", 0.0)
 
 
 def test_a_square_that_overflows_is_found_where_it_does(tmp_path):

@@ -1,3 +1,4 @@
+import copy
 import sys
 from pathlib import Path
 
@@ -7,9 +8,12 @@ from driving import cell, judged, optimizer
 
 import parity
 from parity.api import run_all
-from parity.diagnosis.child import diagnose_apart
+from parity.diagnosis.behaviour import Watched, misbehaviour, run, unseen_first
+from parity.diagnosis.child import _otherwise_elsewhere, diagnose_apart
+from parity.diagnosis.probes import first_probe
 from parity.runner import repeat
 from parity.subjects.loading import load_class
+from parity.subjects.source import names_of_process
 
 UNREPEATABLE = {
     "Unseeded": "two runs with the same inputs differ at step 0, second_moment of ",
@@ -101,3 +105,36 @@ def test_a_diagnosis_says_the_same_of_it(name, verdict):
     document = diagnose_apart(unrepeatable(name), 60)
     assert document["verdict"] == verdict
     assert document["evidence"][0].startswith(UNREPEATABLE[name].partition(" at step")[0])
+
+
+def _said_in_a_diagnosis(name):
+    """Return what a diagnosis says of a class of which an instance was made before."""
+    adapter = load_class(unrepeatable(name))
+    watched = Watched(lambda: copy.copy(adapter), unrepeatable(name))
+    probe = first_probe()
+    run(watched, probe)
+    return misbehaviour(watched, probe, run(watched, probe)), unseen_first(watched, probe)
+
+
+def test_the_first_instance_of_a_class_that_counts_them_is_seen_in_its_file_made_anew():
+    (finding, said), _ = _said_in_a_diagnosis("FirstIsOther")
+    assert finding.name == "GLOBAL_STATE"
+    assert "FirstIsOther.made changes with every run, and the first instance of a process differs" in said
+    one, _, two = said.rpartition(": ")[2].partition(" and ")
+    assert float(two) == pytest.approx(2 * float(one), rel=1e-3)
+
+
+def test_a_count_that_changes_no_number_leaves_nothing_unseen():
+    assert _said_in_a_diagnosis("OneInstance") == (None, "")
+
+
+def test_steps_that_the_seed_of_hashes_decides_are_seen_in_another_process():
+    adapter = load_class(unrepeatable("Hashed"))
+    said = _otherwise_elsewhere(unrepeatable("Hashed"), lambda: copy.copy(adapter), "")
+    assert said.startswith("another process makes other steps of the same inputs")
+    assert "hash" in said
+
+
+def test_no_process_is_started_for_a_file_that_uses_nothing_which_one_decides(kinds):
+    assert {"hash", "perf_counter_ns"} <= {*names_of_process(kinds.Hashed)}
+    assert names_of_process(load_class(optimizer("right")).kind) == []

@@ -95,3 +95,20 @@ class RaisesWithMomentum(Plain):
         if self.momentum:
             raise ValueError("no buffer today")
         return super().moved(b, u)
+
+
+class FirstIsOther(Plain):
+    """Its first instance makes steps of another length than all that come after it."""
+
+    made = 0
+
+    def __init__(self, learning_rate=0.001, rho=0.9, epsilon=1e-7):
+        FirstIsOther.made += 1
+        super().__init__(learning_rate * min(FirstIsOther.made, 2), rho, epsilon=epsilon)
+
+
+class Hashed(Plain):
+    """Its rate depends on the seed of hashes, which is another one in each process."""
+
+    def increment(self, g, v, rate):
+        return super().increment(g, v, rate * (1 + 1e-6 * (hash("increment") % 1_000_003)))

@@ -346,6 +346,13 @@ def only_in(dtype, fault):
     return Class
 
 
+class HidesNan(Whole):
+    """What is no number counts as nothing."""
+
+    def increment(self, g, v, rate):
+        return np.nan_to_num(super().increment(g, v, rate))
+
+
 IGNORED = (
     "rho",
     "epsilon",
@@ -409,4 +416,5 @@ KINDS = (
     only_in("float64", EpsilonOutside),
     only_in("bfloat16", EpsilonTenTimes),
     StateUnderPosition,
+    HidesNan,
 )

@@ -8,15 +8,16 @@ from pathlib import Path
 import msgspec
 import outside
 import pytest
-from otherwise import KINDS, StateUnderPosition, StateUnderShape
+from otherwise import KINDS, HidesNan, StateUnderPosition, StateUnderShape
 from whole import STYLES, Whole
 
 from parity.case.cells import collect
 from parity.case.rule import DEFAULT
-from parity.diagnosis.arguments import DOUBLE, OTHERWISE
+from parity.diagnosis.arguments import DOUBLE, OTHERWISE, UNDECIDED
 from parity.diagnosis.cases import on_cases, on_these
 from parity.diagnosis.diagnose import diagnose
-from parity.diagnosis.findings import Finding
+from parity.diagnosis.findings import Diagnosis, Explanation, Finding
+from parity.diagnosis.member import Member
 from parity.runner.loop import run_pair
 from parity.subjects.numpy_class import NumpySubject
 
@@ -48,7 +49,7 @@ CROSSED = [
     for number, kind in enumerate(KINDS)
 ]
 # What no probe of the diagnosis shows: its tensors have different shapes and come in one order; a case refutes it.
-ONLY_CASES = {"StateUnderShape", "StateUnderPosition"}
+ONLY_CASES = {"StateUnderShape", "StateUnderPosition", "HidesNan"}
 # Only rounding: what is kept in float64 is rounded once, at the end.
 RIGHT = {"Wide"}
 
@@ -133,6 +134,30 @@ def test_an_answer_that_a_case_refutes_acquits_nobody_and_names_the_case(rule, c
         found = diagnose(lambda: NumpySubject(kind, "its.py:Class"), "its.py:Class", asked, shipped)
         assert found.finding is Finding.UNEXPLAINED
         assert found.evidence == (f"no set of choices reproduces it in {case}",)
+
+
+def of_the_page(kind, cell):
+    """Return what becomes of a case where a class is said to compute the page, and what is said then."""
+    page = Diagnosis("its.py:Class", Finding.ROUNDING, (Explanation(Member(), ("plain", "centered"), 0, 0, True),))
+    outcomes = on_cases(lambda: NumpySubject(kind, "its.py:Class"), page.explanations, [cell])
+    return outcomes[cell.id], on_these(page, outcomes)
+
+
+def test_who_hides_nan_is_refuted_where_every_right_evaluation_divides_nothing_by_nothing():
+    (cell,) = [cell for cell in replayed() if cell.id == "found/sparse_repeated_rows_zero"]
+    outcome, found = of_the_page(STYLES[0](HidesNan), cell)
+    assert (outcome, found.finding) == (OTHERWISE, Finding.UNEXPLAINED)
+
+
+def test_an_acquittal_says_in_which_case_nothing_was_decided():
+    """Subnormal numbers may count as zero, and their squares are: what is divided by a root of that has no bound."""
+    (cell,) = [cell for cell in replayed() if cell.id == "rmsprop/plain[float32]"]
+    problem = msgspec.structs.replace(cell.problem, low=1e-42, high=1e-40)
+    numbers = msgspec.structs.replace(cell.hyperparameters, epsilon=0.0)
+    cell = msgspec.structs.replace(cell, problem=problem, hyperparameters=numbers, non_finite=True)
+    outcome, found = of_the_page(STYLES[0](HidesNan), cell)
+    assert (outcome, found.finding) == (UNDECIDED, Finding.ROUNDING)
+    assert cell.id in found.evidence[0]
 
 
 def test_numbers_that_keras_rounds_are_said_and_accuse_nobody():

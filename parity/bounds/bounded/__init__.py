@@ -3,7 +3,7 @@
 ``parity.bounds.functions`` adds elementary functions and products of matrices.
 """
 
-from parity.bounds.bounded.array import Bounded, BoundedDtype, Rate, Truth, exact, rounded
+from parity.bounds.bounded.array import Bounded, BoundedDtype, Rate, Truth, exact, in_certain, rounded
 from parity.bounds.bounded.schedule import BoundedFloat32
 
-__all__ = ["Bounded", "BoundedDtype", "BoundedFloat32", "Rate", "Truth", "exact", "rounded"]
+__all__ = ["Bounded", "BoundedDtype", "BoundedFloat32", "Rate", "Truth", "exact", "in_certain", "rounded"]

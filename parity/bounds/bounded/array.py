@@ -9,8 +9,9 @@ away by one factor (``_shrunk``).
 Source of the method: N. J. Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed., section 3.3.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import reduce
 from typing import Any, Final
 
 import numpy as np
@@ -27,6 +28,9 @@ REDUCTIONS: Final[dict[Any, Callable[..., "Bounded"]]] = {}
 
 CHOICES: Final[dict[Any, Callable[..., "Bounded"]]] = {}
 """The same of functions of a truth and two operands."""
+
+_SPREADS = frozenset({np.add, np.subtract, np.multiply, np.divide, np.square, np.sqrt, np.negative, np.absolute})
+"""What makes NaN of NaN in every evaluation; what chooses among its operands may drop it."""
 
 _ARRANGEMENTS = frozenset({np.expand_dims, np.squeeze, np.reshape, np.transpose, np.broadcast_to})
 """What moves values to other places and computes nothing."""
@@ -106,6 +110,11 @@ class Bounded(NDArrayOperatorsMixin):
         return below if self.floor is None else np.maximum(below, self.floor)
 
     @property
+    def certainly_nan(self) -> Array:
+        """Where every evaluation is NaN: no number, and no error in it."""
+        return np.asarray(np.isnan(self.value) & (self.error == 0))
+
+    @property
     def dtype(self) -> Any:
         """What the page takes for a NumPy dtype."""
         return BoundedDtype(self.format)
@@ -145,6 +154,8 @@ class Bounded(NDArrayOperatorsMixin):
         if isinstance(result, Truth):
             return result
         result.constant = all(operand.constant for operand in operands)
+        if self.format.certain:
+            result.error = np.where(np.isnan(result.value), _error_of_nan(ufunc, operands), result.error)
         return result
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
@@ -210,6 +221,22 @@ def exact(array: Array, error: Array | float = 0.0, floor: float | None = None) 
     return Bounded(value, bound, fmt, floor)
 
 
+def _error_of_nan(ufunc: np.ufunc, operands: Sequence[Bounded]) -> Array:
+    """Return no error where every evaluation is NaN: of NaN, or of nothing by nothing; elsewhere an infinite one."""
+    nan = reduce(np.logical_or, [operand.certainly_nan for operand in operands])
+    if ufunc is np.divide:
+        nan = nan | reduce(np.logical_and, [(each.value == 0) & (each.error == 0) for each in operands])
+    return np.where(nan & (ufunc in _SPREADS), 0.0, np.inf)
+
+
+def in_certain(start: Bounded) -> Bounded:
+    """Return the same values in a format that tells where NaN is certain: of what is NaN, or nothing by nothing.
+
+    That costs more than bounds do, and is asked only where a value is NaN.
+    """
+    return Bounded(start.value, start.error, replace(start.format, certain=True), start.floor)
+
+
 def rounded(
     value: Array, error: Array, fmt: Format, roundings: float = 1.0, floor: Array | float | None = None
 ) -> Bounded:
@@ -219,6 +246,8 @@ def rounded(
     total = magnitude * slack
     total = total + error
     total = total + fmt.underflow
+    if fmt.certain:
+        total = np.where(magnitude == 0, 0.0, total)
     if not np.max(magnitude, initial=0) * (1 + slack) + fmt.underflow <= fmt.largest:
         total = np.where(np.abs(value) + total > fmt.largest, np.inf, total)
     if floor is not None:

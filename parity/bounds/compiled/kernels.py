@@ -168,7 +168,7 @@ def _reached_of(errors: Any, marks: Any) -> None:
 
 def _around(expected: Any, value: Any, error: Any) -> Any:
     off = error + abs(np.float64(expected) - value)
-    return off if off == off else np.inf
+    return off if off == off else 0.0 if (value != value) & (error == 0.0) else np.inf
 
 
 def _keep_of(marks: Any, expected: Any, value: Any, error: Any, errors: Any) -> None:

@@ -3,7 +3,7 @@
 import contextlib
 import io
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -17,7 +17,8 @@ _USUAL: Final = 1e-3
 
 def after_steps(shape: Shape, make: Make, before: Callable[[Driver, int], None] | None = None) -> Any:
     """Return where a small tensor is after two steps, None where they cannot be made; ``before`` comes before each."""
-    return _moved(shape, make, _FIRST, [], before)
+    found = _moved(shape, make, _FIRST, [], before)
+    return _moved(shape, make, _FIRST, [], before, scale=_SMALL) if found is None else found
 
 
 def way(shape: Shape, make: Make, raised: list[BaseException], rate: float = _USUAL) -> Any:
@@ -37,7 +38,7 @@ def descends(shape: Shape, make: Make) -> bool:
 
 def fits(shape: Shape, make: Make) -> bool:
     """Whether an optimizer made in this way moves two small tensors in a shape."""
-    return _moved(shape, make, _FIRST, []) is not None
+    return any(_moved(shape, make, _FIRST, [], scale=scale) is not None for scale in (1.0, _SMALL))
 
 
 @contextmanager
@@ -60,18 +61,20 @@ _SECOND: Final = np.array([-3.0, 0.25, 2.0], dtype=np.float32)
 _NEAR: Final = 50.0
 """Steps of a trial stay below it, and gradients are farther from the weights: what is mixed up shows."""
 _STEPS: Final = 2
+_SMALL: Final = 1e-3
+"""Of the weights that are tried where nothing fits: who keeps them in a range, such as [-1, 1], loses larger ones."""
 
 
-def trial(shape: Shape, make: Make, raised: list[BaseException]) -> str:
+def trial(shape: Shape, make: Make, raised: list[BaseException], small: bool = False) -> str:
     """Make two steps on two tensors of one shape: whether both move, and neither with the other's gradients.
 
-    What it raises is added to ``raised``.
+    What it raises is added to ``raised``; ``small`` is whether the weights are below one.
     """
-    before = len(raised)
-    once = _moved(shape, make, _FIRST, raised)
+    before, scale = len(raised), _SMALL if small else 1.0
+    once = _moved(shape, make, _FIRST, raised, scale=scale)
     if once is None:
         return RAISES if any(not isinstance(error, _MISFITS) for error in raised[before:]) else NO
-    other = _moved(shape, make, 3 * _FIRST, raised)
+    other = _moved(shape, make, 3 * _FIRST, raised, scale=scale)
     return APART if other is not None and np.array_equal(once, other) else FITS
 
 
@@ -82,37 +85,39 @@ def _moved(
     raised: list[BaseException],
     before: Callable[[Driver, int], None] | None = None,
     rate: float = _USUAL,
+    scale: float = 1.0,
 ) -> Any:
     """Return where the second tensor is after two steps, None where the shape does not fit.
 
-    ``gradient`` is that of the first.
+    ``gradient`` is that of the first; ``scale`` is that of the weights, and of the steps that fit.
     """
-    params = {name: array.copy() for name, array in _START.items()}
+    starts = {name: array * np.float32(scale) for name, array in _START.items()}
+    params = {name: array.copy() for name, array in starts.items()}
     try:
         with unheard(), contextlib.closing(shape.drive(make, params, lambda step: rate, _STEPS)) as driver:
             for step in range(_STEPS):
                 if before is not None:
                     before(driver, step)
                 driver.step(dict(zip(params, (gradient.copy(), _SECOND.copy()), strict=True)))
-                if not all(_near(driver.params[name], start, least=-1.0) for name, start in _START.items()):
+                if not all(_near(driver.params[name], start, scale, -1.0) for name, start in starts.items()):
                     return None  # two that are swapped at each step are back after two
-                if shape.owns_loop and not _all_moved(driver):
+                if shape.owns_loop and not _all_moved(driver, starts):
                     raise MisbehavedError("yields the weights before a gradient is used: yield what comes out of it.")
             after = {name: driver.params[name] for name in _START}
     except (Exception, SystemExit) as error:  # another shape may fit; the last word is a refusal
         error.add_note(shape.title)
         raised.append(error)
         return None
-    fits = [_near(after[name], before) for name, before in _START.items()]
+    fits = [_near(after[name], before, scale) for name, before in starts.items()]
     return np.array(after["parity b"]) if all(fits) else None
 
 
-def _all_moved(driver: Driver) -> bool:
-    return not any(np.array_equal(driver.params[name], array) for name, array in _START.items())
+def _all_moved(driver: Driver, starts: Mapping[str, Any]) -> bool:
+    return not any(np.array_equal(driver.params[name], array) for name, array in starts.items())
 
 
-def _near(after: Any, before: Any, least: float = 0.0) -> bool:
+def _near(after: Any, before: Any, scale: float, least: float = 0.0) -> bool:
     if not isinstance(after, np.ndarray) or after.shape != before.shape or after.dtype == object:
         return False
     distance = np.abs(after.astype(np.float64) - before)
-    return bool(np.all(np.isfinite(distance)) and np.any(distance > least) and np.all(distance < _NEAR))
+    return bool(np.all(np.isfinite(distance)) and np.any(distance > least) and np.all(distance < _NEAR * scale))

@@ -1,7 +1,7 @@
 """Which shape somebody's optimizer has: by the names in its signatures first, then by a trial on two small tensors."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -50,13 +50,22 @@ def recognise(kind: Callable[..., Any], make: Make, bound: Bound, name: str) -> 
             shape = shape._replace(title=f"{shape.title}; what one tensor does depends on another's gradients")
         # Who raises what no wrong shape would make it raise is told so by the cases.
         fitting = fitting or (shape if outcome in (FITS, RAISES) else None)
-    fitting = fitting or broken(kind, tried)
+    fitting = fitting or broken(kind, tried) or _in_range(make, tried)
     errors = [error for each in tried for error in each.raised]
     told = Told(fitting) if fitting else changing(_calls(kind, make, bound), make, bound, errors)
     if told.shape is None:
         methods = methods_of(kind) if inspect.isclass(kind) else []
         raise SubjectError(refusal(kind, bound, name, methods, errors, told.why))
     return told.shape
+
+
+def _in_range(make: Make, tried: Sequence[Tried]) -> Shape | None:
+    """Return the first shape, of those that raised nothing, that fits weights below one, None if none does.
+
+    An optimizer may keep them in a range, which is no longer the weights that a trial usually starts from.
+    """
+    quiet = (each.shape for each in tried if not each.raised)
+    return next((shape for shape in quiet if trial(shape, make, [], small=True) == APART), None)
 
 
 def _calls(kind: Callable[..., Any], make: Make, bound: Bound) -> list[Method]:
