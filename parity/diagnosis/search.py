@@ -115,7 +115,7 @@ def _switched(
 ) -> Found | None:
     """Return the members that fit by switches alone: by bits, else by bounds.
 
-    ``near`` says that the first observation is a run of a probe, so that what changes the rule shows in its first steps.
+    ``near`` says that the first observation is of a probe: there what changes the rule shows in the first steps.
     """
     members = _sets(observations, first, rest, equal_bits, base, near)
     if members:
