@@ -175,7 +175,7 @@ def with_numbers(observations: list[Observation], base: Member = KERAS, limit: i
     if only is not None:
         return only
     first = observations[0]
-    if any(_as_given(member, first) for member in _by_switches(first, base)):
+    if within(base, first) and _as_given(base, first):
         return None
     for free in free_numbers(base.rule):
         ahead = ["nesterov"] if "momentum" in free and base.rule == DEFAULT else []
@@ -197,24 +197,14 @@ def with_numbers(observations: list[Observation], base: Member = KERAS, limit: i
     return None
 
 
-def _by_switches(first: Observation, base: Member) -> list[Member]:
-    """Return the smallest member that fits an observation without numbers, but for what is those of other numbers."""
-    if within(base, first):
-        return [base]
-    members = _sets([first], _always(base.rule), [], equal_bits, base, near=True)
-    return _smallest_first(m for m in members if not {name for name, _ in m.switches} & set(_INTERCHANGED))[:1]
-
-
 def _as_given(member: Member, first: Observation) -> bool:
     """Return whether the numbers that an observation shows of a member are those that were given, each of them.
 
-    One that it hardly shows may be any other, unless every bit is reproduced with what was given.
+    One that it hardly shows may be any other.
     """
     free = next(iter(free_numbers(member.rule)), ())
     found = estimate(member, first, free) if free else None
-    if found is None or not found.fits or (found.loose and not equal_bits(member, first)):
-        return False
-    return rounded(found, _given(first, free)) == {}
+    return found is not None and found.fits and not found.loose and rounded(found, _given(first, free)) == {}
 
 
 def _given(first: Observation, free: tuple[str, ...]) -> dict[str, float]:
@@ -470,5 +460,5 @@ def _combinations(choices: list[Choice], limit: int) -> Iterator[tuple[Choice, .
                 yield combination
 
 
-def _smallest_first(members: Iterable[Member]) -> list[Member]:
+def _smallest_first(members: list[Member]) -> list[Member]:
     return sorted(dict.fromkeys(members), key=lambda member: (member.size, repr(member)))
