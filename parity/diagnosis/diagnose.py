@@ -255,11 +255,12 @@ def _explained(
 ) -> Diagnosis | None:
     found = search(observations)
     result = _settled(make, base, observations, held, found) if found is not None else None
-    if result is not None and found is not None and not found.exact and _refuted(result):
+    if found is not None and not found.exact and (result is None or _refuted(result)):
         # What only stays inside a bound may be what a number that is not given looks like where it hardly shows.
         others = written_or_numbers(observations)
         rival = _settled(make, base, observations, held, others) if others is not None else None
-        result = rival if rival is not None and _refuted(rival) < _refuted(result) else result
+        better = rival is not None and (result is None or _refuted(rival) < _refuted(result))
+        result = rival if better else result
     return result or _mode_by_mode(make, base, observations, held)
 
 

@@ -61,11 +61,11 @@ def search(observations: list[Observation], joint: bool = True) -> Found | None:
     """Return the members that reproduce all observations, or None; the first observation is the one to search on.
 
     ``joint`` says that the first observation is plain, so that switches which need momentum, decay or a schedule can
-    wait until the others are looked at.
+    wait until the others are looked at; and that numbers are looked for, which show on a plain probe, if at all.
     """
     later, base = _later(observations), _page_of(observations)
     first, rest = (_always(base.rule), later) if joint else ([*_always(base.rule), *later], [])
-    found = _switched(observations, first, rest, base, near=joint)
+    found = _switched(observations, first, rest, base, near=True)
     return found if found is not None or not joint else written_or_numbers(observations, base)
 
 
@@ -115,7 +115,7 @@ def _switched(
 ) -> Found | None:
     """Return the members that fit by switches alone: by bits, else by bounds.
 
-    ``near`` says that the first observation is plain, so that what changes the rule shows in its first steps.
+    ``near`` says that the first observation is of a probe: there what changes the rule shows in the first steps.
     """
     members = _sets(observations, first, rest, equal_bits, base, near)
     if members:
@@ -175,6 +175,8 @@ def with_numbers(observations: list[Observation], base: Member = KERAS, limit: i
     if only is not None:
         return only
     first = observations[0]
+    if within(base, first) and _as_given(base, first):
+        return None
     for free in free_numbers(base.rule):
         ahead = ["nesterov"] if "momentum" in free and base.rule == DEFAULT else []
         names = [*_numbered_beside(base.rule), "gradient_reduction", *ahead]
@@ -193,6 +195,22 @@ def with_numbers(observations: list[Observation], base: Member = KERAS, limit: i
         if exact or bounded:
             return Found(_smallest_first(exact or bounded), bool(exact))
     return None
+
+
+def _as_given(member: Member, first: Observation) -> bool:
+    """Return whether the numbers that an observation shows of a member are those that were given, each of them.
+
+    One that it hardly shows may be any other.
+    """
+    free = next(iter(free_numbers(member.rule)), ())
+    found = estimate(member, first, free) if free else None
+    return found is not None and found.fits and not found.loose and rounded(found, _given(first, free)) == {}
+
+
+def _given(first: Observation, free: tuple[str, ...]) -> dict[str, float]:
+    """Return the numbers that were given; a rate is one, for it is that as a multiple of itself."""
+    asked = first.probe.hyperparameters
+    return {"rate": 1.0, **{name: getattr(asked, name) for name in free if name != "rate"}}
 
 
 def _sets(
@@ -322,8 +340,7 @@ def _numbered(member: Member, first: Observation, free: tuple[str, ...]) -> list
         # Of numbers that stand for each other, as rate and rho where no moment is carried, one is as it is given.
         others = [tuple(name for name in free if name != loose) for loose in found.loose]
         return list(dict.fromkeys(each for some in others for each in _numbered(member, first, some)))
-    asked = first.probe.hyperparameters
-    given = {"rate": 1.0, **{name: getattr(asked, name) for name in free if name != "rate"}}
+    given = _given(first, free)
     numbers = rounded(found, given)
     if numbers is None:
         return []

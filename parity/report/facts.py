@@ -136,13 +136,12 @@ def clauses(facts: Facts) -> list[str]:
 
 
 def _because(facts: Facts, subject: str) -> str:
-    """Return the beginning of a clause: the cause, if it is known, and who."""
+    """Return the beginning of a clause: who and, if it is known, the cause in the words that it has everywhere."""
     cause = facts.run.causes.get(subject)
     if cause is None or not cause.known:
         return clipped(subject)
     said = clean(cause.sentence).rstrip(".")
-    who = said.replace("It", clipped(subject), 1) if said.startswith("It ") else ""
-    return f"{who or f'in {clipped(subject)} {said[0].lower()}{said[1:]}'}: it"
+    return f"in {clipped(subject)} {said[0].lower()}{said[1:]}: it"
 
 
 def _unexplained(facts: Facts, subject: str) -> str:

@@ -14,16 +14,23 @@ from parity.api import run_all
 from parity.baseline import gate, telling
 from parity.baseline.page import render as check_page
 from parity.case.cells import select
+from parity.case.rule import names
 from parity.commands.cli import main
 from parity.commands.why import explained
-from parity.diagnosis.cause import cause_of
+from parity.diagnosis.arguments import BITS
+from parity.diagnosis.cause import NO_FUNCTION, cause_of
 from parity.diagnosis.child import diagnose_apart
+from parity.diagnosis.choices import only_rounds
+from parity.diagnosis.findings import Diagnosis, Explanation, Finding
+from parity.diagnosis.member import Member
 from parity.diagnosis.text import render
+from parity.diagnosis.words import causes
 from parity.report import formats
 from parity.report.facts import Facts, headline
 from parity.testing.cause import Sought
 from parity.testing.cause import lines as lines_of_pytest
 from parity.verdicts import cause
+from parity.verdicts.results import Comparison, Pair, Run
 
 HERE = Path(wrong.__file__).parent
 CASES = ["rmsprop/plain[float32]", "rmsprop/defaults", "rmsprop/epsilon[epsilon=0.001]", "rmsprop/momentum"]
@@ -65,6 +72,38 @@ def test_a_cause_has_the_same_words_in_every_output(kind, tmp_path):
         **{name: text if isinstance(text, str) else text.decode() for name, text in files.items()},
     }
     assert {name: told in flat(text) for name, text in texts.items()} == dict.fromkeys(texts, True)
+
+
+def told_of(found):
+    """Return what is said of a diagnosis, by where it is said, and the sentence that each of them has to hold."""
+    document = found.document()
+    known = cause_of(document, ["a"])
+    parts = Comparison("a", found.subject, "replayed", "lockstep", "DIVERGED", "")
+    run = Run([Pair("a", "", found.subject, "", [parts])], {}, "", 0.0, causes={found.subject: known})
+    texts = {"pytest": "\n".join(lines_of_pytest(document, Sought("a"))), "headline": headline(Facts(run))}
+    if not found.explanations:  # what it tells of them takes two thousand steps each
+        texts["diagnose"] = render(document)
+    return flat(known.sentence.rstrip(".")), texts
+
+
+EVERY_CHOICE = [(rule, choice) for rule in names() for choice in causes(rule) if not only_rounds(*choice, rule)]
+NUMBERS = [("centered", True), ("momentum", 0.9), ("clipvalue", 5.0), ("rate_decay", 1e-4), ("epsilon", 1e-8)]
+
+
+def test_every_choice_and_number_has_the_same_words_in_every_output():
+    members = [Member((choice,), rule=rule) for rule, choice in EVERY_CHOICE]
+    for member in [*members, *(Member().having(**dict([number])) for number in NUMBERS)]:
+        one = Explanation(member, ("plain",), 0.0, 0.0, True)
+        told, texts = told_of(
+            Diagnosis("mine.py:Mine", Finding.EXPLAINED, (one,), modes=("plain",), cases={"a": BITS}, rule=member.rule)
+        )
+        assert [name for name, text in texts.items() if told not in flat(text)] == [], member
+
+
+@pytest.mark.parametrize("finding", [*NO_FUNCTION, Finding.OUTSIDE])
+def test_what_is_a_cause_itself_has_the_same_words_in_every_output(finding):
+    told, texts = told_of(Diagnosis("mine.py:Mine", finding, evidence=("something",)))
+    assert [name for name, text in texts.items() if told not in flat(text)] == []
 
 
 def line_of(function) -> int:

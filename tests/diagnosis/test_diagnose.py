@@ -10,8 +10,9 @@ import pytest
 import strange
 
 from parity.case.cells import select
+from parity.diagnosis.behaviour import Watched, run
 from parity.diagnosis.cause import cause_of
-from parity.diagnosis.diagnose import diagnose
+from parity.diagnosis.diagnose import _with_axes, diagnose
 from parity.diagnosis.estimate import estimate
 from parity.diagnosis.findings import Finding
 from parity.diagnosis.member import Member
@@ -191,8 +192,15 @@ def test_a_slot_that_the_parameters_do_not_follow_is_said_to_lie():
     assert found.explanations[0].member == Member()
 
 
-def test_what_numpys_scalars_do_otherwise_hides_no_cause():
-    found = planted.diagnosis_of(strange.KeepsInPlace)
+def _where_scalars_have_axes(kind):
+    watched = Watched(lambda: NumpySubject(kind, "kept"), "kept")
+    return _with_axes(watched, run(watched, first_probe()))
+
+
+@pytest.mark.parametrize("ask", [_where_scalars_have_axes, exhaustive(planted.diagnosis_of)])
+def test_what_numpys_scalars_do_otherwise_hides_no_cause(ask):
+    """In the suite without the search that comes first, which finds nothing."""
+    found = ask(strange.KeepsInPlace)
     assert found.finding is Finding.EXPLAINED
     assert dict(found.explanations[0].member.switches) == {"epsilon_place": "kept"}
     assert "no set of choices reproduces it for a tensor without dimensions" in found.evidence[-1]

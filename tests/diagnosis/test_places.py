@@ -1,10 +1,11 @@
 """Where a file computes a line of the formula is read from its text, and left out where there is no such place."""
 
 from pathlib import Path
+from statistics import NormalDist
 
 import numpy as np
 
-from parity.diagnosis.places import places
+from parity.diagnosis.places import _spelled, places
 from parity.verdicts.cause import Line, pairs
 
 
@@ -26,9 +27,34 @@ def squared_in_a_power(w, g, v):
     return w - 0.001 * g / v**0.5, v
 
 
+class Curve(NormalDist):
+    """What a library computes is no line of a person's."""
+
+
 class Nothing:
     def update(self, params, grads):
         pass
+
+
+class Kept(Mine):
+    """Forms its moment where its base class does, and clips by a norm, which is neither moment nor step."""
+
+    def update(self, params, grads):
+        norm = np.sqrt(sum(np.sum(g * g) for g in grads.values()))
+        super().update(params, {name: g / np.maximum(norm, 1.0) for name, g in grads.items()})
+
+
+class Moments:
+    def moment(self, v, g):
+        return 0.9 * v + 0.1 * np.square(g)
+
+    def step(self, v, g):
+        return g / np.sqrt(v + 1e-7)
+
+
+class Replaced(Moments):
+    def step(self, v, g):
+        return g / (v**0.5 + 1e-7)
 
 
 def line_of(text: str) -> int:
@@ -43,6 +69,21 @@ def test_a_root_a_square_and_a_subtraction_are_found_in_the_lines_that_make_them
         "step": f"{here}:{line_of('step = g /')}",
         "weights": f"{here}:{line_of('params[name] -=')}",
     }
+
+
+def test_what_a_base_class_computes_is_found_there_unless_it_is_replaced():
+    here = Path(__file__).name
+    assert places(Kept) == places(Mine)
+    assert places(Replaced) == {
+        "second moment": f"{here}:{line_of('0.1 * np.square(g)')}",
+        "step": f"{here}:{line_of('(v**0.5 + 1e-7)')}",
+    }
+    assert places(Curve) == {}
+    assert places(NormalDist)
+
+
+def test_places_in_two_files_name_both():
+    assert _spelled([("base.py", 9), ("mine.py", 3), ("mine.py", 7)]) == "base.py:9; mine.py:3, 7"
 
 
 def test_powers_are_squares_and_roots():

@@ -8,13 +8,14 @@ import numpy as np
 import planted
 import pytest
 
+from parity.diagnosis import search
 from parity.diagnosis.behaviour import Watched, misbehaviour, run
 from parity.diagnosis.estimate import estimate
 from parity.diagnosis.findings import Finding
 from parity.diagnosis.member import equal_bits
 from parity.diagnosis.observe import observe
 from parity.diagnosis.probes import SIZE, WITH_AXES, first_probe, probe
-from parity.diagnosis.search import KERAS, _nominal_but_momentum, _numbered, _of_first, _turned
+from parity.diagnosis.search import KERAS, _nominal_but_momentum, _numbered, _of_first, _turned, with_numbers
 from parity.reference.rmsprop import RMSprop
 from parity.subjects.numpy_class import NumpySubject
 from parity.trajectory.layout import layout_of
@@ -120,12 +121,29 @@ def test_what_is_finite_nowhere_has_no_numbers():
         assert estimate(KERAS, observed) is None
 
 
-def test_members_whose_first_steps_are_others_are_left_out_and_no_member_that_fits_is():
+@pytest.mark.parametrize("mode", ["plain", "both"])
+def test_members_whose_first_steps_are_others_are_left_out_and_no_member_that_fits_is(mode):
     choices = [("epsilon_place", "outside"), ("moment_form", "lerp"), ("arithmetic", "float16")]
     names = ("epsilon_place", "bias_correction", "moment_form", "division", "arithmetic")
     for planted_ones in ([choices[0], choices[1]], [choices[0], choices[2]], choices):
-        observed = seen(first_probe(), planted_ones)
+        observed = seen(first_probe() if mode == "plain" else probe(mode, False), planted_ones)
         with np.errstate(all="ignore"):
             looked_at = _of_first(observed, names, equal_bits, KERAS, near=True)
             assert set(looked_at) == set(_of_first(observed, names, equal_bits, KERAS))
         assert KERAS.plus(**dict(planted_ones)) in looked_at
+
+
+def test_numbers_are_looked_for_only_where_those_that_show_are_not_the_given_ones(monkeypatch):
+    asked = []
+
+    def counted(member, observed, free=NUMBERS):
+        asked.append(member)
+        return estimate(member, observed, free)
+
+    monkeypatch.setattr(search, "estimate", counted)
+    with np.errstate(all="ignore"):
+        assert with_numbers([seen(first_probe())]) is None
+        assert asked == [KERAS]
+        found = with_numbers([seen(first_probe(), epsilon=1e-8)], limit=0)
+    assert found is not None
+    assert found.members == [KERAS.having(epsilon=1e-8)]

@@ -157,7 +157,9 @@ def test_a_script_ends_with_0_once_the_fault_is_mended(tmp_path: Path) -> None:
 
 def test_what_raises_no_more_is_compared(tmp_path: Path) -> None:
     script = outcome(f"{HERE}/wrong.py:Raises", "rmsprop/defaults").script
-    assert "obtained   RuntimeError: the moment is gone for good" in shown(script, tmp_path).stdout
+    done = shown(script, tmp_path)
+    assert "obtained   it raises RuntimeError: the moment is gone for good\n" in done.stdout
+    assert re.search(r"^expected   no error, and of the parameter after \d+ steps? \[", done.stdout, re.M)
     mended = "\n".join(line for line in script.splitlines() if "raise RuntimeError" not in line).replace(
         "if n in self.v:", "if False: pass"
     )

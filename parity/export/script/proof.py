@@ -63,7 +63,8 @@ def objection(shown: Shown, failure: Failure, dtype: np.dtype[Any]) -> str:
         return f"the script ended with status {shown.status}: {shown.complaint or 'it shows no difference'}"
     if failure.place is None:
         raised = failure.reason.partition(":")[0].removeprefix("raised ")
-        return "" if shown.line("obtained").startswith(raised) else f"it raises {shown.line('obtained')} by itself"
+        said = shown.line("obtained").removeprefix("it raises ")
+        return "" if said.startswith(raised) else f"it raises {said} by itself"
     for word, value in (("obtained", failure.place.obtained), ("expected", failure.place.expected)):
         printed, known = shown.line(word).split()[-1], float(dtype.type(float(value)))
         if printed != known.hex():

@@ -235,20 +235,20 @@ class _Reproduction:
                 bound=_bound(problem, wish, failure, steps),
                 place=index,
                 raises=place is None,
+                what=f"the {wish.slot.replace('_', ' ')} {_after(wish, sample)}",
                 steps=steps,
-                warns=failure.verdict is Verdict.NON_FINITE,
+                warns=failure.verdict is Verdict.NON_FINITE or problem.cell.non_finite,
             )
             yield written(script, problem, side, lines)
 
     def _title(self, side: Side, wish: Wish, sample: Sample, failure: Failure) -> str:
         cell = self._problem.cell
-        after = "before the first step" if wish.at_start else f"after {sample.steps} step{'s' * (sample.steps > 1)}"
         rule = formula_of(cell.rule, cell.folder)
         if failure.place is None:
             what = "its own formula" if side.title.startswith(rule) else rule
             return f"{side.title} raises where {what} is defined"
         what = "its own formula" if side.title.startswith(rule) else rule
-        return f"{side.title} parts from {what}: its {wish.slot.replace('_', ' ')} {after}"
+        return f"{side.title} parts from {what}: its {wish.slot.replace('_', ' ')} {_after(wish, sample)}"
 
     def _notes(self) -> tuple[str, ...]:
         entry = known.entry_of(known.load(), self._failing.item)
@@ -274,6 +274,10 @@ class _Reproduction:
                 side = keras_side(adapter, problem, wish, name)
             imports, source = (*each.imports, *side.imports), (*each.source, *side.source)
             yield replace(side, title=_title_of(self._name), imports=imports, source=source)
+
+
+def _after(wish: Wish, sample: Sample) -> str:
+    return "before the first step" if wish.at_start else f"after {sample.steps} step{'s' * (sample.steps > 1)}"
 
 
 def _formula(problem: Problem, wish: Wish, steps: int, place: str) -> list[str]:

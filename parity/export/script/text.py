@@ -32,8 +32,8 @@ try:
     o = obtained()
 except Exception as error:
     said = [line.strip()[:150] for line in str(error).splitlines() if line.strip()]
-    print("obtained  ", type(error).__name__ + ":", *said[:1], *said[1:][-1:])
-    print("expected  ", e.tolist())
+    print("obtained   it raises", type(error).__name__ + ":", *said[:1], *said[1:][-1:])
+    print("expected   no error, and of WHAT", e.tolist())
     sys.exit(1)
 difference = abs(o.astype(float) - e.astype(float)).max(initial=0)
 print("obtained  ", o.tolist(), "expected", e.tolist(), "difference", difference, "bound", bound)
@@ -52,6 +52,7 @@ class Script:
         bound: how far rounding may lead from what is expected.
         place: what follows an array to show one element of it, or nothing.
         raises: whether the subject raises instead of yielding a value.
+        what: what is shown, in words.
         steps: how many steps are made.
         warns: whether the formula makes NumPy warn on its way.
     """
@@ -62,6 +63,7 @@ class Script:
     bound: float
     place: str
     raises: bool
+    what: str
     steps: int
     warns: bool
 
@@ -78,7 +80,7 @@ def written(script: Script, problem: Problem, side: Side, formula: Sequence[str]
             f"def expected():  # what {script.rule} is defined to do, as the case has it",
             *_indented([line for text in formula for line in _wrapped(text)]),
         ],
-        (_RAISES if script.raises else _VALUES).strip().splitlines(),
+        (_RAISES.replace("WHAT", script.what) if script.raises else _VALUES).strip().splitlines(),
     ]
     return "\n\n".join("\n".join(part) for part in parts if part) + "\n"
 
