@@ -1,4 +1,7 @@
-"""Whether a shape fits: two steps on two small tensors move both, and neither with the other's gradients."""
+"""Whether a shape fits: two steps on two small tensors move both, and neither with the other's gradients.
+
+The weights are float32, and float64 where that hides a step: Adadelta's first ones are a billionth of them.
+"""
 
 import contextlib
 import io
@@ -55,6 +58,7 @@ _START: Final = {
     "parity a": np.array([100.0, 200.0, 300.0], dtype=np.float32),
     "parity b": np.array([400.0, 500.0, 600.0], dtype=np.float32),
 }
+_WIDE: Final = {name: array.astype(np.float64) for name, array in _START.items()}
 _FIRST: Final = np.array([1.0, -2.0, 0.5], dtype=np.float32)
 _SECOND: Final = np.array([-3.0, 0.25, 2.0], dtype=np.float32)
 _NEAR: Final = 50.0
@@ -87,28 +91,56 @@ def _moved(
 
     ``gradient`` is that of the first.
     """
-    params = {name: array.copy() for name, array in _START.items()}
+    first: list[BaseException] = []
+    after = _walked(shape, make, gradient, first, before, rate, _START)
+    if after is _STILL:
+        first.clear()
+        after = _walked(shape, make, gradient, first, before, rate, _WIDE)
+    raised += first
+    return None if after is _STILL else after
+
+
+_STILL: Final = object()
+"""What becomes of tensors one of which stays where it is to the bit."""
+
+
+def _walked(
+    shape: Shape,
+    make: Make,
+    gradient: Any,
+    raised: list[BaseException],
+    before: Callable[[Driver, int], None] | None,
+    rate: float,
+    start: dict[str, Any],
+) -> Any:
+    """Return what ``_moved`` does for weights of a dtype, ``_STILL`` where a tensor does not move in it."""
+    params = {name: array.copy() for name, array in start.items()}
+    grads = [each.astype(params["parity a"].dtype) for each in (gradient, _SECOND)]
     try:
         with unheard(), contextlib.closing(shape.drive(make, params, lambda step: rate, _STEPS)) as driver:
             for step in range(_STEPS):
                 if before is not None:
                     before(driver, step)
-                driver.step(dict(zip(params, (gradient.copy(), _SECOND.copy()), strict=True)))
-                if not all(_near(driver.params[name], start, least=-1.0) for name, start in _START.items()):
+                driver.step(dict(zip(params, (each.copy() for each in grads), strict=True)))
+                if not all(_near(driver.params[name], array, least=-1.0) for name, array in start.items()):
                     return None  # two that are swapped at each step are back after two
-                if shape.owns_loop and not _all_moved(driver):
+                if shape.owns_loop and _any_still(driver, start):
+                    if start is not _WIDE:
+                        return _STILL
                     raise MisbehavedError("yields the weights before a gradient is used: yield what comes out of it.")
-            after = {name: driver.params[name] for name in _START}
+            still = _any_still(driver, start)
+            after = {name: driver.params[name] for name in start}
     except (Exception, SystemExit) as error:  # another shape may fit; the last word is a refusal
         error.add_note(shape.title)
         raised.append(error)
         return None
-    fits = [_near(after[name], before) for name, before in _START.items()]
-    return np.array(after["parity b"]) if all(fits) else None
+    if still:
+        return _STILL
+    return np.array(after["parity b"]) if all(_near(after[name], array) for name, array in start.items()) else None
 
 
-def _all_moved(driver: Driver) -> bool:
-    return not any(np.array_equal(driver.params[name], array) for name, array in _START.items())
+def _any_still(driver: Driver, start: dict[str, Any]) -> bool:
+    return any(np.array_equal(driver.params[name], array) for name, array in start.items())
 
 
 def _near(after: Any, before: Any, least: float = 0.0) -> bool:
