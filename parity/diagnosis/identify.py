@@ -1,7 +1,8 @@
 """A subject in, which rule it is out: held against the rule that its words say, then against what its steps are like.
 
 A rule is asked whole only where one of its members, with up to two choices or a usual number and one, makes the
-subject's first steps to within a hundredth. Whatever else explains it in as few words is told as a tie.
+subject's first steps to within a hundredth, and within its bound once another rule explains them. Whatever else
+explains it in as few words is told as a tie.
 """
 
 import inspect
@@ -25,7 +26,7 @@ from parity.diagnosis.findings import Diagnosis, Finding
 from parity.diagnosis.member import Member, alternatives, starts_alike
 from parity.diagnosis.observe import Make, Observation
 from parity.diagnosis.probes import first_probe
-from parity.diagnosis.search import within
+from parity.diagnosis.search import NEARLY, turned_by, within
 from parity.diagnosis.words import cause
 from parity.reference.families.switches import FAMILIES
 
@@ -48,11 +49,11 @@ def identified(make: Make, name: str, cells: Sequence[Cell] = (), shipped: Seque
             return held[said]
     seen = {rule: _seen(make, name, rule) for rule in order if rule not in held}
     for level in range(_MOST + 1):
-        if min(map(_size, held.values()), default=_UNKNOWN) < level:
+        if _least(held) < level:
             break
         for rule in [each for each in order if each not in held]:
             shown = seen[rule]
-            if shown is not None and _comes_near(rule, shown, level):
+            if shown is not None and _comes_near(rule, shown, level, _least(held) < _UNKNOWN):
                 held[rule] = _held(make, name, cells, shipped, rule)
     if not held:
         return _held(make, name, cells, shipped, DEFAULT)
@@ -108,6 +109,10 @@ def _size(found: Diagnosis) -> int:
     return sum(_told(each.member) for each in {each.modes: each for each in reversed(found.explanations)}.values())
 
 
+def _least(held: dict[str, Diagnosis]) -> int:
+    return min(map(_size, held.values()), default=_UNKNOWN)
+
+
 def _told(member: Member) -> int:
     """Return how many choices of a member change the rule."""
     turned = [name for name, value in member.switches if not only_rounds(name, value, member.rule)]
@@ -129,13 +134,20 @@ def _left(make: Make, name: str, rule: str) -> list[str]:
     return []
 
 
-def _comes_near(rule: str, seen: Observation, level: int) -> bool:
-    """Return whether a member of a rule with so many choices makes a subject's first steps."""
+def _comes_near(rule: str, seen: Observation, level: int, bounded: bool) -> bool:
+    """Return whether a member of a rule with so many choices makes a subject's first steps, within bounds if asked."""
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         if level == 0:
             return within(Member(rule=rule), seen)
-        return any(starts_alike(member, seen) for member in _members(rule, level))
+        near = (member for member in _members(rule, level) if starts_alike(member, seen))
+        return any(not bounded or _within(member, seen) for member in near)
+
+
+def _within(member: Member, seen: Observation) -> bool:
+    """Return whether a member keeps its bound, also where it rounds by more than that excuses."""
+    rounding: list[str] = [name for name in NEARLY if name in family(member.rule).rounding]
+    return any(within(each, seen) for each in turned_by(rounding, member))
 
 
 def _members(rule: str, level: int) -> Iterator[Member]:
