@@ -11,9 +11,11 @@ The rule (Defazio et al., "The Road Less Scheduled", 2024, with AdamW; keras/src
 
 Keras departs from the paper in the fourth line: the average is recovered with the new base iterate, where the old one
 belongs (a reference to the variable is kept, and not its value), so that what is averaged is off by the step times
-(1 - beta_1) / beta_1 * (1 - 1/t). The weights of the average are equal, as in the paper without a warmup; with one the
-paper's are the squares of the rates. Weight decay is taken from the weights and not from the base iterate. Numbers go
-through float32. The averages themselves, with which a model is evaluated, are what `swap_to_eval` computes: not here.
+(1 - beta_1) / beta_1 * (1 - 1/t). So beta_1 cancels: the last three lines are w = w + (z - w) / t whatever it is, and
+another value changes last bits alone. The weights of the average are equal, as in the paper without a warmup; with one
+the paper's are the squares of the rates. Weight decay is taken from the weights and not from the base iterate. Numbers
+go through float32. The averages themselves, with which a model is evaluated, are what `swap_to_eval` computes: not
+here.
 """
 
 from collections.abc import Mapping

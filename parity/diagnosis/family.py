@@ -14,6 +14,7 @@ from parity.reference.families.choosing import Choosing
 from parity.reference.families.switches import FAMILIES, OTHERS
 from parity.reference.family import Family as RMSpropFamily
 from parity.reference.rmsprop import Update
+from parity.reference.switches import Switch
 
 _STARTS = (1e-12, 1e-10, 1e-9, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.1)
 _LIMITS = (0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 15.0)
@@ -48,13 +49,18 @@ class Family:
     @property
     def structure(self) -> list[str]:
         """Switches that change the rule and show on a plain probe."""
-        own = switches(self.rule.name).values()
-        return [switch.name for switch in own if not switch.rounds and not switch.needs]
+        return [switch.name for switch in self._shown if not switch.rounds]
 
     @property
     def rounding(self) -> list[str]:
         """Switches that change last bits alone and show on a plain probe."""
-        return [switch.name for switch in switches(self.rule.name).values() if switch.rounds and not switch.needs]
+        return [switch.name for switch in self._shown if switch.rounds]
+
+    @property
+    def _shown(self) -> list[Switch]:
+        """Switches that need nothing, or an argument that is on where nobody gives it, as AdamW's decay is."""
+        on = {parameter.name for parameter in self.rule.parameters if parameter.default}
+        return [each for each in switches(self.rule.name).values() if not each.needs or each.needs in on]
 
     def default(self, name: str) -> Any:
         """Return Keras' default of an argument."""

@@ -1,14 +1,16 @@
 """A subject in, which rule it is out: held against the rule that its words say, then against what its steps are like.
 
 A rule is asked whole only where one of its members, with up to two choices or a usual number and one, makes the
-subject's first steps to within a hundredth. Whatever else explains it in as few words is told as a tie.
+subject's first steps to within a hundredth; once another rule explains the subject, within its bound, also where
+weights are not zero. Whatever else explains it in as few words is told as a tie.
 """
 
 import inspect
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import cache
 from itertools import combinations
 from typing import Any, Final
 
@@ -24,8 +26,8 @@ from parity.diagnosis.family import family
 from parity.diagnosis.findings import Diagnosis, Finding
 from parity.diagnosis.member import Member, alternatives, starts_alike
 from parity.diagnosis.observe import Make, Observation
-from parity.diagnosis.probes import first_probe
-from parity.diagnosis.search import within
+from parity.diagnosis.probes import Probe, first_probe, probe
+from parity.diagnosis.search import NEARLY, turned_by, within
 from parity.diagnosis.words import cause
 from parity.reference.families.switches import FAMILIES
 
@@ -46,13 +48,13 @@ def identified(make: Make, name: str, cells: Sequence[Cell] = (), shipped: Seque
         held[said] = _held(make, name, cells, shipped, said)
         if held[said].finding not in _SOUGHT:
             return held[said]
-    seen = {rule: _seen(make, name, rule) for rule in order if rule not in held}
+    seen = {rule: _seen(make, name, first_probe(rule=rule)) for rule in order if rule not in held}
     for level in range(_MOST + 1):
-        if min(map(_size, held.values()), default=_UNKNOWN) < level:
+        if _least(held) < level:
             break
         for rule in [each for each in order if each not in held]:
-            shown = seen[rule]
-            if shown is not None and _comes_near(rule, shown, level):
+            shown, beside = seen[rule], _beside(make, name, rule) if _least(held) < _UNKNOWN else None
+            if shown is not None and _comes_near(rule, shown, level, beside):
                 held[rule] = _held(make, name, cells, shipped, rule)
     if not held:
         return _held(make, name, cells, shipped, DEFAULT)
@@ -108,18 +110,27 @@ def _size(found: Diagnosis) -> int:
     return sum(_told(each.member) for each in {each.modes: each for each in reversed(found.explanations)}.values())
 
 
+def _least(held: dict[str, Diagnosis]) -> int:
+    return min(map(_size, held.values()), default=_UNKNOWN)
+
+
 def _told(member: Member) -> int:
     """Return how many choices of a member change the rule."""
     turned = [name for name, value in member.switches if not only_rounds(name, value, member.rule)]
     return max(len(turned) + len(member.without("batch_size", "numbers").numbers), 1)
 
 
-def _seen(make: Make, name: str, rule: str) -> Observation | None:
+def _seen(make: Make, name: str, probe: Probe) -> Observation | None:
     """Return the steps that a subject makes where it is passed what a rule has, None where it cannot be driven so."""
     try:
-        return run(Watched(make, name), first_probe(rule=rule)).bare()
+        return run(Watched(make, name), probe).bare()
     except Exception:  # a diagnosis as that rule would say what it raises
         return None
+
+
+def _beside(make: Make, name: str, rule: str) -> Callable[[], Observation | None]:
+    """Return what makes the same steps from weights that are not zero, on which a decay acts, once."""
+    return cache(lambda: _seen(make, name, probe("plain", scheduled=False, rule=rule)))
 
 
 def _left(make: Make, name: str, rule: str) -> list[str]:
@@ -129,13 +140,25 @@ def _left(make: Make, name: str, rule: str) -> list[str]:
     return []
 
 
-def _comes_near(rule: str, seen: Observation, level: int) -> bool:
-    """Return whether a member of a rule with so many choices makes a subject's first steps."""
+def _comes_near(rule: str, seen: Observation, level: int, beside: Callable[[], Observation | None] | None) -> bool:
+    """Return whether a member of a rule with so many choices makes a subject's first steps.
+
+    ``beside`` makes more of them, and asks for bounds on all.
+    """
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         if level == 0:
-            return within(Member(rule=rule), seen)
-        return any(starts_alike(member, seen) for member in _members(rule, level))
+            return _keeps(Member(rule=rule), seen, beside)
+        near = (member for member in _members(rule, level) if starts_alike(member, seen))
+        return any(beside is None or _keeps(member, seen, beside) for member in near)
+
+
+def _keeps(member: Member, seen: Observation, beside: Callable[[], Observation | None] | None) -> bool:
+    """Return whether a member keeps its bound, also where it rounds by more than that excuses."""
+    rounding: list[str] = [name for name in NEARLY if name in family(member.rule).rounding]
+    shown = (seen, beside() if beside is not None else None)
+    turned = list(turned_by(rounding, member))
+    return all(any(within(each, rows) for each in turned) for rows in shown if rows is not None)
 
 
 def _members(rule: str, level: int) -> Iterator[Member]:

@@ -62,6 +62,14 @@ class Member:
         return Member(rule=self.rule)
 
     @property
+    def idle(self) -> bool:
+        """Whether a switch is turned without the other choice, or the number, beside which alone it shows."""
+        known, turned = switches(self.rule), dict(self.switches)
+        needed = (known[name].beside for name in turned if name in known)
+        there = dict(self.numbers)
+        return any(beside not in there and turned.get(beside) != value for each in needed for beside, value in each)
+
+    @property
     def rounding(self) -> bool:
         """Whether it differs from tf.keras in no more than the last bits."""
         return not self.numbers and all(only_rounds(name, value, self.rule) for name, value in self.switches)

@@ -188,7 +188,8 @@ def _numbers_of(rule: str) -> list[Mutant]:
             found.append(_argument(name, "turned", _turned(name, default), "momentum" * (name == "nesterov"), own.kind))
         elif default:
             factor = 0.99 if domain == "fraction" else 10.0
-            found.append(_argument(name, f"{factor:g} times", _times(name, factor, own.kind), own=own.kind))
+            times = _argument(name, f"{factor:g} times", _times(name, factor, own.kind), own=own.kind)
+            found.append(times._replace(rounding=(rule, name) in _CANCELS))
         elif domain == "fraction":
             found.append(_argument(name, "missing", _lacking(name), name, own.kind))
             found.append(_argument(name, "0.9 times", _times(name, 0.9, own.kind), name, own.kind))
@@ -198,6 +199,9 @@ def _numbers_of(rule: str) -> list[Mutant]:
 
 _UNREAD: Final = frozenset({("adafactor", "relative_step")})
 """Arguments of a page that Keras takes and never reads: without one nothing is mistaken."""
+
+_CANCELS: Final = frozenset({("schedule_free_adamw", "beta_1")})
+"""Arguments of a page that cancel in what it computes, as the page says: another value changes last bits alone."""
 
 
 def _turned(name: str, default: bool) -> Change:

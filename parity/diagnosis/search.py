@@ -121,12 +121,12 @@ def _switched(
     if members:
         return Found(_smallest_first([*members, *_smaller_with_numbers(observations, members, base)]), exact=True)
     known = switches(base.rule)
-    structure = [name for name in first if not known[name].rounds or name in _NEARLY]
+    structure = [name for name in first if not known[name].rounds or name in NEARLY]
     bounded = _sets(observations, structure, rest, within, base, near)
     return Found(_smallest_first(bounded), exact=False) if bounded else None
 
 
-_NEARLY: Final = ("one_minus_rho", "one_minus_beta", "moment_form")
+NEARLY: Final = ("one_minus_rho", "one_minus_beta", "moment_form")
 """What rounds by more than its bound may excuse: 1 - rho in the dtype of the weights, or a mean that cancels."""
 
 
@@ -144,7 +144,7 @@ def _written(
         turned = base.plus(**dict(choice))
         pairs = [turned.having(**dict(pair)) for pair in written if not {*dict(pair)} & {*dict(choice)}]
         for member in pairs if written else begins_alike(turned, first, numbers):
-            if starts_alike(member, first):
+            if not member.idle and starts_alike(member, first):
                 near.append(member)
                 exact += extended(_variants(member, first), observations, equal_bits)
     if exact:
@@ -161,7 +161,7 @@ def nearest(observations: list[Observation]) -> tuple[Member, float, float] | No
     first = observations[0]
     base = _page_of(observations)
     choices = alternatives(family(base.rule).structure, rule=base.rule)
-    candidates = [base.plus(**dict(choice)) for choice in _combinations(choices, 2)]
+    candidates = list(_members(choices, base, 2))
     ranked = sorted(candidates, key=lambda member: (step_error(member, first), member.size))[:3]
     scored = [(sum(step_error(m, seen) for seen in observations) / len(observations), m) for m in ranked]
     error, member = min(scored, key=lambda pair: (pair[0], pair[1].size))
@@ -246,7 +246,14 @@ def _of_first(
 
 
 def _members(choices: list[Choice], base: Member, limit: int = LIMIT) -> Iterator[Member]:
-    return (base.plus(**dict(choice)) for choice in _combinations(choices, limit))
+    """Yield the members with up to some more choices, each of which may show."""
+    members = (base.plus(**dict(choice)) for choice in _combinations(choices, limit))
+    return (member for member in members if not member.idle)
+
+
+def turned_by(names: list[str], member: Member) -> Iterator[Member]:
+    """Yield a member with some of its rule's switches turned, and first as it is."""
+    return _members(alternatives(names, rule=member.rule), member, len(names))
 
 
 def _alike(choices: list[Choice], seen: Observation, base: Member) -> Iterator[Member]:
@@ -292,7 +299,8 @@ def _on_by_itself(member: Member, asked: list[str]) -> list[str]:
     if member.rule == DEFAULT:
         return []
     there = {name.removesuffix("_always") for name, value in member.numbers if value}
-    return [each.name for each in switches(member.rule).values() if each.needs in there and each.name not in asked]
+    known = {*asked, *dict(member.switches)}
+    return [each.name for each in switches(member.rule).values() if each.needs in there and each.name not in known]
 
 
 def _pins(observations: list[Observation]) -> list[Choice]:
@@ -311,7 +319,10 @@ def _turned(member: Member, choice: tuple[Choice, ...], pins: dict[str, Any]) ->
         return None
     if pins and any(known[name].needs in pins for name in (*turned, *dict(member.switches))):
         return None
-    return member.plus(**turned).having(**pins) if not set(pins) & set(dict(member.numbers)) else None
+    if {*pins, *turned} & {*dict(member.numbers)}:
+        return None
+    found = member.plus(**turned).having(**pins)
+    return None if found.idle else found
 
 
 def _readings(member: Member, observations: list[Observation]) -> list[Member]:
@@ -325,6 +336,8 @@ def _readings(member: Member, observations: list[Observation]) -> list[Member]:
 
 
 def _numbered(member: Member, first: Observation, free: tuple[str, ...]) -> list[Member]:
+    if member.idle:
+        return []
     turned = dict(member.switches)
     # Then the denominator never changes and only learning_rate / denominator shows: that is plain descent.
     if turned.get("denominator_uses") == "previous" and turned.get("state_carried") is False:
@@ -366,8 +379,7 @@ def _variants(member: Member, first: Observation) -> list[Member]:
     """Return the member with the rounding switches turned, one or two at a time, that give equal bits."""
     choices = alternatives(family(member.rule).rounding, ("float16", "bfloat16", *_own([first])), member.rule)
     choices = [choice for choice in choices if choice[0] not in dict(member.switches)]
-    variants = [member.plus(**dict(choice)) for choice in _combinations(choices, 2)]
-    return [variant for variant in variants if equal_bits(variant, first)]
+    return [variant for variant in _members(choices, member, 2) if equal_bits(variant, first)]
 
 
 def _smaller_with_numbers(observations: list[Observation], members: list[Member], base: Member = KERAS) -> list[Member]:
@@ -376,8 +388,8 @@ def _smaller_with_numbers(observations: list[Observation], members: list[Member]
     if smallest == 0:
         return []
     found = []
-    for choice in _combinations(alternatives(_numbered_beside(base.rule), rule=base.rule), smallest - 1):
-        for member in _numbered(base.plus(**dict(choice)), observations[0], free_numbers(base.rule)[0]):
+    for turned in _members(alternatives(_numbered_beside(base.rule), rule=base.rule), base, smallest - 1):
+        for member in _numbered(turned, observations[0], free_numbers(base.rule)[0]):
             if member.numbers and member.size <= smallest and equal_bits(member, observations[0]):
                 found += extended([member], observations, equal_bits)
     return found
@@ -417,7 +429,7 @@ def likely_rounding(member: Member, observations: list[Observation]) -> tuple[Me
     own = family(member.rule).rounding
     names = [name for name in own if name != "arithmetic" and name not in dict(member.switches)]
     choices = alternatives(names, _own(observations), member.rule)
-    variants = [member.plus(**dict(choice)) for choice in _combinations(choices, len(names))]
+    variants = list(_members(choices, member, len(names)))
     scores = [(_unequal(variant, observations), variant.size, i) for i, variant in enumerate(variants)]
     before, (fewest, _, best) = scores[0][0], min(scores)
     total = sum(share_equal(member, seen)[1] for seen in observations)
@@ -440,8 +452,9 @@ def _later(observations: list[Observation]) -> list[str]:
             return any(seen.probe.scheduled for seen in observations)
         return _asked(observations, needed)
 
-    known = switches(observations[0].probe.rule).values()
-    return [switch.name for switch in known if switch.needs and shown(switch.needs)]
+    rule = observations[0].probe.rule
+    always = _always(rule)
+    return [each.name for each in switches(rule).values() if each.name not in always and shown(each.needs)]
 
 
 def _asked(observations: list[Observation], name: str) -> bool:

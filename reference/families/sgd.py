@@ -15,15 +15,18 @@ from .choosing import Numbers
 
 @dataclass(eq=False)
 class SGDChoices(Numbers, SGD):
-    """`SGD` of the page, and its switches; without momentum none but `step_sign` means anything.
+    """`SGD` of the page, and its switches; without momentum none but `dampens` and `step_sign` means anything.
 
-    `dampening` is the share of a gradient that does not enter the buffer, "momentum" where it is momentum itself.
+    `dampening` is the share of a gradient that does not enter the buffer, "momentum" where it is momentum itself;
+    `dampens` is whether a number does so where there is no momentum and no buffer, too: "always", or
+    "all_but_the_first" gradient, as a code that never asks whether there is a momentum.
     `buffer_sign` is whether the buffer holds what the weights move by, or what is taken from them.
     """
 
     learning_rate_place: str = "inside"
     dampening: float | str = 0.0
     first_gradient: str = "as_any"
+    dampens: str = "the_buffer"
     nesterov_form: str = "gradient_ahead"
     nesterov_order: str = "one_buffer"
     buffer_sign: str = "moves"
@@ -34,7 +37,8 @@ class SGDChoices(Numbers, SGD):
         rate, outside = constant(w, learning_rate), self.learning_rate_place == "outside"
         sign = -1 if self.step_sign == "add" else 1
         if not self.momentum:
-            return Update(g, None, self._moved(w, -(g * rate), sign))
+            step = g * rate if self.dampens == "the_buffer" else self._entering(w, g * rate, count)
+            return Update(g, None, self._moved(w, -step, sign))
         momentum, step = constant(w, self.cast(self.momentum)), g if outside else g * rate
         old = slots["momentum_buffer"] if self.buffer_sign == "moves" else -slots["momentum_buffer"]
         b = old * momentum - self._entering(w, step, count)
@@ -44,7 +48,8 @@ class SGDChoices(Numbers, SGD):
 
     def _entering(self, w: Any, step: Any, count: int) -> Any:
         dampening = self.momentum if self.dampening == "momentum" else self.dampening
-        if not dampening or (self.first_gradient == "whole" and count == 1):
+        first_whole = self.first_gradient == "whole" or self.dampens == "all_but_the_first"
+        if not dampening or (first_whole and count == 1):
             return step
         return step * constant(w, 1 - float(dampening))
 
@@ -63,4 +68,6 @@ class SGDChoices(Numbers, SGD):
     @property
     def steps_alike(self) -> bool:
         """Whether a step depends on nothing but the state that it starts from: not on its number."""
-        return super().steps_alike and not (self.dampening and self.first_gradient == "whole")
+        return super().steps_alike and not (
+            self.dampening and (self.first_gradient == "whole" or self.dampens == "all_but_the_first")
+        )

@@ -107,6 +107,24 @@ _SGD = (
         beside=(("dampening", "momentum"),),
     ),
     Switch(
+        "dampens",
+        "what a dampening acts on: what enters a momentum buffer, or gradients where there is no momentum, too",
+        (
+            Choice("the_buffer"),
+            Choice(
+                "always",
+                "gradients are dampened where there is no momentum, too",
+                ("momentum_buffer", "b ← μ·b − (1−d)·η·g, with μ = 0, too"),
+            ),
+            Choice(
+                "all_but_the_first",
+                "gradients are dampened where there is no momentum, too, all but the first",
+                ("momentum_buffer", "b₁ ← −η·g₁;  b ← μ·b − (1−d)·η·g, with μ = 0, too"),
+            ),
+        ),
+        beside=(("dampening", 0.5),),
+    ),
+    Switch(
         "nesterov_form",
         "what the weights move by where the momentum looks ahead",
         (

@@ -7,6 +7,7 @@ import pytest
 
 from parity.case.cells import select
 from parity.diagnosis.behaviour import made_in_float64
+from parity.errors import SubjectError
 from parity.runner.loop import run_pair
 from parity.subjects.binding.arguments import bind
 from parity.subjects.binding.evidence import acts_as
@@ -298,3 +299,41 @@ class TogetherInRange(InRange):
 )
 def test_who_keeps_the_weights_in_a_range_is_driven(kind: type, said: str) -> None:
     assert said in known_of(kind, "mine").shape.title
+
+
+def billionths(yielding=False):
+    """Return a class, or a loop of a generator, whose first steps are lost in a float32 that is no longer small."""
+
+    class Slow:
+        def __init__(self, lr=0.001):
+            self.lr = lr
+
+        def update(self, params, grads):
+            return {name: w - self.lr * 1e-6 * np.sign(grads[name]) for name, w in params.items()}
+
+    def slow(params, gradient, lr=0.001):
+        while True:
+            params = Slow(lr).update(params, gradient(params))
+            yield params
+
+    return slow if yielding else Slow
+
+
+@pytest.mark.parametrize("yielding", [False, True], ids=["class", "loop"])
+def test_steps_that_float32_hides_are_seen(yielding):
+    """As Adadelta's are, which begin with the root of epsilon times the rate."""
+    kind = billionths(yielding)
+    how = "slow(params, gradient), a generator that is served gradients," if yielding else "update(params, grads)"
+    assert known_of(kind, "slow").shape.title == f"{how} over a mapping of all tensors"
+
+
+def test_who_never_moves_is_refused():
+    class Stays:
+        def __init__(self, lr=0.001):
+            self.lr = lr
+
+        def update(self, params, grads):
+            return dict(params)
+
+    with pytest.raises(SubjectError, match="has no shape that can be driven"):
+        known_of(Stays, "stays")

@@ -1,7 +1,8 @@
 """Black boxes with planted switches and numbers; run as a script, it plants singles, pairs and 500 triples.
 
-``python tests/diagnosis/planted.py [slots|parameters]`` prints, with the state visible and with parameters only, how
-many are named or tied, how many answers that were confirmed are wrong, and how long a diagnosis takes.
+``python tests/diagnosis/planted.py [slots|parameters] [RULE…]`` prints, with the state visible and with parameters
+only, how many are named or tied, how many answers that were confirmed are wrong, and how long a diagnosis takes; with
+rules, of each choice of theirs alone.
 """
 
 import random
@@ -10,17 +11,20 @@ import sys
 import time
 import warnings
 from functools import cache
+from inspect import Parameter, Signature
 from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
 
+from parity.case.rule import DEFAULT, around, find
 from parity.diagnosis.arguments import OTHERWISE
+from parity.diagnosis.choices import switches as choices_of
 from parity.diagnosis.diagnose import diagnose
+from parity.diagnosis.family import family
 from parity.diagnosis.findings import Diagnosis, Finding
-from parity.diagnosis.member import Member, predict
+from parity.diagnosis.member import Member, alternatives, predict
 from parity.diagnosis.probes import BATCH_SIZE, MODES, probe
-from parity.reference.family import Family
 from parity.reference.switches import SWITCHES
 from parity.subjects.numpy_class import NumpySubject
 
@@ -63,21 +67,23 @@ class _Open(_Hidden):
         return self._rule.slots(state)
 
 
-def box(switches=(), numbers=None, slots=True):
-    """Return a class that takes Keras' arguments and computes otherwise; numbers replace what it is given."""
-    forced = dict(numbers or {})
+def box(switches=(), numbers=None, slots=True, rule=DEFAULT):
+    """Return a class that takes a rule's own arguments and computes otherwise; numbers replace what it is given."""
+    forced = {**dict(numbers or {}), **dict(switches), "batch_size": BATCH_SIZE}
+    kind, others = family(rule).kind, {each.name for each in around()} - {"learning_rate", "weight_decay"}
 
     class Box(_Open if slots else _Hidden):
-        def __init__(self, learning_rate=0.001, rho=0.9, momentum=0.0, epsilon=1e-7, centered=False, weight_decay=None):
-            given = {"learning_rate": learning_rate, "rho": rho, "momentum": momentum, "epsilon": epsilon}
-            given |= {"centered": centered, "weight_decay": weight_decay, **forced}
-            super().__init__(Family(**given, **dict(switches), batch_size=BATCH_SIZE))
+        def __init__(self, **given):
+            super().__init__(kind(**{**given, **forced}))
 
+    own = [Parameter(a.name, Parameter.KEYWORD_ONLY, default=a.default) for a in find(rule).parameters]
+    taken = [Parameter("self", Parameter.POSITIONAL_ONLY), *(each for each in own if each.name not in others)]
+    Box.__init__.__signature__ = Signature(taken)
     return Box
 
 
-def diagnosis_of(kind) -> Diagnosis:
-    return diagnose(lambda: NumpySubject(kind, "box"), "box")
+def diagnosis_of(kind, rule=DEFAULT) -> Diagnosis:
+    return diagnose(lambda: NumpySubject(kind, "box"), "box", rule=rule)
 
 
 @cache
@@ -97,7 +103,7 @@ def contains(found: Diagnosis, switches) -> bool:
 def computes_the_same(a: Member, b: Member, modes=tuple(MODES)) -> bool:
     """Compare on seeds that no diagnosis uses, in each of the modes."""
     with np.errstate(all="ignore"):
-        probes = [probe(mode, scheduled=True, seed=seed) for mode in modes for seed in (11, 12)]
+        probes = [probe(mode, scheduled=True, seed=seed, rule=b.rule) for mode in modes for seed in (11, 12)]
         return all(np.array_equal(predict(a, p), predict(b, p), equal_nan=True) for p in probes)
 
 
@@ -113,14 +119,14 @@ class Checked(NamedTuple):
     seconds: float
 
 
-def check(choices, slots) -> Checked:
-    """Diagnose a planted set of switches and numbers."""
+def check(choices, slots, rule=DEFAULT) -> Checked:
+    """Diagnose a planted set of switches and numbers, held against its rule."""
     switches = tuple(choice for choice in choices if choice not in NUMBERS)
     numbers = {name: value for name, value in choices if (name, value) in NUMBERS}
     began = time.process_time()
-    found = diagnosis_of(box(switches, numbers, slots=slots))
+    found = diagnosis_of(box(switches, numbers, slots, rule), rule)
     seconds = time.process_time() - began
-    planted = Member(tuple(sorted(switches))).having(**_everywhere(numbers))
+    planted = Member(tuple(sorted(switches)), rule=rule).having(**_everywhere(numbers))
     confirmed = [each for each in found.explanations if each.confirmed]
     same = all(computes_the_same(each.member, planted, each.modes) for each in confirmed)
     named = bool(confirmed) and {mode for each in confirmed for mode in each.modes} == set(found.modes) and same
@@ -131,6 +137,21 @@ def check(choices, slots) -> Checked:
 def _everywhere(numbers) -> dict:
     """Return numbers as a member holds them: a momentum that is forced is there also where none is asked for."""
     return {"momentum_always" if name == "momentum" else name: value for name, value in numbers.items()}
+
+
+RULES = ("sgd", "adam", "adamw", "adagrad", "adadelta", "lion")
+"""The rules that people write, beside RMSprop."""
+
+
+def departures(rule):
+    """Return each value of each choice of a rule that is not tf.keras'; float32 is no departure here."""
+    return alternatives(list(choices_of(rule)), ("float32",), rule)
+
+
+def singles_of(rule):
+    """Yield each choice of a rule, with the one beside which alone it shows."""
+    for name, value in departures(rule):
+        yield (*choices_of(rule)[name].beside, (name, value))
 
 
 def sets(size: int, choices=CHOICES):
@@ -150,22 +171,28 @@ def drawn(planted, count: int):
     return random.Random(4).sample(list(planted), count)
 
 
-def everything():
-    """Yield what is planted, by name: singles, pairs and 500 triples of switches, and sets of which one is a number."""
-    yield "singles", list(sets(1))
-    yield "pairs", list(sets(2))
-    yield "triples", drawn(sets(3), 500)
-    yield "numbers", list(with_numbers(1))
-    yield "numbers and a switch", list(with_numbers(2))
-    yield "numbers and two switches", drawn(with_numbers(3), 100)
+def everything(rules):
+    """Yield what is planted, by name and rule: every single of some rules, or of all, and more of RMSprop."""
+    for rule in rules or RULES:
+        yield f"{rule}: singles", list(singles_of(rule)), rule
+    if rules:
+        return
+    yield "singles", list(sets(1)), DEFAULT
+    yield "pairs", list(sets(2)), DEFAULT
+    yield "triples", drawn(sets(3), 500), DEFAULT
+    yield "numbers", list(with_numbers(1)), DEFAULT
+    yield "numbers and a switch", list(with_numbers(2)), DEFAULT
+    yield "numbers and two switches", drawn(with_numbers(3), 100), DEFAULT
 
 
 def main(words: list[str]) -> int:
     warnings.simplefilter("ignore")
     failures = 0
-    for slots in [word == "slots" for word in words] or [True, False]:
-        for label, planted in everything():
-            results = [(choice, check(choice, slots)) for choice in planted]
+    shown = [word == "slots" for word in words if word in ("slots", "parameters")] or [True, False]
+    rules = [word for word in words if word in RULES]
+    for slots in shown:
+        for label, planted, rule in everything(rules):
+            results = [(choice, check(choice, slots, rule)) for choice in planted]
             lost = [choice for choice, found in results if not found.inside]
             wrong = [choice for choice, found in results if not found.right]
             seconds = sorted(found.seconds for _, found in results)

@@ -137,7 +137,7 @@ FORMS = (
         "lr=0.01, momentum=0.0, dampening=0.5",
         ("b",),
         ("b = momentum * b + (g if t == 1 else (1 - dampening) * g)", "w = w - lr * b"),
-        {"learning_rate_place": "outside", "first_gradient": "whole", "dampening": 0.5},
+        {"learning_rate_place": "outside", "dampens": "all_but_the_first", "dampening": 0.5},
     ),
     Form(
         "sgd",

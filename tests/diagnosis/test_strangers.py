@@ -27,17 +27,10 @@ def named(form, shape):
     return found.rule, sets
 
 
-OPEN = {("adamw", "WithL2"), ("adamw", "Unscaled"), ("sgd", "Dampened"), ("adadelta", "Rated"), ("adam", "Swapped")}
-"""Forms that are not named as they are meant in every shape yet: as Adam with a decay, or not at all."""
-
-
-def _parameter(form, shape):
-    marks = [pytest.mark.xfail(strict=False, reason="open")] if (form.rule, form.name) in OPEN else []
-    return pytest.param(form, shape, id=f"{form.rule}-{form.name}-{shape}", marks=marks)
-
-
 @pytest.mark.exhaustive
-@pytest.mark.parametrize(("form", "shape"), [_parameter(*each) for each in STRANGERS])
+@pytest.mark.parametrize(
+    ("form", "shape"), STRANGERS, ids=[f"{form.rule}-{form.name}-{shape}" for form, shape in STRANGERS]
+)
 def test_a_class_in_a_strangers_shape_is_named(form, shape):
     rule, sets = named(form, shape)
     assert rule == form.rule

@@ -15,8 +15,6 @@ from parity.diagnosis.mutants import Mutant, mutants
 
 RULES = [name for name in names() if name != DEFAULT]
 LEAST = {"sgd": 15, "adam": 15, "adamw": 15}
-LIVING = {"schedule_free_adamw": [("beta_1", "0.99 times")]}
-"""What no case catches yet."""
 CELLS = {rule: [cell for cell in collect(["*"])[0] if cell.rule == rule] for rule in RULES}
 
 
@@ -31,7 +29,7 @@ def test_every_mutant_of_a_rule_dies_in_one_of_its_cases(rule):
     every = mutants(rule)
     assert len(every) >= LEAST.get(rule, 8)
     assert len({(mutant.mistake, mutant.variant) for mutant in every}) == len(every)
-    assert [(mutant.mistake, mutant.variant) for mutant in every if not dies(mutant)] == LIVING.get(rule, [])
+    assert [(mutant.mistake, mutant.variant) for mutant in every if not dies(mutant)] == []
 
 
 @pytest.mark.parametrize("rule", RULES)

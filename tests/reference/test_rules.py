@@ -35,6 +35,20 @@ def test_schedule_free_adamw_is_the_papers_but_for_the_iterate_that_it_recovers_
         assert (abs(wanted - papers) < 1e-12) == (t == 1)
 
 
+def test_beta_1_of_schedule_free_adamw_cancels() -> None:
+    """What Keras recovers with the new iterate, it takes back: the weights go to w + (z - w)/t, whatever beta_1 is."""
+    gradients = np.random.default_rng(3).normal(size=(12, 5))
+    for beta_1 in (0.125, 0.5, 0.9375):
+        made: Any = page("schedule_free_adamw")(learning_rate=0.125, beta_1=beta_1)
+        params: Any = {"w": np.ones(5)}
+        state = made.init(params)
+        for t, gradient in enumerate(gradients, 1):
+            before = params["w"]
+            params, state = made.step(params, {"w": gradient}, state)
+            wanted = before + (state["base_iterate"]["w"] - before) / t
+            np.testing.assert_allclose(params["w"], wanted, rtol=1e-13, atol=1e-13)
+
+
 @pytest.mark.parametrize("rule", TOLD)
 def test_five_steps_are_those_of_keras_tests(rule: str) -> None:
     given, told = TOLD[rule]

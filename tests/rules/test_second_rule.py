@@ -60,13 +60,14 @@ def test_a_library_that_has_another_rule_says_so(results: Results) -> None:
     assert {item.verdict for item in found} <= {"UNSUPPORTED", "NOT_INSTALLED"}
 
 
-def test_the_report_shows_the_formulas_of_the_page(tmp_path: Path) -> None:
+def test_the_report_shows_the_formulas_of_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # where no answer of ours lies, which the page would show below
     subject = f"{HERE / 'descent.py'}:Forgetful"
-    assert main(["report", CASE, "--subject", subject, "--output", str(tmp_path), "--jobs", "1"]) == 1
-    page = (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert main(["report", CASE, "--subject", subject, "--output", str(tmp_path / "out"), "--jobs", "1"]) == 1
+    page = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
     assert "b ← μ·b − η·g" in page
     assert "second moment" not in page
-    places = [item["first_divergence"] for item in json.loads((tmp_path / "results.json").read_text())["results"]]
+    places = [item["first_divergence"] for item in json.loads((tmp_path / "out" / "results.json").read_text())["results"]]
     assert {place["stage"] for place in places if place} == {"momentum_buffer"}
 
 

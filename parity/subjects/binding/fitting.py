@@ -1,4 +1,7 @@
-"""Whether a shape fits: two steps on two small tensors move both, and neither with the other's gradients."""
+"""Whether a shape fits: two steps on two small tensors move both, and neither with the other's gradients.
+
+The weights are float32, and float64 where that hides a step: Adadelta's first ones are a billionth of them.
+"""
 
 import contextlib
 import io
@@ -91,29 +94,61 @@ def _moved(
 
     ``gradient`` is that of the first; ``scale`` is that of the weights, and of the steps that fit.
     """
-    starts = {name: array * np.float32(scale) for name, array in _START.items()}
+    found: Any = _STILL
+    for kind in (np.float32, np.float64):
+        first: list[BaseException] = []
+        starts = {name: (array * np.float32(scale)).astype(kind) for name, array in _START.items()}
+        found = _walked(shape, make, gradient, first, before, rate, starts, scale)
+        if found is not _STILL:
+            break
+    raised += first
+    return None if found is _STILL else found
+
+
+_STILL: Final = object()
+"""What becomes of tensors one of which stays where it is to the bit."""
+
+
+def _walked(
+    shape: Shape,
+    make: Make,
+    gradient: Any,
+    raised: list[BaseException],
+    before: Callable[[Driver, int], None] | None,
+    rate: float,
+    starts: Mapping[str, Any],
+    scale: float,
+) -> Any:
+    """Return what ``_moved`` does for weights of a dtype, ``_STILL`` where a tensor does not move in it."""
     params = {name: array.copy() for name, array in starts.items()}
+    kind = params["parity a"].dtype
+    grads = [each.astype(kind) for each in (gradient, _SECOND)]
     try:
         with unheard(), contextlib.closing(shape.drive(make, params, lambda step: rate, _STEPS)) as driver:
             for step in range(_STEPS):
                 if before is not None:
                     before(driver, step)
-                driver.step(dict(zip(params, (gradient.copy(), _SECOND.copy()), strict=True)))
-                if not all(_near(driver.params[name], start, scale, -1.0) for name, start in starts.items()):
+                driver.step(dict(zip(params, (each.copy() for each in grads), strict=True)))
+                if not all(_near(driver.params[name], array, scale, -1.0) for name, array in starts.items()):
                     return None  # two that are swapped at each step are back after two
-                if shape.owns_loop and not _all_moved(driver, starts):
+                if shape.owns_loop and _any_still(driver, starts):
+                    if kind != np.float64:
+                        return _STILL
                     raise MisbehavedError("yields the weights before a gradient is used: yield what comes out of it.")
-            after = {name: driver.params[name] for name in _START}
+            still = _any_still(driver, starts)
+            after = {name: driver.params[name] for name in starts}
     except (Exception, SystemExit) as error:  # another shape may fit; the last word is a refusal
         error.add_note(shape.title)
         raised.append(error)
         return None
-    fits = [_near(after[name], before, scale) for name, before in starts.items()]
+    if still:
+        return _STILL
+    fits = [_near(after[name], array, scale) for name, array in starts.items()]
     return np.array(after["parity b"]) if all(fits) else None
 
 
-def _all_moved(driver: Driver, starts: Mapping[str, Any]) -> bool:
-    return not any(np.array_equal(driver.params[name], array) for name, array in starts.items())
+def _any_still(driver: Driver, starts: Mapping[str, Any]) -> bool:
+    return any(np.array_equal(driver.params[name], array) for name, array in starts.items())
 
 
 def _near(after: Any, before: Any, scale: float, least: float = 0.0) -> bool:
