@@ -67,7 +67,8 @@ def test_the_report_shows_the_formulas_of_the_page(tmp_path: Path, monkeypatch: 
     page = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
     assert "b ← μ·b − η·g" in page
     assert "second moment" not in page
-    places = [item["first_divergence"] for item in json.loads((tmp_path / "out" / "results.json").read_text())["results"]]
+    results = json.loads((tmp_path / "out" / "results.json").read_text(encoding="utf-8"))["results"]
+    places = [item["first_divergence"] for item in results]
     assert {place["stage"] for place in places if place} == {"momentum_buffer"}
 
 
