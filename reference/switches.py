@@ -10,11 +10,13 @@ class Choice(NamedTuple):
     """A value of a switch, and the sentence that says what it does otherwise than tf.keras.
 
     `line` names what then reads otherwise, a stage of the rule's page or what stands around it, and says how.
+    `becomes` names the rule that this one then is.
     """
 
     value: Any
     cause: str = ""
     line: tuple[str, str] = ("", "")
+    becomes: str = ""
 
 
 class Switch(NamedTuple):

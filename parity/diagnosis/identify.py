@@ -20,7 +20,7 @@ from parity.case.rule import DEFAULT, around, find, names
 from parity.case.spec import Cell, hyperparameters
 from parity.diagnosis.arguments import OTHERWISE
 from parity.diagnosis.behaviour import Watched, run
-from parity.diagnosis.choices import only_rounds
+from parity.diagnosis.choices import only_rounds, switches
 from parity.diagnosis.diagnose import diagnose
 from parity.diagnosis.family import family
 from parity.diagnosis.findings import Diagnosis, Finding
@@ -50,16 +50,16 @@ def identified(make: Make, name: str, cells: Sequence[Cell] = (), shipped: Seque
             return held[said]
     seen = {rule: _seen(make, name, first_probe(rule=rule)) for rule in order if rule not in held}
     for level in range(_MOST + 1):
-        if _least(held) < level:
+        if _least(held, said) < level:
             break
         for rule in [each for each in order if each not in held]:
-            shown, beside = seen[rule], _beside(make, name, rule) if _least(held) < _UNKNOWN else None
+            shown, beside = seen[rule], _beside(make, name, rule) if _least(held, said) < _UNKNOWN else None
             if shown is not None and _comes_near(rule, shown, level, beside):
                 held[rule] = _held(make, name, cells, shipped, rule)
     if not held:
         return _held(make, name, cells, shipped, DEFAULT)
     # What a subject takes and a rule does not have is not seen as that rule.
-    ranks = {rule: (_size(found), len(_left(make, name, rule))) for rule, found in held.items()}
+    ranks = {rule: (_size(found, said), len(_left(make, name, rule))) for rule, found in held.items()}
     best = min(held, key=lambda rule: (ranks[rule], order.index(rule)))
     rivals = [found for rule, found in held.items() if rule != best and ranks[rule] == ranks[best]]
     ties = map(_tie, rivals) if ranks[best][0] < _UNKNOWN else ()
@@ -99,8 +99,13 @@ _UNKNOWN: Final = 1_000
 """Larger than any set of choices."""
 
 
-def _size(found: Diagnosis) -> int:
-    """Return how many choices a diagnosis needs to explain all that was tried."""
+def _size(found: Diagnosis, said: str) -> int:
+    """Return how many choices a diagnosis needs to explain all that was tried.
+
+    Choices that make another rule of it explain nobody whose words do not say the first.
+    """
+    if found.rule != said and any(_becomes_another(each.member) for each in found.explanations):
+        return _UNKNOWN
     if found.finding in _AGREES:
         return 0
     # In 16 bits, and in float64, a right rule may differ by how it holds its numbers.
@@ -110,8 +115,18 @@ def _size(found: Diagnosis) -> int:
     return sum(_told(each.member) for each in {each.modes: each for each in reversed(found.explanations)}.values())
 
 
-def _least(held: dict[str, Diagnosis]) -> int:
-    return min(map(_size, held.values()), default=_UNKNOWN)
+def _becomes_another(member: Member) -> bool:
+    own = switches(member.rule)
+    return any(
+        choice.becomes
+        for name, value in member.switches
+        for choice in own[name].choices
+        if choice.value == value and type(choice.value) is type(value)
+    )
+
+
+def _least(held: dict[str, Diagnosis], said: str) -> int:
+    return min((_size(found, said) for found in held.values()), default=_UNKNOWN)
 
 
 def _told(member: Member) -> int:

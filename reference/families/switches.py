@@ -383,7 +383,7 @@ _ADADELTA = (
         "the root of the changes multiplied, or left out",
         (
             Choice("kept"),
-            Choice("missing", "the root of the changes is missing: RMSprop", ("change", "u = g / d")),
+            Choice("missing", "the root of the changes is missing: RMSprop", ("change", "u = g / d"), "rmsprop"),
         ),
     ),
     Switch(

@@ -1,6 +1,7 @@
 """Optimizers of other rules as strangers write them are named: the rule, and the choices that change it."""
 
 import warnings
+from pathlib import Path
 
 import pytest
 from strangers import FORMS, STRANGERS, written
@@ -8,8 +9,10 @@ from strangers import FORMS, STRANGERS, written
 from parity.diagnosis.choices import only_rounds
 from parity.diagnosis.findings import Finding, hyperparameters
 from parity.diagnosis.identify import identified
+from parity.subjects import create
 from parity.subjects.numpy_class import NumpySubject
 
+OPTIMIZERS = Path(__file__).parents[1] / "optimizers"
 KNOWN = (Finding.IDENTICAL, Finding.ROUNDING, Finding.EXPLAINED)
 
 
@@ -47,3 +50,10 @@ def test_an_adam_of_a_tutorial_and_a_plain_descent_are_named(name):
 
 def test_there_are_sixty_of_them():
     assert len(STRANGERS) >= 60
+
+
+def test_choices_that_make_another_rule_of_one_are_not_what_a_class_is():
+    """An Adadelta without the root of its changes is RMSprop: a class that RMSprop explains but for 16 bits is that."""
+    name = f"{OPTIMIZERS / 'flushes'}.py:Flushing"
+    found = identified(lambda: create(name), name)
+    assert (found.rule, found.finding) == ("rmsprop", Finding.UNEXPLAINED)
