@@ -47,7 +47,7 @@ def _parts(name: str, document: dict[str, Any], time_limit: float) -> "Compariso
 
     refuting = [case for case, outcome in document["cases"].items() if outcome == OTHERWISE]
     rule = document.get("rule", DEFAULT)
-    plain = _PLAIN if rule == DEFAULT else [f"each/plain[{rule},float32]"]
+    plain = _PLAIN if rule == DEFAULT else [f"{rule}/plain*"]
     cells = [cell for cell in select(refuting[:_MOST] or plain) if refuting or cell.dtype == "float32"]
     pairs = [pair for pair in run_all(cells, [name], time_limit=time_limit).pairs if pair.comparisons]
     _, shown = representative(pairs) if pairs else (None, None)

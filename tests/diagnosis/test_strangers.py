@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from strangers import FORMS, STRANGERS, written
 
+from parity.commands.cli import main
 from parity.diagnosis.choices import only_rounds
 from parity.diagnosis.findings import Finding, hyperparameters
 from parity.diagnosis.identify import identified
@@ -57,3 +58,11 @@ def test_choices_that_make_another_rule_of_one_are_not_what_a_class_is():
     name = f"{OPTIMIZERS / 'flushes'}.py:Flushing"
     found = identified(lambda: create(name), name)
     assert (found.rule, found.finding) == ("rmsprop", Finding.UNEXPLAINED)
+
+
+def test_a_class_of_another_rule_that_nothing_explains_is_placed_in_that_rules_cases(capsys):
+    name = f"{Path(__file__).parent / 'outside'}.py:Nadam"
+    assert main(["diagnose", name]) == 1
+    printed = capsys.readouterr().out
+    assert printed.startswith(f"{name}: UNEXPLAINED\n")
+    assert "reproduce: parity run 'nadam/plain" in printed
