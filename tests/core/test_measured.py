@@ -48,4 +48,5 @@ def test_a_bound_that_is_zero_or_no_number_is_left_to_numpy_or_infinitely_far():
     one, none = np.ones(3, dtype=np.float32), np.zeros(3, dtype=np.float64)
     apart = np.array([1, 1, 1.5], dtype=np.float32)
     assert compiled_measure(apart, one, one, none, 0.0).ratio == np.inf
-    assert compiled_measure(apart, one, np.full(3, np.nan), none, 0.0) is None
+    assert compiled_measure(apart, one, np.full(3, np.nan), none, 0.0).ratio == np.inf  # certain
+    assert compiled_measure(apart, one, np.full(3, np.nan), none + 1, 0.0) is None
