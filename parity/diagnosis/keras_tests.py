@@ -107,7 +107,7 @@ def _five_steps(make: Callable[..., Any], given: dict[str, Any], told: list[tupl
     for number, wanted in enumerate(told):
         grads = np.full(10, FIRST) if number == 0 else LATER
         params, state = made.step(params, {"w": grads.astype(np.float32)}, state)
-        if not np.allclose(params["w"][[0, -1]], wanted, rtol=5e-4, atol=5e-4):
+        if not np.allclose(params["w"][[0, -1]], wanted, rtol=5e-4, atol=5e-4):  # as they compare
             return False
     return True
 
@@ -115,7 +115,7 @@ def _five_steps(make: Callable[..., Any], given: dict[str, Any], told: list[tupl
 def _one_step(make: Callable[..., Any], rule: str) -> bool:
     made, params = make(learning_rate=0.5), {"w": np.array([1, 2, 3, 4], dtype=np.float32)}
     after, _ = made.step(params, {"w": np.array([1, 6, 7, 2], dtype=np.float32)}, made.init(params))
-    return bool(np.allclose(after["w"], ONE_STEP[rule], rtol=1e-4, atol=1e-4))
+    return bool(np.allclose(after["w"], ONE_STEP[rule], rtol=1e-4, atol=1e-4))  # as they compare
 
 
 def _decays(make: Callable[..., Any]) -> bool:
