@@ -170,14 +170,21 @@ def test_numbers_that_keras_rounds_are_said_and_accuse_nobody():
     ]
 
 
+ZERO, NAN, BEYOND_FLOAT32 = "rmsprop/rho[rho=0.0]", "found/sparse_repeated_rows_zero", "found/decay_beyond_float32"
 # Where rho is 0 these cancel, and the judge says DIVERGED (tests/core/test_right_styles.py).
-CANCELS_AT_ZERO = {"Lerp", "LerpBackwards", "CenteredReordered", "TakesAwayLast"}
+SHOWS_MORE = dict.fromkeys(("Lerp", "LerpBackwards", "CenteredReordered", "TakesAwayLast"), ZERO)
+# Where no gradient is and no epsilon, tf.keras divides nothing by nothing; this one does not divide.
+SHOWS_MORE["WhereTheGradientIsNot"] = NAN
+# The decay alone is infinite in float32, as tf.keras has it; its product with the rate is not, as these have it.
+NOT_DECIDED = ("DecayByFactor", "DecayByFactorInPlace", "DecayRateFirst", "DecayAdded")
 
 
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("kind", classes("right_styles"), ids=lambda kind: kind.__name__)
 def test_a_right_optimizer_in_another_style_is_acquitted_but_where_a_case_shows_more_than_rounding(kind):
     found = diagnose(lambda: NumpySubject(kind, "its.py:Class"), "its.py:Class", (), replayed())
-    zero = {"rmsprop/rho[rho=0.0]"} if kind.__name__ in CANCELS_AT_ZERO else set()
-    assert set(found.cases) == zero, found.evidence
-    assert (found.finding in ACQUITTED) is not bool(zero)
+    refuting = {SHOWS_MORE[kind.__name__]} if kind.__name__ in SHOWS_MORE else set()
+    open_ones = {BEYOND_FLOAT32} if kind.__name__ in NOT_DECIDED else set()
+    assert set(found.cases) == refuting | open_ones, found.evidence
+    assert (found.finding in ACQUITTED) is not bool(refuting)
+    assert bool(open_ones) is any(said.startswith(f"not decided in {BEYOND_FLOAT32}:") for said in found.evidence)
