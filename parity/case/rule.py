@@ -42,7 +42,12 @@ class Rule(NamedTuple):
 
 def names() -> list[str]:
     """Return the rules that are shipped: every page that holds a class of an optimizer."""
-    return sorted(path.stem for path in PAGES.glob("*.py") if _kind(path) is not None)
+    return list(_names())
+
+
+@cache
+def _names() -> tuple[str, ...]:
+    return tuple(sorted(path.stem for path in PAGES.glob("*.py") if _kind(path) is not None))
 
 
 def find(name: str, folder: str = "") -> Rule:
@@ -119,6 +124,7 @@ def _lineage(page: Path) -> tuple[Path, ...]:
     return (page,)
 
 
+@cache
 def _kind(page: Path) -> ast.ClassDef | None:
     """Return the class of a rule on a page: one of Optimizer, or of the page on which it builds; else None."""
     before = _lineage(page)[1:]

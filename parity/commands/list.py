@@ -65,8 +65,8 @@ def sections(cells: list[Cell], everything: bool, columns: int) -> list[str]:
     rows = [(case, str(count), summaries[case]) for case, count in counts.items()]
     sections = [_section(f"Cases ({len(counts)}, {len(cells)} cells)", ("", "cells", ""), rows, columns)]
     if everything:
-        of = Counter(cell.rule for cell in cells)
-        rows = [(name, str(of[name]), f"{find(name).kind}: {', '.join(_own(name))}") for name in names()]
+        of, own_ones = Counter(cell.rule for cell in cells), _own()
+        rows = [(name, str(of[name]), f"{find(name).kind}: {', '.join(own_ones[name])}") for name in names()]
         sections.append(_section(f"Rules ({len(rows)})", ("", "cells", ""), rows, columns))
         found = subjects.registered()
         rows = [(name, _installed(entry), entry.summary) for name, entry in found.items()]
@@ -80,10 +80,11 @@ def sections(cells: list[Cell], everything: bool, columns: int) -> list[str]:
     return sections
 
 
-def _own(rule: str) -> list[str]:
-    """Return the arguments that a rule does not share with all others."""
-    shared = set.intersection(*({parameter.name for parameter in find(name).parameters} for name in names()))
-    return [parameter.name for parameter in find(rule).parameters if parameter.name not in shared]
+def _own() -> dict[str, list[str]]:
+    """Return the arguments of each rule that it does not share with all others."""
+    takes = {name: [parameter.name for parameter in find(name).parameters] for name in names()}
+    shared = set.intersection(*map(set, takes.values()))
+    return {name: [argument for argument in own if argument not in shared] for name, own in takes.items()}
 
 
 def _installed(entry: subjects.Entry) -> str:
@@ -95,7 +96,7 @@ def _section(title: str, heads: tuple[str, str, str], rows: list[tuple[str, str,
 
 
 def _document(cells: list[Cell]) -> dict[str, Any]:
-    found = subjects.registered()
+    found, own = subjects.registered(), _own()
     return {
         "schema": 1,
         "cases": [
@@ -109,7 +110,7 @@ def _document(cells: list[Cell]) -> dict[str, Any]:
             for case, group in _grouped(cells).items()
         ],
         "rules": [
-            {"name": name, "class": find(name).kind, "arguments": _own(name), "slots": find(name).slots}
+            {"name": name, "class": find(name).kind, "arguments": own[name], "slots": find(name).slots}
             for name in names()
         ],
         "subjects": [
