@@ -147,7 +147,7 @@ def _cells(file: TomlFile, path: Path, root: Path) -> list[Cell]:
     """Return the cells of a file, of each rule if it is for all of them."""
     if file.table.get("rule") != EACH:
         return _of_one(file, path, root)
-    prefix = _prefix(_real_file(path), root)
+    prefix = _prefix(os.path.realpath(path), root)
     if prefix is None:
         text = f"received {EACH!r}, which is for the cases that are shipped; name a rule."
         raise file.mistake(f"rule: {text}", ("rule",))
@@ -156,7 +156,7 @@ def _cells(file: TomlFile, path: Path, root: Path) -> list[Cell]:
 
 def _of_one(file: TomlFile, path: Path, root: Path, group: str = "") -> list[Cell]:
     """Check the file as it stands by its types, and each combination of its matrix by everything."""
-    real = _real_file(path)
+    real = os.path.realpath(path)
     folder = os.path.dirname(real)
     base = _decode(file.table, Combination(file, {}), folder)
     prefix = group or _prefix(real, root)
@@ -225,11 +225,6 @@ def _prefix(path: str, root: Path) -> str | None:
     if folder != top and not folder.startswith(top + os.sep):
         return None
     return "".join(f"{part}/" for part in folder[len(top) :].split(os.sep) if part)
-
-
-def _real_file(path: Path) -> str:
-    """Return where a file really lies; what its folder is, is looked up once for all files in it."""
-    return os.path.realpath(path) if path.is_symlink() else os.path.join(_real(path.parent), path.name)
 
 
 @cache
