@@ -32,6 +32,8 @@ ALLOWED = {"rate" if a.name == "learning_rate" else a.name: a.limits for a in AR
 BRIEF = 3
 """Steps that a first look is at: they refute almost every member, at a quarter of the cost."""
 _GRID = [(e, r) for e in (1e-12, 1e-10, 1e-8, 1e-6, 1e-4, 1e-2) for r in (0.5, 0.9, 0.99, 0.999)]
+_EDGE, _TINY = 1e-4, 1e-14
+"""What is given as zero or one has no place on a logarithm's scale: it is looked for from next to it on."""
 _FITS = 4.0
 _LOOSE = 0.05
 """An error beyond which a number is not determined."""
@@ -127,11 +129,15 @@ class _Problem:
 
     def pack(self, numbers: dict[str, float]) -> list[float]:
         """Return the parameters of one point."""
-        turn = {"rho": lambda p: math.log(p / (1 - p)), "momentum": float}
-        # What is given as zero or one has no place on such a scale: it is looked for from next to it on.
-        edges = {"rho": (1e-4, 1 - 1e-4), "epsilon": (1e-14, np.inf), "rate": (1e-14, np.inf)}
-        inside = {name: float(np.clip(numbers[name], *edges[name])) for name in self.free if name in edges}
-        return [turn.get(name, math.log)({**numbers, **inside}[name]) for name in self.free]
+        packed = []
+        for name in self.free:
+            value = numbers[name]
+            if name == "rho":
+                value = min(max(value, _EDGE), 1 - _EDGE)
+                packed.append(math.log(value / (1 - value)))
+            else:
+                packed.append(value if name == "momentum" else math.log(max(value, _TINY)))
+        return packed
 
     def changes(self, theta: Vector) -> Vector:
         """Return the family's changes ``[points, steps, elements]``."""
@@ -226,7 +232,7 @@ class _OfPage(_Problem):
         packed = []
         for name in self.free:
             scale, value = _scale(name), numbers[name]
-            inside = float(np.clip(value, 1e-4, 1 - 1e-4)) if scale == "fraction" else max(value, 1e-14)
+            inside = min(max(value, _EDGE), 1 - _EDGE) if scale == "fraction" else max(value, _TINY)
             packed.append(math.log(inside / (1 - inside)) if scale == "fraction" else math.log(inside))
             packed[-1] = value if scale == "momentum" else packed[-1]
         return packed
@@ -316,7 +322,7 @@ def _estimated(member: Member, seen: Observation, free: tuple[str, ...]) -> Esti
     if not problem.usable.any():
         return None
     with np.errstate(all="ignore"):
-        if problem.steps > BRIEF and _near(kind(member, seen, free, BRIEF)) is None:
+        if problem.steps > BRIEF and _near(kind(member, seen, free, BRIEF), no_nearer=True) is None:
             return None
         theta = _near(problem)
         if theta is None:
@@ -333,12 +339,12 @@ def _estimated(member: Member, seen: Observation, free: tuple[str, ...]) -> Esti
     return Estimate(values, scaled, misfit)
 
 
-def _near(problem: _Problem) -> Vector | None:
-    """Return parameters with which the family comes near, None if it never does."""
+def _near(problem: _Problem, no_nearer: bool = False) -> Vector | None:
+    """Return parameters with which the family comes near, None if it never does; ``no_nearer`` than that if asked."""
     theta = _first_guess(problem)
     if theta is None:
         return None
-    theta, r, _ = _descend(problem, theta, 0.05, 14, goal=_NEAR)
+    theta, r, _ = _descend(problem, theta, 0.05, 14, goal=_NEAR, enough=no_nearer)
     return theta if np.mean(r**2) <= _NEAR**2 else None
 
 
@@ -389,9 +395,12 @@ def _medians(rows: Vector) -> Vector:
 
 
 def _descend(
-    problem: _Problem, theta: Vector, softness: float, rounds: int, goal: float = np.inf
+    problem: _Problem, theta: Vector, softness: float, rounds: int, goal: float = np.inf, enough: bool = False
 ) -> tuple[Vector, Vector, Vector]:
-    """Return parameters, residuals and Jacobian after some rounds, fewer where the misfit will not reach a goal."""
+    """Return parameters, residuals and Jacobian after some rounds, fewer where the misfit will not reach a goal.
+
+    ``enough`` says that none are needed once it has.
+    """
     size, damping, slow = len(theta), 1e-3, 0
     steps = np.vstack([np.zeros(size), 1e-6 * np.eye(size)])
     batch = problem.residuals(theta + steps, softness)
@@ -399,7 +408,7 @@ def _descend(
         r, jacobian = batch[0], (batch[1:] - batch[0]).T / 1e-6
         before = np.sum(r**2)
         far = before > goal**2 * r.size
-        if far and (slow > 1 or (done == 5 and before > (10 * goal) ** 2 * r.size)):
+        if (enough and not far) or (far and (slow > 1 or (done == 5 and before > (10 * goal) ** 2 * r.size))):
             break
         normal = jacobian.T @ jacobian
         move = np.linalg.lstsq(normal + damping * np.diag(np.diag(normal) + 1e-12), -jacobian.T @ r, rcond=None)[0]

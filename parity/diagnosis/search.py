@@ -12,7 +12,7 @@ import numpy as np
 
 from parity.case.rule import DEFAULT, around
 from parity.diagnosis.choices import modes, only_rounds, switches
-from parity.diagnosis.estimate import USUAL_EPSILONS, estimate, free_numbers, nearly_as_given, rounded
+from parity.diagnosis.estimate import ALLOWED, USUAL_EPSILONS, estimate, free_numbers, nearly_as_given, rounded
 from parity.diagnosis.family import family
 from parity.diagnosis.member import (
     Member,
@@ -177,6 +177,8 @@ def with_numbers(observations: list[Observation], base: Member = KERAS, limit: i
     first = observations[0]
     if within(base, first) and _as_given(base, first):
         return None
+    if _stands_still(base, first):
+        return None
     for free in free_numbers(base.rule):
         ahead = ["nesterov"] if "momentum" in free and base.rule == DEFAULT else []
         names = [*_numbered_beside(base.rule), "gradient_reduction", *ahead]
@@ -195,6 +197,17 @@ def with_numbers(observations: list[Observation], base: Member = KERAS, limit: i
         if exact or bounded:
             return Found(_smallest_first(exact or bounded), bool(exact))
     return None
+
+
+def _stands_still(base: Member, first: Observation) -> bool:
+    """Return whether an observation is what the page computes where its second moment never moves, and no closer one.
+
+    Then nothing divides that changes: it is plain descent, and so are all members beside, each with numbers that the
+    data do not determine.
+    """
+    free = free_numbers(base.rule)[-1] if base.rule == DEFAULT else ()
+    found = estimate(base, first, free) if free else None
+    return found is not None and found.fits and found.values["rho"] > ALLOWED["rho"][1]
 
 
 def _as_given(member: Member, first: Observation) -> bool:
