@@ -2,7 +2,7 @@
 
 import ast
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,13 +10,15 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 
+from parity.bounds.bounded import Bounded, exact
 from parity.errors import NotInstalledError
 from parity.explain.experiment import Experiment
 from parity.explain.factors import Program, switched
 from parity.explain.measured import Runs, reached, typical
 from parity.explain.pool import Pool
 from parity.explain.program import Images, Trainer, forward, initial, kernel_name, mnist, orders
-from parity.explain.rule import Rule
+from parity.explain.rule import Rule, walked
+from parity.explain.whole.quantity import held
 from parity.problem.portable import spread
 
 _RULE: Final = (
@@ -151,33 +153,48 @@ def features(experiment: Experiment, count: int = 60) -> list[FeatureRow]:
 
 
 def _feature(name: str, a: Program, b: Program, factors: Sequence[str], count: int) -> FeatureRow:
-    expected = _walk(b, count)
-    apart = _apart(_walk(a, count), expected)
-    limit = 64 * max(float(np.finfo(side.dtype).eps) for side in (a, b))
-    beyond = np.flatnonzero(apart > limit)
-    alone = {factor: _apart(_walk(switched(b, a, (factor,)), count), expected).max() for factor in factors}
-    because = [factor for factor in sorted(factors, key=lambda name: -alone[name]) if alone[factor] > limit]
-    return FeatureRow(name, int(beyond[0]) if len(beyond) else None, float(apart.max()), because)
+    expected, apart = _walk(b, count), dict[str, float]()
+    for factor in factors:
+        other = switched(b, a, (factor,))
+        if _first_parting(other, b, count) is not None:
+            apart[factor] = _apart(_walk(other, count), expected)
+    because = sorted(apart, key=lambda factor: -apart[factor])
+    return FeatureRow(name, _first_parting(a, b, count), _apart(_walk(a, count), expected), because)
+
+
+def _first_parting(a: Program, b: Program, count: int) -> int | None:
+    """Return the first step after which the weights of ``a`` are beyond its own rounding of what ``b`` has exactly."""
+    dtype = np.dtype(a.dtype)
+    gradients = [{"w": exact(each.astype(dtype))} for each in _gradients(count)]
+    start = {"w": exact(np.ones(64, dtype=dtype))}
+    both = zip(walked(a, start, gradients), walked(b, start, gradients), strict=True)
+    for step, (obtained, (own, other)) in enumerate(zip(_walk(a, count), both, strict=True)):
+        if held(obtained, Bounded(other["w"].value, own["w"].error, own["w"].format)).outcome.parts:
+            return step
+    return None
+
+
+def _gradients(count: int) -> Iterator[Any]:
+    """Yield fixed gradients from 1e-5 to 1 with random signs."""
+    generator, sizes = np.random.default_rng(0), spread(1e-5, 1.0, 64)
+    for _ in range(count):
+        yield sizes * generator.choice([-1.0, 1.0], 64) * generator.uniform(0.5, 2.0, 64)
 
 
 def _walk(program: Program, count: int) -> Any:
-    """Return the weights after each step, ``[count, 64]``, on fixed gradients from 1e-5 to 1 with random signs."""
-    generator = np.random.default_rng(0)
-    sizes = spread(1e-5, 1.0, 64)
+    """Return the weights after each step, ``[count, 64]``, on those gradients."""
     tensors = {"w": np.ones(64, dtype=program.dtype)}
     rule, path = Rule(program, tensors), []
-    for _ in range(count):
-        gradient = sizes * generator.choice([-1.0, 1.0], 64) * generator.uniform(0.5, 2.0, 64)
+    for gradient in _gradients(count):
         rule.step(tensors, {"w": gradient.astype(program.dtype)})
         path.append(tensors["w"].astype(np.float64))
     return np.array(path)
 
 
-def _apart(obtained: Any, expected: Any) -> Any:
-    """Return, for each step, the largest difference relative to how far the weights have moved."""
-    moved = np.maximum(np.abs(expected - 1.0).max(axis=1), 1e-12)
-    # Weights near one cannot show less than their own rounding, whatever the step.
-    return np.abs(obtained - expected).max(axis=1) / np.maximum(moved, 1.0)
+def _apart(obtained: Any, expected: Any) -> float:
+    """Return the largest difference relative to how far the weights have moved, which began at one."""
+    moved = np.maximum(np.abs(expected - 1.0).max(axis=1), 1.0)
+    return float((np.abs(obtained - expected).max(axis=1) / moved).max())
 
 
 def source(experiment: Experiment) -> list[SourceRow]:

@@ -1,7 +1,8 @@
 """A whole training program whose every choice is a field: initial weights in, curves and a digest of the weights out.
 
 The arithmetic is that of the naive pages (``reference/``), bit for bit: tests hold it to them. The rule is theirs; what
-is quicker here is that a black pixel's weights have a zero gradient and need no update.
+is quicker here is that a black pixel's weights have a zero gradient and need no update. The forward and the backward
+pass run on the array that carries a bound, too, and so say what rounding may do to them.
 """
 
 import hashlib
@@ -12,6 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from parity.bounds.bounded import Bounded
+from parity.bounds.graph import losses as bounds
 from parity.explain.factors import Program
 from parity.explain.rule import Rule
 from parity.problem import data as shipped
@@ -69,11 +72,16 @@ def initial(program: Program, seed: int) -> Tensors:
 
     ``glorot_uniform`` is that of ``reference/network.py``, ``normal`` is N(0, 1).
     """
+    return {name: w.astype(program.dtype) for name, w in drawn(program, seed).items()}
+
+
+def drawn(program: Program, seed: int) -> Tensors:
+    """Return the weights that a seed stands for before they are rounded."""
     tensors = network.init_glorot(np.random.default_rng([seed, 0]), program.layers, np.float64)
     if program.initial_weights == "normal":
         generator = np.random.default_rng([seed, 0])
         tensors = {n: generator.standard_normal(w.shape) if w.ndim == 2 else w for n, w in tensors.items()}
-    return {name: (w * program.initial_scale).astype(program.dtype) for name, w in tensors.items()}
+    return {name: w * program.initial_scale for name, w in tensors.items()}
 
 
 def orders(program: Program, seed: int, epochs: int) -> Iterator[Array]:
@@ -84,23 +92,34 @@ def orders(program: Program, seed: int, epochs: int) -> Iterator[Array]:
         yield shuffled if program.shuffle else np.arange(program.examples)
 
 
+def layer(program: Program, tensors: Tensors, number: int, flow: Any) -> Any:
+    """Return one layer's product with its bias, before the activation, with the program's stray factors."""
+    product = flow @ tensors[kernel_name(number)]
+    if number == 1 and program.hidden_slip != 1:
+        product = product / product.dtype.type(program.hidden_slip)
+        product = product * product.dtype.type(program.hidden_slip)
+    if number == len(program.layers) - 1 and program.forward_divisor != 1:
+        product = product / product.dtype.type(program.forward_divisor)
+    return product + tensors[bias_name(number)]
+
+
 def forward(program: Program, tensors: Tensors, pixels: Array) -> Passed:
-    """Run the network on ``[batch, 784]`` pixels: ReLU layers, then softmax, with the program's stray factors."""
+    """Run the network on ``[batch, 784]`` pixels: ReLU layers, then softmax."""
     last = len(program.layers) - 1
     inputs, sums, flow = [], [], pixels
     for number in range(1, last + 1):
         inputs.append(flow)
-        product = flow @ tensors[kernel_name(number)]
-        if number == 1 and program.hidden_slip != 1:
-            product /= product.dtype.type(program.hidden_slip)
-            product *= product.dtype.type(program.hidden_slip)
-        if number == last and program.forward_divisor != 1:
-            product /= product.dtype.type(program.forward_divisor)
-        product += tensors[bias_name(number)]
-        sums.append(product)
-        flow = np.maximum(product, 0) if number < last else product
-    exponents = np.exp(flow - flow.max(axis=-1, keepdims=True))
-    return Passed(inputs, sums, flow, exponents / exponents.sum(axis=-1, keepdims=True))
+        sums.append(layer(program, tensors, number, flow))
+        flow = np.maximum(sums[-1], 0) if number < last else sums[-1]
+    return Passed(inputs, sums, flow, softmax(flow))
+
+
+def softmax(logits: Any) -> Any:
+    """Return the probabilities of logits ``[batch, 10]``."""
+    if isinstance(logits, Bounded):
+        return bounds.softmax(logits)
+    exponents = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return exponents / exponents.sum(axis=-1, keepdims=True)
 
 
 def losses(program: Program, passed: Passed, labels: Array) -> Array:
@@ -110,13 +129,17 @@ def losses(program: Program, passed: Passed, labels: Array) -> Array:
     """
     if program.probability_clip:
         clip = program.probability_clip
-        chosen: Array = -(labels * np.log(np.clip(passed.probabilities, clip, 1 - clip))).sum(axis=-1)
+        clipped = np.minimum(np.maximum(passed.probabilities, clip), 1 - clip)
+        chosen: Array = -np.sum(labels * np.log(clipped), axis=-1)
         return chosen
     return cross_entropy(passed.logits, labels)
 
 
-def cross_entropy(logits: Array, labels: Array) -> Array:
+def cross_entropy(logits: Any, labels: Array) -> Array:
     """Return log(sum(exp(logits))) - logits[label] for each example, computed in float64: the common yardstick."""
+    if isinstance(logits, Bounded):
+        bounded: Array = -np.sum(bounds.log_softmax(logits) * labels, axis=-1)
+        return bounded
     wide = logits.astype(np.float64)
     top = wide.max(axis=-1, keepdims=True)
     spread: Array = np.log(np.exp(wide - top).sum(axis=-1)) + top[..., 0]
@@ -129,24 +152,38 @@ def backward(program: Program, tensors: Tensors, passed: Passed, labels: Array, 
 
     ``lit`` are the pixels of a single image that are not black: the first kernel then has only their rows.
     """
-    flow = passed.probabilities - labels
-    if program.gradient_reduction == "mean" and len(labels) > 1:
-        flow = flow * (flow.dtype.type(1) / flow.dtype.type(len(labels)))
+    flow = last_error(program, passed.probabilities, labels)
     gradients: Tensors = {}
-    last = len(program.layers) - 1
-    for number in range(last, 0, -1):
-        kernel, below = tensors[kernel_name(number)], passed.inputs[number - 1]
-        gradients[bias_name(number)] = flow.sum(axis=0)
-        if number == last and program.backward_divisor != 1:
-            flow = flow / flow.dtype.type(program.backward_divisor)
-        if number == 1 and lit is not None:
-            below = below[:, lit]
-        gradients[kernel_name(number)] = below.T @ flow
-        if program.l2:
-            gradients[kernel_name(number)] += kernel * flow.dtype.type(2 * program.l2)
-        if number > 1:
-            flow = np.where(passed.sums[number - 2] > 0, flow @ kernel.T, flow.dtype.type(0))
+    for number in range(len(program.layers) - 1, 0, -1):
+        own, flow = back(program, tensors, passed, number, flow, lit)
+        gradients |= own
     return gradients
+
+
+def last_error(program: Program, probabilities: Any, labels: Any) -> Any:
+    """Return the derivative of the loss in the logits."""
+    flow = probabilities - labels
+    if program.gradient_reduction == "mean" and flow.shape[0] > 1:
+        flow = flow * (flow.dtype.type(1) / flow.dtype.type(flow.shape[0]))
+    return flow
+
+
+def back(
+    program: Program, tensors: Tensors, passed: Passed, number: int, flow: Any, lit: Array | None = None
+) -> tuple[Tensors, Any]:
+    """Return the gradients of one layer from the derivative in its sums, and the derivative in the sums below it."""
+    kernel, below = tensors[kernel_name(number)], passed.inputs[number - 1]
+    gradients: Tensors = {bias_name(number): np.sum(flow, axis=0)}
+    if number == len(program.layers) - 1 and program.backward_divisor != 1:
+        flow = flow / flow.dtype.type(program.backward_divisor)
+    if number == 1 and lit is not None:
+        below = below[:, lit]
+    gradients[kernel_name(number)] = below.T @ flow
+    if program.l2:
+        gradients[kernel_name(number)] = gradients[kernel_name(number)] + kernel * flow.dtype.type(2 * program.l2)
+    if number > 1:
+        flow = np.where(passed.sums[number - 2] > 0, flow @ kernel.T, flow.dtype.type(0))
+    return gradients, flow
 
 
 def train(program: Program, seed: int, epochs: int, images: Images, runs: int = 1) -> dict[str, Any]:

@@ -1,13 +1,16 @@
 """The update rule of a described program: the member of the family that its choices name, with the state it carries."""
 
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from parity.bounds.bounded import Bounded
 from parity.bounds.compiled.forms import forms
 from parity.case import spec
 from parity.case.spec import Hyperparameters
+from parity.diagnosis.family import family
 from parity.explain.factors import Program
 from parity.reference.family import Family
 from parity.subjects.binding.arguments import bind
@@ -25,14 +28,16 @@ def hyperparameters(program: Program) -> Hyperparameters:
     return spec.hyperparameters()(**given | {name: getattr(program, name) or None for name in limits})
 
 
-def member(program: Program) -> Family:
+def member(program: Program, kind: type[Any] = Family) -> Any:
     """Return the member of the family that a program applies, with numbers that are Python floats.
+
+    ``kind`` is the family, or what it is on another kind of array.
 
     Outside the root, epsilon is added to it (torch.optim.RMSprop); with the learning rate outside the buffer the buffer
     holds steps without it (same source), and where there is no buffer it multiplies the quotient.
     """
     outside = program.learning_rate_place == "outside"
-    return Family(
+    return kind(
         **bind(Family, hyperparameters(program)).values,
         epsilon_place=program.epsilon_place,
         second_moment_start=program.second_moment_start,
@@ -41,6 +46,21 @@ def member(program: Program) -> Family:
         weight_decay_form=program.weight_decay_form,
         numbers="double",
     )
+
+
+def walked(
+    program: Program, tensors: dict[str, Any], gradients: Iterable[dict[str, Any]]
+) -> Iterator[dict[str, Bounded]]:
+    """Yield bounded tensors after each step by bounded gradients: what the program's rule makes of them exactly.
+
+    No step starts from an observation, so that bounds add up.
+    """
+    rule = member(program, family().bounded)
+    state = rule.init(tensors)
+    for each in gradients:
+        with np.errstate(all="ignore"):
+            tensors, state = rule.step(tensors, each, state)
+        yield tensors
 
 
 class Length(NamedTuple):
@@ -61,7 +81,7 @@ class Rule:
     """
 
     def __init__(self, program: Program, tensors: Tensors, steps: int = 1) -> None:
-        self.family = member(program)
+        self.family: Family = member(program)
         self.state: dict[str, Any] = self.family.init(tensors)
         elements = sum(w.size for w in tensors.values())
         length = Length(steps * elements, np.dtype(program.dtype), elements)

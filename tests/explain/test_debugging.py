@@ -1,12 +1,14 @@
 import importlib.util
 from typing import Any
 
+import msgspec
 import pytest
 
 from parity.case.spec import CASES
 from parity.errors import NotInstalledError
 from parity.explain import debugging, text
 from parity.explain.experiment import Experiment, load
+from parity.explain.factors import Program
 from parity.explain.ladder import climb
 from parity.explain.program import mnist
 
@@ -29,6 +31,51 @@ def test_ladder_names_the_quantities_of_the_question_that_part_and_why() -> None
 def test_ladder_of_equal_programs_is_identical_throughout() -> None:
     b = QUESTION.programs[1]
     assert {rung.outcome for rung in climb(b, b, [], mnist(), 0)} == {"identical"}
+
+
+def changed(**fields: Any) -> Program:
+    return msgspec.structs.replace(Program(layers=[784, 24, 16, 10], examples=40, batch_size=4), **fields)
+
+
+@pytest.mark.parametrize(
+    "both", [{}, {"momentum": 0.9}, {"weight_decay": 0.01, "l2": 0.01}, {"global_clipnorm": 0.1}, {"clipvalue": 1e-3}]
+)
+@pytest.mark.parametrize(("one", "other"), [("float32", "float64"), ("float64", "float32")])
+def test_two_precisions_of_one_program_are_rounding_at_each_rung(one: str, other: str, both: dict[str, Any]) -> None:
+    rungs = climb(changed(dtype=one, **both), changed(dtype=other, **both), ["dtype"], mnist(), 3)
+    outcomes = {rung.quantity: rung.outcome for rung in rungs}
+    assert set(outcomes.values()) == {"identical", "rounding"}
+    assert outcomes["gradient"] == outcomes["update rule"] == "rounding"
+
+
+def test_other_ways_to_write_one_thing_are_rounding() -> None:
+    a, b = changed(hidden_slip=28.0, dtype="float64"), changed(probability_clip=1e-7, dtype="float64")
+    rungs = {rung.quantity: rung.outcome for rung in climb(a, b, ["hidden_slip", "probability_clip"], mnist(), 1)}
+    assert rungs["forward pass (logits)"] == rungs["loss"] == "rounding"
+
+
+@pytest.mark.parametrize(
+    ("quantity", "fields"),
+    [
+        ("initial weights", {"initial_scale": 1 + 1e-6}),
+        ("forward pass (logits)", {"forward_divisor": 1 + 1e-12, "dtype": "float64"}),
+        ("gradient", {"backward_divisor": 1 + 1e-12, "dtype": "float64"}),
+        ("gradient", {"l2": 1e-13, "dtype": "float64"}),
+        ("update rule", {"learning_rate": 0.001 * (1 + 3e-6)}),
+        ("update rule", {"rho": 0.9 + 1e-6}),
+    ],
+)
+def test_what_is_beyond_rounding_parts_however_little(quantity: str, fields: dict[str, Any]) -> None:
+    plain = {name: fields[name] for name in fields if name == "dtype"}
+    rungs = {rung.quantity: rung for rung in climb(changed(**fields), changed(**plain), list(fields), mnist(), 3)}
+    assert rungs[quantity].outcome == "parts"
+    assert {name for name, rung in rungs.items() if rung.outcome == "parts"} == {quantity}
+
+
+def test_a_deep_network_hides_no_factor() -> None:
+    deep = {"layers": [784, *[64] * 6, 10]}
+    rungs = climb(changed(**deep, forward_divisor=1.01), changed(**deep), [], mnist(), 3)
+    assert [rung.quantity for rung in rungs if rung.outcome == "parts"] == ["forward pass (logits)"]
 
 
 def test_both_programs_move_their_weights_alike_but_not_their_answers() -> None:

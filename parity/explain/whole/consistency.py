@@ -1,7 +1,5 @@
 """Whether a program's gradient is the derivative of its own loss: central differences in float64, without Keras."""
 
-from typing import Final, NamedTuple
-
 import numpy as np
 
 from parity.bounds.graph.interpreter import Unknown
@@ -12,33 +10,7 @@ from parity.explain.whole.factors import told
 from parity.explain.whole.quantity import Outcome, Stage
 from parity.explain.whole.settling import evaluated
 from parity.explain.whole.sides import Grant, Sides
-
-_STEPS: Final = (1e-5, 5e-6, 1e-6, 5e-7)
-"""Lengths of steps, in pairs: the difference of a pair says how well the derivative is known."""
-
-
-class Slope(NamedTuple):
-    """A derivative in one direction: by the program's gradient, by its own loss, and how well the latter is known.
-
-    ``hidden`` is what part of it the rounding of the model's own gradient may hide.
-    """
-
-    claimed: float
-    measured: float
-    unsure: float
-    hidden: float = 0.0
-
-    @property
-    def right(self) -> bool:
-        """Whether they agree."""
-        slack = self.unsure + self.hidden * max(abs(self.claimed), abs(self.measured))
-        return abs(self.claimed - self.measured) <= slack
-
-    @property
-    def ratio(self) -> float | None:
-        """What the gradient is a multiple of the derivative by, where that is known to a hundredth."""
-        known = abs(self.measured) > 100 * self.unsure
-        return self.claimed / self.measured if known and self.measured else None
+from parity.explain.whole.slopes import Slope, slope
 
 
 def judged(sides: Sides, grant: Grant | None) -> tuple[list[Stage], dict[str, dict[str, float]] | None]:
@@ -58,15 +30,15 @@ def judged(sides: Sides, grant: Grant | None) -> tuple[list[Stage], dict[str, di
     if claimed is None:
         return [Stage(name, "", Outcome.UNSEEN, sides.said(batch, GRADS))], None
     for at, tensor in enumerate(sides.side.names):
-        slope = _slope(sides, batch, at, claimed[at], grant)
-        if slope is None:
+        found = _slope(sides, batch, at, claimed[at], grant)
+        if found is None:
             stages.append(Stage(name, tensor, Outcome.UNSEEN, "its loss raised, or has a kink here"))
             continue
-        ratio = None if slope.right else slope.ratio
+        ratio = None if found.right else found.ratio
         note = "" if ratio is None else f"it is {told(_rounded(ratio))} times the derivative of the program's own loss"
-        outcome = Outcome.ROUNDING if slope.right else Outcome.DIVERGED
+        outcome = Outcome.ROUNDING if found.right else Outcome.DIVERGED
         stages.append(Stage(name, tensor, outcome, note, None, ratio))
-        document[tensor] = {"gradient": slope.claimed, "differences": slope.measured, "unsure": slope.unsure}
+        document[tensor] = {"gradient": found.claimed, "differences": found.measured, "unsure": found.unsure}
     return stages, document
 
 
@@ -83,20 +55,7 @@ def _slope(sides: Sides, batch: Batch, at: int, claimed: Array, grant: Grant | N
     direction = _direction(sides, batch, at, grant)
     own = float(np.sum(claimed * direction))
     hidden = _hidden(sides, batch, at, direction, grant)
-    best: Slope | None = None
-    for first, second in zip(_STEPS[::2], _STEPS[1::2], strict=True):
-        slopes = []
-        for step in (first, second):
-            ends = [_loss(sides, batch, at, direction * sign * step) for sign in (1, -1)]
-            if not np.isfinite(ends).all():
-                return best
-            rounding = 8 * np.finfo(np.float64).eps * max(map(abs, ends)) / step
-            slopes.append(((ends[0] - ends[1]) / (2 * step), rounding))
-        (one, _), (two, rounding) = slopes
-        unsure = 4 * abs(one - two) + rounding + 1e-10 * abs(own)
-        if best is None or unsure < best.unsure:
-            best = Slope(own, two, float(unsure), hidden)
-    return best
+    return slope(lambda step: _loss(sides, batch, at, direction * step), own, hidden)
 
 
 def _hidden(sides: Sides, batch: Batch, at: int, direction: Array, grant: Grant | None) -> float:

@@ -58,7 +58,7 @@ def held(obtained: Array, expected: Bounded | Unknown) -> Held:
         part = np.where(strange, np.inf, np.where(difference == 0, 0.0, difference / error))
         part = np.where(np.isnan(part), 0.0, part)
     at = np.unravel_index(int(np.argmax(part)), part.shape) if part.size else ()
-    undecided = bool((np.isinf(error) & (difference > 0)).any())
+    undecided = bool((~np.isfinite(error) & (difference > 0)).any())
     if strange.any():
         outcome = Outcome.NON_FINITE
     elif (difference > error).any():
