@@ -16,8 +16,10 @@ PICTURES = {
 }
 
 
-def answer(_: Facts) -> Markup:
-    """Return the section, or nothing where the committed answer is not at hand or cannot be read."""
+def answer(facts: Facts) -> Markup:
+    """Return the section, or nothing where a report is of somebody's own class, or the answer cannot be read."""
+    if not facts.ours:
+        return Markup()
     try:
         document = json.loads((FOLDER / "answer.json").read_text("utf-8"))["question"]
         summary, conclusion = document["summary"], list(document["conclusion"])

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from parity.case.rule import DEFAULT, Rule, find, stages
 from parity.report.numbers import clean, exact, many, real, short
+from parity.subjects import is_users
 from parity.verdicts.results import Comparison, Divergence, Pair, Run
 from parity.verdicts.verdict import Verdict
 
@@ -58,6 +59,11 @@ class Facts:
     def subjects(self) -> list[str]:
         """Names of the subjects, sorted."""
         return sorted({pair.subject for pair in self.pairs})
+
+    @cached_property
+    def ours(self) -> bool:
+        """Whether nobody's own class is among the subjects: such a report is this project's own."""
+        return bool(self.subjects) and not any(map(is_users, self.subjects))
 
     @cached_property
     def cases(self) -> list[str]:

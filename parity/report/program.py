@@ -14,8 +14,10 @@ FOLDER = Path("reports/program")
 _STATES = {"ROUNDING": "agrees", "ALIKE": "agrees", "UNSEEN": "not seen", "UNDECIDED": "undecided"}
 
 
-def program(_: Facts) -> Markup:
-    """Return the section, or nothing where the committed answer is not at hand or cannot be read."""
+def program(facts: Facts) -> Markup:
+    """Return the section, or nothing where a report is of somebody's own class, or the answer cannot be read."""
+    if not facts.ours:
+        return Markup()
     try:
         document = json.loads((FOLDER / "answer.json").read_text("utf-8"))
         stages: dict[str, list[str]] = {}
