@@ -6,6 +6,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from parity.explain.whole.text import begun
 from parity.report.answer import picture
 from parity.report.facts import Facts
 from parity.report.markup import render
@@ -39,6 +40,6 @@ def _words(document: dict[str, Any]) -> dict[str, Any]:
         "name": str(document["program"]),
         "keras": str(document["keras"]),
         "first": document["first"]["name"] if document["first"] else "",
-        "why": [f"{each['sentence'][0].upper()}{each['sentence'][1:]}." for each in document["explanation"]],
+        "why": [f"{begun(each['sentence'])}." for each in document["explanation"]],
         "lines": [(each["line"], each["was"], each["becomes"]) for each in document["repairs"]],
     }

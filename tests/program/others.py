@@ -171,7 +171,7 @@ MOMENTUM = """import numpy as np
 rng = np.random.default_rng(3)
 W = rng.uniform(-1, 1, (5, 1))
 b = np.zeros(1)
-velocity = [np.zeros((5, 1)), np.zeros(1)]
+velocity = [np.zeros((5, 1)) + «start», np.zeros(1) + «start»]
 
 
 def forward(x):
@@ -277,6 +277,70 @@ def step(x, y):
     for i, g in enumerate(grads(x, y)):
         v[i] = 0.9 * v[i] + (1 - 0.9) * g**2
         params[i] -= 0.001 * g / «root»
+"""
+CURVES = """import matplotlib.pyplot as plt
+import numpy as np
+from tqdm import tqdm
+
+
+def slope(z):
+    return 1 - np.tanh(z) ** 2
+
+
+class Net:
+    def __init__(self):
+        self.figure, self.axes = plt.subplots()
+        self.axes.set_title("loss")
+        self.W1 = np.random.uniform(-1, 1, (5, 4)) * np.sqrt(6 / 9)
+        self.b1 = np.zeros(4)
+        self.W2 = np.random.uniform(-1, 1, (4, 2)) * np.sqrt(6 / 6)
+        self.b2 = np.zeros(2)
+
+    def forward(self, input_rows):
+        self.z1 = input_rows @ self.W1«bias1»
+        self.a1 = np.tanh(self.z1)«after1»
+        self.z2 = self.a1 @ self.W2«bias2»
+        self.p = np.tanh(self.z2)«after2»
+        return self.p.tolist()
+
+    def loss(self, input_rows, targets):
+        return np.mean((np.array(self.forward(input_rows)) - targets) ** 2)
+
+    def gradients(self, input_rows, targets):
+        self.forward(input_rows)
+        back2 = 2 * (self.p - targets) / self.p.size
+        d2 = back2 * «slope2»
+        back1 = d2 @ self.W2.T
+        d1 = back1 * «slope1»
+        self.dW1, self.db1 = input_rows.T @ d1, «sign»«sum1».sum(0)
+        self.dW2, self.db2 = «inputs» @ d2, «sign»d2.sum(0)
+
+    def step(self, input_rows, targets):
+        for _ in tqdm(range(1)):
+            self.gradients(input_rows, targets)
+        for name in ("W1", "b1", "W2", "b2"):
+            setattr(self, name, getattr(self, name) - «rate» * getattr(self, "d" + name))
+
+
+net = Net()
+"""
+ROWS_IN_TURN = """import numpy as np
+
+W = np.random.uniform(-1, 1, (3, 4)) * np.sqrt(6 / 7)
+b = np.zeros((3, 1))
+
+
+def forward(x):
+    return W @ x + b
+
+
+def train(xs, ys, rate):
+    global W, b
+    for x, y in zip(xs, ys):
+        x, y = x.reshape(-1, 1), y.reshape(-1, 1)
+        d = «delta»
+        W = W - rate * d @ x.T
+        b = b - rate * d
 """
 _BUILD = """import keras
 import numpy as np
@@ -393,6 +457,7 @@ PROGRAMS = {
     "momentum": Program(
         MOMENTUM,
         {
+            "start": "0",
             "flat": "[:, 0]",
             "velocity": "velocity[i]",
             "moved": "velocity[i]",
@@ -425,6 +490,33 @@ PROGRAMS = {
         )
         + FLAT,
         {},
+    ),
+    "curves": Program(
+        CURVES,
+        {
+            "bias1": " + self.b1",
+            "after1": "",
+            "bias2": " + self.b2",
+            "after2": "",
+            "slope2": "slope(self.z2)",
+            "slope1": "slope(self.z1)",
+            "sum1": "d1",
+            "sign": "",
+            "inputs": "self.a1.T",
+            "rate": "0.1",
+        },
+        _BUILD.format(
+            layers='keras.Input((5,)), k.Dense(4, activation="tanh"), k.Dense(2, activation="tanh")',
+            optimizer="keras.optimizers.SGD(0.1)",
+            loss="mse",
+        ),
+        {"step": "net.step(x, y)"},
+    ),
+    "rows in turn": Program(
+        ROWS_IN_TURN,
+        {"delta": "2 * (forward(x) - y) / 3"},
+        _BUILD.format(layers="keras.Input((4,)), k.Dense(3)", optimizer="keras.optimizers.SGD(0.1)", loss="mse"),
+        {"predict": "forward(x.T).T", "step": "train(x, y, rate)"},
     ),
     "binary": Program(
         BINARY,
@@ -499,6 +591,16 @@ WRONG = [
     ("learner", {"end": "len(X) - len(X) % 10"}, "epoch", "last_batch"),
     ("momentum", {"shown": "loss(x, y)"}, "printed", "printed_loss"),
     ("learner", {"shown": "self.cost(X, y)"}, "printed", "printed_loss"),
+    ("momentum", {"start": "0.003"}, "update", "slot_start"),
+    ("curves", {"slope2": "slope(self.p)"}, "own gradient", "derivative_at_output"),
+    ("curves", {"slope2": "slope(self.p)", "slope1": "slope(self.a1)"}, "own gradient", "derivative_at_output"),
+    ("curves", {"slope2": "(1 - self.z2**2)", "slope1": "(1 - self.z1**2)"}, "own gradient", "derivative_at_sum"),
+    ("curves", {"sum1": "back1"}, "own gradient", "bias_before_derivative"),
+    ("curves", {"bias1": " - self.b1", "bias2": " - self.b2", "sign": "-"}, "prediction", "biases_subtracted"),
+    ("curves", {"bias1": "", "after1": " + self.b1"}, "prediction", "bias_after_activation"),
+    ("curves", {"inputs": "self.a1"}, "update", "product_not_transposed"),
+    ("curves", {"rate": "0"}, "update", "never_updated"),
+    ("rows in turn", {"delta": "2 * (forward(x) - y)"}, "gradient", "gradient_scale"),
     ("binary", {"delta": "(p - y) * p * (1 - p) / len(x)"}, "own gradient", "output_derivative_extra"),
     ("binary", {"root": "(np.sqrt(v[i]) + 1e-7)"}, "update", "update_rule"),
     ("adam", {"change": _PAPER}, "update", "epsilon_place"),

@@ -1,5 +1,6 @@
 """A file is taken without what trains in it; weights are places, calls expressions, changes one line each."""
 
+import copy
 from pathlib import Path
 
 import numpy as np
@@ -7,13 +8,15 @@ import pytest
 from programs import SHAPES, written
 
 from parity.bounds import functions as f
-from parity.bounds.bounded import exact
+from parity.bounds.bounded import Bounded, exact
+from parity.bounds.numerics import format_of
 from parity.errors import SubjectError
 from parity.explain.whole.calls import recognised_calls
 from parity.explain.whole.edits import edits
 from parity.explain.whole.forms import output
 from parity.explain.whole.gradients import gradients_of
 from parity.explain.whole.places import Place, read, recognised, write
+from parity.explain.whole.quantity import Outcome, held
 from parity.explain.whole.start_stage import told_apart
 from parity.explain.whole.taking import take
 
@@ -180,3 +183,22 @@ def test_a_choice_that_rounding_may_decide_covers_both() -> None:
     chosen = f.chosen(f.above(x), exact(np.full(3, 2.0, np.float32)), exact(np.zeros(3, np.float32)))
     assert chosen.value.tolist() == [2.0, 0.0, 0.0]
     assert chosen.error.tolist() == [0.0, 0.0, 2.0]
+
+
+def test_what_only_shows_something_has_a_stand_in(tmp_path: Path) -> None:
+    text = "import matplotlib.pyplot as plt\nfrom tqdm import tqdm\nfigure, axes = plt.subplots()\n"
+    text += "bar = tqdm([3, 4], total=2)\nseen = list(bar)\nline = axes.lines[0].set(x=1).show()\n"
+    (tmp_path / "mine.py").write_text(text)
+    taken = take(tmp_path / "mine.py")
+    assert taken.names["seen"] == [3, 4]
+    assert copy.deepcopy(taken.names["figure"]) is taken.names["figure"]
+    assert [each.partition(":")[2] for each in taken.left] == [
+        " matplotlib.pyplot is not imported",
+        " tqdm is not imported",
+    ]
+
+
+def test_a_bound_that_is_no_number_holds_nothing() -> None:
+    unknown = Bounded(np.ones(2), np.array([np.nan, 1.0]), format_of(np.float32))
+    assert held(np.array([1.5, 1.0]), unknown).outcome is Outcome.UNDECIDED
+    assert held(np.ones(2), unknown).outcome is Outcome.ROUNDING

@@ -50,7 +50,8 @@ _NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     EPOCH: ("train_epoch", "run_epoch", "fit_epoch", "one_epoch", "epoch"),
 }
 _INPUTS: Final = re.compile(
-    r"^(a|x|xs|xb|inputs?|data|batch|images?|a0|features|input_(data|list|batch)|inputs_list|x_\w+|batch_x|pixels?)$",
+    r"^(a|x|xs|xb|xn|x_?\d|inputs?|data|batch|images?|a0|features|x_\w+|batch_x|pixels?|vec|vector"
+    r"|inputs?_(?!size|dim|shape|units|nodes|layer|feature|channel)\w+)$",
     re.I,
 )
 _TARGETS: Final = re.compile(

@@ -5,7 +5,7 @@ layer's sums; each mistake is one change of it. What is right here must be what 
 is said.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -16,7 +16,7 @@ from parity.bounds.functions import chosen, lifted
 from parity.bounds.graph.interpreter import Unknown
 from parity.bounds.graph.rules import moved
 from parity.explain.whole.batches import Batch
-from parity.explain.whole.factors import Factor, factors, scaled, told
+from parity.explain.whole.factors import Factor, scaled, told
 from parity.explain.whole.quantity import Mistake, agrees
 from parity.explain.whole.sides import Grant, Sides
 from parity.explain.whole.traced import BACK, LAYER, LOGITS_BACK, Place, layers_of
@@ -27,16 +27,17 @@ Slope = Callable[[Bounded, Bounded], Any]
 
 
 class Way(NamedTuple):
-    """A mistake on the way back: a slope in place of a hidden layer's, or a change of the last layer's gradient.
+    """A mistake on the way back: slopes in place of hidden layers', by number, or a change of the last layer's.
 
-    ``sent`` changes only what the last layer sends down, not its own gradient.
+    ``head`` is a slope in place of the last layer's; ``sent`` changes only what the last layer sends down, not its own
+    gradient.
     """
 
     name: str
     sentence: str
     repair: str
-    layer: int = -1
-    slope: Slope | None = None
+    slopes: Mapping[int, Slope] = {}  # nobody writes to it
+    head: Slope | None = None
     last: Callable[[Bounded, Bounded, Bounded], Any] | None = None
     sent: Callable[[Bounded, Bounded, Bounded], Any] | None = None
 
@@ -73,51 +74,74 @@ _SLOPES: Final[dict[str, Slope]] = {"linear": _ones, "relu": _step, "tanh": _of_
 _CURVES: Final[dict[str, Callable[[Bounded], Bounded]]] = {"tanh": f.tanh, "sigmoid": f.sigmoid}
 
 
-def _ways(activations: list[str], head: str) -> Iterator[Way]:
-    """Yield the mistakes that a stack with these hidden activations can have."""
+_CURVED: Final[dict[str, Callable[[str], Slope]]] = {
+    "derivative_at_output": lambda kind: _at_output(_SLOPES[kind], _CURVES[kind]),
+    "derivative_at_sum": lambda kind: _at_sum(_SLOPES[kind]),
+    "derivative_twice": lambda kind: _twice(_SLOPES[kind]),
+}
+"""Mistakes in the derivative of what is no straight line."""
+
+
+def _wrong(kind: str, where: str, name: str, slopes: Mapping[int, Slope], head: Slope | None = None) -> Way:
+    """Return a mistake in an activation's derivative, in one layer or in several."""
+    sentence, repair = {
+        "derivative_left_out": (
+            f"on the way back the derivative of the {kind} of {where} is left out",
+            f"multiply what comes back to {where} by the derivative of {kind}",
+        ),
+        "derivative_at_output": (
+            f"the derivative of the {kind} of {where} is taken at its output, as if that were its input",
+            f"take it at the sums, or write it in the output: {_WRITTEN.get(kind)}",
+        ),
+        "derivative_at_sum": (
+            f"the formula {_WRITTEN.get(kind)} of {where} is given the sums, where a is the output",
+            f"give it the output of {where}",
+        ),
+        "derivative_twice": (
+            f"the derivative of the {kind} of {where} is multiplied in twice",
+            "multiply it in once",
+        ),
+    }[name]
+    return Way(name, sentence, repair, slopes, head)
+
+
+def _everywhere(activations: list[str], head: str) -> Iterator[Way]:
+    """Yield mistakes that are made in the last layer, or in each layer with one activation: there is one function."""
+    for kind in dict.fromkeys([*activations, head]):
+        if kind in ("linear", "") or kind not in _SLOPES:
+            continue
+        layers = [at for at, each in enumerate(activations) if each == kind]
+        for name in ("derivative_left_out", *_CURVED) if kind in _CURVES else ("derivative_left_out",):
+            slope = _ones if name == "derivative_left_out" else _CURVED[name](kind)
+            slopes = dict.fromkeys(layers, slope)
+            if kind == head and name != "derivative_left_out":  # that of the last layer has a name of its own
+                yield _wrong(kind, "the last layer", name, {}, slope)
+            if len(layers) + (kind == head) > 1:
+                yield _wrong(kind, "every layer", name, slopes, slope if kind == head else None)
+
+
+def _ways(activations: list[str], head: str, through: bool) -> Iterator[Way]:
+    """Yield the mistakes that a stack with these hidden activations can have.
+
+    ``through`` says whether the loss is differentiated through the last activation, not from its logits.
+    """
     for layer, kind in enumerate(activations):
-        slope, curve = _SLOPES[kind], _CURVES.get(kind)
         where = f"hidden layer {layer + 1}"
         if kind == "linear":
             continue
-        yield Way(
-            "derivative_left_out",
-            f"on the way back the derivative of the {kind} of {where} is left out",
-            f"multiply what comes back to {where} by the derivative of {kind}",
-            layer,
-            _ones,
-        )
-        if curve is not None:
-            yield Way(
-                "derivative_at_output",
-                f"the derivative of the {kind} of {where} is taken at its output, as if that were its input",
-                f"take it at the sums, or write it in the output: {_WRITTEN[kind]}",
-                layer,
-                _at_output(slope, curve),
-            )
-            yield Way(
-                "derivative_at_sum",
-                f"the formula {_WRITTEN[kind]} of {where} is given the sums, where a is the output",
-                f"give it the output of {where}",
-                layer,
-                _at_sum(slope),
-            )
-            yield Way(
-                "derivative_twice",
-                f"the derivative of the {kind} of {where} is multiplied in twice",
-                "multiply it in once",
-                layer,
-                _twice(slope),
-            )
+        yield _wrong(kind, where, "derivative_left_out", {layer: _ones})
+        if kind in _CURVES:
+            for name, changed in _CURVED.items():
+                yield _wrong(kind, where, name, {layer: changed(kind)})
         for other, another in _SLOPES.items():
             if other not in (kind, "linear"):
                 yield Way(
                     "derivative_of_other",
                     f"the derivative of {where} is that of {other}, its activation is {kind}",
                     f"use the derivative of {kind}",
-                    layer,
-                    another,
+                    {layer: another},
                 )
+    yield from _everywhere(activations, head if through else "")
     if head in ("softmax", "sigmoid"):
         yield Way(
             "output_derivative_extra",
@@ -156,6 +180,11 @@ class Stack:
         self._kernels = [at + sum(self._biased[:at]) for at in range(len(layers))]
         self.activations, self.head = names[:-1], names[-1] if names else ""
 
+    @property
+    def through(self) -> bool:
+        """Whether the loss is differentiated through the last activation, not from its logits."""
+        return Place(LOGITS_BACK, 0) not in self._sides.values(self._sides.search[0], self._grant)
+
     def gradients(self, batch: Batch, way: Way | None) -> list[Bounded]:
         """Return the gradients of kernels and biases, with a mistake on the way back."""
         values = self._sides.values(batch, self._grant)
@@ -163,6 +192,9 @@ class Stack:
         weights = [lifted(array.value, array.format) for array in self._grant.weights(batch.weights)]
         outputs = [values[Place(LAYER, at)] for at in range(count)]
         delta = self._last(values, count, way.last if way else None, outputs)
+        if way is not None and way.head is not None:
+            z = self._sums(weights, self._below(outputs, batch, count - 1), count - 1)
+            delta = values[Place(BACK, count - 1)] * way.head(z, outputs[-1])
         found: list[Bounded] = []
         for at in range(count - 1, -1, -1):
             below = self._below(outputs, batch, at)
@@ -173,8 +205,7 @@ class Stack:
                     delta = self._last(values, count, way.sent, outputs)
                 sums = self._sums(weights, self._below(outputs, batch, at - 1), at - 1)
                 slope = _SLOPES[self.activations[at - 1]]
-                if way is not None and way.slope is not None and way.layer == at - 1:
-                    slope = way.slope
+                slope = way.slopes.get(at - 1, slope) if way is not None else slope
                 back = f.matmul(delta, moved(np.transpose, weights[self._kernels[at]]))
                 delta = back * slope(sums, outputs[at - 1])
         return [self._with_penalty(batch, at, self._grant.gradient(at, each)) for at, each in enumerate(found)]
@@ -213,10 +244,11 @@ def mistakes(sides: Sides, grant: Grant) -> Iterator[Mistake]:
         right = stack.gradients(sides.search[0], None)
         if not all(_near(sides, sides.search[0], grant, at, each) for at, each in enumerate(right)):
             return
-        for way in _ways(stack.activations, stack.head):
-            factor = next((each for each in [_ONE, *factors(sides.side)] if _fit(sides, stack, way, each)), None)
+        for way in _ways(stack.activations, stack.head, stack.through):
+            made = [(stack.gradients(batch, way), batch) for batch in sides.search]
+            factor = next((each for each in [_ONE, *sides.factors()] if _fit(sides, made, each)), None)
             if factor is not None:
-                confirmed = _fit(sides, stack, way, factor, confirm=True)
+                confirmed = _fit(sides, [(stack.gradients(batch, way), batch) for batch in sides.confirm], factor)
                 words = "" if factor is _ONE else f", and every gradient is {factor.words} times it"
                 evidence = "with this change of the way back every gradient of the program is reproduced"
                 if factor is not _ONE:
@@ -230,12 +262,11 @@ def _near(sides: Sides, batch: Batch, grant: Grant, at: int, own: Bounded) -> bo
     return isinstance(expected, Bounded) and agrees(own.value, expected)
 
 
-def _fit(sides: Sides, stack: Stack, way: Way, factor: Factor, confirm: bool = False) -> bool:
-    for batch in sides.confirm if confirm else sides.search:
+def _fit(sides: Sides, made: list[tuple[list[Bounded], Batch]], factor: Factor) -> bool:
+    for gradients, batch in made:
         own = sides.gradients(batch)
-        made = stack.gradients(batch, way)
         if own is None or not all(
-            agrees(array, scaled(each, factor.at(batch.size))) for array, each in zip(own, made, strict=True)
+            agrees(array, scaled(each, factor.at(batch.size))) for array, each in zip(own, gradients, strict=True)
         ):
             return False
     return True

@@ -8,13 +8,14 @@ import numpy as np
 from parity.bounds.bounded import Bounded
 from parity.bounds.graph.interpreter import Unknown
 from parity.bounds.numerics import Array
-from parity.explain.whole.factors import Factor, factors, told
+from parity.explain.whole.factors import Factor, told
 from parity.explain.whole.quantity import Mistake, Outcome, Stage, agrees, held, worst
 from parity.explain.whole.sides import Grant, Sides
-from parity.explain.whole.variants import variants
+from parity.explain.whole.variants import late_biases, variants
 
 _GRID: Final = np.concatenate([np.geomspace(1e-5, 1e5, 41), -np.geomspace(1e-3, 1e3, 7)])
 _HALVINGS: Final = 60
+_LATE: Final = "add the bias to the product before the activation is taken: f(x @ W + b)"
 
 
 class Explained(NamedTuple):
@@ -60,6 +61,7 @@ def _changes(sides: Sides) -> Iterator[Explained]:
     yield from _turned(sides)
     yield from _rewritten(sides)
     yield from _other_activations(sides)
+    yield from _late_biases(sides)
     yield from _fitted(sides)
 
 
@@ -82,12 +84,18 @@ def _explained(sides: Sides, grant: Grant, mistake: Mistake, factor: float | Non
 def _known_factors(sides: Sides) -> Iterator[Explained]:
     count = len(sides.side.shapes)
     sizes = {batch.size for batch in sides.search}
-    known = [f for f in factors(sides.side) if not f.power or len(sizes) == 1]
+    known = [f for f in sides.factors() if not f.power or len(sizes) == 1]
     for at in range(count):
         for factor in [*known, Factor("nothing", 0.0)] if _drawn(sides, at) else known:
             grant = _only(count, at, factor.at(sides.search[0].size))
             if _fits(sides, grant):
                 yield _explained(sides, grant, _of_tensor(sides, at, factor), factor.scale)
+    biases = tuple(-1.0 if len(shape) == 1 else 1.0 for shape in sides.side.shapes)
+    if biases.count(-1.0) > 1 and _fits(sides, grant := Grant(biases)):
+        sentence = "the biases are subtracted: their sign is the other one"
+        evidence = "with the model's biases times minus one it agrees with the program"
+        repair = "add them, or give the model their negatives: where they are learnt both are the same network"
+        yield _explained(sides, grant, Mistake("biases_subtracted", "prediction", sentence, evidence, repair), -1.0)
     for factor in known:
         grant = Grant((1.0,) * count, inputs=factor.scale)
         if _fits(sides, grant):
@@ -218,6 +226,16 @@ def _other_activations(sides: Sides) -> Iterator[Explained]:
             repair = f"use {variant.own} in {variant.layer}, or {variant.other} in the model"
             mistake = Mistake("other_activation", "prediction", sentence, evidence, repair)
             yield _explained(changed, grant, mistake)._replace(sides=changed)
+
+
+def _late_biases(sides: Sides) -> Iterator[Explained]:
+    for side, layers in late_biases(sides.side):
+        changed = sides.with_model(side)
+        if _fits(changed, changed.plain):
+            sentence = f"the bias of {layers} is added after the activation, which the model takes of the sum with it"
+            evidence = "so changed, the model agrees with the program"
+            mistake = Mistake("bias_after_activation", "prediction", sentence, evidence, _LATE)
+            yield _explained(changed, changed.plain, mistake)._replace(sides=changed)
 
 
 def _same(sides: Sides, batch: Any, head: Callable[[Bounded], Bounded]) -> bool:

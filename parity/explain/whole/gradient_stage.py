@@ -9,13 +9,16 @@ from parity.bounds.bounded import Bounded
 from parity.bounds.graph.interpreter import Unknown
 from parity.bounds.numerics import Array
 from parity.explain.whole.batches import Batch
-from parity.explain.whole.factors import Factor, factors, told
+from parity.explain.whole.factors import Factor, scaled, told
 from parity.explain.whole.quantity import Mistake, Outcome, Stage, agrees, held, worst
 from parity.explain.whole.sides import Grant, Sides, combined
 from parity.explain.whole.variants import wrong_ways
 
 _ONE = Factor("one", 1.0)
 _NONE = Factor("nothing", 0.0)
+_LEFT = 0.1
+"""What part of a difference a reason may leave: more than that is the bound's doing and not the reason's."""
+_BEFORE = "summed before the activation's derivative is multiplied in"
 
 
 class Kind(NamedTuple):
@@ -76,7 +79,7 @@ def _own(sides: Sides, batch: Batch, at: int) -> Array:
 
 def _kinds(sides: Sides, grant: Grant, at: int) -> Iterator[Kind]:
     """Yield what a gradient may be of the model's, the simplest first."""
-    tried = [_NONE, *factors(sides.side)]
+    tried = [_NONE, *sides.factors()]
     penalised = sides.penalty_gradient(sides.search[0], at, grant) is not None
     shares = (1.0, 0.0, 0.5, 2.0) if penalised else (1.0,)
     for share in shares:
@@ -84,8 +87,8 @@ def _kinds(sides: Sides, grant: Grant, at: int) -> Iterator[Kind]:
             kind = Kind(factor, share)
             if not kind.right and _is(sides, grant, at, kind):
                 yield kind
-    for shape in _SHAPES:
-        for factor in [_ONE, *factors(sides.side)]:
+    for shape in (*_SHAPES, _BEFORE):
+        for factor in [_ONE, *sides.factors()]:
             kind = Kind(factor, 1.0, shape)
             if _is(sides, grant, at, kind):
                 yield kind
@@ -106,9 +109,19 @@ def _ratio(sides: Sides, grant: Grant, at: int) -> float | None:
 def _is(sides: Sides, grant: Grant, at: int, kind: Kind, confirm: bool = False) -> bool:
     for batch in sides.confirm if confirm else sides.search:
         expected = _expected(sides, grant, at, kind, batch)
-        if expected is None or not agrees(_own(sides, batch, at), expected):
+        own = _own(sides, batch, at)
+        if expected is None or not agrees(own, expected):
+            return False
+        if not kind.right and not _accounts(own, expected, sides.gradient(batch, at, grant)):
             return False
     return True
+
+
+def _accounts(own: Array, expected: Bounded, model: Bounded) -> bool:
+    """Whether what is expected comes nearer than the model's gradient does, which a wide bound alone does not show."""
+    with np.errstate(all="ignore"):
+        left, before = (float(np.linalg.norm(np.float64(own - each.value))) for each in (expected, model))
+    return left <= _LEFT * before or before == 0
 
 
 def _expected(sides: Sides, grant: Grant, at: int, kind: Kind, batch: Batch) -> Bounded | None:
@@ -116,6 +129,9 @@ def _expected(sides: Sides, grant: Grant, at: int, kind: Kind, batch: Batch) -> 
     factor = kind.factor.at(batch.size)
     if isinstance(whole, Unknown):
         return None
+    if kind.shape == _BEFORE:
+        value = sides.before_derivative(batch, at, grant)
+        return None if value is None else scaled(value, factor)
     # factor * (whole - penalty) + share * penalty
     value = (
         combined(whole, factor, penalty, kind.penalty - factor)
@@ -169,10 +185,9 @@ def _mistakes(sides: Sides, grant: Grant, kinds: list[Kind | None]) -> Iterator[
     for kind in dict.fromkeys(Kind(each.factor) for each in scaled.values()):
         group = [at for at, each in scaled.items() if each.factor == kind.factor]
         yield _scale(sides, grant, group, kind, kinds)
-    for at in wrong:
-        kind = kinds[at]
-        if kind is not None and kind.shape:
-            yield _shape(sides, grant, at, kind)
+    shaped = {at: kind for at, kind in known.items() if kind.shape}
+    for kind in dict.fromkeys(shaped.values()):
+        yield _shape(sides, grant, [at for at, each in shaped.items() if each == kind], kind)
 
 
 def _share(kind: Kind | None) -> float:
@@ -236,10 +251,10 @@ def _penalties(sides: Sides, grant: Grant, group: list[int], kinds: list[Kind | 
         )
 
 
-def _shape(sides: Sides, grant: Grant, at: int, kind: Kind) -> Mistake:
-    name = sides.side.names[at]
-    confirmed = _is(sides, grant, at, kind, confirm=True)
-    sentence = f"the gradient of {name} is the model's {kind.shape}"
+def _shape(sides: Sides, grant: Grant, group: list[int], kind: Kind) -> Mistake:
+    name = ", ".join(sides.side.names[at] for at in group)
+    confirmed = all(_is(sides, grant, at, kind, confirm=True) for at in group)
+    sentence = f"the gradient of {name} is {'' if kind.shape == _BEFORE else 'that of the model '}{kind.shape}"
     if kind.factor != _ONE:
         sentence += f", times {kind.factor.words}"
     repair = {
@@ -247,9 +262,11 @@ def _shape(sides: Sides, grant: Grant, at: int, kind: Kind) -> Mistake:
         "transposed": "turn the product round: inputs.T @ delta",
         "in the other order": "keep the order of the units",
         "turned over": "correlate the inputs with what comes back as they are: turn neither over",
+        _BEFORE: "sum what comes back times the derivative, as its kernel's product takes it",
     }[kind.shape]
-    name = "bias_gradient_axis" if kind.shape == "summed over all axes" else f"gradient_{kind.shape.replace(' ', '_')}"
-    return Mistake(name, "gradient", sentence, "so turned, every element agrees", repair, confirmed)
+    known = {"summed over all axes": "bias_gradient_axis", _BEFORE: "bias_before_derivative"}
+    name = known.get(kind.shape, f"gradient_{kind.shape.replace(' ', '_')}")
+    return Mistake(name, "gradient", sentence, "so taken, every element agrees", repair, confirmed)
 
 
 def _unexplained(sides: Sides, grant: Grant) -> Iterator[Mistake]:
@@ -264,7 +281,7 @@ def _wrong_ways(sides: Sides, grant: Grant) -> Iterator[Mistake]:
     for wrong in wrong_ways(sides.side):
         changed = sides.with_model(wrong.side)
         count = range(len(sides.side.names))
-        fits = (each for each in [_ONE, *factors(sides.side)] if _all(changed, grant, count, Kind(each)))
+        fits = (each for each in [_ONE, *sides.factors()] if _all(changed, grant, count, Kind(each)))
         factor = next(fits, None)
         if factor is not None:
             confirmed = _all(changed, grant, count, Kind(factor), confirm=True)

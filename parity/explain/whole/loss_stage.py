@@ -11,12 +11,13 @@ from parity.bounds.functions import lifted
 from parity.bounds.graph.interpreter import Unknown
 from parity.bounds.graph.losses import log_softmax
 from parity.explain.whole.batches import Batch
-from parity.explain.whole.factors import Factor, factors, fitting, scaled, told
+from parity.explain.whole.factors import Factor, fitting, scaled, told
 from parity.explain.whole.quantity import Mistake, Outcome, Stage, agrees, held, worst
 from parity.explain.whole.sides import LOSS_PLACE, Grant, Sides, combined
 from parity.explain.whole.traced import LAYER, Place
 
 _CLIPS = (1e-7, 1e-8, 1e-9, 1e-10, 1e-12, 1e-15, 1e-6, 1e-5, 1e-4, 1e-3)
+_IN_ONE = "clip in place of adding, or take the logarithm of the softmax in one piece"
 _NOT_DIVIDED = Factor("one", 1.0)
 _PENALTIES = (
     (Factor("nothing", 0.0), "left out"),
@@ -88,7 +89,7 @@ def _pairs(sides: Sides, grant: Grant, batches: list[Batch]) -> list[tuple[Any, 
 
 
 def _scaled(sides: Sides, grant: Grant) -> Iterator[Explained]:
-    for factor in fitting(_pairs(sides, grant, sides.search), factors(sides.side)):
+    for factor in fitting(_pairs(sides, grant, sides.search), sides.factors()):
         confirmed = all(
             agrees(own, scaled(expected, factor.at(n))) for own, expected, n in _pairs(sides, grant, sides.confirm)
         )
@@ -129,7 +130,7 @@ def _penalised(sides: Sides, grant: Grant) -> Iterator[Explained]:
         return
     shares = [*_PENALTIES, (_NOT_DIVIDED, "")]
     for share, words in shares:
-        for factor in [Factor("one", 1.0), *factors(sides.side)]:
+        for factor in [Factor("one", 1.0), *sides.factors()]:
 
             def made(batch: Batch, factor: Factor = factor, share: Factor = share) -> Any:
                 loss, penalty = sides.data_loss(batch, grant)
@@ -212,14 +213,29 @@ def _forms(sides: Sides, grant: Grant) -> Iterator[tuple[str, str, str, Callable
         )
         for clip in _CLIPS:
             words = f"the logarithm is of the probability plus {clip:g}"
-            yield (
-                "probability_shift",
-                words,
-                "clip in place of adding, or take the logarithm of the softmax in one piece",
-                of(_shifted(clip)),
-            )
+            yield "probability_shift", words, _IN_ONE, of(_shifted(clip))
+        fitted = _shift(sides, grant)
+        if fitted:
+            words = f"the logarithm is of the probability plus {fitted:g}"
+            yield "probability_shift", words, _IN_ONE, of(_shifted(fitted))
     else:
         yield "other_loss", "the loss is a binary cross-entropy", other, of(lambda p, y: _all_mean(_binary(p, y, 0)))
+
+
+def _shift(sides: Sides, grant: Grant) -> float:
+    """Return what added to the probabilities makes the loss of a batch, to three digits; zero where nothing does."""
+    batch = sides.search[0]
+    p, own = sides.values(batch, grant)[Place(LAYER, len(sides.side.layers) - 1)], sides.loss(batch)
+    if own is None or not isinstance(p, Bounded):
+        return 0.0
+    chosen = np.sum(p.value * _labels(batch, p.shape[-1], p).value, axis=-1)
+    low, high = -20.0, 0.0  # of its logarithm to base ten; the loss falls with it
+    if not np.mean(-np.log(chosen + 10**low)) > own > np.mean(-np.log(chosen + 10**high)):
+        return 0.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if np.mean(-np.log(chosen + 10**middle)) > own else (low, middle)
+    return float(f"{10**high:.3g}")
 
 
 def _binary(p: Bounded, y: Bounded, shift: float) -> Any:

@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from parity.explain.picture import A_COLOUR, B_COLOUR, FAINT, FIXED_COLOUR, MUTED, Drawing, Scale
 from parity.explain.whole.curves import CHANGED, KERAS, YOURS
+from parity.explain.whole.text import begun
 from parity.report.markup import environment
 
 _COLOURS: Final = {YOURS: A_COLOUR, KERAS: B_COLOUR, CHANGED: FIXED_COLOUR}
@@ -17,7 +18,7 @@ _COLOURS: Final = {YOURS: A_COLOUR, KERAS: B_COLOUR, CHANGED: FIXED_COLOUR}
 def page(document: Mapping[str, Any]) -> str:
     """Return the page of one answer, from its JSON form; it needs nothing beside it."""
     picture = Markup(curves(document["curves"])) if document["curves"] else None  # an SVG of our own
-    return _template().render(answer=document, picture=picture, ladder=list(_ladder(document)))
+    return _template().render(answer=document, begun=begun, picture=picture, ladder=list(_ladder(document)))
 
 
 @cache

@@ -215,7 +215,7 @@ def _kept(program: Program, count: int, places: Sequence[Place]) -> list[Array]:
 
 def _arrays(value: Any) -> Iterator[Any]:
     """Yield the arrays of an output, which may be a tuple with caches beside it."""
-    if isinstance(value, list | tuple) and not all(isinstance(each, int | float) for each in value):
+    if isinstance(value, list | tuple) and not _all_numbers(value):
         for each in value:
             yield from _arrays(each)
     elif isinstance(value, Mapping):
@@ -225,6 +225,13 @@ def _arrays(value: Any) -> Iterator[Any]:
         array = np.asarray(value)
         if array.dtype.kind in "fiu":
             yield array
+
+
+def _all_numbers(value: Any) -> bool:
+    """Whether a list is one array that is written as lists of Python's numbers."""
+    if isinstance(value, list | tuple):
+        return all(_all_numbers(each) for each in value)
+    return isinstance(value, int | float | np.number)
 
 
 def _steps(program: Program, request: Mapping[str, Any]) -> dict[str, Any]:

@@ -45,6 +45,7 @@ def held_against(
     fmt: Format,
     corrected: bool = False,
     restarts: bool = False,
+    starts: Mapping[str, float] | None = None,
 ) -> list[Held]:
     """Return how each tensor's steps compare, the worst step of each.
 
@@ -56,6 +57,7 @@ def held_against(
         corrected: whether epsilon is added to the root of the corrected second moment, as in the paper on Adam; Keras
             adds it to that of the moment itself.
         restarts: whether slots and count begin anew with each step.
+        starts: numbers that slots start at, instead of the page's.
     """
     before, gradients, after = steps
     keys = [str(at) for at in range(len(before[0]))]
@@ -64,6 +66,8 @@ def held_against(
     epsilon = arguments.get("epsilon")
     zeros = {key: np.zeros(array.shape, fmt.dtype) for key, array in zip(keys, before[0], strict=True)}
     slots: dict[str, Any] = {slot: dict(tensors) for slot, tensors in made.slots(made.init(zeros)).items()}
+    for slot, number in (starts or {}).items():
+        slots[slot] = {key: np.full_like(array, number) for key, array in slots[slot].items()}
     found: list[list[Held]] = [[] for _ in keys]
     first = slots
     for turn, (w, g, new) in enumerate(zip(before, gradients, after, strict=True)):
@@ -81,14 +85,38 @@ def held_against(
     return [worst(each) for each in found]
 
 
+def _starts(rule: str, arguments: Mapping[str, Any], steps: Any, fmt: Format) -> Iterator[tuple[str, float]]:
+    """Yield slots and the numbers that they may start at: what people write, and what the first step is linear in."""
+    kind: Any = page(rule)
+    made = kind(**arguments)
+    first = {str(at): array.astype(fmt.wide) for at, array in enumerate(steps[0][0])}
+    gradients = {str(at): array.astype(fmt.wide) for at, array in enumerate(steps[1][0])}
+    state = made.init(first)
+    with np.errstate(all="ignore"):
+        plain, _ = made.step(first, gradients, state)
+        for slot in made.slots(state):
+            if any(np.shape(state[slot].get(key)) != array.shape for key, array in first.items()):
+                continue
+            ones = {key: np.ones_like(array) for key, array in first.items()}
+            other, _ = made.step(first, gradients, {**state, slot: ones})
+            moved = [(np.abs(other[k] - plain[k]).max(), k) for k in first]
+            key = max(moved)[1]
+            at = np.unravel_index(int(np.argmax(np.abs(other[key] - plain[key]))), first[key].shape)
+            slope = float(other[key][at] - plain[key][at])
+            linear = float(steps[2][0][int(key)][at] - plain[key][at]) / slope if slope else 0.0
+            numbers = [float(f"{linear:.3g}"), 1.0, 0.1, 1e-8]
+            yield from ((slot, number) for number in dict.fromkeys(numbers) if number and np.isfinite(number))
+
+
 def agree(rule: str, arguments: Mapping[str, Any], steps: Any, fmt: Format) -> bool:
     """Whether all steps are the rule's; ``corrected`` among the arguments says where epsilon stands.
 
     ``restarts`` says that nothing is carried from step to step.
     """
-    plain = {name: value for name, value in arguments.items() if name not in ("corrected", "restarts")}
+    plain = {name: value for name, value in arguments.items() if name not in ("corrected", "restarts", "starts")}
+    corrected, restarts = bool(arguments.get("corrected")), bool(arguments.get("restarts"))
     try:
-        found = held_against(rule, plain, steps, fmt, bool(arguments.get("corrected")), bool(arguments.get("restarts")))
+        found = held_against(rule, plain, steps, fmt, corrected, restarts, arguments.get("starts"))
         return all(each.outcome is Outcome.ROUNDING for each in found)
     except (TypeError, ValueError):  # arguments that do not go together
         return False
@@ -119,6 +147,11 @@ def reasons(
                     name = "epsilon_place" if factor == 1 else "learning_rate"
                     repair = " and ".join(([f"use {rate:g}"] if factor != 1 else []) + ([_PUT] if corrected else []))
                     yield name, ", and ".join(parts), repair, rule, other
+    for slot, number in _starts(rule, arguments, steps, fmt):
+        other = {**arguments, "starts": {slot: number}}
+        if agree(rule, other, steps, fmt):
+            words = f"the {slot.replace('_', ' ')} starts at {number:g} instead of zero"
+            yield "slot_start", words, "start it at zeros", rule, other
     for name, value in arguments.items():
         if name == "learning_rate" or isinstance(value, bool) or not isinstance(value, float):
             continue

@@ -4,7 +4,7 @@ What shapes leave open is settled by asking it and looking at what comes nearest
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice, product
 from typing import Any, Final
 
@@ -25,6 +25,7 @@ from parity.explain.whole.traced import GRADIENT, LAYER, Place
 _MOST_WAYS: Final = 16
 _ALONE: Final = {forms.ROWS: forms.ONE_ROW, forms.COLUMNS: forms.ONE_COLUMN}
 LOSS_PLACE: Final = Place("loss", 0)
+CHANGES_NOTHING: Final = "changes no weight"
 
 
 @dataclass(slots=True)
@@ -39,6 +40,9 @@ class Settled:
         unseen: by call, why it is not there.
         metrics: expressions that may be its metric, and whether a person said so.
         others: other orders that the rows after flattened images may have, where no prediction told which.
+        tried: expressions for each call, whether they work or not.
+        idle: a step that a person bound and that changes no weight.
+        alone: whether a step on a batch trains on its examples one after the other.
     """
 
     places: list[str]
@@ -49,6 +53,9 @@ class Settled:
     unseen: dict[str, str]
     metrics: tuple[Sequence[str], bool] = ((), False)
     others: Sequence[list[str]] = ()
+    tried: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    idle: str = ""
+    alone: bool = False
 
     def form_of(self, call: str) -> Form:
         """Return the form for one call."""
@@ -84,7 +91,11 @@ def settle(side: KerasSide, asked: Asked, data: Data, bound: Mapping[str, str]) 
         settled.form = Form(_ALONE[settled.form.layout], settled.form.image)
     for call in (LOSS, GRADS, STEP):
         _settle_labels(side, asked, settled, call, calls[call], (many, one), data.given)
-    settled.metrics = calls[METRIC], METRIC in bound
+    if _one_after_other(side, asked, settled, many):
+        settled.form, settled.alone = Form(_ALONE[settled.form.layout], settled.form.image), True
+    settled.metrics, settled.tried = (calls[METRIC], METRIC in bound), calls
+    if STEP in bound and STEP not in settled.calls and settled.unseen.get(STEP, "").endswith(CHANGES_NOTHING):
+        settled.idle = bound[STEP]
     if calls[EPOCH] and STEP in settled.calls:
         settled.calls[EPOCH], settled.labels[EPOCH] = calls[EPOCH][0], settled.labels[STEP]
     if not settled.calls:
@@ -112,6 +123,32 @@ def _takes_one(
     )
 
 
+def _one_after_other(side: KerasSide, asked: Asked, settled: Settled, batch: Batch) -> bool:
+    """Whether a step on two examples ends where a step on the first and then one on the second do."""
+    if STEP not in settled.calls or settled.form.layout not in _ALONE:
+        return False
+    form, classes = settled.form_of(STEP), int(np.prod(side.classes))
+    weights = [array.astype(np.float64) for array in batch.weights]
+
+    def end(parts: list[slice]) -> list[Array]:
+        pairs = [(form.inputs(batch.x[p]).astype(np.float64), form.targets(batch.y[p], classes)) for p in parts]
+        pairs = [(x, y.astype(np.float64) if y.dtype.kind == "f" else y) for x, y in pairs]
+        answer = asked.steps(settled.places, ("", settled.calls[STEP]), weights, pairs, 1.0)
+        found: list[Array] = answer["after"][-1]
+        return found
+
+    try:
+        both, each, turned = end([slice(0, 2)]), end([slice(0, 1), slice(1, 2)]), end([slice(1, 2), slice(0, 1)])
+    except (SubjectError, KeyError, IndexError):
+        return False
+    # The order of two steps shows; where it does not, neither does whether they are two.
+    return _same(both, each) and not _same(each, turned)
+
+
+def _same(one: Sequence[Array], other: Sequence[Array]) -> bool:
+    return all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+
+
 def _works(
     side: KerasSide, asked: Asked, settled: Settled, call: str, expressions: list[str], form: Form, batch: Batch
 ) -> bool:
@@ -136,7 +173,7 @@ def _settle_output(
 ) -> _Try | None:
     """Settle how the program is asked for its output; return the likeliest way for a batch where one example agrees."""
     tried: list[_Try] = []
-    said = ""
+    said = shapes = ""
     ways = _ways(side, _with_rows(side, asked.opened.places))
     for expression in expressions:
         for layout, image in product(forms.LAYOUTS, forms.images(both[0].x)):
@@ -145,13 +182,16 @@ def _settle_output(
             for places in ways:
                 answer = evaluated(side, asked, places, {PREDICT: expression}, form, batch)[PREDICT]
                 said = said or answer.get("error", "")
+                if answer.get("arrays") and layout == forms.ROWS and not shapes:
+                    got = " and ".join(str(array.shape) for array in answer["arrays"][:4])
+                    shapes = f"{batch.size} examples yield shape {got}; the model's output is {side.classes} for each"
                 tried += _tries(side, expression, form, places, batch, answer.get("arrays", []))
                 if tried and tried[-1].agrees:
                     break
         if tried:  # the likeliest call that works
             break
     if not tried:
-        settled.unseen[PREDICT] = said or ("it has none that is known by name" if not expressions else "no output fits")
+        settled.unseen[PREDICT] = shapes or said or "it has none that is known by name"
         return None
     best = min(
         tried, key=lambda each: (not each.agrees, each.form.layout not in (forms.ROWS, forms.COLUMNS), each.away)
@@ -234,8 +274,8 @@ def _settle_labels(
             if "error" in answer:
                 said = said or answer["error"]
                 continue
-            if call == STEP and _changes_nothing(batch, answer):
-                said = said or f"{expression.replace(ROOT, 'self')} changes no weight"
+            if call == STEP and changes_nothing(batch, answer):
+                said = said or f"{expression.replace(ROOT, 'self')} {CHANGES_NOTHING}"
                 continue
             # Labels of a person's own go in as they are: what shape they have is part of his program.
             own = classes == 1 and data_given and labels == "as given"
@@ -258,7 +298,8 @@ def _labels(y: Array, classes: int) -> list[str]:
     return [*known, forms.UPRIGHT] if "one-hot" in known else known
 
 
-def _changes_nothing(batch: Batch, answer: Mapping[str, Any]) -> bool:
+def changes_nothing(batch: Batch, answer: Mapping[str, Any]) -> bool:
+    """Return whether a step leaves every weight as it was."""
     return all(np.array_equal(own, array) for own, array in zip(answer["steps"][0], batch.weights, strict=True))
 
 

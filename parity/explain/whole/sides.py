@@ -16,10 +16,10 @@ from parity.explain.whole import forms
 from parity.explain.whole.asked import Asked
 from parity.explain.whole.batches import Batch, Data, batches, sizes_beside
 from parity.explain.whole.calls import GRADS, LOSS, PREDICT, STEP
-from parity.explain.whole.factors import scaled
+from parity.explain.whole.factors import Factor, factors, scaled
 from parity.explain.whole.keras_side import KerasSide
 from parity.explain.whole.settling import Settled, evaluated
-from parity.explain.whole.traced import GRADIENT, KINDS, LAYER, PENALTY, PENALTY_GRADIENT, Place
+from parity.explain.whole.traced import BACK, GRADIENT, KINDS, LAYER, PENALTY, PENALTY_GRADIENT, Place, layers_of
 
 Values = dict[Place, Any]
 LOSS_PLACE = Place("loss", 0)
@@ -69,6 +69,11 @@ class Sides:
         self.search, self.confirm = batches(side, data, sizes[:2], 1), batches(side, data, sizes[2:], 2)
         self._own: dict[int, dict[str, Any]] = {}
         self._values: dict[Any, Values] = {}
+
+    def factors(self) -> list[Factor]:
+        """Return the factors that are looked for; one example alone does not tell those of a batch's size from one."""
+        alone = all(batch.size == 1 for batch in (*self.search, *self.confirm))
+        return [factor for factor in factors(self.side) if not (alone and factor.power)]
 
     def afresh(self) -> "Sides":
         """Return the same without what the program answered: it was taken anew."""
@@ -217,6 +222,21 @@ class Sides:
         """Return the gradient of the loss in a tensor."""
         value = self.values(batch, grant)[Place(GRADIENT, at)]
         return value if isinstance(value, Unknown) else (grant or self.plain).gradient(at, value)
+
+    def before_derivative(self, batch: Batch, at: int, grant: Grant | None = None) -> Any:
+        """Return the sum over the examples of what comes back to a layer's output, for the layer of a bias.
+
+        It is the bias' gradient without the activation's derivative; None for what is no such bias.
+        """
+        for number, layer in enumerate(layers_of(self.side.model)):
+            own = getattr(layer, "bias", None)
+            if own is None or self.side.model.trainable_variables[at] is not own:
+                continue
+            back = self.values(batch, grant)[Place(BACK, number)]
+            if isinstance(back, Unknown) or getattr(layer.activation, "__name__", "linear") == "linear":
+                return None
+            return (grant or self.plain).gradient(at, np.sum(back, axis=tuple(range(back.ndim - 1))))
+        return None
 
     def penalty_gradient(self, batch: Batch, at: int, grant: Grant | None = None) -> Any:
         """Return the gradient of the penalty in a tensor, None where the model has none."""

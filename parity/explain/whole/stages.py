@@ -69,6 +69,10 @@ def answer(
             differ = any(mistake.name == "initial_weights" for mistake in found.mistakes)
             found.curves = curves(sides, source, changed, differ)
         found.beside += [*surprises(sides), *answered(source, found.stages, loss_name(side))]
+        if settled.alone:
+            found.beside.append(
+                "a step on a batch trains on its examples one after the other, and is given one at a time"
+            )
         found.beside += [*side.unseen, *(f"left out of the file: {each}" for each in asked.opened.left)]
         return found
     finally:

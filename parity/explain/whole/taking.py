@@ -18,10 +18,13 @@ from typing import Any, Final
 from parity.case.tomlfile import show_path
 from parity.errors import SubjectError, one_line
 from parity.explain.whole.loops import Loops
+from parity.explain.whole.showing import Shown
 from parity.subjects.importing import package_of
 
-_LIBRARIES: Final = ("tensorflow", "keras", "tf_keras", "torch", "jax", "matplotlib", "seaborn", "tqdm", "IPython")
-"""Slow to import, or made to show something: a hand-written program computes without them."""
+_LIBRARIES: Final = ("tensorflow", "keras", "tf_keras", "torch", "jax")
+"""Slow to import: a hand-written program computes without them."""
+_SHOWING: Final = ("matplotlib", "seaborn", "tqdm", "IPython")
+"""Made to show something: a class may do so where it is made, so that something stands in for them."""
 _BUILT_IN: Final = (
     *("abs", "bool", "complex", "dict", "enumerate", "float", "frozenset", "int", "iter", "len", "list", "map", "max"),
     *("min", "next", "object", "pow", "range", "reversed", "round", "set", "slice", "sorted", "str", "sum", "tuple"),
@@ -92,8 +95,11 @@ def _take(statement: ast.stmt, taken: Taken) -> None:
             wanted = (
                 [statement.module or ""] if isinstance(statement, ast.ImportFrom) else [a.name for a in statement.names]
             )
-            if any(name.partition(".")[0] in _LIBRARIES for name in wanted):
+            shows = any(name.partition(".")[0] in _SHOWING for name in wanted)
+            if shows or any(name.partition(".")[0] in _LIBRARIES for name in wanted):
                 taken.left.append(f"line {statement.lineno}: {', '.join(wanted)} is not imported")
+                names = (alias.asname or alias.name.partition(".")[0] for alias in statement.names)
+                taken.names.update({name: Shown() for name in names if shows and name != "*"})
                 return
         case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
             pass
@@ -131,6 +137,11 @@ def _quiet(function: ast.expr, names: dict[str, Any]) -> bool:
                 return isinstance(names[name], type) or not _LOUD.search(name)
             return name in _BUILT_IN and hasattr(builtins, name)
         case ast.Attribute(value=holder, attr=name):
+            root = holder
+            while isinstance(root, ast.Attribute | ast.Subscript | ast.Call):
+                root = root.func if isinstance(root, ast.Call) else root.value
+            if isinstance(root, ast.Name) and isinstance(names.get(root.id), Shown):
+                return True
             return not _LOUD.search(name) and (not isinstance(holder, ast.Name) or holder.id in names)
         case _:
             return False

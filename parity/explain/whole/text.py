@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 _BESIDE: Final = 6
+_EXPLAINED: Final = frozenset({"prediction", "loss", "gradient", "update"})
+"""Stages of which a mistake is sought."""
 _HEADS: Final = {
     "DIVERGED": "they part",
     "ROUNDING": "they agree in all that was seen",
@@ -32,6 +34,16 @@ def render(document: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def begun(sentence: str) -> str:
+    """Return a sentence with a capital letter, unless it begins with a tensor's name."""
+    return sentence if "/" in sentence.partition(" ")[0] else f"{sentence[0].upper()}{sentence[1:]}"
+
+
+def _tensors(document: Mapping[str, Any], note: str) -> str:
+    rows = document["quantities"]
+    return ", ".join(row["tensor"] for row in rows if row["name"] == "own gradient" and row["note"] == note)
+
+
 def _named(name: str, tensor: str) -> str:
     return f"{name} of {tensor}" if tensor else name
 
@@ -54,7 +66,7 @@ def _short(value: Any) -> str:
 def _why(document: Mapping[str, Any]) -> Iterator[str]:
     explanation = document["explanation"]
     for number, each in enumerate(explanation, start=1):
-        yield f"{number}. {each['sentence'][0].upper()}{each['sentence'][1:]}."
+        yield f"{number}. {begun(each['sentence'])}."
         yield f"     Measured: {each['evidence']}."
         yield f"     Change: {each['repair']}."
         if not each["confirmed"]:
@@ -66,6 +78,10 @@ def _why(document: Mapping[str, Any]) -> Iterator[str]:
     consistent = document["consistent"]
     if consistent is not None:
         says = "is" if consistent else "is not"
-        yield f"  The program's gradient {says} the derivative of its own loss (central differences in float64)."
-    if document["verdict"] == "DIVERGED" and not explanation:
-        yield "  No known mistake explains it."
+        notes = dict.fromkeys(row["note"] for row in document["quantities"] if row["name"] == "own gradient")
+        factors = [note for note in notes if note.startswith("it is")]
+        more = f"; of {_tensors(document, factors[0])} {factors[0]}" if len(factors) == 1 else ""
+        yield f"  The program's gradient {says} the derivative of its own loss (central differences in float64){more}."
+    parting = dict.fromkeys(row["name"] for row in document["quantities"] if row["outcome"] == "DIVERGED")
+    for name in parting.keys() - {each["stage"] for each in explanation} & _EXPLAINED:
+        yield f"  No known mistake explains the {name}."

@@ -1,5 +1,6 @@
 """A program's steps as a log: what each started from, its own gradient and what it ended in, judged like any log."""
 
+from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -20,7 +21,9 @@ from parity.errors import ParityError
 from parity.explain.whole import rule_steps
 from parity.explain.whole.batches import Batch, batches
 from parity.explain.whole.calls import GRADS, STEP
+from parity.explain.whole.forms import Form
 from parity.explain.whole.quantity import Held, Mistake, Outcome, Stage, held, worst
+from parity.explain.whole.settling import CHANGES_NOTHING, changes_nothing, evaluated
 from parity.explain.whole.sides import Grant, Sides
 from parity.judge.logged import Judged, judge
 from parity.trajectory.layout import layout_of
@@ -47,9 +50,7 @@ class Steps(NamedTuple):
 def judged(sides: Sides, grant: Grant | None) -> tuple[list[Stage], list[Mistake]]:
     """Return how the program's update compares, and the choices by which it differs from the model's optimizer."""
     if not sides.has_step:
-        return [
-            Stage("update", "", Outcome.UNSEEN, sides.settled.unseen.get(STEP, "the program has no call for it"))
-        ], []
+        return _without_step(sides)
     kind, config = sides.side.optimizer
     made = _made(sides, 3, sides.rate)
     if isinstance(made, str):
@@ -76,6 +77,43 @@ def judged(sides: Sides, grant: Grant | None) -> tuple[list[Stage], list[Mistake
         return _by_steps(sides, made, rule, config)
     note = f"the model trains with {kind}, of which there is no page here"
     return [Stage("update", "", Outcome.UNDECIDED, note)], []
+
+
+def _without_step(sides: Sides) -> tuple[list[Stage], list[Mistake]]:
+    """Return what is said where no step works: one that changes nothing, or takes batches of one size alone."""
+    said = sides.settled.unseen.get(STEP, "the program has no call for it")
+    if sides.settled.idle:
+        sentence = "no weight is updated: a step leaves every tensor as it was"
+        evidence = f"{sides.settled.idle} raises nothing, and {CHANGES_NOTHING}, for labels in every form"
+        repair = "look at what the gradients are made of: an output that is not kept, or a mask of zeros"
+        mistake = Mistake("never_updated", "update", sentence, evidence, repair, True)
+        return [Stage("update", "", Outcome.DIVERGED, sentence)], [mistake]
+    size = next(_sizes_that_work(sides), None)
+    if size is None:
+        return [Stage("update", "", Outcome.UNSEEN, said)], []
+    units = ", ".join(name for name, shape in zip(sides.side.names, sides.side.shapes, strict=True) if size in shape)
+    sentence = (
+        f"it trains on batches of {size} alone, a size that {units} has: a product over the examples is the wrong"
+    )
+    sentence += " way round"
+    raises = " and ".join(str(batch.size) for batch in sides.search)
+    evidence = f"with {size} examples a step raises nothing; with {raises} it {said}"
+    repair = "multiply the inputs, transposed, by what comes back: inputs.T @ delta for examples in rows"
+    mistake = Mistake("product_not_transposed", "update", sentence, evidence, repair, True)
+    return [Stage("update", "", Outcome.FAILED, sentence)], [mistake]
+
+
+def _sizes_that_work(sides: Sides) -> Iterator[int]:
+    """Yield the sizes of a batch that are sizes of the model and that a step takes."""
+    known = sorted({n for shape in sides.side.shapes for n in shape} - {1})
+    form = Form(sides.settled.form.layout, sides.settled.form.image)
+    for size in known if not form.single else []:
+        batch = batches(sides.side, sides.data, [size], 5)[0]
+        for expression in sides.settled.tried.get(STEP, ()):
+            calls = {STEP: expression}
+            answer = evaluated(sides.side, sides.asked, sides.settled.places, calls, form, batch)[STEP]
+            if "error" not in answer and not changes_nothing(batch, answer):
+                yield size
 
 
 def _too_early(sides: Sides, curved: list[int]) -> tuple[list[Stage], list[Mistake]]:
@@ -281,8 +319,6 @@ def _one_step(sides: Sides, grant: Grant, batch: Batch, at: int, rate: float) ->
     gradient = sides.gradient(batch, at, grant)
     if isinstance(gradient, Unknown):
         return None
-    from parity.explain.whole.settling import evaluated
-
     calls = {STEP: sides.settled.calls[STEP]}
     answer = evaluated(
         sides.side, sides.asked, sides.settled.places, calls, sides.settled.form_of(STEP), batch, rate=rate

@@ -29,6 +29,32 @@ def variants(side: KerasSide) -> Iterator[Variant]:
                 yield Variant(_changed(side, layer.name, other), layer.name, own, other)
 
 
+def late_biases(side: KerasSide) -> Iterator[tuple[KerasSide, str]]:
+    """Yield the model with its biases added after their activations, in every layer and in each, and where that is."""
+    names = [layer.name for layer in layers_of(side.model) if _bent(layer)]
+    together = [names] if len(names) > 1 else []
+    for chosen in [*together, *([name] for name in names)]:
+
+        def copied(each: Any, chosen: list[str] = chosen) -> Any:
+            made = type(each).from_config(each.get_config())
+            if each.name in chosen:
+                made.activation = _before_bias(made)
+            return made
+
+        yield _cloned(side, copied), ", ".join(chosen)
+
+
+def _bent(layer: Any) -> bool:
+    name = getattr(getattr(layer, "activation", None), "__name__", "")
+    return name in _ACTIVATIONS and name != "linear" and bool(getattr(layer, "use_bias", False))
+
+
+def _before_bias(layer: Any) -> Callable[[Any], Any]:
+    """Return a layer's activation of its sums without the bias, which is added to it."""
+    activation = layer.activation
+    return lambda z: activation(z - layer.bias) + layer.bias
+
+
 class Wrong(NamedTuple):
     """A model whose output is the person's and whose way back has a mistake in one layer."""
 
@@ -69,7 +95,6 @@ def _twice(slope: Callable[[Any], Any]) -> Callable[[Any, Any], Any]:
 
 def _changed(side: KerasSide, layer: str, activation: str, back: Callable[[Any, Any], Any] | None = None) -> KerasSide:
     """Return a model with one activation another, or with another way back: of its output and what comes from above."""
-    import keras
 
     def copied(each: Any) -> Any:
         config = each.get_config()
@@ -79,6 +104,13 @@ def _changed(side: KerasSide, layer: str, activation: str, back: Callable[[Any, 
         if each.name == layer and back is not None:
             made.activation = _with_gradient(made.activation, back)
         return made
+
+    return _cloned(side, copied)
+
+
+def _cloned(side: KerasSide, copied: Callable[[Any], Any]) -> KerasSide:
+    """Return a model whose layers are made anew."""
+    import keras
 
     model = keras.models.clone_model(side.model, clone_function=copied)
     optimizer = side.model.optimizer
