@@ -189,7 +189,7 @@ def gradients(x, y):
 
 def step(x, y):
     for i, (w, g) in enumerate(zip([W, b], gradients(x, y))):
-        velocity[i] = 0.9 * «velocity» - 0.01 * g
+        velocity[i] = 0.9 * «velocity» - «taken» * g
         w += «moved»
 
 
@@ -458,6 +458,7 @@ PROGRAMS = {
         MOMENTUM,
         {
             "start": "0",
+            "taken": "0.01",
             "flat": "[:, 0]",
             "velocity": "velocity[i]",
             "moved": "velocity[i]",
@@ -591,6 +592,10 @@ WRONG = [
     ("learner", {"end": "len(X) - len(X) % 10"}, "epoch", "last_batch"),
     ("momentum", {"shown": "loss(x, y)"}, "printed", "printed_loss"),
     ("learner", {"shown": "self.cost(X, y)"}, "printed", "printed_loss"),
+    ("momentum", {"taken": "0.1 * 0.01"}, "update", "update_rule"),
+    ("momentum", {"moved": "velocity[i] * (1 if i == 0 else 0.5)"}, "update", "learning_rate"),
+    ("adam", {"change": "0.001 * m[i] / np.sqrt(v[i] + 1e-7)"}, "update", "update_rule"),
+    ("regression", {"back": "(d2 @ self.W2.T) * (self.A1 <= 0)"}, "own gradient", "mask_reversed"),
     ("momentum", {"start": "0.003"}, "update", "slot_start"),
     ("curves", {"slope2": "slope(self.p)"}, "own gradient", "derivative_at_output"),
     ("curves", {"slope2": "slope(self.p)", "slope1": "slope(self.a1)"}, "own gradient", "derivative_at_output"),

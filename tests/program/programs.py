@@ -444,6 +444,19 @@ FAULTS = {
         "probability_shift",
         "loss",
     ),
+    "diagonal of the softmax": Fault(
+        {"delta": ("-y * (1 - p) / len(x)", "-y * (1 - p) / x.shape[1]")}, "softmax_jacobian", "own gradient"
+    ),
+    "smoothed labels": Fault(
+        {
+            "loss": (
+                "-np.sum((0.9 * y + 0.025) * np.log(p)) / len(x)",
+                "-np.sum((0.9 * y + 0.025) * np.log(p)) / x.shape[1]",
+            )
+        },
+        "label_smoothing",
+        "loss",
+    ),
     "half in the forward pass": Fault(
         {"second": ("a1 @ {W2} / 2 + {b2}", "{W2} @ a1 / 2 + {b2}")}, "forward_scale", "prediction"
     ),

@@ -1,6 +1,7 @@
 """A file is taken without what trains in it; weights are places, calls expressions, changes one line each."""
 
 import copy
+from collections import namedtuple
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from parity.bounds.bounded import Bounded, exact
 from parity.bounds.numerics import format_of
 from parity.errors import SubjectError
 from parity.explain.whole.calls import recognised_calls
+from parity.explain.whole.copying import copied
 from parity.explain.whole.edits import edits
 from parity.explain.whole.forms import output
 from parity.explain.whole.gradients import gradients_of
@@ -202,3 +204,22 @@ def test_a_bound_that_is_no_number_holds_nothing() -> None:
     unknown = Bounded(np.ones(2), np.array([np.nan, 1.0]), format_of(np.float32))
     assert held(np.array([1.5, 1.0]), unknown).outcome is Outcome.UNDECIDED
     assert held(np.ones(2), unknown).outcome is Outcome.ROUNDING
+
+
+def test_a_copy_keeps_what_shares_memory_together() -> None:
+    whole = np.arange(6.0)
+    held = {"whole": whole, "kernel": whole[:4].reshape(2, 2), "turned": whole[:4].reshape(2, 2).T, "bias": whole[4:]}
+    other = copied(held)
+    other["whole"][:] = 7
+    assert all((array == 7).all() for array in other.values())
+    assert [array.strides for array in other.values()] == [array.strides for array in held.values()]
+    assert whole[5] == 5
+
+
+def test_weights_of_a_named_tuple_are_found() -> None:
+    Params = namedtuple("Params", "W1 b1 W2 b2")  # as people write
+    params = Params(*(np.ones(shape) for shape in SIZES))
+    found = recognised({"params": params}, SIZES)
+    assert [str(ways[0]) for ways in found] == ["params.W1", "params.b1", "params.W2", "params.b2"]
+    write({"params": params}, found[0][0], np.full((6, 7), 2.0))
+    assert (params.W1 == 2).all()

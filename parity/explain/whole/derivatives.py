@@ -30,7 +30,7 @@ class Way(NamedTuple):
     """A mistake on the way back: slopes in place of hidden layers', by number, or a change of the last layer's.
 
     ``head`` is a slope in place of the last layer's; ``sent`` changes only what the last layer sends down, not its own
-    gradient.
+    gradient; ``labels`` makes what comes back to the last sums from outputs and labels, before the mean.
     """
 
     name: str
@@ -40,6 +40,7 @@ class Way(NamedTuple):
     head: Slope | None = None
     last: Callable[[Bounded, Bounded, Bounded], Any] | None = None
     sent: Callable[[Bounded, Bounded, Bounded], Any] | None = None
+    labels: Callable[[Bounded, Bounded], Any] | None = None
 
 
 def _ones(z: Bounded, a: Bounded) -> Any:
@@ -133,6 +134,13 @@ def _ways(activations: list[str], head: str, through: bool) -> Iterator[Way]:
         if kind in _CURVES:
             for name, changed in _CURVED.items():
                 yield _wrong(kind, where, name, {layer: changed(kind)})
+        if kind == "relu":
+            yield Way(
+                "mask_reversed",
+                f"the mask of {where} lets through what its relu holds back, and nothing else",
+                f"multiply what comes back to {where} by 1 where its sum is above zero",
+                {layer: lambda z, a: _ones(z, a) - _step(z, a)},
+            )
         for other, another in _SLOPES.items():
             if other not in (kind, "linear"):
                 yield Way(
@@ -142,6 +150,13 @@ def _ways(activations: list[str], head: str, through: bool) -> Iterator[Way]:
                     {layer: another},
                 )
     yield from _everywhere(activations, head if through else "")
+    if head == "softmax" and not through:
+        yield Way(
+            "softmax_jacobian",
+            "of the softmax's derivative only the diagonal p(1 − p) is taken: each output depends on every sum",
+            "start from p − y, which the whole derivative of both together is",
+            labels=lambda p, y: -y * (lifted(np.ones(p.shape), p.format) - p),
+        )
     if head in ("softmax", "sigmoid"):
         yield Way(
             "output_derivative_extra",
@@ -195,6 +210,10 @@ class Stack:
         if way is not None and way.head is not None:
             z = self._sums(weights, self._below(outputs, batch, count - 1), count - 1)
             delta = values[Place(BACK, count - 1)] * way.head(z, outputs[-1])
+        if way is not None and way.labels is not None:
+            y = batch.y if batch.y.shape == outputs[-1].shape else np.eye(outputs[-1].shape[-1])[batch.y.astype(int)]
+            each = way.labels(outputs[-1], lifted(y.reshape(outputs[-1].shape), outputs[-1].format))
+            delta = each / each.dtype.type(batch.size)
         found: list[Bounded] = []
         for at in range(count - 1, -1, -1):
             below = self._below(outputs, batch, at)

@@ -17,6 +17,8 @@ from parity.explain.whole.sides import LOSS_PLACE, Grant, Sides, combined
 from parity.explain.whole.traced import LAYER, Place
 
 _CLIPS = (1e-7, 1e-8, 1e-9, 1e-10, 1e-12, 1e-15, 1e-6, 1e-5, 1e-4, 1e-3)
+_SMOOTHED = (0.1, 0.05, 0.2, 0.01)
+"""What labels are smoothed by."""
 _IN_ONE = "clip in place of adding, or take the logarithm of the softmax in one piece"
 _NOT_DIVIDED = Factor("one", 1.0)
 _PENALTIES = (
@@ -211,6 +213,10 @@ def _forms(sides: Sides, grant: Grant) -> Iterator[tuple[str, str, str, Callable
             other,
             of(lambda p, y: _all_mean(_binary(p, y, 0))),
         )
+        for share in _SMOOTHED:
+            words = f"the labels are smoothed by {share:g} in the loss"
+            repair = f"use the labels as they are, or compile the model's loss with label_smoothing={share:g}"
+            yield "label_smoothing", words, repair, of(_of_smoothed(share, classes))
         for clip in _CLIPS:
             words = f"the logarithm is of the probability plus {clip:g}"
             yield "probability_shift", words, _IN_ONE, of(_shifted(clip))
@@ -245,6 +251,10 @@ def _binary(p: Bounded, y: Bounded, shift: float) -> Any:
 
 def _shifted(clip: float) -> Callable[[Any, Any], Any]:
     return lambda p, y: _mean(-f.log(p + lifted(clip, p.format)) * y)
+
+
+def _of_smoothed(share: float, classes: int) -> Callable[[Any, Any], Any]:
+    return lambda p, y: _mean(-f.log(p) * lifted(y.value * (1 - share) + share / classes, p.format))
 
 
 def _all_mean(each: Any) -> Any:

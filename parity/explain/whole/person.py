@@ -1,7 +1,6 @@
 """The process that a program runs in: it is taken, driven through probes from one state, and answers with arrays."""
 
 import contextlib
-import copy
 import os
 import random
 import sys
@@ -18,6 +17,7 @@ from parity.circumstances import launch, wire
 from parity.circumstances.child import private_pipes
 from parity.errors import ParityError, SubjectError, one_line, raised
 from parity.explain.whole.calls import EPOCH, GRADS, LOSS, METRIC, PREDICT, ROOT, STEP, recognised_calls
+from parity.explain.whole.copying import copied
 from parity.explain.whole.epochs import Driver, taken_apart
 from parity.explain.whole.forms import Form
 from parity.explain.whole.gradients import gradients_beside, gradients_of
@@ -71,18 +71,18 @@ class Program:
         """Return copies of all that the file's names hold, of one piece: what shares an array goes on sharing it."""
         mutable = {n: v for n, v in self.names.items() if not n.startswith("__") and not isinstance(v, _KEPT)}
         try:
-            return copy.deepcopy(mutable)
+            return copied(mutable)
         except Exception:  # what cannot be copied, such as an open file, stays what it is
             result: dict[str, Any] = {}
             for name, value in mutable.items():
                 with contextlib.suppress(Exception):
-                    result[name] = copy.deepcopy(value)
+                    result[name] = copied(value)
             return result
 
     def restore(self) -> None:
         """Put everything back to how the file left it."""
         np.random.seed(0)  # noqa: NPY002  # programs draw from it
-        self.names.update(copy.deepcopy(self._start))
+        self.names.update(copied(self._start))
 
     @property
     def base(self) -> Any:

@@ -110,7 +110,8 @@ def _step(value: Any, key: str, path: str) -> Any:
     try:
         if isinstance(value, dict):
             return value[key] if key in value else value[int(key)]
-        return value[int(key)] if isinstance(value, list | tuple) else getattr(value, key)
+        indexed = isinstance(value, list | tuple) and not hasattr(value, key)
+        return value[int(key)] if indexed else getattr(value, key)
     except (KeyError, IndexError, ValueError, AttributeError) as error:
         there = [each for each in _keys(value) if not each.startswith("__")]
         hint = did_you_mean(key, there)
@@ -121,6 +122,8 @@ def _step(value: Any, key: str, path: str) -> Any:
 def _keys(value: Any) -> list[str]:
     if isinstance(value, dict):
         return [str(key) for key in value]
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return list(value._fields)
     if isinstance(value, list | tuple):
         return [str(at) for at in range(len(value))]
     return list(getattr(value, "__dict__", {}))

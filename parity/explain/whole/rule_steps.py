@@ -1,6 +1,7 @@
 """A program's steps held against a rule's page, step by step from its own weights, slots carried with bounds."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations
 from typing import Any, Final
 
 import numpy as np
@@ -9,6 +10,9 @@ from parity.bounds.functions import lifted
 from parity.bounds.numerics import Array, Format
 from parity.bounds.rule import bounded, bounded_step, page
 from parity.case.rule import find, names
+from parity.diagnosis.choices import switches as choices
+from parity.diagnosis.family import family
+from parity.diagnosis.words import cause
 from parity.explain.whole.quantity import Held, Outcome, held, worst
 from parity.subjects.keras import ROWS
 
@@ -17,6 +21,12 @@ _NUMBERS: Final = (0.0, 1e-10, 1e-8, 1e-7, 1e-6, 1e-5, 1e-3, 0.5, 0.9, 0.95, 0.9
 _RATES: Final = (10.0, 0.1, 100.0, 0.01, 2.0, 0.5, 5.0, 0.2)
 
 
+_ELEMENTS: Final = 300
+"""Elements of each tensor on which a reason is looked for; it is held against all."""
+_AROUND: Final = ("corrected", "restarts", "starts", "switches")
+"""What is said of steps beside the page's arguments."""
+_ELSEWHERE: Final = ("state_carried", "gradient_reduction")
+"""Choices that have a name of their own here, or that the gradient shows."""
 RESTARTS: Final = "the optimizer's state begins anew with each step: what it accumulates is that of one gradient"
 _PLACE: Final = (
     "epsilon, {:g}, is added to the root of the corrected second moment, as in the paper; "
@@ -46,6 +56,7 @@ def held_against(
     corrected: bool = False,
     restarts: bool = False,
     starts: Mapping[str, float] | None = None,
+    switches: Mapping[str, Any] | None = None,
 ) -> list[Held]:
     """Return how each tensor's steps compare, the worst step of each.
 
@@ -58,11 +69,13 @@ def held_against(
             adds it to that of the moment itself.
         restarts: whether slots and count begin anew with each step.
         starts: numbers that slots start at, instead of the page's.
+        switches: choices of the rule's family that are not the page's.
     """
     before, gradients, after = steps
     keys = [str(at) for at in range(len(before[0]))]
-    kind: Any = page(rule)
-    made, runs = kind(**arguments), bounded(kind)(**arguments)
+    plain: Any = page(rule)
+    kinds: Any = (family(rule).kind, family(rule).bounded) if switches else (plain, bounded(plain))
+    made, runs = (kind(**arguments, **(switches or {})) for kind in kinds)
     epsilon = arguments.get("epsilon")
     zeros = {key: np.zeros(array.shape, fmt.dtype) for key, array in zip(keys, before[0], strict=True)}
     slots: dict[str, Any] = {slot: dict(tensors) for slot, tensors in made.slots(made.init(zeros)).items()}
@@ -77,12 +90,40 @@ def held_against(
             "gradient": {key: lifted(array, fmt) for key, array in zip(keys, g, strict=True)},
         }
         if corrected:
-            runs.epsilon = epsilon * (1 - arguments["beta_2"] ** (number + 1)) ** 0.5  # type: ignore[attr-defined]  # Adam's
+            runs.epsilon = epsilon * (1 - arguments["beta_2"] ** (number + 1)) ** 0.5  # Adam's
         result = bounded_step(runs, start | slots, number)
         for at, key in enumerate(keys):
             found[at].append(held(new[at], result["parameter"][key]))
         slots = first if restarts else {slot: result[slot] for slot in slots}
     return [worst(each) for each in found]
+
+
+def _some(steps: Any) -> Any:
+    """Return the steps of some elements of each tensor, which are enough to look for a reason."""
+    picked = [
+        np.unique(np.linspace(0, array.size - 1, min(array.size, _ELEMENTS)).astype(int)) for array in steps[0][0]
+    ]
+    return [
+        [[array.ravel()[at] for array, at in zip(step, picked, strict=True)] for step in kind] for kind in tuple(steps)
+    ]
+
+
+def _chosen(
+    rule: str, arguments: Mapping[str, Any], steps: Any, fmt: Format, count: int
+) -> Iterator[tuple[str, str, str, str, dict[str, Any]]]:
+    """Yield so many choices of the rule's family that make the steps together."""
+    known = [
+        (switch.name, value)
+        for switch in choices(rule).values()
+        for value in switch.values[1:]
+        if not switch.rounds and (not switch.needs or arguments.get(switch.needs)) and switch.name not in _ELSEWHERE
+    ]
+    for pairs in combinations(known, count):
+        turned = dict(pairs)
+        other = {**arguments, "switches": turned}
+        if len(turned) == count and agree(rule, other, steps, fmt):
+            repair = f"write it as {ROWS[rule].kind if rule in ROWS else rule} does"
+            yield "update_rule", cause(turned, {}, rule).rstrip("."), repair, rule, other
 
 
 def _starts(rule: str, arguments: Mapping[str, Any], steps: Any, fmt: Format) -> Iterator[tuple[str, float]]:
@@ -113,10 +154,11 @@ def agree(rule: str, arguments: Mapping[str, Any], steps: Any, fmt: Format) -> b
 
     ``restarts`` says that nothing is carried from step to step.
     """
-    plain = {name: value for name, value in arguments.items() if name not in ("corrected", "restarts", "starts")}
+    plain = {name: value for name, value in arguments.items() if name not in _AROUND}
     corrected, restarts = bool(arguments.get("corrected")), bool(arguments.get("restarts"))
     try:
-        found = held_against(rule, plain, steps, fmt, corrected, restarts, arguments.get("starts"))
+        around = arguments.get("starts"), arguments.get("switches")
+        found = held_against(rule, plain, steps, fmt, corrected, restarts, *around)
         return all(each.outcome is Outcome.ROUNDING for each in found)
     except (TypeError, ValueError):  # arguments that do not go together
         return False
@@ -126,6 +168,7 @@ def reasons(
     rule: str, arguments: Mapping[str, Any], steps: Any, fmt: Format
 ) -> Iterator[tuple[str, str, str, str, dict[str, Any]]]:
     """Yield what makes a program's steps: name, sentence, repair, the rule and its arguments."""
+    whole, steps = steps, steps if family(rule).mixes else _some(steps)
     rate = float(arguments["learning_rate"])
     places = [False, True] if {"epsilon", "beta_2"} <= arguments.keys() else [False]
     for corrected in places:
@@ -134,6 +177,7 @@ def reasons(
             also = f", and {_PLACE.format(float(arguments.get('epsilon') or 0))}" if corrected else ""
             yield "state_restarts", RESTARTS + also, "make its state once, before the loop, and keep it", rule, anew
             return
+    yield from _chosen(rule, arguments, steps, fmt, 1)
     for factor in (1.0, *_RATES):
         for corrected in places:
             for epsilon in (
@@ -159,9 +203,10 @@ def reasons(
             other = {**arguments, name: number}
             if number != value and agree(rule, other, steps, fmt):
                 yield "hyperparameter", f"{name} is {number:g}, the model's {value:g}", f"use {value:g}", rule, other
+    yield from _chosen(rule, arguments, steps, fmt, 2)
     for other_rule in names():
         other = {"learning_rate": rate}
-        if other_rule != rule and agree(other_rule, other, steps, fmt):
+        if other_rule != rule and agree(other_rule, other, whole, fmt):
             title = ROWS[other_rule].kind if other_rule in ROWS else other_rule
             sentence = f"its steps are those of {title}; the model trains with {ROWS[rule].kind}"
             yield (

@@ -266,24 +266,32 @@ def _by_steps(sides: Sides, made: Steps, rule: str, config: dict[str, Any]) -> t
     wrong = [stage for stage in stages if stage.outcome.parts]
     if not wrong:
         return stages, []
-    evidence = f"so made, the program's {len(made.before)} steps agree in every element"
+    parting = [at for at, stage in enumerate(stages) if stage.outcome.parts]
+    still = [at for at in parting if _still(made, at)]
+    if still:
+        names = ", ".join(sides.side.names[at] for at in still)
+        sentence = f"{names} is never updated"
+        return stages, [Mistake("never_updated", "update", sentence, "it stays as it was", "update it, too", True)]
     found: Mistake | None = None
-    for name, sentence, repair, other, changed in rule_steps.reasons(rule, arguments, made, fmt):
+    of = "" if len(parting) == len(stages) else f"of {', '.join(sides.side.names[at] for at in parting)} "
+    evidence = f"so made, {len(made.before)} steps {of}agree in every element"
+    for name, sentence, repair, other, changed in rule_steps.reasons(rule, arguments, _of(made, parting), fmt):
         again = _made(sides, 4, sides.rate)
-        confirmed = not isinstance(again, str) and rule_steps.agree(other, changed, again, fmt)
+        confirmed = not isinstance(again, str) and rule_steps.agree(other, changed, _of(again, parting), fmt)
         if confirmed or found is None:
-            found = Mistake(name, "update", sentence, evidence, repair, confirmed)
+            words = f"in the update {of}alone {sentence}" if of else sentence
+            found = Mistake(name, "update", words, evidence, repair, confirmed)
         if confirmed:
             break
     if found is not None:
         wrong[0].note = found.sentence
         return stages, [found]
-    still = [at for at, stage in enumerate(stages) if stage.outcome.parts and _still(made, at)]
-    if still:
-        names = ", ".join(sides.side.names[at] for at in still)
-        sentence = f"{names} is never updated"
-        return stages, [Mistake("never_updated", "update", sentence, "it stays as it was", "update it, too", True)]
     return stages, []
+
+
+def _of(made: Steps, tensors: list[int]) -> Steps:
+    """Return the steps of some tensors."""
+    return Steps(*([[step[at] for at in tensors] for step in kind] for kind in made))
 
 
 def _still(made: Steps, at: int) -> bool:
