@@ -39,9 +39,15 @@ def begun(sentence: str) -> str:
     return sentence if "/" in sentence.partition(" ")[0] else f"{sentence[0].upper()}{sentence[1:]}"
 
 
-def _tensors(document: Mapping[str, Any], note: str) -> str:
-    rows = document["quantities"]
-    return ", ".join(row["tensor"] for row in rows if row["name"] == "own gradient" and row["note"] == note)
+def _times(document: Mapping[str, Any]) -> str:
+    """Return what a gradient is times the derivative, where that is one number."""
+    rows = [row for row in document["quantities"] if row["name"] == "own gradient"]
+    off = [row for row in rows if row["note"].startswith("it is ")]
+    notes = {row["note"] for row in off}
+    if len(notes) != 1:
+        return ""
+    whose = "" if len(off) == len(rows) else f"of {', '.join(row['tensor'] for row in off)} "
+    return f": {whose}{notes.pop().partition(' times ')[0]} times it"
 
 
 def _named(name: str, tensor: str) -> str:
@@ -78,10 +84,8 @@ def _why(document: Mapping[str, Any]) -> Iterator[str]:
     consistent = document["consistent"]
     if consistent is not None:
         says = "is" if consistent else "is not"
-        notes = dict.fromkeys(row["note"] for row in document["quantities"] if row["name"] == "own gradient")
-        factors = [note for note in notes if note.startswith("it is")]
-        more = f"; of {_tensors(document, factors[0])} {factors[0]}" if len(factors) == 1 else ""
-        yield f"  The program's gradient {says} the derivative of its own loss (central differences in float64){more}."
+        own = f"the derivative of its own loss (central differences in float64){_times(document)}"
+        yield f"  The program's gradient {says} {own}."
     parting = dict.fromkeys(row["name"] for row in document["quantities"] if row["outcome"] == "DIVERGED")
     for name in parting.keys() - {each["stage"] for each in explanation} & _EXPLAINED:
         yield f"  No known mistake explains the {name}."
