@@ -457,6 +457,11 @@ FAULTS = {
         "label_smoothing",
         "loss",
     ),
+    "logarithm of barely shifted probabilities": Fault(
+        {"loss": ("-np.sum(y * np.log(p + 1e-5)) / len(x)", "-np.sum(y * np.log(p + 1e-5)) / x.shape[1]")},
+        "probability_shift",
+        "loss",
+    ),
     "half in the forward pass": Fault(
         {"second": ("a1 @ {W2} / 2 + {b2}", "{W2} @ a1 / 2 + {b2}")}, "forward_scale", "prediction"
     ),

@@ -11,7 +11,7 @@ pytestmark = [pytest.mark.tensorflow, pytest.mark.xdist_group("tensorflow")]
 RIGHT = list(SHAPES)
 SEEN_BY_STEPS = {
     *("loss summed", "loss over classes too", "loss sign", "another rate"),
-    "smoothed labels",
+    *("smoothed labels", "logarithm of barely shifted probabilities"),
     *("logarithm of a softmax of probabilities", "logarithm of shifted probabilities"),
 }
 """What a program that only trains does not show."""

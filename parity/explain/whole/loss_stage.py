@@ -75,7 +75,7 @@ def _reasons(sides: Sides, grant: Grant) -> Iterator[Explained]:
     if scale or penalty:
         return
     for name, sentence, repair, made in (*_broadcast(sides, grant), *_forms(sides, grant)):
-        if all(_same(sides, batch, made) for batch in sides.search):
+        if all(_same(sides, batch, made) for batch in sides.search) and _accounts(sides, grant, made):
             confirmed = all(_same(sides, batch, made) for batch in sides.confirm)
             yield Explained(Mistake(name, "loss", sentence, "so computed, the losses agree", repair, confirmed), None)
 
@@ -84,6 +84,18 @@ def _same(sides: Sides, batch: Batch, made: Callable[[Batch], Any]) -> bool:
     own, value = sides.loss(batch), made(batch)
     with np.errstate(all="ignore"):
         return own is not None and isinstance(value, Bounded) and agrees(own, value)
+
+
+def _accounts(sides: Sides, grant: Grant, made: Callable[[Batch], Any]) -> bool:
+    """Whether a reason leaves a tenth of the difference at most: what leaves more fits by the width of the bound."""
+    left = before = 0.0
+    for batch in sides.search:
+        own, model, value = sides.loss(batch), sides.values(batch, grant)[LOSS_PLACE], made(batch)
+        if own is None or not isinstance(model, Bounded) or not isinstance(value, Bounded):
+            return False
+        before += float(np.abs(own - model.value))
+        left += float(np.abs(own - value.value))
+    return left <= 0.1 * before
 
 
 def _pairs(sides: Sides, grant: Grant, batches: list[Batch]) -> list[tuple[Any, Any, int]]:
@@ -95,7 +107,12 @@ def _scaled(sides: Sides, grant: Grant) -> Iterator[Explained]:
         confirmed = all(
             agrees(own, scaled(expected, factor.at(n))) for own, expected, n in _pairs(sides, grant, sides.confirm)
         )
-        if not confirmed and factor.words == told(factor.scale):
+        fitted = factor.words == told(factor.scale)
+
+        def made(batch: Batch, factor: Factor = factor) -> Any:
+            return scaled(sides.values(batch, grant)[LOSS_PLACE], factor.at(batch.size))
+
+        if fitted and not (confirmed and _accounts(sides, grant, made)):
             continue
         yield Explained(_scale_mistake(factor, confirmed), factor.scale if not factor.power else None)
 
@@ -221,7 +238,7 @@ def _forms(sides: Sides, grant: Grant) -> Iterator[tuple[str, str, str, Callable
             words = f"the logarithm is of the probability plus {clip:g}"
             yield "probability_shift", words, _IN_ONE, of(_shifted(clip))
         fitted = _shift(sides, grant)
-        if fitted:
+        if fitted and fitted not in _CLIPS:
             words = f"the logarithm is of the probability plus {fitted:g}"
             yield "probability_shift", words, _IN_ONE, of(_shifted(fitted))
     else:
