@@ -86,3 +86,8 @@ def times(value: float | str | None) -> str:
 def many(count: int, noun: str, plural: str = "") -> str:
     """Return a count with its noun: ``1 case``, ``1,200 cases``."""
     return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
+
+
+def begun(sentence: str) -> str:
+    """Return a sentence with a capital letter, unless it begins with a tensor's name."""
+    return sentence if "/" in sentence.partition(" ")[0] else f"{sentence[0].upper()}{sentence[1:]}"

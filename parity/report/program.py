@@ -6,10 +6,10 @@ from typing import Any
 
 from markupsafe import Markup
 
-from parity.explain.whole.text import begun
 from parity.report.answer import picture
 from parity.report.facts import Facts
 from parity.report.markup import render
+from parity.report.numbers import begun
 
 FOLDER = Path("reports/program")
 _STATES = {"ROUNDING": "agrees", "ALIKE": "agrees", "UNSEEN": "not seen", "UNDECIDED": "undecided"}

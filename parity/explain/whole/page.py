@@ -9,8 +9,8 @@ from markupsafe import Markup
 
 from parity.explain.picture import A_COLOUR, B_COLOUR, FAINT, FIXED_COLOUR, MUTED, Drawing, Scale
 from parity.explain.whole.curves import CHANGED, KERAS, YOURS
-from parity.explain.whole.text import begun
 from parity.report.markup import environment
+from parity.report.numbers import begun
 
 _COLOURS: Final = {YOURS: A_COLOUR, KERAS: B_COLOUR, CHANGED: FIXED_COLOUR}
 

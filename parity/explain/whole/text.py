@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from parity.report.numbers import begun
+
 _BESIDE: Final = 6
 _EXPLAINED: Final = frozenset({"prediction", "loss", "gradient", "update"})
 """Stages of which a mistake is sought."""
@@ -32,11 +34,6 @@ def render(document: Mapping[str, Any]) -> str:
     lines.append("  Asked by:")
     lines += [f"    --bind '{key}={text}'" for key, text in document["binding"].items()]
     return "\n".join(lines)
-
-
-def begun(sentence: str) -> str:
-    """Return a sentence with a capital letter, unless it begins with a tensor's name."""
-    return sentence if "/" in sentence.partition(" ")[0] else f"{sentence[0].upper()}{sentence[1:]}"
 
 
 def _times(document: Mapping[str, Any]) -> str:
