@@ -32,14 +32,16 @@ class Single(float):
     """A number that Keras rounds to float32 whatever the dtype of the weights; `given` is what it was before.
 
     Who keeps it as it was computes another thing in float64, and the same in narrower dtypes, but for rounding.
+    `error` is that of a number which knows how far it may be off itself.
     """
 
     given: float
+    error: float
 
     def __new__(cls, value: float) -> "Single":
         """Round `value`."""
         number = super().__new__(cls, as_float32(value))
-        number.given = float(value)
+        number.given, number.error = float(value), getattr(value, "error", 0.0)
         return number
 
 
@@ -106,6 +108,10 @@ class Optimizer:
         """Return the rule's slots of one tensor before the first step, by name."""
         raise NotImplementedError
 
+    def start_of(self, name: str, w: Any) -> dict[str, Any]:
+        """Return the slots of a tensor of this name: what any of its shape has, unless a rule tells names apart."""
+        return self.start(w)
+
     def update(self, w: Any, g: Any, slots: Mapping[str, Any], learning_rate: float, count: int) -> Any:
         """Return the stages of one tensor's update, a named tuple in the order of computation.
 
@@ -120,6 +126,10 @@ class Optimizer:
         """
         raise NotImplementedError
 
+    def decay_of(self, name: str, w: Any) -> float | None:
+        """Return the weight decay of a tensor that is not excluded from it."""
+        return self.weight_decay
+
     @property
     def mixes_elements(self) -> bool:
         """Whether an element's update depends on the other elements of its tensor, or of all of them."""
@@ -130,12 +140,20 @@ class Optimizer:
         """Whether a step depends on nothing but the state that it starts from: not on its number."""
         return not (self.counts or callable(self.learning_rate) or self.use_ema or self.gradient_accumulation_steps)
 
+    @property
+    def starts_alike(self) -> bool:
+        """Whether every slot has the shape of its tensor, whatever that is: a mean of rows, or one number, has not."""
+        matrix, row = np.zeros((2, 3)), np.zeros(3)
+        slots = [{slot: array.shape for slot, array in self.start(w).items()} for w in (matrix, row)]
+        return slots[0].keys() == slots[1].keys() and {*slots[0].values()} <= {matrix.shape}
+
     def init(self, params: Tensors) -> dict[str, Any]:
         """Return the state before the first step: no iterations, and every slot as it starts."""
         slots: dict[str, dict[str, Any]] = {slot: {} for slot in self.start(np.zeros(()))}
         for name, w in params.items():
-            for slot, array in self.start(w).items():
+            for slot, array in self.start_of(name, w).items():
                 slots.setdefault(slot, {})[name] = array
+        slots = {slot: tensors for slot, tensors in slots.items() if tensors or not params}
         around = {"average": self.use_ema, "accumulated_gradient": bool(self.gradient_accumulation_steps)}
         return {"iterations": 0, **slots, **{slot: _zeros_like(params) for slot, is_used in around.items() if is_used}}
 
@@ -210,10 +228,11 @@ class Optimizer:
 
     def _decayed(self, name: str, w: Any, g: Any, learning_rate: float) -> tuple[Any, Any]:
         """Return weights and gradient after the decay, which Keras takes from the weights."""
-        if self.weight_decay is None or any(re.search(pattern, name) for pattern in self.exclude_from_weight_decay):
+        decay = self.decay_of(name, w)
+        if decay is None or any(re.search(pattern, name) for pattern in self.exclude_from_weight_decay):
             return w, g
         # backend/tensorflow/optimizer.py casts a Python float, which TensorFlow turns into float32 first.
-        return w - w * constant(w, as_float32(self.weight_decay)) * constant(w, learning_rate), g
+        return w - w * constant(w, as_float32(decay)) * constant(w, learning_rate), g
 
     def _averaged(self, params: Tensors, state: State) -> tuple[dict[str, Any], dict[str, Any]]:
         iterations = state["iterations"] // (self.gradient_accumulation_steps or 1)

@@ -160,12 +160,13 @@ def _check_hyperparameters(given: Hyperparameters, refuse: Refuse) -> None:
         raise refuse((key,), f"received {getattr(given, key)}; has no effect without use_ema = true: set that too.")
     if given.exclude_from_weight_decay and given.weight_decay is None:
         raise refuse(("exclude_from_weight_decay",), "has no effect without weight_decay: set that too.")
-    for pattern in given.exclude_from_weight_decay:
-        try:
-            re.compile(pattern)
-        except (re.error, RecursionError, OverflowError) as error:
-            text = f"received {shown(pattern)}, which is no regular expression: {error}."
-            raise refuse(("exclude_from_weight_decay",), text) from error
+    for name, patterns in ((each, getattr(given, each)) for each in given.__struct_fields__):
+        for pattern in patterns if isinstance(patterns, list) else []:
+            try:
+                re.compile(pattern)
+            except (re.error, RecursionError, OverflowError) as error:
+                text = f"received {shown(pattern)}, which is no regular expression: {error}."
+                raise refuse((name,), text) from error
 
 
 def _check_learning_rate(given: Hyperparameters, refuse: Refuse) -> None:

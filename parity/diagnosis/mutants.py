@@ -11,7 +11,7 @@ from parity.bounds.rule import page
 from parity.case.rule import DEFAULT, around
 from parity.case.spec import Cell, Mlp
 from parity.diagnosis.choices import switches
-from parity.diagnosis.family import family
+from parity.diagnosis.family import family, slots_of
 from parity.errors import AbsentArgumentError
 from parity.problem.problems import Evaluation, Problem
 from parity.reference.family import Family
@@ -186,6 +186,10 @@ def _numbers_of(rule: str) -> list[Mutant]:
             continue
         if domain == "flag":
             found.append(_argument(name, "turned", _turned(name, default), "momentum" * (name == "nesterov"), own.kind))
+        elif domain == "steps":
+            found.append(_argument(name, "one more", _more(name, own.kind), own=own.kind))
+        elif domain == "patterns":
+            found.append(_argument(name, "missing", _lacking(name), name, own.kind))
         elif default:
             factor = 0.99 if domain == "fraction" else 10.0
             times = _argument(name, f"{factor:g} times", _times(name, factor, own.kind), own=own.kind)
@@ -193,7 +197,7 @@ def _numbers_of(rule: str) -> list[Mutant]:
         elif domain == "fraction":
             found.append(_argument(name, "missing", _lacking(name), name, own.kind))
             found.append(_argument(name, "0.9 times", _times(name, 0.9, own.kind), name, own.kind))
-    starts = own.kind().start(np.zeros((2, 3), dtype=np.float32))
+    starts = slots_of(own.kind())
     return found + [_argument("start", f"{slot} at 0.001", _starting(slot), own=own.kind) for slot in starts]
 
 
@@ -240,8 +244,7 @@ def _arguments(own: type[Any]) -> list[Mutant]:
 def _rules(own: type[Any]) -> list[Mutant]:
     found = [Mutant("sign", "lost", _always(_with_gradient(own, np.abs)))]
     found.append(Mutant("sign", "turned", _always(_with_gradient(own, np.negative))))
-    slots = tuple(own().start(np.zeros((2, 3), dtype=np.float32)))
-    keeps = slots or "momentum" in inspect.signature(own).parameters
+    keeps = slots_of(own()) or "momentum" in inspect.signature(own).parameters
     decays = own is Family or _moves_at_zero(own)
     found += [Mutant("zero_gradient", "leaves the state", _always(_zero_skips(own)))] if decays else []
     if own is Family:
@@ -300,6 +303,10 @@ def _times(name: str, factor: float, own: type[Any] = Family) -> Change:
         return {**given, name: (lambda step: factor * value(step)) if callable(value) else factor * value}
 
     return change
+
+
+def _more(name: str, own: type[Any]) -> Change:
+    return lambda given: {**given, name: given.get(name, inspect.signature(own).parameters[name].default) + 1}
 
 
 def _renamed(old: str, new: str) -> Change:
