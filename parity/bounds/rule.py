@@ -13,6 +13,7 @@ import numpy as np
 
 from parity.bounds.bounded import Bounded, BoundedFloat32, Rate, exact
 from parity.bounds.numerics import Array
+from parity.bounds.spectral import rounds_of
 from parity.case.page import PAGES
 from parity.case.rule import find
 from parity.case.spec import SCHEDULES, Cell, Hyperparameters
@@ -69,6 +70,12 @@ class OnBounds(Optimizer):
         with np.errstate(all="ignore"):
             granted = np.where(excess > 0, excess / keep, 0.0)
         return Bounded(old.value, old.error + granted, old.format, None if old.floor is None else 0.0)
+
+    def orthogonalized(self, x: Bounded, rounds: int) -> Bounded:
+        """Return a matrix with its singular values near one, as Muon's page does, its rounds bounded as one."""
+        own: Any = super()
+        polynomial = (self.muon_a, self.muon_b, self.muon_c)  # type: ignore[attr-defined]  # of the page
+        return rounds_of(lambda values: own.orthogonalized(values, 1), x, rounds, polynomial)
 
     def _learning_rate_at(self, iterations: int) -> float:
         return rate_with_bound(self.learning_rate, iterations)

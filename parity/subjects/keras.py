@@ -32,8 +32,8 @@ _AROUND = {"_model_variables_moving_average": "average", "_accumulated_gradients
 class Row(NamedTuple):
     """A rule as Keras has it: the class in ``keras.optimizers``, and which of its attributes hold which slots.
 
-    An attribute is a list with a variable for each tensor, or one variable that all of them share. ``ranks`` says how
-    many dimensions a tensor needs for a slot that fewer leave unused.
+    An attribute is a list with a variable for each tensor, None where it has none, or one variable that all of them
+    share. ``ranks`` says how many dimensions a tensor needs for a slot that fewer leave unused.
     """
 
     kind: str
@@ -64,6 +64,7 @@ ROWS: dict[str, Row] = {
         {"row_moment": 2, "column_moment": 2},
     ),
     "lamb": Row("Lamb", {"_momentums": "first_moment", "_velocities": "second_moment"}),
+    "muon": Row("Muon", {"momentums": "first_moment", "adam_velocities": "second_moment"}),
     "schedule_free_adamw": Row("ScheduleFreeAdamW", {"_momentums": "base_iterate", "_velocities": "second_moment"}),
 }
 """What is known of each rule; another one is UNSUPPORTED."""
@@ -372,7 +373,7 @@ class Shown:
             slot: [
                 (name, v.value.handle, v.value.dtype, len(v.shape))
                 for (name, w), v in zip(variables.items(), found, strict=True)
-                if len(w.shape) >= _LEAST_RANKS.get((type(optimizer).__name__, slot), 0)
+                if v is not None and len(w.shape) >= _LEAST_RANKS.get((type(optimizer).__name__, slot), 0)
             ]
             for slot, found in listed.items()
         }
