@@ -147,6 +147,10 @@ class Optimizer:
         slots = [{slot: array.shape for slot, array in self.start(w).items()} for w in (matrix, row)]
         return slots[0].keys() == slots[1].keys() and {*slots[0].values()} <= {matrix.shape}
 
+    def idle(self, slots: Mapping[str, Any], count: int) -> dict[str, Any]:
+        """Return the slots of a tensor after an update in which it has no gradient: they stay as they are."""
+        return dict(slots)
+
     def init(self, params: Tensors) -> dict[str, Any]:
         """Return the state before the first step: no iterations, and every slot as it starts."""
         slots: dict[str, dict[str, Any]] = {slot: {} for slot in self.start(np.zeros(()))}
@@ -164,16 +168,23 @@ class Optimizer:
     def step(self, params: Tensors, grads: Tensors, state: State) -> tuple[dict[str, Any], dict[str, Any]]:
         """Return the parameters and the state after one step; the arguments stay as they are.
 
+        A tensor whose gradient is None is passed over: its weights do not decay, its slots stay as they are, and what
+        was accumulated for an update in which it has none is lost.
+
         Raises ValueError unless `grads` has the names, shapes and dtypes of `params`.
         """
         updates = self.stages(params, grads, state)
         new_params, new_state = dict(params), dict(state)
         if updates is None:
-            new_state["accumulated_gradient"] = self._accumulated(self._unscaled(grads), state)
+            more = self._accumulated(self._unscaled(_present(grads)), state)
+            new_state["accumulated_gradient"] = {**state["accumulated_gradient"], **more}
         else:
-            new_params = {name: update.parameter for name, update in updates.items()}
+            new_params |= {name: update.parameter for name, update in updates.items()}
             for slot in self._own_slots(state):
-                new_state[slot] = {name: getattr(updates[name], slot) for name in state[slot]}
+                new_state[slot] = {**state[slot], **{n: getattr(updates[n], slot) for n in state[slot] if n in updates}}
+            for name in (name for name in params if name not in updates):
+                for slot, array in self.idle(self._slots_of(name, state), self._count(state)).items():
+                    new_state[slot][name] = array
             if self.gradient_accumulation_steps:
                 new_state["accumulated_gradient"] = _zeros_like(params)
         if self.use_ema:
@@ -185,7 +196,7 @@ class Optimizer:
     def stages(self, params: Tensors, grads: Tensors, state: State) -> dict[str, Any] | None:
         """Return the inside of one step as {tensor: update}, or None if the step only accumulates the gradient."""
         _check_match(params, grads)
-        grads = self._unscaled({name: grads[name] for name in params})
+        grads = self._unscaled(_present({name: grads[name] for name in params}))
         every, iterations = self.gradient_accumulation_steps, state["iterations"]
         if every:
             if (iterations + 1) % every != 0:
@@ -194,11 +205,16 @@ class Optimizer:
         grads = self._clipped(grads)
         learning_rate = self._learning_rate_at(iterations)
         updates = {}
-        for name in params:
+        for name in grads:
             w, g = self._decayed(name, params[name], grads[name], learning_rate)
-            slots = {slot: state[slot][name] for slot in self._own_slots(state) if name in state[slot]}
-            updates[name] = self.update(w, g, slots, learning_rate, (iterations + 1) // (every or 1))
+            updates[name] = self.update(w, g, self._slots_of(name, state), learning_rate, self._count(state))
         return updates
+
+    def _slots_of(self, name: str, state: State) -> dict[str, Any]:
+        return {slot: state[slot][name] for slot in self._own_slots(state) if name in state[slot]}
+
+    def _count(self, state: State) -> int:
+        return int((state["iterations"] + 1) // (self.gradient_accumulation_steps or 1))
 
     def _own_slots(self, state: State) -> list[str]:
         return [slot for slot in state if slot not in ("iterations", "average", "accumulated_gradient")]
@@ -286,10 +302,16 @@ def _zeros_like(tensors: Tensors) -> dict[str, Any]:
     return {name: np.zeros_like(array) for name, array in tensors.items()}
 
 
+def _present(grads: Tensors) -> dict[str, Any]:
+    return {name: g for name, g in grads.items() if g is not None}
+
+
 def _check_match(params: Tensors, grads: Tensors) -> None:
     if params.keys() != grads.keys():
         raise ValueError(f"Every parameter needs a gradient of its name. Received: {list(params)} and {list(grads)}")
-    for name, w in params.items():
+    if params and not _present(grads):
+        raise ValueError("No parameter has a gradient.")
+    for name, w in ((name, w) for name, w in params.items() if grads[name] is not None):
         received = grads[name].shape, grads[name].dtype
         if (w.shape, w.dtype) != received:
             raise ValueError(f"The gradient of {name!r} must have {w.shape, w.dtype}. Received: {received}")

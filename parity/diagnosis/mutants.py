@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from parity.bounds.rule import page
+from parity.bounds.rule import absences, page
 from parity.case.rule import DEFAULT, around
 from parity.case.spec import Cell, Mlp
 from parity.diagnosis.choices import switches
@@ -15,7 +15,7 @@ from parity.diagnosis.family import family, slots_of
 from parity.errors import AbsentArgumentError
 from parity.problem.problems import Evaluation, Problem
 from parity.reference.family import Family
-from parity.reference.optimizer import as_float32
+from parity.reference.optimizer import Optimizer, as_float32
 from parity.reference.rmsprop import Update
 from parity.reference.switches import BY_NAME, Switch
 from parity.subjects.binding.arguments import bind
@@ -245,6 +245,8 @@ def _rules(own: type[Any]) -> list[Mutant]:
     found = [Mutant("sign", "lost", _always(_with_gradient(own, np.abs)))]
     found.append(Mutant("sign", "turned", _always(_with_gradient(own, np.negative))))
     keeps = slots_of(own()) or "momentum" in inspect.signature(own).parameters
+    found.append(Mutant("absent_gradient", "taken for zero", _of_absent(_zero_for_none(own))))
+    found.append(Mutant("absent_gradient", "decayed", _of_absent(_decays_none(own)), needs="weight_decay"))
     decays = own is Family or _moves_at_zero(own)
     found += [Mutant("zero_gradient", "leaves the state", _always(_zero_skips(own)))] if decays else []
     if own is Family:
@@ -371,6 +373,29 @@ def _zero_skips(own: type[Any]) -> type[Any]:
             return update._replace(**kept)
 
     return ZeroSkips
+
+
+def _of_absent(kind: Kind) -> Callable[[Cell], Kind | None]:
+    return lambda cell: kind if absences(cell) else None
+
+
+def _zero_for_none(own: type[Any]) -> type[Any]:
+    class ZeroForNone(own):  # type: ignore[misc]  # of any rule
+        def step(self, params: Any, grads: Any, state: Any) -> Any:
+            full = {name: np.zeros_like(params[name]) if g is None else g for name, g in grads.items()}
+            return super().step(params, full, state)
+
+    return ZeroForNone
+
+
+def _decays_none(own: type[Any]) -> type[Any]:
+    class DecaysNone(own):  # type: ignore[misc]  # of any rule
+        def step(self, params: Any, grads: Any, state: Any) -> Any:
+            rate = self._learning_rate_at(state["iterations"])
+            decayed = {n: self._decayed(n, params[n], params[n], rate)[0] for n, g in grads.items() if g is None}
+            return super().step({**params, **decayed}, grads, state)
+
+    return DecaysNone
 
 
 def _mixed(own: type[Any]) -> type[Any]:
@@ -501,6 +526,11 @@ class _Planted(NumpySubject):
     def __init__(self, kind: Kind, of: type[Any], altered: type[_Altered] | None) -> None:
         super().__init__(kind, "mutant")
         self._of, self._altered = of, altered
+
+    @property
+    def skips(self) -> bool:
+        """Whether a tensor may have no gradient."""
+        return issubclass(self._of, Optimizer)
 
     def known(self) -> Known:
         """Return what is known of the class."""

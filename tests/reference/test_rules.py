@@ -107,6 +107,36 @@ def test_muon_leaves_to_adam_what_is_no_matrix_and_what_names_say() -> None:
     assert "second_moment" not in made.init({"kernel": params["kernel"]})
 
 
+@pytest.mark.parametrize("rule", names())
+def test_a_tensor_without_a_gradient_is_passed_over(rule: str) -> None:
+    """As Keras filters them (base_optimizer.py, apply): no decay, no slot moves; what is of all tensors does."""
+    made: Any = page(rule)(weight_decay=0.25)
+    params = {"there": np.full((2, 3), 0.5), "absent": np.full((2, 3), 0.5)}
+    state = made.init(params)
+    grads: dict[str, Any] = {name: np.full_like(w, 0.125) for name, w in params.items()}
+    params, state = made.step(params, grads, state)
+    after, later = made.step(params, {**grads, "absent": None}, state)
+    whole, kept = made.step(params, grads, state)
+    assert np.array_equal(after["absent"], params["absent"])
+    assert np.array_equal(after["there"], whole["there"])
+    for slot, tensors in made.slots(state).items():
+        moves = slot == "momentum_product"  # one of all tensors (nadam.py, _u_product)
+        expected = kept if moves else state
+        assert all(np.array_equal(later[slot][n], expected[slot][n]) for n in tensors if n == "absent")
+    with pytest.raises(ValueError, match="No parameter has a gradient"):
+        made.step(params, dict.fromkeys(params), state)
+
+
+def test_what_waits_for_an_update_without_a_gradient_is_lost() -> None:
+    made: Any = page("sgd")(learning_rate=1.0, gradient_accumulation_steps=2)
+    params: dict[str, Any] = {"w": np.zeros(1), "b": np.zeros(1)}
+    one, state = {"w": np.ones(1), "b": np.ones(1)}, made.init(params)
+    for grads in (one, {**one, "b": None}, {**one, "b": None}, one):
+        params, state = made.step(params, grads, state)
+    assert (params["w"].tolist(), params["b"].tolist()) == ([-2.0], [-0.5])
+    assert state["accumulated_gradient"]["b"].tolist() == [0.0]
+
+
 @pytest.mark.parametrize("rule", TOLD)
 def test_five_steps_are_those_of_keras_tests(rule: str) -> None:
     given, told = TOLD[rule]
