@@ -59,7 +59,6 @@ class Problem:
         _require_memory(cell, self.whole * (8 + 2 * self.dtype.itemsize))
         self.params = data.initial(cell, self.shapes, self.dtype)
         self.scale = float(cell.hyperparameters.loss_scale_factor or 1.0)
-        self.absences = absences(cell)
 
     @property
     def whole(self) -> int:
@@ -80,6 +79,11 @@ class Problem:
     def slices(self, step: int) -> dict[str, Slices]:
         """Return the rows that the gradients of a step consist of, for those tensors whose gradient is sparse."""
         return {}
+
+    @property
+    def absences(self) -> Mapping[str, frozenset[int]]:
+        """The steps at which a tensor has no gradient, by tensor; most cases have none such."""
+        return absences(self.cell)
 
     def absent(self, step: int) -> frozenset[str]:
         """Return the tensors that have no gradient at a step; ``gradients`` has zeros in their place."""
