@@ -46,6 +46,13 @@ ARGUMENTS = (
     Argument("l2_shrinkage_regularization_strength", "non_negative", usual=(0.0, 0.01)),
     Argument("beta_1", "fraction", aliases=("beta1", "b1"), limits=(1e-3, 0.9999)),
     Argument("beta_2", "fraction", aliases=("beta2", "b2"), limits=(0.05, 0.99999)),
+    Argument("adam_beta_1", "fraction", limits=(1e-3, 0.9999)),
+    Argument("adam_beta_2", "fraction", limits=(0.05, 0.99999)),
+    Argument("adam_lr_ratio", "non_negative", usual=(1.0, 0.5, 0.0, 2.0)),
+    Argument("adam_weight_decay", "non_negative", usual=(0.004, 0.5, 0.0, 1.0)),
+    Argument("exclude_layers", "patterns"),
+    Argument("ns_steps", "steps", usual=(5, 0, 1, 3)),
+    Argument("rms_rate", "non_negative", usual=(0.2, 0.0, 1.0)),
     Argument("amsgrad", "flag", aliases=("ams_grad", "AMSGrad")),
     Argument(
         "initial_accumulator_value",

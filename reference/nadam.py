@@ -73,12 +73,17 @@ class Nadam(Optimizer):
         moments = {slot: np.zeros_like(w) for slot in ("first_moment", "second_moment")}
         return {"momentum_product": np.ones((), dtype=w.dtype), **moments}
 
+    def idle(self, slots: Mapping[str, Any], count: int) -> dict[str, Any]:
+        """Return the slots of a tensor without a gradient: the product is one of all tensors, and goes on."""
+        p = slots["momentum_product"]
+        # An operation keeps the Python numbers beside it as they are; a cast rounds them to float32 first.
+        share = constant(p, 1) - constant(p, 0.5) * power(constant(p, DECAY), constant(p, count))
+        return {**slots, "momentum_product": p * constant(p, self.beta_1) * share}
+
     def update(self, w: Any, g: Any, slots: Mapping[str, Any], learning_rate: float, count: int) -> Update:
         """Apply the rule to one tensor; see `Optimizer.update`."""
-        p, m, v = (slots[slot] for slot in SLOTS)
+        p, m, v = self.idle(slots, count)["momentum_product"], slots["first_moment"], slots["second_moment"]
         one, half, t, after = (constant(w, number) for number in (1, 0.5, count, count + 1))
-        # An operation keeps the Python numbers beside it as they are; a cast rounds them to float32 first.
-        p = p * constant(w, self.beta_1) * (one - half * power(constant(w, DECAY), t))
         decay, beta_1, beta_2 = (constant(w, Single(number)) for number in (DECAY, self.beta_1, self.beta_2))
         mu, next_mu = (beta_1 * (one - half * power(decay, each)) for each in (t, after))
         m = m + (g - m) * (one - beta_1)

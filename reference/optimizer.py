@@ -32,14 +32,16 @@ class Single(float):
     """A number that Keras rounds to float32 whatever the dtype of the weights; `given` is what it was before.
 
     Who keeps it as it was computes another thing in float64, and the same in narrower dtypes, but for rounding.
+    `error` is that of a number which knows how far it may be off itself.
     """
 
     given: float
+    error: float
 
     def __new__(cls, value: float) -> "Single":
         """Round `value`."""
         number = super().__new__(cls, as_float32(value))
-        number.given = float(value)
+        number.given, number.error = float(value), getattr(value, "error", 0.0)
         return number
 
 
@@ -106,6 +108,10 @@ class Optimizer:
         """Return the rule's slots of one tensor before the first step, by name."""
         raise NotImplementedError
 
+    def start_of(self, name: str, w: Any) -> dict[str, Any]:
+        """Return the slots of a tensor of this name: what any of its shape has, unless a rule tells names apart."""
+        return self.start(w)
+
     def update(self, w: Any, g: Any, slots: Mapping[str, Any], learning_rate: float, count: int) -> Any:
         """Return the stages of one tensor's update, a named tuple in the order of computation.
 
@@ -120,6 +126,10 @@ class Optimizer:
         """
         raise NotImplementedError
 
+    def decay_of(self, name: str, w: Any) -> float | None:
+        """Return the weight decay of a tensor that is not excluded from it."""
+        return self.weight_decay
+
     @property
     def mixes_elements(self) -> bool:
         """Whether an element's update depends on the other elements of its tensor, or of all of them."""
@@ -130,12 +140,24 @@ class Optimizer:
         """Whether a step depends on nothing but the state that it starts from: not on its number."""
         return not (self.counts or callable(self.learning_rate) or self.use_ema or self.gradient_accumulation_steps)
 
+    @property
+    def starts_alike(self) -> bool:
+        """Whether every slot has the shape of its tensor, whatever that is: a mean of rows, or one number, has not."""
+        matrix, row = np.zeros((2, 3)), np.zeros(3)
+        slots = [{slot: array.shape for slot, array in self.start(w).items()} for w in (matrix, row)]
+        return slots[0].keys() == slots[1].keys() and {*slots[0].values()} <= {matrix.shape}
+
+    def idle(self, slots: Mapping[str, Any], count: int) -> dict[str, Any]:
+        """Return the slots of a tensor after an update in which it has no gradient: they stay as they are."""
+        return dict(slots)
+
     def init(self, params: Tensors) -> dict[str, Any]:
         """Return the state before the first step: no iterations, and every slot as it starts."""
         slots: dict[str, dict[str, Any]] = {slot: {} for slot in self.start(np.zeros(()))}
         for name, w in params.items():
-            for slot, array in self.start(w).items():
+            for slot, array in self.start_of(name, w).items():
                 slots.setdefault(slot, {})[name] = array
+        slots = {slot: tensors for slot, tensors in slots.items() if tensors or not params}
         around = {"average": self.use_ema, "accumulated_gradient": bool(self.gradient_accumulation_steps)}
         return {"iterations": 0, **slots, **{slot: _zeros_like(params) for slot, is_used in around.items() if is_used}}
 
@@ -146,16 +168,23 @@ class Optimizer:
     def step(self, params: Tensors, grads: Tensors, state: State) -> tuple[dict[str, Any], dict[str, Any]]:
         """Return the parameters and the state after one step; the arguments stay as they are.
 
+        A tensor whose gradient is None is passed over: its weights do not decay, its slots stay as they are, and what
+        was accumulated for an update in which it has none is lost.
+
         Raises ValueError unless `grads` has the names, shapes and dtypes of `params`.
         """
         updates = self.stages(params, grads, state)
         new_params, new_state = dict(params), dict(state)
         if updates is None:
-            new_state["accumulated_gradient"] = self._accumulated(self._unscaled(grads), state)
+            more = self._accumulated(self._unscaled(_present(grads)), state)
+            new_state["accumulated_gradient"] = {**state["accumulated_gradient"], **more}
         else:
-            new_params = {name: update.parameter for name, update in updates.items()}
+            new_params |= {name: update.parameter for name, update in updates.items()}
             for slot in self._own_slots(state):
-                new_state[slot] = {name: getattr(updates[name], slot) for name in state[slot]}
+                new_state[slot] = {**state[slot], **{n: getattr(updates[n], slot) for n in state[slot] if n in updates}}
+            for name in (name for name in params if name not in updates):
+                for slot, array in self.idle(self._slots_of(name, state), self._count(state)).items():
+                    new_state[slot][name] = array
             if self.gradient_accumulation_steps:
                 new_state["accumulated_gradient"] = _zeros_like(params)
         if self.use_ema:
@@ -167,7 +196,7 @@ class Optimizer:
     def stages(self, params: Tensors, grads: Tensors, state: State) -> dict[str, Any] | None:
         """Return the inside of one step as {tensor: update}, or None if the step only accumulates the gradient."""
         _check_match(params, grads)
-        grads = self._unscaled({name: grads[name] for name in params})
+        grads = self._unscaled(_present({name: grads[name] for name in params}))
         every, iterations = self.gradient_accumulation_steps, state["iterations"]
         if every:
             if (iterations + 1) % every != 0:
@@ -176,11 +205,16 @@ class Optimizer:
         grads = self._clipped(grads)
         learning_rate = self._learning_rate_at(iterations)
         updates = {}
-        for name in params:
+        for name in grads:
             w, g = self._decayed(name, params[name], grads[name], learning_rate)
-            slots = {slot: state[slot][name] for slot in self._own_slots(state) if name in state[slot]}
-            updates[name] = self.update(w, g, slots, learning_rate, (iterations + 1) // (every or 1))
+            updates[name] = self.update(w, g, self._slots_of(name, state), learning_rate, self._count(state))
         return updates
+
+    def _slots_of(self, name: str, state: State) -> dict[str, Any]:
+        return {slot: state[slot][name] for slot in self._own_slots(state) if name in state[slot]}
+
+    def _count(self, state: State) -> int:
+        return int((state["iterations"] + 1) // (self.gradient_accumulation_steps or 1))
 
     def _own_slots(self, state: State) -> list[str]:
         return [slot for slot in state if slot not in ("iterations", "average", "accumulated_gradient")]
@@ -210,10 +244,11 @@ class Optimizer:
 
     def _decayed(self, name: str, w: Any, g: Any, learning_rate: float) -> tuple[Any, Any]:
         """Return weights and gradient after the decay, which Keras takes from the weights."""
-        if self.weight_decay is None or any(re.search(pattern, name) for pattern in self.exclude_from_weight_decay):
+        decay = self.decay_of(name, w)
+        if decay is None or any(re.search(pattern, name) for pattern in self.exclude_from_weight_decay):
             return w, g
         # backend/tensorflow/optimizer.py casts a Python float, which TensorFlow turns into float32 first.
-        return w - w * constant(w, as_float32(self.weight_decay)) * constant(w, learning_rate), g
+        return w - w * constant(w, as_float32(decay)) * constant(w, learning_rate), g
 
     def _averaged(self, params: Tensors, state: State) -> tuple[dict[str, Any], dict[str, Any]]:
         iterations = state["iterations"] // (self.gradient_accumulation_steps or 1)
@@ -267,10 +302,16 @@ def _zeros_like(tensors: Tensors) -> dict[str, Any]:
     return {name: np.zeros_like(array) for name, array in tensors.items()}
 
 
+def _present(grads: Tensors) -> dict[str, Any]:
+    return {name: g for name, g in grads.items() if g is not None}
+
+
 def _check_match(params: Tensors, grads: Tensors) -> None:
     if params.keys() != grads.keys():
         raise ValueError(f"Every parameter needs a gradient of its name. Received: {list(params)} and {list(grads)}")
-    for name, w in params.items():
+    if params and not _present(grads):
+        raise ValueError("No parameter has a gradient.")
+    for name, w in ((name, w) for name, w in params.items() if grads[name] is not None):
         received = grads[name].shape, grads[name].dtype
         if (w.shape, w.dtype) != received:
             raise ValueError(f"The gradient of {name!r} must have {w.shape, w.dtype}. Received: {received}")

@@ -13,6 +13,7 @@ import numpy as np
 
 from parity.bounds.bounded import Bounded, BoundedFloat32, Rate, exact
 from parity.bounds.numerics import Array
+from parity.bounds.spectral import rounds_of
 from parity.case.page import PAGES
 from parity.case.rule import find
 from parity.case.spec import SCHEDULES, Cell, Hyperparameters
@@ -70,6 +71,12 @@ class OnBounds(Optimizer):
             granted = np.where(excess > 0, excess / keep, 0.0)
         return Bounded(old.value, old.error + granted, old.format, None if old.floor is None else 0.0)
 
+    def orthogonalized(self, x: Bounded, rounds: int) -> Bounded:
+        """Return a matrix with its singular values near one, as Muon's page does, its rounds bounded as one."""
+        own: Any = super()
+        polynomial = (self.muon_a, self.muon_b, self.muon_c)  # type: ignore[attr-defined]  # of the page
+        return rounds_of(lambda values: own.orthogonalized(values, 1), x, rounds, polynomial)
+
     def _learning_rate_at(self, iterations: int) -> float:
         return rate_with_bound(self.learning_rate, iterations)
 
@@ -109,15 +116,50 @@ def bounded(kind: Any) -> type[OnBounds]:
     return type(f"Bounded{kind.__name__}", (OnBounds, kind), {"__doc__": f"The page of {kind.__name__}, bounded."})
 
 
+def absences(cell: Cell) -> dict[str, frozenset[int]]:
+    """Return the steps at which a tensor of a case has no gradient, by tensor."""
+    return {name: frozenset(steps) for name, steps in getattr(cell.problem, "absent", {}).items()}
+
+
+class Skips(Optimizer):
+    """A page whose tensors have no gradient at some steps: put before it among the bases of a class.
+
+    What is handed over in the place of one is not looked at, so that rows of all tensors do.
+    """
+
+    absences: Mapping[str, frozenset[int]]
+
+    def step(self, params: Any, grads: Any, state: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return the parameters and the state after one step."""
+        return super().step(params, self._left(grads, state), state)
+
+    def stages(self, params: Any, grads: Any, state: Any) -> dict[str, Any] | None:
+        """Return the inside of one step, of those tensors that have a gradient."""
+        return super().stages(params, self._left(grads, state), state)
+
+    def _left(self, grads: Any, state: Any) -> dict[str, Any]:
+        step = state["iterations"]
+        return {name: None if step in self.absences.get(name, ()) else g for name, g in grads.items()}
+
+
+def _skipping(kind: Any, cell: Cell) -> Any:
+    found = absences(cell)
+    return type(kind.__name__, (Skips, kind), {"__doc__": kind.__doc__, "absences": found}) if found else kind
+
+
 def reference_rule(cell: Cell) -> Optimizer:
     """Return the page of a case's rule with the case's hyperparameters."""
-    return page(cell.rule, cell.folder)(**plain_arguments(cell.hyperparameters))
+    kind: Any = _skipping(page(cell.rule, cell.folder), cell)
+    made: Optimizer = kind(**plain_arguments(cell.hyperparameters))
+    return made
 
 
 def bounded_rule(cell: Cell) -> OnBounds:
     """Return what ``reference_rule`` returns, on bounded arrays."""
     kind: Any = page(cell.rule, cell.folder)
-    return bounded(kind)(**plain_arguments(cell.hyperparameters))
+    kind = _skipping(bounded(kind), cell)
+    made: OnBounds = kind(**plain_arguments(cell.hyperparameters))
+    return made
 
 
 def plain_arguments(given: Hyperparameters) -> dict[str, Any]:

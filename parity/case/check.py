@@ -94,6 +94,19 @@ def _check_files(case: CaseFile, refuse: Refuse) -> None:
             raise refuse((table, "non_finite"), f"received true; {word!r} makes finite numbers: remove it.")
     if isinstance(case.problem, Replayed):
         _check_sparse(case.problem, refuse)
+        _check_absent(case.problem, refuse)
+
+
+def _check_absent(problem: Replayed, refuse: Refuse) -> None:
+    for name, steps in problem.absent.items():
+        key = ("problem", "absent", name)
+        if name not in problem.tensors:
+            raise refuse(key, f"received no shape of it in problem.tensors; give one, such as {name} = [5, 3].")
+        if name in problem.sparse:
+            raise refuse(key, f"received {shown(steps)}; {name} is sparse: name another tensor.")
+        everywhere = [step for step in steps if all(step in problem.absent.get(each, ()) for each in problem.tensors)]
+        if everywhere:
+            raise refuse(key, f"received step {everywhere[0]}, at which no other tensor has a gradient: leave one.")
 
 
 def _check_sparse(problem: Replayed, refuse: Refuse) -> None:
@@ -160,12 +173,13 @@ def _check_hyperparameters(given: Hyperparameters, refuse: Refuse) -> None:
         raise refuse((key,), f"received {getattr(given, key)}; has no effect without use_ema = true: set that too.")
     if given.exclude_from_weight_decay and given.weight_decay is None:
         raise refuse(("exclude_from_weight_decay",), "has no effect without weight_decay: set that too.")
-    for pattern in given.exclude_from_weight_decay:
-        try:
-            re.compile(pattern)
-        except (re.error, RecursionError, OverflowError) as error:
-            text = f"received {shown(pattern)}, which is no regular expression: {error}."
-            raise refuse(("exclude_from_weight_decay",), text) from error
+    for name, patterns in ((each, getattr(given, each)) for each in given.__struct_fields__):
+        for pattern in patterns if isinstance(patterns, list) else []:
+            try:
+                re.compile(pattern)
+            except (re.error, RecursionError, OverflowError) as error:
+                text = f"received {shown(pattern)}, which is no regular expression: {error}."
+                raise refuse((name,), text) from error
 
 
 def _check_learning_rate(given: Hyperparameters, refuse: Refuse) -> None:

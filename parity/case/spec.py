@@ -49,6 +49,7 @@ Line: TypeAlias = Annotated[str, Meta(pattern=_LINE, max_length=300)]
 FileName: TypeAlias = Annotated[str, Meta(pattern=_LINE, max_length=300)]
 Shape: TypeAlias = Annotated[list[Annotated[int, Meta(ge=0, le=MAX_ELEMENTS)]], Meta(max_length=8)]
 Rows: TypeAlias = Annotated[list[Annotated[int, Meta(ge=0, le=MAX_ELEMENTS)]], Meta(max_length=10_000)]
+Absent: TypeAlias = Annotated[list[Steps], Meta(min_length=1)]
 RuleName: TypeAlias = Annotated[str, Meta(pattern=_RULE_NAME, max_length=80)]
 Values: TypeAlias = Annotated[list[Any], Meta(min_length=1)]
 
@@ -158,6 +159,8 @@ class Replayed(_Strict, frozen=True, tag_field="kind", tag="replayed"):
     holds ``[steps, rows, *shape[1:]]``, and rows that repeat add up. A library that knows such gradients is given the
     rows (``tf.IndexedSlices``), everyone else the sum.
 
+    ``absent`` names for a tensor the zero-based steps at which it has no gradient at all, which is not one of zeros.
+
     ``order``: at every step that of ``tensors``, or ``rotating``: each step begins one tensor later than the last one.
     A NumPy class that is handed mappings then gets its parameters in that order too, as arrays that it has not seen.
     """
@@ -169,6 +172,7 @@ class Replayed(_Strict, frozen=True, tag_field="kind", tag="replayed"):
     file: FileName | None = None
     non_finite: bool = False
     sparse: dict[TensorName, Rows] = {}
+    absent: dict[TensorName, Absent] = {}
     order: Literal["fixed", "rotating"] = "fixed"
 
 

@@ -33,6 +33,7 @@ MISTAKES: Final[dict[str, str]] = {
     "loss_scale": "gradients not divided by the loss scale",
     "gradient_accumulation": "micro-batches summed, counted or applied otherwise",
     "zero_gradient": "division by zero, or state that does not decay when the gradient is zero",
+    "absent_gradient": "a tensor without a gradient decayed, or taken for one whose gradient is zero",
     "sign": "the sign of a gradient lost or doubled",
     "tensor_mixup": "state of one tensor used for another",
     "late": "another rule after many steps",

@@ -31,9 +31,13 @@ def main(arguments: Namespace) -> int:
     if len(replayed) < len(cells):
         left = len(cells) - len(replayed)
         print(f"left out: {left} cells whose gradients depend on the weights, which would judge a model too")
-    if not replayed:
+    whole = [cell for cell in replayed if not getattr(cell.problem, "absent", None)]
+    if len(whole) < len(replayed):
+        left = len(replayed) - len(whole)
+        print(f"left out: {left} cells in which some tensors have no gradient, which no vector says")
+    if not whole:
         return 2 if problems else 3
-    _write(replayed, arguments.output)
+    _write(whole, arguments.output)
     return 2 if problems else 0
 
 

@@ -87,14 +87,19 @@ def family(name: str = DEFAULT) -> Family:
     chosen: Any = getattr(import_module(f"parity.reference.families.{module}"), own) if module else page(name)
     kind: Any = _class(f"{rule.kind}Family", (Choosing, chosen))
     bounded = _class(f"Bounded{rule.kind}Family", (Choosing, OnBounds, chosen))
-    plain, flat = kind(), np.zeros((2, 3), dtype=np.float32)
-    slots = plain.start(flat)
-    starts = tuple((f"{slot}{STARTS}", start) for slot in slots for start in (1.0, 1e-8, 0.1))
-    shaped = any(array.shape != flat.shape for array in slots.values())
+    plain = kind()
+    starts = tuple((f"{slot}{STARTS}", start) for slot in slots_of(plain) for start in (1.0, 1e-8, 0.1))
+    shaped = not plain.starts_alike
     usual = tuple(
         (_ALWAYS.get(argument, argument), value) for argument, value in kin.usual if _taken(kind, argument, value)
     )
     return Family(rule, kind, bounded, (*usual, *starts, *_AROUND), plain.mixes_elements, shaped)
+
+
+def slots_of(rule: Any) -> tuple[str, ...]:
+    """Return the slots that a rule keeps for a matrix, then those for a row alone."""
+    matrix = np.zeros((2, 3), dtype=np.float32)
+    return tuple({**rule.start(matrix), **rule.start(matrix[0])})
 
 
 _ALWAYS: Final = {"momentum": "momentum_always"}

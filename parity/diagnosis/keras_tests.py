@@ -76,6 +76,17 @@ ONE_STEP: Final[dict[str, tuple[float, ...]]] = {
     "adafactor": (-0.3693, 0.6307, 1.6307, 2.6307),
 }
 """test_single_step of the same files: weights 1 to 4, gradients 1, 6, 7 and 2, a rate of 0.5."""
+MUON: Final[tuple[tuple[dict[str, Any], Any, Any, Any, float], ...]] = (
+    ({}, (1.0, 2.0, 3.0, 4.0), (1.0, 6.0, 7.0, 2.0), (0.5, 1.5, 2.5, 3.5), 1e-4),
+    ({}, ((1.0, 2.0), (3.0, 4.0)), ((1.0, 6.0), (7.0, 2.0)), ((0.988775, 1.887053), (2.873428, 3.97035)), 1e-2),
+    ({"weight_decay": 0.01, "learning_rate": 1.0}, ((1.0, 2.0), (3.0, 4.0)), None, ((0.99, 1.98), (2.97, 3.96)), 1e-4),
+    ({"adam_weight_decay": 0.01, "learning_rate": 1.0}, 2.0, None, 1.98, 1e-4),
+)
+"""keras/src/optimizers/muon_test.py: arguments beside a rate of 0.5 and no decay, weights, their gradient or a decay
+alone, the new weights, and the tolerance of the test (test_adamw_single_step, test_muon_single_step,
+test_muon_weight_decay, test_adamw_weight_decay)."""
+ROUNDS: Final = (((0.2499, 0.9105), (0.2655, 0.8824)), ((-0.4422, 0.6457), (0.7285, 0.2968)), 1e-3)
+"""test_Newton_Schulz of the same file: a matrix, what five rounds make of it, and the tolerance."""
 DECAYED: Final = 1.9760959
 """test_weight_decay: a weight of 2 after three steps with a rate of 1, a decay of 0.004 and no gradient."""
 
@@ -90,10 +101,12 @@ def notices(make: Callable[..., Any], rule: str) -> bool:
         make: makes the optimizer from Keras' arguments, in the form of a page.
         rule: whose tests they are.
     """
-    if rule not in TOLD:  # they state no number of it
+    if rule not in {*TOLD, "muon"}:  # they state no number of it
         return False
     with np.errstate(all="ignore"):
         try:
+            if rule == "muon":
+                return not (_muon(make) and _rounds(make))
             return not (
                 _five_steps(make, *TOLD[rule]) and _one_step(make, rule) and (rule in UNDECAYED or _decays(make))
             )
@@ -116,6 +129,26 @@ def _one_step(make: Callable[..., Any], rule: str) -> bool:
     made, params = make(learning_rate=0.5), {"w": np.array([1, 2, 3, 4], dtype=np.float32)}
     after, _ = made.step(params, {"w": np.array([1, 6, 7, 2], dtype=np.float32)}, made.init(params))
     return bool(np.allclose(after["w"], ONE_STEP[rule], rtol=1e-4, atol=1e-4))  # as they compare
+
+
+def _muon(make: Callable[..., Any]) -> bool:
+    """Return whether each step of Muon's tests ends where they say; what decays alone has no gradient."""
+    for given, weights, gradient, wanted, tolerance in MUON:
+        made = make(**{"learning_rate": 0.5, "weight_decay": None, "adam_weight_decay": None, **given})
+        params = {"w": np.array(weights, dtype=np.float32)}
+        grads = {"w": np.array(gradient or np.zeros_like(params["w"]), dtype=np.float32)}
+        after, _ = made.step(params, grads, made.init(params))
+        if not np.allclose(after["w"], wanted, rtol=tolerance, atol=tolerance):  # as they compare
+            return False
+    return True
+
+
+def _rounds(make: Callable[..., Any]) -> bool:
+    matrix, wanted, tolerance = ROUNDS
+    made = make()
+    x = np.array(matrix, dtype=np.float32)
+    turned = made.orthogonalized(x / (np.linalg.norm(x) + np.float32(1e-7)), made.ns_steps)
+    return bool(np.allclose(turned, wanted, rtol=tolerance, atol=tolerance))
 
 
 def _decays(make: Callable[..., Any]) -> bool:

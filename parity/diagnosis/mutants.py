@@ -7,15 +7,15 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from parity.bounds.rule import page
+from parity.bounds.rule import absences, page
 from parity.case.rule import DEFAULT, around
 from parity.case.spec import Cell, Mlp
 from parity.diagnosis.choices import switches
-from parity.diagnosis.family import family
+from parity.diagnosis.family import family, slots_of
 from parity.errors import AbsentArgumentError
 from parity.problem.problems import Evaluation, Problem
 from parity.reference.family import Family
-from parity.reference.optimizer import as_float32
+from parity.reference.optimizer import Optimizer, as_float32
 from parity.reference.rmsprop import Update
 from parity.reference.switches import BY_NAME, Switch
 from parity.subjects.binding.arguments import bind
@@ -186,6 +186,10 @@ def _numbers_of(rule: str) -> list[Mutant]:
             continue
         if domain == "flag":
             found.append(_argument(name, "turned", _turned(name, default), "momentum" * (name == "nesterov"), own.kind))
+        elif domain == "steps":
+            found.append(_argument(name, "one more", _more(name, own.kind), own=own.kind))
+        elif domain == "patterns":
+            found.append(_argument(name, "missing", _lacking(name), name, own.kind))
         elif default:
             factor = 0.99 if domain == "fraction" else 10.0
             times = _argument(name, f"{factor:g} times", _times(name, factor, own.kind), own=own.kind)
@@ -193,7 +197,7 @@ def _numbers_of(rule: str) -> list[Mutant]:
         elif domain == "fraction":
             found.append(_argument(name, "missing", _lacking(name), name, own.kind))
             found.append(_argument(name, "0.9 times", _times(name, 0.9, own.kind), name, own.kind))
-    starts = own.kind().start(np.zeros((2, 3), dtype=np.float32))
+    starts = slots_of(own.kind())
     return found + [_argument("start", f"{slot} at 0.001", _starting(slot), own=own.kind) for slot in starts]
 
 
@@ -240,8 +244,9 @@ def _arguments(own: type[Any]) -> list[Mutant]:
 def _rules(own: type[Any]) -> list[Mutant]:
     found = [Mutant("sign", "lost", _always(_with_gradient(own, np.abs)))]
     found.append(Mutant("sign", "turned", _always(_with_gradient(own, np.negative))))
-    slots = tuple(own().start(np.zeros((2, 3), dtype=np.float32)))
-    keeps = slots or "momentum" in inspect.signature(own).parameters
+    keeps = slots_of(own()) or "momentum" in inspect.signature(own).parameters
+    found.append(Mutant("absent_gradient", "taken for zero", _of_absent(_zero_for_none(own))))
+    found.append(Mutant("absent_gradient", "decayed", _of_absent(_decays_none(own)), needs="weight_decay"))
     decays = own is Family or _moves_at_zero(own)
     found += [Mutant("zero_gradient", "leaves the state", _always(_zero_skips(own)))] if decays else []
     if own is Family:
@@ -300,6 +305,10 @@ def _times(name: str, factor: float, own: type[Any] = Family) -> Change:
         return {**given, name: (lambda step: factor * value(step)) if callable(value) else factor * value}
 
     return change
+
+
+def _more(name: str, own: type[Any]) -> Change:
+    return lambda given: {**given, name: given.get(name, inspect.signature(own).parameters[name].default) + 1}
 
 
 def _renamed(old: str, new: str) -> Change:
@@ -364,6 +373,29 @@ def _zero_skips(own: type[Any]) -> type[Any]:
             return update._replace(**kept)
 
     return ZeroSkips
+
+
+def _of_absent(kind: Kind) -> Callable[[Cell], Kind | None]:
+    return lambda cell: kind if absences(cell) else None
+
+
+def _zero_for_none(own: type[Any]) -> type[Any]:
+    class ZeroForNone(own):  # type: ignore[misc]  # of any rule
+        def step(self, params: Any, grads: Any, state: Any) -> Any:
+            full = {name: np.zeros_like(params[name]) if g is None else g for name, g in grads.items()}
+            return super().step(params, full, state)
+
+    return ZeroForNone
+
+
+def _decays_none(own: type[Any]) -> type[Any]:
+    class DecaysNone(own):  # type: ignore[misc]  # of any rule
+        def step(self, params: Any, grads: Any, state: Any) -> Any:
+            rate = self._learning_rate_at(state["iterations"])
+            decayed = {n: self._decayed(n, params[n], params[n], rate)[0] for n, g in grads.items() if g is None}
+            return super().step({**params, **decayed}, grads, state)
+
+    return DecaysNone
 
 
 def _mixed(own: type[Any]) -> type[Any]:
@@ -494,6 +526,11 @@ class _Planted(NumpySubject):
     def __init__(self, kind: Kind, of: type[Any], altered: type[_Altered] | None) -> None:
         super().__init__(kind, "mutant")
         self._of, self._altered = of, altered
+
+    @property
+    def skips(self) -> bool:
+        """Whether a tensor may have no gradient."""
+        return issubclass(self._of, Optimizer)
 
     def known(self) -> Known:
         """Return what is known of the class."""

@@ -9,11 +9,12 @@ from msgspec import Struct
 from safetensors.numpy import save
 
 from parity.bounds.numerics import Array
+from parity.bounds.rule import reference_rule
 from parity.case.rule import find
 from parity.case.spec import Cell
 from parity.export.expected import Expected
 from parity.problem.problems import Problem
-from parity.reference.optimizer import Optimizer, as_float32
+from parity.reference.optimizer import as_float32
 from parity.trajectory.golden.place import stem
 from parity.trajectory.golden.tie import description
 
@@ -33,8 +34,9 @@ REQUIRES: Final[dict[str, str]] = {
 
 
 _OFF: Final = {"loss_scale_factor": 1.0, "gradient_accumulation_steps": 1.0}
-KEEPS: Final = ("rho", "beta_1", "beta_2")
+KEEPS: Final = ("rho", "beta_1", "beta_2", "adam_beta_1", "adam_beta_2")
 """What the means of rules keep of the old."""
+_DECAYS: Final = ("weight_decay", "adam_weight_decay")
 
 
 class Source(Struct, frozen=True):
@@ -120,7 +122,7 @@ def requires(cell: Cell) -> list[str]:
         "nesterov": getattr(given, "nesterov", False),
         "amsgrad": getattr(given, "amsgrad", False),
         "learning_rate_change": not isinstance(given.learning_rate, float | int),
-        "weight_decay": bool(given.weight_decay),
+        "weight_decay": any(getattr(given, name, None) for name in _DECAYS),
         "clipping": any((given.clipnorm, given.clipvalue, given.global_clipnorm)),
         "use_ema": given.use_ema,
         "loss_scale": given.loss_scale_factor is not None,
@@ -154,17 +156,15 @@ def _constants(cell: Cell) -> dict[str, float]:
         found[name] = float(_OFF.get(name, 0.0) if value is None else value)
         if name in KEEPS:
             found[f"one_minus_{name}"] = 1 - found[name]
-    return found | {"weight_decay": as_float32(found["weight_decay"])}
+    return found | {name: as_float32(found[name]) for name in _DECAYS if name in found}
 
 
 def _decayed(problem: Problem) -> list[str]:
     """Return the tensors that weight decay reaches, so that a consumer needs no regular expressions."""
-    given = problem.cell.hyperparameters
-    if not given.weight_decay:
-        return []
-    rule = Optimizer(weight_decay=1.0, exclude_from_weight_decay=given.exclude_from_weight_decay)
-    one = np.ones(1, dtype=np.float64)
-    return [name for name in problem.shapes if rule._decayed(name, one, one, 0.5)[0][0] != 1.0]
+    rule = reference_rule(problem.cell)
+    ones = {name: np.ones((1,) * len(shape)) for name, shape in problem.shapes.items()}
+    decaying = {name: one for name, one in ones.items() if rule.decay_of(name, one)}
+    return [name for name, one in decaying.items() if rule._decayed(name, one, one, 0.5)[0] is not one]
 
 
 def _notes(cell: Cell) -> list[str]:

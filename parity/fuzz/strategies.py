@@ -80,6 +80,7 @@ _DOMAINS: Final[dict[str, st.SearchStrategy[Any]]] = {
     "positive": _POSITIVE,
     "flag": st.just(True),
     "several": st.integers(2, 3),
+    "patterns": st.sampled_from([["w0"], ["1"], ["absent"]]),
 }
 _TOGETHER: Final = (*CLIPS, "use_ema", "ema_momentum", "ema_overwrite_frequency", "exclude_from_weight_decay")
 """Arguments that another one forbids or needs; each group is drawn by itself."""
@@ -147,7 +148,7 @@ def hyperparameters(
         if draw(st.booleans()):
             given["ema_overwrite_frequency"] = draw(st.integers(1, 4))
     if given.get("weight_decay") is not None and "exclude_from_weight_decay" in allowed and draw(st.booleans()):
-        given["exclude_from_weight_decay"] = [draw(st.sampled_from(["w0", "1", "absent"]))]
+        given["exclude_from_weight_decay"] = draw(_DOMAINS["patterns"])
     return given
 
 

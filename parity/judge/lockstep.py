@@ -264,6 +264,9 @@ class Lockstep:
         name, _ = layout.of(gaps.slot).index(int(gaps.position[0]))
         before, updates = self._stages(block, row)
         after = {slot: layout.of(slot).split(rows[row + 1]) for slot, rows in block.rows.items()}
+        if updates is not None and name not in updates:
+            self._account.diverge(gaps, slot, "it has no gradient at this step, so that nothing of it is to change")
+            return
         update = updates[name] if updates else None
         arguments = self._problem.cell.hyperparameters
         where, note = stage.locate(slot, name, before, after, update, arguments)
@@ -281,4 +284,6 @@ class Lockstep:
     def _stage_of(self, block: Block, row: int, slot: str, tensor: str, index: list[int]) -> str:
         """Return the stage that a value enters at which both sides have and which is not finite."""
         _, updates = self._stages(block, row)
-        return stage.first_not_finite(updates[tensor], slot, tuple(index)) or slot if updates else slot
+        if not updates or tensor not in updates:
+            return slot
+        return stage.first_not_finite(updates[tensor], slot, tuple(index)) or slot

@@ -79,7 +79,9 @@ class Page:
         named: dict[str, Any] = {slot: self.layout.of(slot).unravel(row) for slot, row in start.rows.items()}
         params, grads = named.pop("parameter"), named.pop("gradient")
         updates = self.rule.stages(params, grads, {"iterations": start.iterations, **named})
-        return None if updates is None else self.layout.ravel({name: each.gradient for name, each in updates.items()})
+        if updates is None:
+            return None
+        return self.layout.ravel({**grads, **{name: each.gradient for name, each in updates.items()}})
 
     def learning_rate(self, step: int) -> float:
         """Return the learning rate of a zero-based step."""
@@ -165,8 +167,9 @@ def reference(problem: Problem) -> Reference:
     """Return the reference of a case, with its hyperparameters, in the layout that its rule takes."""
     rule = reference_rule(problem.cell)
     mixes, format = rule.mixes_elements, format_of(problem.dtype)
-    layout = layout_of_problem(problem, by_name=mixes or bool(rule.exclude_from_weight_decay))
-    form = forms(rule, problem, by_elements=not layout.own)
+    named = mixes or bool(rule.exclude_from_weight_decay or problem.absences)
+    layout = layout_of_problem(problem, by_name=named)
+    form = forms(rule, problem, by_elements=not (layout.own or problem.absences))
     slots = tuple(rule.slots(rule.init(problem.params)))
     page = Page(rule, find(problem.cell.rule, problem.cell.folder), layout, form.step, slots)
     return Reference(

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from parity.bounds.compiled.forms import permuted
 from parity.bounds.network import GradientBounds, gradient_bounds, known_bounds
 from parity.bounds.numerics import Array, dtype_of, format_of
+from parity.bounds.rule import absences
 from parity.case.spec import Cell, Mlp, Quadratic, Replayed
 from parity.circumstances import room
 from parity.errors import DataError
@@ -79,6 +80,15 @@ class Problem:
         """Return the rows that the gradients of a step consist of, for those tensors whose gradient is sparse."""
         return {}
 
+    @property
+    def absences(self) -> Mapping[str, frozenset[int]]:
+        """The steps at which a tensor has no gradient, by tensor; most cases have none such."""
+        return absences(self.cell)
+
+    def absent(self, step: int) -> frozenset[str]:
+        """Return the tensors that have no gradient at a step; ``gradients`` has zeros in their place."""
+        return frozenset(name for name, steps in self.absences.items() if step in steps)
+
     def gradients(self, step: int) -> Tensors:
         """Return the replayed gradients of a step, read-only, in the cell's dtype."""
         raise TypeError(f"{type(self).__name__} has no replayed gradients; its source is {self.cell.gradients}")
@@ -130,6 +140,7 @@ class ReplayedProblem(Problem):
     def gradients(self, step: int) -> Tensors:
         """Return the gradients of a step: one draw a tensor, rounded once to the cell's dtype, in the step's order."""
         found = self._of_step(step)
+        found = {**found, **{name: data.frozen(np.zeros_like(found[name])) for name in self.absent(step)}}
         if not self.rotates:
             return found
         names = list(self.shapes)

@@ -24,6 +24,7 @@ from parity.verdicts.results import Comparison, Explained, Pair
 from parity.verdicts.verdict import Verdict
 
 ABLATION_STEPS = 50
+_NO_GRADIENT = "it is handed a gradient of each tensor at each step, and in the case some have none."
 
 
 def run_pair(
@@ -83,6 +84,8 @@ def _driven(
     cell = problem.cell
     step = 0
     try:
+        if problem.absences and not getattr(adapter, "skips", False):
+            raise UnsupportedError(_NO_GRADIENT)
         with course:
             adapter.open(problem)
         for block in blocks(problem, adapter, judges.hold, judged, course):

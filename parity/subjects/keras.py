@@ -7,8 +7,9 @@ Departs from the reference page in nothing but rounding. Keras calls the second 
 import platform
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
-from typing import Any, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
 from msgspec import structs
@@ -32,8 +33,8 @@ _AROUND = {"_model_variables_moving_average": "average", "_accumulated_gradients
 class Row(NamedTuple):
     """A rule as Keras has it: the class in ``keras.optimizers``, and which of its attributes hold which slots.
 
-    An attribute is a list with a variable for each tensor, or one variable that all of them share. ``ranks`` says how
-    many dimensions a tensor needs for a slot that fewer leave unused.
+    An attribute is a list with a variable for each tensor, None where it has none, or one variable that all of them
+    share. ``ranks`` says how many dimensions a tensor needs for a slot that fewer leave unused.
     """
 
     kind: str
@@ -64,6 +65,7 @@ ROWS: dict[str, Row] = {
         {"row_moment": 2, "column_moment": 2},
     ),
     "lamb": Row("Lamb", {"_momentums": "first_moment", "_velocities": "second_moment"}),
+    "muon": Row("Muon", {"momentums": "first_moment", "adam_velocities": "second_moment"}),
     "schedule_free_adamw": Row("ScheduleFreeAdamW", {"_momentums": "base_iterate", "_velocities": "second_moment"}),
 }
 """What is known of each rule; another one is UNSUPPORTED."""
@@ -119,6 +121,9 @@ class KerasSubject:
         """Return what may be turned off to explain a difference: the reason, and the subject without it."""
         return {GRAPPLER: lambda: KerasSubject("graph", False, self._own)} if self._mode == "graph" else {}
 
+    skips: Final = True
+    """Whether a tensor may have no gradient."""
+
     def open(self, problem: Problem) -> None:
         """Build variables and optimizer, then the step function of the mode."""
         if self._own is None:
@@ -132,7 +137,7 @@ class KerasSubject:
         self._optimizer = optimizer_of(problem.cell, self._own)
         self._optimizer.build(list(self._variables.values()))
         self._shown = Shown(tf, self.slots_of(problem.cell.rule), self._optimizer, self._variables)
-        self._apply = self._compiled(self._apply_gradients)
+        self._applies: dict[frozenset[str], Callable[[list[Any]], None]] = {}
         self._train = self._compiled(self._train_step)
         self.resolved = describe(self._optimizer)
         self.circumstances = keras_circumstances(tf) | {"mode": self._mode, "arithmetic_optimization": self._rewrites}
@@ -141,8 +146,11 @@ class KerasSubject:
     def step(self, number: int, gradients: Tensors | None) -> Taken:
         """Apply the replayed gradients, or differentiate the model and apply what comes out."""
         if gradients is not None:
-            slices = self._problem.slices(number)
-            self._apply([self._tensor(gradients[name], slices.get(name)) for name in self._variables])
+            slices, absent = self._problem.slices(number), self._problem.absent(number)
+            if absent not in self._applies:
+                self._applies[absent] = self._compiled(partial(self._apply_gradients, absent))
+            present = [name for name in self._variables if name not in absent]
+            self._applies[absent]([self._tensor(gradients[name], slices.get(name)) for name in present])
             return Taken()
         loss, own = self._train(*self._inputs(number))
         return Taken(float(loss), {name: np.asarray(g) for name, g in zip(self._variables, own, strict=True)})
@@ -162,8 +170,11 @@ class KerasSubject:
             return function
         return _Traced(self._tf, function, jit_compile=self._mode == "xla")
 
-    def _apply_gradients(self, gradients: list[Any]) -> None:
-        self._optimizer.apply(gradients, list(self._variables.values()))
+    def _apply_gradients(self, absent: frozenset[str], gradients: list[Any]) -> None:
+        """Apply the gradients of all tensors but some, for which there is None; each set of them is a graph."""
+        left = iter(gradients)
+        every = [None if name in absent else next(left) for name in self._variables]
+        self._optimizer.apply(every, list(self._variables.values()))
 
     def _train_step(self, *inputs: Any) -> tuple[Any, list[Any]]:
         tf = self._tf
@@ -372,7 +383,7 @@ class Shown:
             slot: [
                 (name, v.value.handle, v.value.dtype, len(v.shape))
                 for (name, w), v in zip(variables.items(), found, strict=True)
-                if len(w.shape) >= _LEAST_RANKS.get((type(optimizer).__name__, slot), 0)
+                if v is not None and len(w.shape) >= _LEAST_RANKS.get((type(optimizer).__name__, slot), 0)
             ]
             for slot, found in listed.items()
         }

@@ -124,8 +124,8 @@ class LibrarySubject:
 
     def used(self) -> dict[str, str]:
         """Return what the library calls the slots that the rule has with the case's arguments, to ours."""
-        rule, shapes = reference_rule(self._problem.cell), self._problem.params.values()
-        started = {slot for array in shapes for slot in rule.start(array)}
+        rule = reference_rule(self._problem.cell)
+        started = rule.init(self._problem.params)
         return {own: slot for own, slot in self.row.slots.items() if slot in started}
 
     def build(self, problem: Problem) -> None:

@@ -16,6 +16,7 @@ from parity.case.spec import Hyperparameters, LearningRateSchedule, hyperparamet
 from parity.errors import MisbehavedError, UnsupportedError
 from parity.problem.problems import Problem
 from parity.reference import posted
+from parity.reference.optimizer import Optimizer
 from parity.subjects.adapter import Taken, Tensors
 from parity.subjects.binding import words
 from parity.subjects.binding.arguments import Bound
@@ -41,6 +42,11 @@ class NumpySubject:
         self.circumstances: dict[str, Any] = {}
         self.written: list[str] = []
         """What was written into a gradient, in words."""
+
+    @property
+    def skips(self) -> bool:
+        """Whether a tensor may have no gradient: a page knows None, and nobody says what else a class is handed."""
+        return isinstance(self._kind, type) and issubclass(self._kind, Optimizer)
 
     @property
     def kind(self) -> Callable[..., Any]:
@@ -149,6 +155,9 @@ class NumpySubject:
             gradients = evaluation.gradients
         elif self._problem.rotates and not self._renewed(gradients):
             gradients = {name: gradients[name] for name in self._problem.params}
+        if absent := self._problem.absent(number):
+            none: Any = dict.fromkeys(absent)
+            gradients = {**gradients, **none}
         if self._mover is not None:
             self._mover(self._rate_at(number))
         with self._numbers_only():

@@ -106,9 +106,10 @@ class Choosing(Numbers):
         return super().steps_alike and not self.rate_decay
 
     def _decayed(self, name: str, w: Any, g: Any, learning_rate: float) -> tuple[Any, Any]:
-        if self.weight_decay is None or super()._decayed(name, w, g, learning_rate)[0] is w:
+        own = self.decay_of(name, w)
+        if own is None or super()._decayed(name, w, g, learning_rate)[0] is w:
             return w, g
-        decay = constant(w, as_float32(self.weight_decay) if self.numbers == "float32" else self.weight_decay)
+        decay = constant(w, as_float32(own) if self.numbers == "float32" else own)
         if self.weight_decay_form == "coupled":
             return w, g + decay * w
         return w - (w * decay if self.weight_decay_form == "unscaled" else w * decay * constant(w, learning_rate)), g

@@ -66,3 +66,11 @@ def test_what_no_rule_may_have_is_refused_with_its_line(tmp_path: Path, old: str
 def test_a_case_of_a_persons_own_names_its_rule(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match="which is for the cases that are shipped"):
         load_cells(below(tmp_path))
+
+
+def test_patterns_of_any_argument_are_regular_expressions(tmp_path: Path) -> None:
+    text = CASE.replace('"each"', '"muon"').replace("where_taken = { beta_2 = 0.5, nesterov = true }\n", "")
+    path = tmp_path / "own.toml"
+    path.write_text(text.replace("{ learning_rate = 0.5 }", '{ exclude_layers = ["head", "("] }'), encoding="utf-8")
+    with pytest.raises(SpecError, match=r"exclude_layers: received '\(', which is no regular expression"):
+        load_cells(path)

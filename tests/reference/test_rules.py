@@ -1,5 +1,6 @@
 """The pages of rules give the numbers that Keras' own tests state, start as they say, and refuse what Keras refuses."""
 
+from fractions import Fraction as F
 from typing import Any
 
 import numpy as np
@@ -7,10 +8,10 @@ import pytest
 
 from parity.bounds.rule import page
 from parity.case.rule import find, names
-from parity.diagnosis.keras_tests import FIRST, LATER, ONE_STEP, TOLD
+from parity.diagnosis.keras_tests import FIRST, LATER, MUON, ONE_STEP, ROUNDS, TOLD
 
-UNTOLD = {"schedule_free_adamw"}
-"""Keras' own tests of it state no number."""
+UNTOLD = {"schedule_free_adamw", "muon"}
+"""Keras' own tests of the one state no number, of the other their own (`MUON`)."""
 
 
 def test_every_rule_is_told_by_the_tests_of_keras() -> None:
@@ -47,6 +48,93 @@ def test_beta_1_of_schedule_free_adamw_cancels() -> None:
             params, state = made.step(params, {"w": gradient}, state)
             wanted = before + (state["base_iterate"]["w"] - before) / t
             np.testing.assert_allclose(params["w"], wanted, rtol=1e-13, atol=1e-13)
+
+
+def test_muon_has_the_numbers_of_keras_tests() -> None:
+    kind: Any = page("muon")
+    for given, weights, gradient, wanted, tolerance in MUON:
+        made = kind(**{"learning_rate": 0.5, "weight_decay": None, "adam_weight_decay": None, **given})
+        params = {"w": np.array(weights, dtype=np.float32)}
+        grads = {"w": np.array(gradient or np.zeros_like(params["w"]), dtype=np.float32)}
+        after, _ = made.step(params, grads, made.init(params))
+        np.testing.assert_allclose(after["w"], wanted, rtol=tolerance, atol=tolerance)
+    matrix, wanted, tolerance = ROUNDS
+    x = np.array(matrix, dtype=np.float32)
+    turned = kind().orthogonalized(x / np.linalg.norm(x), 5)
+    np.testing.assert_allclose(turned, wanted, rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("shape", ["wide", "tall"])
+def test_rounds_of_muon_move_singular_values_and_leave_the_rest(shape: str) -> None:
+    """By exact arithmetic: of u diag(3/5, 4/5) v' each round makes the same with a s + b s**3 + c s**5."""
+    made: Any = page("muon")()
+    u = [[F(3, 5), F(-4, 5)], [F(4, 5), F(3, 5)]]
+    v = [[F(1, 3), F(2, 3)], [F(2, 3), F(1, 3)], [F(2, 3), F(-2, 3)]]  # columns of length one, at right angles
+    numbers, a, b, c = [F(3, 5), F(4, 5)], F("3.4445"), F("-4.775"), F("2.0315")
+    for rounds in range(4):
+
+        def product(singular: list[F]) -> Any:
+            return [[float(sum(u[i][k] * singular[k] * v[j][k] for k in range(2))) for j in range(3)] for i in range(2)]
+
+        start, wanted = np.array(product([F(3, 5), F(4, 5)])), np.array(product(numbers))
+        turned = made.orthogonalized(start if shape == "wide" else start.T, rounds)
+        np.testing.assert_allclose(turned if shape == "wide" else turned.T, wanted, rtol=0, atol=1e-14)
+        numbers = [a * s + b * s**3 + c * s**5 for s in numbers]
+
+
+def test_a_step_of_muon_has_the_size_of_adams() -> None:
+    """Liu et al., lemma 1: the mean square of an orthogonal matrix is 1 / its longer side, so that of a step is .2."""
+    made: Any = page("muon")(learning_rate=1.0, weight_decay=None)
+    for shape in ((8, 8), (8, 40), (40, 8)):
+        params = {"w": np.zeros(shape)}
+        after, _ = made.step(params, {"w": np.random.default_rng(1).normal(size=shape)}, made.init(params))
+        assert 0.2 * 0.65 < np.sqrt(np.mean(after["w"] ** 2)) < 0.2 * 1.25  # what five rounds make of one
+
+
+def test_muon_leaves_to_adam_what_is_no_matrix_and_what_names_say() -> None:
+    params = {n: np.ones((2, 3), np.float32) for n in ("kernel", "Token_Embedding", "head/kernel")}
+    params |= {"bias": np.ones(3, np.float32), "cube": np.ones((1, 2, 3), np.float32)}
+    grads = {name: np.full_like(w, 2.0) for name, w in params.items()}
+    made: Any = page("muon")(exclude_layers=["^head"], adam_lr_ratio=0.5, weight_decay=0.25)
+    after, state = made.step(params, grads, made.init(params))
+    assert sorted(state["second_moment"]) == ["Token_Embedding", "bias", "cube", "head/kernel"]
+    adam: Any = page("adam")(learning_rate=0.0005)
+    adams, moments = adam.step(params, grads, adam.init(params))
+    for name in state["second_moment"]:
+        decay = 0.004 * 0.001 * params[name]  # by the whole rate, and by its own decay
+        np.testing.assert_allclose(after[name], adams[name] - decay, rtol=2e-7)
+        assert np.array_equal(state["second_moment"][name], moments["second_moment"][name])
+    assert "second_moment" not in made.init({"kernel": params["kernel"]})
+
+
+@pytest.mark.parametrize("rule", names())
+def test_a_tensor_without_a_gradient_is_passed_over(rule: str) -> None:
+    """As Keras filters them (base_optimizer.py, apply): no decay, no slot moves; what is of all tensors does."""
+    made: Any = page(rule)(weight_decay=0.25)
+    params = {"there": np.full((2, 3), 0.5), "absent": np.full((2, 3), 0.5)}
+    state = made.init(params)
+    grads: dict[str, Any] = {name: np.full_like(w, 0.125) for name, w in params.items()}
+    params, state = made.step(params, grads, state)
+    after, later = made.step(params, {**grads, "absent": None}, state)
+    whole, kept = made.step(params, grads, state)
+    assert np.array_equal(after["absent"], params["absent"])
+    assert np.array_equal(after["there"], whole["there"])
+    for slot, tensors in made.slots(state).items():
+        moves = slot == "momentum_product"  # one of all tensors (nadam.py, _u_product)
+        expected = kept if moves else state
+        assert all(np.array_equal(later[slot][n], expected[slot][n]) for n in tensors if n == "absent")
+    with pytest.raises(ValueError, match="No parameter has a gradient"):
+        made.step(params, dict.fromkeys(params), state)
+
+
+def test_what_waits_for_an_update_without_a_gradient_is_lost() -> None:
+    made: Any = page("sgd")(learning_rate=1.0, gradient_accumulation_steps=2)
+    params: dict[str, Any] = {"w": np.zeros(1), "b": np.zeros(1)}
+    one, state = {"w": np.ones(1), "b": np.ones(1)}, made.init(params)
+    for grads in (one, {**one, "b": None}, {**one, "b": None}, one):
+        params, state = made.step(params, grads, state)
+    assert (params["w"].tolist(), params["b"].tolist()) == ([-2.0], [-0.5])
+    assert state["accumulated_gradient"]["b"].tolist() == [0.0]
 
 
 @pytest.mark.parametrize("rule", TOLD)

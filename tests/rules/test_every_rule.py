@@ -22,8 +22,9 @@ OTHERS = [name for name in names() if name != "rmsprop"]
 CELLS = {cell.id: cell for cell in select([f"{name}/*" for name in OTHERS])}
 
 
-LOOPLESS = {"nadam", "ftrl", "lamb", "adafactor"}
-"""Slots with shapes of their own, powers of arrays, and sums: what no loop by elements does with the bits of NumPy."""
+LOOPLESS = {"nadam", "ftrl", "lamb", "adafactor", "muon"}
+"""Slots with shapes of their own or of some tensors alone, powers of arrays, and sums: what no loop by elements does
+with the bits of NumPy."""
 
 
 def few(cell: Cell, steps: int = 8) -> Cell:

@@ -56,7 +56,7 @@ class BoundedDtype:
         error = np.abs(exact - once)
         if self.format.dtype.itemsize == 2:
             error = np.maximum(error, np.abs(exact - twice))
-        error = error + (value.error if isinstance(value, Rate) else 0.0)
+        error = error + (value.error if isinstance(value, Rate | Single) else 0.0)
         if isinstance(value, Single) and self.format.dtype.itemsize <= 4:
             error = np.maximum(error, np.abs(self.format.wide.type(value.given) - exact))  # kept as it was
         if abs(exact) < self.format.underflow:
@@ -71,6 +71,12 @@ class Rate(float):
     """A learning rate with a bound on its own error, made where float32 computes a schedule."""
 
     error: float = 0.0
+
+    def __mul__(self, factor: float) -> "Rate":
+        """Multiply by a number; where the rate may be off, so may the rounding of the product."""
+        product = Rate(float(self) * factor)
+        product.error = self.error * abs(factor) + (2.0**-23 * abs(product) if self.error else 0.0)
+        return product
 
 
 class Bounded(NDArrayOperatorsMixin):

@@ -308,7 +308,8 @@ def _shapes(
     rule: str, fields: Iterable[str], tensors: Mapping[str, tuple[int, ...]]
 ) -> dict[str, dict[str, tuple[int, ...]]]:
     """Return the shape of each slot that the rule starts, by tensor, without those for which it keeps no such slot."""
-    starts = {name: page(rule)().start(np.zeros(shape)) for name, shape in tensors.items()}
+    kind = page(rule)()
+    starts = {name: kind.start_of(name, np.zeros(shape)) for name, shape in tensors.items()}
     found: dict[str, dict[str, tuple[int, ...]]] = {}
     for field in fields:
         held = {name: start[field].shape for name, start in starts.items() if field in start}

@@ -107,10 +107,11 @@ STATES: Final[tuple[Callable[[Any], Any] | None, ...]] = (None, zeros, empty)
 
 
 def _locked(tensors: Tensors) -> dict[str, Array]:
-    """Return read-only views: a step that writes into its inputs raises where it does so."""
-    views = {name: np.asarray(array).view() for name, array in tensors.items()}
-    for view in views.values():
-        view.setflags(write=False)
+    """Return read-only views, None where there is no gradient: a step that writes into its inputs raises there."""
+    views: dict[str, Any] = dict(tensors)
+    for name in (name for name, array in tensors.items() if array is not None):
+        views[name] = np.asarray(tensors[name]).view()
+        views[name].setflags(write=False)
     return views
 
 
