@@ -7,6 +7,7 @@ import io
 import string
 import textwrap
 from collections.abc import Callable, Collection, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Final
@@ -14,7 +15,8 @@ from typing import Any, Final
 import numpy as np
 
 from parity.bounds.rule import plain_argument
-from parity.case.spec import Hyperparameters
+from parity.case.rule import names
+from parity.case.spec import Hyperparameters, hyperparameters
 from parity.errors import AbsentArgumentError, SubjectError, did_you_mean
 from parity.reference.arguments import ARGUMENTS, BY_NAME
 from parity.subjects.binding.roles import parameters_of, role_of
@@ -122,11 +124,14 @@ def bind(
                 raise AbsentArgumentError(name, message)
             continue
         # None says that an argument is off, which a class of its own says with its own default.
-        if value is None and named.get(own, NONE) not in (NONE, None):
-            if not (named[own] and name in BY_NAME and BY_NAME[name].domain == "non_negative"):
-                continue
-            value = 0.0  # a decay that is on by default is off at zero
+        default = named.get(own, NONE)
+        if value is None and _is_off_at_zero(name, default):
+            value = 0.0
+        elif value is None and default not in (NONE, None):
+            continue
         values[own] = value
+    for name, own in _needed(signature, spelled).items():
+        values[own], spelled[name] = _usual(name), own
     taken = set(spelled.values())
     owns = [
         name for name, p in signature.items() if name not in taken and p.default is NONE and p.kind < p.VAR_POSITIONAL
@@ -140,6 +145,35 @@ def bind(
     gradients = roles.get("grads", "") if owner else ""
     spreads = owner != "" and owner in spread
     return Bound(values, spelled, defaults, owner, gradients, may_own, _defaults(given), spreads)
+
+
+def _is_off_at_zero(name: str, default: Any) -> bool:
+    """Whether zero says to a constructor that an argument is off: a decay that is on by default, or must be given."""
+    return bool(default) and name in BY_NAME and BY_NAME[name].domain == "non_negative"
+
+
+def _needed(signature: Mapping[str, inspect.Parameter], spelled: Mapping[str, str]) -> dict[str, str]:
+    """Return Keras' names of what must be given and only other rules have, such as Adam's betas, to its own."""
+    needed = [name for name, p in signature.items() if p.default is NONE and p.kind in _PASSED]
+    found: dict[str, str] = {}
+    for own in (name for name in needed if name not in spelled.values()):
+        words = (each for each in BY_NAME.values() if own in (each.name, *each.aliases) and each.name not in spelled)
+        argument = next((each for each in words if each.name not in found and _rule_of(each.name)), None)
+        if argument is not None:
+            found[argument.name] = own
+    return found
+
+
+@cache
+def _rule_of(name: str) -> str:
+    """Return the first rule that has an argument of Keras' name, empty if none has."""
+    return next((rule for rule in names() if name in hyperparameters(rule).__struct_fields__), "")
+
+
+def _usual(name: str) -> Any:
+    """Return Keras' default of an argument, zero where None says that it is off."""
+    value = plain_argument(getattr(hyperparameters(_rule_of(name))(), name))
+    return 0.0 if value is None and _is_off_at_zero(name, NONE) else value
 
 
 def _possible(signature: Mapping[str, inspect.Parameter], taken: set[str]) -> str:
@@ -169,20 +203,40 @@ def _require(title: str, chosen: Mapping[str, str], takes: list[str], takes_any:
 
 @cache
 def config_of(rule: Any) -> dict[str, Any] | None:
-    """Return the config that ``f(w, dw, config=None)`` fills in for itself, None where it is no such function."""
+    """Return the config that ``f(w, dw, config=None)`` starts from, None where it is no such function.
+
+    What a step changes is left to the function where it fills that in itself; else a count is counted back to where it
+    was before the first step, and an array is that of a tensor of two elements, in whose place zeros go.
+    """
     own = parameters_of(rule) if inspect.isfunction(rule) else None
     if not own or [p.role for p in own] not in (["params", "grads", "state"], ["grads", "params", "state"]):
         return None
     if own[2].required:
         return None
+    config = _config_after(rule, None)
+    if config is None:
+        return None
+    after = _config_after(rule, config) or config
+    for name, value in list(config.items()):
+        counts = isinstance(value, int | float) and after.get(name, value) != value
+        rest = {key: held for key, held in config.items() if key != name}
+        if (counts or np.shape(value)) and _config_after(rule, rest) is not None:
+            config = rest
+        elif counts:
+            config[name] = 2 * value - after[name]
+    return config
+
+
+def _config_after(rule: Callable[..., Any], config: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Return the config after a step from another one, which stays as it is; None if there is none."""
+    given = () if config is None else (deepcopy(config),)
     with np.errstate(all="ignore"):
         try:
-            returned = rule(np.ones(2, dtype=np.float32), np.ones(2, dtype=np.float32))
+            returned = rule(np.ones(2, dtype=np.float32), np.ones(2, dtype=np.float32), *given)
         except Exception:  # then it is another shape, or none
             return None
-    if not (isinstance(returned, tuple) and len(returned) == 2 and isinstance(returned[1], dict)):
-        return None
-    return dict(returned[1])
+    pair = isinstance(returned, tuple) and len(returned) == 2 and isinstance(returned[1], dict)
+    return dict(returned[1]) if pair else None
 
 
 def _in_config(config: dict[str, Any], given: Hyperparameters, chosen: Mapping[str, str]) -> Bound:

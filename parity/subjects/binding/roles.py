@@ -13,7 +13,9 @@ _WORDS: Final[dict[str, str]] = {
     "grads": "grads grad gradients gradient g gs dw dws dparams dparam dx dxs dtheta deltas delta d derivatives"
     " derivative updates nabla dp grads_wrt_w wgrad pgrad",
     "pairs": "grads_and_vars grads_and_params params_and_grads params_grads grad_var_pairs",
-    "state": "state states cache caches config opt_state optimizer_state s v memory h history velocity velocities",
+    "state": "state states cache caches config opt_state optimizer_state s v memory h history velocity velocities"
+    " moment moments moment1 moment2 moment_1 moment_2 first_moment second_moment m1 m2 m_t v_t mt vt exp_avg"
+    " exp_avg_sq",
     "name": "name key layer_name param_name parameter_name tensor_name var_name",
     "index": "index idx i layer_index layer_idx layer_id param_id param_index k j",
     "biases": "bias biases b bs",

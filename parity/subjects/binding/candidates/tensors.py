@@ -4,16 +4,16 @@ from collections.abc import Iterator
 from typing import Final
 
 from parity.subjects.binding.drivers.arrays import Singly, Together
-from parity.subjects.binding.drivers.shape import GUESSED, INSTANCE, Call, Shape, one_array
+from parity.subjects.binding.drivers.shape import FURTHER, INSTANCE, KEPT, Call, Shape, one_array
 from parity.subjects.binding.drivers.states import STATES
 
 ALONE: Final = frozenset({"params", "grads", "pairs"})
-BESIDE: Final = frozenset({"name", "index", "loss", "rate", "count", "state"})
+BESIDE: Final = frozenset({"name", "index", "loss", "rate", "count", "state", *FURTHER})
 
 
 def of_tensors(call: Call, plural: bool, owner: str, whose: str = INSTANCE) -> Iterator[Shape]:
     """Yield the shapes of a call with arrays; ``plural`` is whether its names speak of many."""
-    states = STATES if {"state", GUESSED} & set(call.roles) else (None,)
+    states = STATES if KEPT & set(call.roles) else (None,)
     more = {"call": call, "owner": owner}
     mapping = [
         Shape(f"{call} over a mapping of all tensors", Together, {**more, "as_list": False, "state": state})
