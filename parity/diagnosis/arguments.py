@@ -17,7 +17,7 @@ from parity.diagnosis.choices import modes
 from parity.diagnosis.family import family
 from parity.diagnosis.member import MAX_UNDECIDED, Member, equal_bits, measured, predict
 from parity.diagnosis.observe import Make, Observation
-from parity.diagnosis.probes import RATES, Probe, first_probe, probe
+from parity.diagnosis.probes import RATES, Probe, first_probe, in_float32, probe
 from parity.errors import AbsentArgumentError, UnsupportedError
 from parity.reference.arguments import BY_NAME
 
@@ -220,7 +220,8 @@ def probe_of(move: Move, dtype: str = "float32", rule: str = DEFAULT) -> Probe:
     kind = move.dtype or dtype
     plain = first_probe(kind, rule=rule)
     weights = probe("plain", False, dtype=kind, rule=rule).weights if "weight_decay" in move.given else plain.weights
-    given = msgspec.structs.replace(plain.hyperparameters, **move.given)
+    values = in_float32(move.given) if dtype == "float64" else move.given
+    given = msgspec.structs.replace(plain.hyperparameters, **values)
     return Probe(move.label, move.mode(rule), given, weights, plain.gradients, rule=rule)
 
 

@@ -121,13 +121,18 @@ def _switched(
     if members:
         return Found(_smallest_first([*members, *_smaller_with_numbers(observations, members, base)]), exact=True)
     known = switches(base.rule)
-    structure = [name for name in first if not known[name].rounds or name in NEARLY]
+    nearly = (*NEARLY, *_IN_FLOAT64) if observations[0].probe.weights.dtype == np.float64 else NEARLY
+    structure = [name for name in first if not known[name].rounds or name in nearly]
     bounded = _sets(observations, structure, rest, within, base, near)
     return Found(_smallest_first(bounded), exact=False) if bounded else None
 
 
 NEARLY: Final = ("one_minus_rho", "one_minus_beta", "moment_form")
 """What rounds by more than its bound may excuse: 1 - rho in the dtype of the weights, or a mean that cancels."""
+
+
+_IN_FLOAT64: Final = ("powers",)
+"""What rounds to float32, which float64 weights do not excuse."""
 
 
 def _written(

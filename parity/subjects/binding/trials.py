@@ -32,7 +32,11 @@ class Known(NamedTuple):
 
     def bind(self, kind: Callable[..., Any], given: Hyperparameters) -> Bound:
         """Return what the class is passed; see ``arguments.bind``."""
-        return bind(kind, given, self.settled, ("learning_rate",) if self.shape.serves_rate else ())
+        settled = {keras: own for keras, own in self.settled.items() if keras in given.__struct_fields__}
+        if len(settled) < len(self.settled):
+            # What a trial took for an argument that this rule lacks is what its name says.
+            settled = {keras: own for keras, own in settled.items() if own}
+        return bind(kind, given, settled, ("learning_rate",) if self.shape.serves_rate else ())
 
 
 def maker(kind: Callable[..., Any], bound: Bound) -> Make:

@@ -126,8 +126,8 @@ class States:
         """Take up what came back beside the weights; a count that comes back behind them all is known already."""
         count = len(self._values)
         if count > 1 and returned:
-            known = len(returned) == count + ("count" in self._call.roles and np.ndim(returned[-1]) == 0)
-            if not known:
+            counted = len(returned) == count + 1 and "count" in self._call.roles
+            if len(returned) != count and not counted:
                 raise MisbehavedError(f"{self._call!r} returns {len(returned)} beside the weights, not its states.")
             self._values = list(returned[:count])
         elif count and returned:
