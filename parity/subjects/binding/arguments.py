@@ -188,7 +188,9 @@ def _possible(signature: Mapping[str, inspect.Parameter], taken: set[str]) -> st
 
 _MANY: Final = frozenset({"params", "layers"})
 """Roles of what a constructor may take each by itself, as ``*layers``."""
-_STRUCTURE: Final = frozenset({"params", "grads", "pairs", "layer", "layers", "model", "gradient_function", "callback"})
+_STRUCTURE: Final = frozenset(
+    {"params", "grads", "pairs", "pairs back", "layer", "layers", "model", "gradient_function", "callback"}
+)
 """Roles of what is no hyperparameter."""
 
 

@@ -14,7 +14,7 @@ from parity.subjects.binding.drivers.holders import Layer, TakingLayer
 from parity.subjects.binding.drivers.shape import Shape
 
 _OURS: Final = str(Path(__file__).parents[2])
-_HANDED: Final = frozenset({"params", "grads", "pairs", "name", "index"})
+_HANDED: Final = frozenset({"params", "grads", "pairs", "pairs back", "name", "index"})
 """Roles of what is handed as it is; what else a call takes may be something that a trial does not know."""
 
 

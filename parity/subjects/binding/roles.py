@@ -12,7 +12,9 @@ _WORDS: Final[dict[str, str]] = {
     " initial_w initial_x initial_point initial_guess starting_point start_point x_start w_start wrt",
     "grads": "grads grad gradients gradient g gs dw dws dparams dparam dx dxs dtheta deltas delta d derivatives"
     " derivative updates nabla dp grads_wrt_w wgrad pgrad",
-    "pairs": "grads_and_vars grads_and_params params_and_grads params_grads grad_var_pairs",
+    "pairs": "grads_and_vars grads_and_params grad_var_pairs grads_and_weights gradients_and_variables",
+    "pairs back": "params_and_grads params_grads vars_and_grads weights_and_grads variables_and_gradients"
+    " parameters_and_gradients param_grad_pairs",
     "state": "state states cache caches config opt_state optimizer_state s v memory h history velocity velocities"
     " moment moments moment1 moment2 moment_1 moment_2 first_moment second_moment m1 m2 m_t v_t mt vt exp_avg"
     " exp_avg_sq",

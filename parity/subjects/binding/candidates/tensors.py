@@ -7,7 +7,8 @@ from parity.subjects.binding.drivers.arrays import Singly, Together
 from parity.subjects.binding.drivers.shape import FURTHER, INSTANCE, KEPT, Call, Shape, one_array
 from parity.subjects.binding.drivers.states import STATES
 
-ALONE: Final = frozenset({"params", "grads", "pairs"})
+PAIRS: Final = frozenset({"pairs", "pairs back"})
+ALONE: Final = frozenset({"params", "grads", *PAIRS})
 BESIDE: Final = frozenset({"name", "index", "loss", "rate", "count", "state", *FURTHER})
 
 
@@ -32,7 +33,7 @@ def of_tensors(call: Call, plural: bool, owner: str, whose: str = INSTANCE) -> I
         for first in (1, 0)
         for state in states
     ]
-    if "pairs" in call.roles:
+    if PAIRS & set(call.roles):
         yield from listed
         return
     layered = Shape(

@@ -72,7 +72,8 @@ class Together(Called):
             pairs: Any = list(zip(grads, self._held, strict=True))
         else:
             pairs = [(grads[name], self._held[name]) for name in self._names] if "pairs" in self._call.roles else []
-        given = {"params": self._held, "grads": grads, "pairs": pairs, "loss": 0.0, "count": self._count}
+        back = [(w, g) for g, w in pairs]
+        given = {"params": self._held, "grads": grads, "pairs": pairs, "pairs back": back, "loss": 0.0, "count": self._count}
         given |= {"rate": self._rate(self._count - 1), **self._states.given}
         returned = self._call.on(self.optimizer, **given)
         self._states.require(returned)

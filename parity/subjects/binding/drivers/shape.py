@@ -82,7 +82,8 @@ class Call:
         self.name, self.roles, self.by_name, self._word = name, tuple(roles), dict(by_name or {}), word
 
     def __repr__(self) -> str:
-        words = {"pairs": "pairs of gradient and parameter", **dict.fromkeys(KEPT, "state")}
+        words = {"pairs": "pairs of gradient and parameter", "pairs back": "pairs of parameter and gradient"}
+        words |= dict.fromkeys(KEPT, "state")
         return f"{self._word or self.name}({', '.join(words.get(role, role) for role in self.roles)})"
 
     def on(self, holder: Any, **given: Any) -> Any:
