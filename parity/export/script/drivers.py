@@ -94,6 +94,8 @@ def _holds(returned: Any, as_list: bool, count: int) -> bool:
 
 def _singly(calls: Calls) -> Called:
     shared, state = calls.more["shared"], calls.more.get("state")
+    if calls.more.get("owner") or calls.more.get("shaped"):
+        raise calls.unknown()
     holder = "optimizer" if shared else "optimizers[n]"
     roles = {**_beside(), "params": "w", "grads": "grads[n]", "name": "n", "index": "list(params).index(n)"}
     before = [COPIES]

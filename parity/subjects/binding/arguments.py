@@ -48,6 +48,7 @@ class Bound:
             default, or the only one that must be given and has a name that says nothing.
         keras: Keras' names to Keras' defaults, of the rule that it was bound for.
         spreads: whether what takes the parameters is ``*name``, so that each is an argument by itself.
+        shaped: its own name of the argument that takes the shape of a tensor.
     """
 
     values: dict[str, Any]
@@ -58,6 +59,7 @@ class Bound:
     may_own: str = ""
     keras: Mapping[str, Any] = field(default_factory=dict)
     spreads: bool = False
+    shaped: str = ""
 
     @property
     def left(self) -> dict[str, Any]:
@@ -136,15 +138,18 @@ def bind(
     owns = [
         name for name, p in signature.items() if name not in taken and p.default is NONE and p.kind < p.VAR_POSITIONAL
     ]
+    shaped = next((name for name in signature if name.lower() in _SHAPES), "")
+    owns = [name for name in owns if name != shaped]
     spread = [name for name, p in signature.items() if p.kind is p.VAR_POSITIONAL and role_of(name) in _MANY]
     owns += spread
     roles = {role_of(name): name for name in reversed(owns)}
-    defaults = {name: value for name, value in named.items() if isinstance(value, bool | int | float | None)}
+    numbers = {name: value for name, value in named.items() if isinstance(value, bool | int | float | None)}
+    defaults = {name: value for name, value in numbers.items() if name != shaped}
     owner = roles.get("params") or roles.get("layers") or roles.get("model") or ""
-    may_own = "" if owner else _possible(signature, taken)
+    may_own = "" if owner or shaped else _possible(signature, taken)
     gradients = roles.get("grads", "") if owner else ""
     spreads = owner != "" and owner in spread
-    return Bound(values, spelled, defaults, owner, gradients, may_own, _defaults(given), spreads)
+    return Bound(values, spelled, defaults, owner, gradients, may_own, _defaults(given), spreads, shaped)
 
 
 def _is_off_at_zero(name: str, default: Any) -> bool:
@@ -186,6 +191,10 @@ def _possible(signature: Mapping[str, inspect.Parameter], taken: set[str]) -> st
     return next((name for name in empty if role_of(name) in ("params", "layers", "model")), "")
 
 
+_SHAPES: Final = frozenset(
+    {"shape", "w_shape", "weight_shape", "weights_shape", "param_shape", "params_shape", "grad_shape", "tensor_shape"}
+)
+"""Names of what takes the shape of the one tensor that an instance is for."""
 _MANY: Final = frozenset({"params", "layers"})
 """Roles of what a constructor may take each by itself, as ``*layers``."""
 _STRUCTURE: Final = frozenset(

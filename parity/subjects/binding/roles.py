@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 _WORDS: Final[dict[str, str]] = {
     "params": "params parameters param parameter p ps weights weight w ws theta thetas x xs variables variable vars var"
-    " values value tensors tensor trainable_variables trainable_weights model_params network_params point x0 w0 p0"
+    " values value tensors tensor trainable_variables trainable_weights model_params network_params point x0 w0 p0 x_0 w_0 theta_0"
     " theta0 w_init x_init theta_init init_w init_x init_theta init_params initial_params initial_weights"
     " initial_w initial_x initial_point initial_guess starting_point start_point x_start w_start wrt",
     "grads": "grads grad gradients gradient g gs dw dws dparams dparam dx dxs dtheta deltas delta d derivatives"
@@ -29,9 +29,9 @@ _WORDS: Final[dict[str, str]] = {
     "count": "t step iteration iterations iter epoch timestep n it count num_updates",
     "gradient_function": "grad_func gradient_func grad_fn gradient_fn df fprime f_prime jac jacobian gradf f_grad"
     " grad_f compute_grad compute_gradient compute_gradients grad_function gradient_function grad_fun gradient_fun"
-    " gradfn get_grad get_gradient loss_grad grad_loss grad_cost cost_grad dfdx",
+    " gradfn grd get_grad get_gradient loss_grad grad_loss grad_cost cost_grad dfdx",
     "valued_gradient": "value_and_grad loss_and_grad func_and_grad f_and_grad cost_and_grad",
-    "objective": "f fun func fn function objective objective_function cost_function cost_fn loss_function loss_fn",
+    "objective": "f fun func fn function obj objective objective_function cost_function cost_fn loss_function loss_fn",
     "steps": "num_iters n_iter num_iterations n_iterations max_iter maxiter num_steps n_steps epochs n_epochs steps"
     " iters niter iteration_number number_of_iterations num_iter n_iters max_iters max_iterations"
     " nsteps max_steps num_epochs total_steps",

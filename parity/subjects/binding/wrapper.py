@@ -40,8 +40,9 @@ _AT_FIRST: Final = {"params": ("[w]", '{"w": w}', "w"), "grads": ("[w]", '{"w": 
 _START: Final = np.array([[100.0, 200.0, 300.0], [400.0, 500.0, 600.0]], dtype=np.float32)
 _GRADIENTS: Final = tuple(
     np.array(values, dtype=np.float32)
-    for values in ([[1.0, -2.0, 0.5], [3.0, -0.25, -1.0]], [[2.0, 1.0, -3.0], [-0.5, 4.0, 1.5]])
+    for values in ([[1.0, -2.0, 0.5], [3.0, -0.25, -1.0]], [[2.0, -1.0, 3.0], [0.5, -4.0, -1.5]])
 )
+"""Two of the same signs, so that who keeps a mean of them goes down both."""
 _OTHERS: Final = tuple(np.append(3 * each.ravel()[:-1], each.ravel()[-1:]).reshape(each.shape) for each in _GRADIENTS)
 """The same, but for all elements before the last."""
 _NEAR: Final = 50.0

@@ -14,6 +14,7 @@ from parity.subjects.binding.candidates.owners import of_given, of_possible
 from parity.subjects.binding.candidates.rules import is_rule, of_rule
 from parity.subjects.binding.candidates.stateful import of_constructed, of_functions, stateful
 from parity.subjects.binding.changes import scales
+from parity.subjects.binding.drivers.arrays import Singly
 from parity.subjects.binding.drivers.loops import GRADIENTS, ITERATED
 from parity.subjects.binding.drivers.shape import INSTANCE, Make, Shape
 from parity.subjects.binding.drivers.states import Configured
@@ -69,6 +70,11 @@ def _called(
     method: str, own: Sequence[Parameter], make: Make, bound: Bound, holder: Any, whose: str = INSTANCE
 ) -> Iterator[Shape]:
     """Yield the shapes that a method may have; where nothing else is the learning rate, `step` may be its length."""
+    if bound.shaped:
+        for shape in of_call(method, own, bound.owns, bound.takes_gradients, holder, whose):
+            if shape.driver is Singly and not shape.more["shared"]:
+                title = f"{shape.title}, made with its shape"
+                yield shape._replace(title=title, more={**shape.more, "shaped": bound.shaped})
     known = bound.has_rate or any(p.role == "rate" for p in own)
     if not known and any(p.role == "count" and p.required for p in own):
         lengths = [p._replace(role="rate") if p.role == "count" and p.required else p for p in own]

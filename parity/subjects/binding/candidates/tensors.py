@@ -42,7 +42,9 @@ def of_tensors(call: Call, plural: bool, owner: str, whose: str = INSTANCE) -> I
         {**more, "as_list": False, "layered": True, "state": None},
     )
     if owner:
-        yield from (*mapping, *listed, *numbered, layered)
+        each = f"{call} on one array in the constructor, an instance for each tensor"
+        lone = [Shape(each, Singly, {"call": call, "shared": False, "owner": owner})] if states == (None,) else []
+        yield from (*mapping, *listed, *numbered, layered, *lone)
         return
     told = bool({"name", "index"} & set(call.roles))
     title = one_array(call, whose)

@@ -110,7 +110,9 @@ class Together(Called):
 class Singly(Called):
     """One tensor a call: an instance for each, or one for all that is told which tensor it is.
 
-    ``change`` times what it returns is added, if it is not zero; else that are the weights.
+    ``change`` times what it returns is added, if it is not zero; else that are the weights. The constructor takes a
+    tensor by its argument ``owner``, and its shape by ``shaped``, where there are such; who returns nothing may hold
+    the new weights under the name under which it kept those that it was made with.
     """
 
     def __init__(
@@ -122,11 +124,22 @@ class Singly(Called):
         shared: bool,
         state: Callable[[Any], Any] | None = None,
         change: int = 0,
+        owner: str = "",
+        shaped: str = "",
     ) -> None:
         self.params = copied(params)
         self._call, self._rate, self._count, self._change = call, rate, 0, change
         one = make() if shared else None
-        self.optimizers = {name: one if shared else make() for name in params}
+        words = {"owner": owner, "shaped": shaped}
+        self.optimizers: dict[str, Any] = {
+            name: one if shared else make(**{words[key]: what for key, what in own.items() if words[key]})
+            for name, w in self.params.items()
+            for own in [{"owner": w, "shaped": w.shape}]
+        }
+        self._held = {
+            name: [key for key, value in getattr(made, "__dict__", {}).items() if value is self.params[name]]
+            for name, made in (self.optimizers if owner else {}).items()
+        }
         self.optimizer = next(iter(self.optimizers.values()), None)
         self._states = {
             name: States(call, lambda w=w: state(w) if state else None)  # type: ignore[misc]  # its own default
@@ -147,6 +160,8 @@ class Singly(Called):
                 returned = returned[0]
             if self._change and not isinstance(returned, np.ndarray | np.generic):
                 raise MisbehavedError(f"{self._call!r} returns no change of the weights.")
+            if returned is None and self._held.get(name):
+                returned = getattr(self.optimizers[name], self._held[name][0])
             changed = w + self._change * returned if self._change else returned
             self.params[name] = w if changed is None else changed
 
