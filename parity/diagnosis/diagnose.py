@@ -12,6 +12,7 @@ import numpy as np
 
 from parity.case.rule import DEFAULT
 from parity.case.spec import Cell
+from parity.diagnosis.apart import in_parts
 from parity.diagnosis.arguments import BEYOND, BITS, OTHERWISE, UNDECIDED, Checked, checked
 from parity.diagnosis.behaviour import (
     Watched,
@@ -54,6 +55,26 @@ def diagnose(
         shipped: more of them, of which only those are kept that refute it; a dozen steps of each, all where it agrees.
         rule: the rule that it is said to be; cases of others are left out.
     """
+    return told_in_parts(make, held_against(make, name, cells, shipped, rule))
+
+
+def told_in_parts(make: Make, found: Diagnosis) -> Diagnosis:
+    """Add what the parts of a subject are, where nothing explains the whole."""
+    if found.finding is not Finding.UNEXPLAINED:
+        return found
+    with suppress(Exception), np.errstate(all="ignore"), warnings.catch_warnings():  # what it raises is told already
+        warnings.simplefilter("ignore")
+        watched = Watched(make, found.subject)
+        observations, _ = observe_modes(watched, _first(watched, found.rule)[0])
+        parts = in_parts(observations, _held_back(watched, observations))
+        return replace(found, evidence=(*found.evidence, *parts))
+    return found
+
+
+def held_against(
+    make: Make, name: str, cells: Sequence[Cell] = (), shipped: Sequence[Cell] = (), rule: str = DEFAULT
+) -> Diagnosis:
+    """Return what a subject is as a whole; see ``diagnose``."""
     found = _diagnosed(make, name, rule)
     agrees = found.finding in (Finding.IDENTICAL, Finding.ROUNDING)
     short = shipped if agrees else [msgspec.structs.replace(cell, steps=min(cell.steps, 12)) for cell in shipped]

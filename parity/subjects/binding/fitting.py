@@ -148,7 +148,9 @@ def _walked(
                     before(driver, step)
                 driver.step(dict(zip(params, (each.copy() for each in grads), strict=True)))
                 if not all(_near(driver.params[name], array, scale, -1.0) for name, array in starts.items()):
-                    if all(_near(_kept(driver.params[name], array), array, scale, -1.0) for name, array in starts.items()):
+                    if all(
+                        _near(_kept(driver.params[name], array), array, scale, -1.0) for name, array in starts.items()
+                    ):
                         raise _LostError("makes NaN or infinity of the weights.")
                     return None  # two that are swapped at each step are back after two
                 if shape.owns_loop and _any_still(driver, starts):

@@ -7,8 +7,9 @@ from typing import Any, Final, NamedTuple
 
 _WORDS: Final[dict[str, str]] = {
     "params": "params parameters param parameter p ps weights weight w ws theta thetas x xs variables variable vars var"
-    " values value tensors tensor trainable_variables trainable_weights model_params network_params point x0 w0 p0 x_0 w_0 theta_0"
-    " theta0 w_init x_init theta_init init_w init_x init_theta init_params initial_params initial_weights"
+    " values value tensors tensor trainable_variables trainable_weights model_params network_params point x0 w0 p0"
+    " x_0 w_0 theta_0 theta0 w_init x_init theta_init init_w init_x init_theta init_params initial_params"
+    " initial_weights"
     " initial_w initial_x initial_point initial_guess starting_point start_point x_start w_start wrt",
     "grads": "grads grad gradients gradient g gs dw dws dparams dparam dx dxs dtheta deltas delta d derivatives"
     " derivative updates nabla dp grads_wrt_w wgrad pgrad",

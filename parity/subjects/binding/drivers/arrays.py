@@ -73,7 +73,14 @@ class Together(Called):
         else:
             pairs = [(grads[name], self._held[name]) for name in self._names] if "pairs" in self._call.roles else []
         back = [(w, g) for g, w in pairs]
-        given = {"params": self._held, "grads": grads, "pairs": pairs, "pairs back": back, "loss": 0.0, "count": self._count}
+        given = {
+            "params": self._held,
+            "grads": grads,
+            "pairs": pairs,
+            "pairs back": back,
+            "loss": 0.0,
+            "count": self._count,
+        }
         given |= {"rate": self._rate(self._count - 1), **self._states.given}
         returned = self._call.on(self.optimizer, **given)
         self._states.require(returned)
