@@ -17,7 +17,7 @@ from parity.diagnosis.choices import modes
 from parity.diagnosis.family import family
 from parity.diagnosis.member import MAX_UNDECIDED, Member, equal_bits, measured, predict
 from parity.diagnosis.observe import Make, Observation
-from parity.diagnosis.probes import RATES, Probe, first_probe, in_float32, probe
+from parity.diagnosis.probes import HELD_RATE, RATES, Probe, first_probe, in_float32, probe
 from parity.errors import AbsentArgumentError, UnsupportedError
 from parity.reference.arguments import BY_NAME
 
@@ -47,8 +47,7 @@ class Move(NamedTuple):
         return max(own, key=lambda name: len(own[name]))
 
 
-# A power of two is the same number in float32, where Keras keeps the learning rate, and in float64.
-_EXACT_RATE: Final = {"learning_rate": 2.0**-10}
+_EXACT_RATE: Final = {"learning_rate": HELD_RATE}
 _AVERAGED: Final = {"use_ema": True, "ema_momentum": 0.9}
 _OWN: Final = (
     Move({"rho": 0.5}),

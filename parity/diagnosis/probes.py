@@ -41,6 +41,8 @@ BATCH_SIZE: Final = 32
 """The batch that a gradient of a probe is said to be the mean of; a rule that sums is off by this factor."""
 
 RATES: Final = (1e-3, 2e-3, 5e-4, 5e-4, 4e-3, 1e-3, 1e-4, 3e-3, 1e-3, 1e-3, 2e-4, 1e-3)
+HELD_RATE: Final = 2.0**-10
+"""A power of two is the same number in float32, where Keras keeps the learning rate, and in float64."""
 _LONGER: Final = 4
 """Steps that the probes have more which are held back."""
 _PATTERN: Final = (1.0, 1.0, 1.0, 0.0, 1.0, -1.0, 3.0, 0.0, 0.0, 1.0, -1.0, 1.0)
@@ -128,7 +130,7 @@ def _shared(probe: Probe) -> Probe:
 
 def _held_in_float32(dtype: str) -> dict[str, Any]:
     """Return a learning rate that is the same number in float32, where Keras holds it, and in float64."""
-    return {"learning_rate": 2.0**-10} if dtype == "float64" else {}
+    return {"learning_rate": HELD_RATE} if dtype == "float64" else {}
 
 
 def in_float32(given: Mapping[str, Any]) -> dict[str, Any]:
