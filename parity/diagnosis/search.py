@@ -81,9 +81,11 @@ def _always(rule: str) -> list[str]:
 def written_or_numbers(observations: list[Observation], base: Member | None = None) -> Found | None:
     """Return the members that compute with numbers of their own, None if there are none."""
     base = _page_of(observations) if base is None else base
-    alone = _written(observations, base, 0) or _written(observations, base, 1)
-    if base.rule != DEFAULT:
-        alone = alone or _written(observations, base, 0, _pairs(base)) or _written(observations, base, 1, _pairs(base))
+    pairs = _pairs(base) if base.rule != DEFAULT else []
+    alone = _written(observations, base, 0)
+    # Two numbers that are written out are likelier than one and a choice that makes the same of it.
+    alone = alone or (_written(observations, base, 0, pairs) if pairs else None) or _written(observations, base, 1)
+    alone = alone or (_written(observations, base, 1, pairs) if pairs else None)
     return alone or with_numbers(observations, base) or _written(observations, base, 2)
 
 
