@@ -615,6 +615,18 @@ FUNCTIONS = {
             s = s + 1
             return {w} - {rate} * {d} / {root}, v, s
     """,
+    "lists of weights and of biases in the constructor": """
+        class Mine:
+            def __init__(self, weights=None, biases=None, {signature}):
+                self.weights, self.biases, self.rate, self.keep, self.eps = weights, biases, {names}
+                self.s = [[np.zeros_like(w) for w in held] for held in (weights, biases)]
+
+            def update(self, dW, dB):
+                for n, (held, grads) in enumerate(zip((self.weights, self.biases), (dW, dB))):
+                    for k, d in enumerate(grads):
+                        v = self.s[n][k] = self.keep * self.s[n][k] + (1 - self.keep) * d * d
+                        held[k] -= self.rate * d / {root_self}
+    """,
     "parameters that know their array module": """
         class Mine:
             def __init__(self, params, {signature}):
@@ -803,6 +815,27 @@ REFUSED = {
                     self.v[tensor] = np.zeros(tensor.shape, dtype=np.float32)
                 v = self.v[tensor] = self.keep * self.v[tensor] + (1 - self.keep) * tensor.dx * tensor.dx
                 tensor.x -= self.rate * tensor.dx / {root_self}
+    """,
+    "one tensor that is an object, with a state on it": """
+        class Mine:
+            def __init__(self, {signature}):
+                self.rate, self.keep, self.eps = {names}
+
+            def change(self, which):
+                if not hasattr(which, "kept_so_far"):
+                    which.kept_so_far = np.zeros_like(which.value)
+                v = which.kept_so_far = self.keep * which.kept_so_far + (1 - self.keep) * which.gradient**2
+                which.value = which.value - self.rate * which.gradient / {root_self}
+    """,
+    "moments before the step": """
+        class Mine:
+            def __init__(self, {signature}):
+                self.rate, self.keep, self.eps = {names}
+
+            def change(self, dweight, moment1, moment2):
+                v = moment2 = self.keep * moment2 + (1 - self.keep) * dweight * dweight
+                moment1 = self.keep * moment1 + (1 - self.keep) * dweight
+                return moment1, moment2, self.rate * dweight / {root_self}
     """,
     "two directions and their state": """
         def Mine(dW, db, s, t, {keep}=0.9, {eps}=1e-8):

@@ -79,6 +79,7 @@ WORDS = {
     "model of arrays": "arrays that change in place, in the constructor's module, then step()",
     "model of pairs": "arrays that change in place, in step(model)",
     "two states": "Mine(params, grads, state, state), one array a call, its own states for each tensor",
+    "lists of weights and of biases in the constructor": "and of all biases, which the constructor takes",
     "parameters that know their array module": "with .data and .grad in the constructor, then step()",
     "layers with a mapping each": "step() with layers that own weights, biases and their gradients",
     "layers one by one, of a class beside it": "step() with layers of its own class Dense that own weights",

@@ -188,7 +188,7 @@ def _layers(calls: Calls) -> Called:
 
 
 def _twos(calls: Calls) -> Called:
-    if calls.more["as_lists"]:
+    if calls.more["as_lists"] or calls.more.get("owners"):
         raise calls.unknown()
     spare = ["arrays.append(np.zeros(1, f))  # a bias, which weights are to have"] if calls.size % 2 else []
     before = ["arrays = [w.copy() for w in start.values()]", *spare]

@@ -30,7 +30,7 @@ class Twos(Called):
     """Two tensors of the case are weights and their biases: an instance for each two, or lists of all for one.
 
     What comes back are new weights and new biases, then perhaps a state; else they changed in place. An odd tensor has
-    a bias of one element beside it.
+    a bias of one element beside it. The constructor takes the lists by its arguments ``owners``, where it has such.
     """
 
     def __init__(
@@ -41,12 +41,13 @@ class Twos(Called):
         call: Call,
         as_lists: bool,
         state: Callable[[Any], Any] | None = None,
+        owners: tuple[str, str] | None = None,
     ) -> None:
         self._call, self._rate, self._as_lists, self._count = call, rate, as_lists, 0
         self._names = list(params)
         held = in_twos([array.copy() for array in params.values()])
         self._held = [[list(each) for each in zip(*held, strict=True)]] if as_lists else [list(two) for two in held]
-        one = make() if as_lists else None
+        one = make(**dict(zip(owners or (), self._held[0], strict=False))) if as_lists else None
         self.optimizers = {str(number): one if as_lists else make() for number in range(len(self._held))}
         self.optimizer = next(iter(self.optimizers.values()), None)
         self._states = [States(call, lambda: state(np.zeros(())) if state else None) for _ in self._held]
@@ -82,6 +83,15 @@ class Twos(Called):
             )
         self._held[number] = [list(each) if self._as_lists else each for each in returned[:2]]
         self._states[number].take(returned[2:])
+
+
+def of_owned_twos(method: str, used: Sequence[Parameter], owners: tuple[str, str]) -> Iterator[Shape]:
+    """Yield the shape of who takes lists of weights and of biases in the constructor, and then both gradients."""
+    roles = [p.role for p in used]
+    if set(roles) <= {"grads", "bias_grads"} | _BESIDE - KEPT and {"grads", "bias_grads"} <= set(roles):
+        call = Call(method, roles, {role: p.name for role, p in zip(roles, used, strict=True) if p.by_name})
+        title = f"{call}, lists of all weights and of all biases, which the constructor takes"
+        yield Shape(title, Twos, {"call": call, "as_lists": True, "owners": owners})
 
 
 def of_twos(method: str, word: str, used: Sequence[Parameter], numbers: Sequence[str], whose: str) -> Iterator[Shape]:
