@@ -2,7 +2,7 @@
 
 import inspect
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, Final, NamedTuple
 
 _WORDS: Final[dict[str, str]] = {
@@ -96,10 +96,17 @@ def parameters_of(function: Callable[..., Any]) -> list[Parameter] | None:
         found = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):
         return None
-    if found and all(p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in found):
+    if found and all(p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in found) and not _one_of_several(found):
         return None
     return [
         Parameter(p.name, role_of(p.name), p.default is p.empty, p.kind is p.KEYWORD_ONLY)
         for p in found
         if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) or (p.kind is p.KEYWORD_ONLY and p.default is p.empty)
-    ]
+    ] + _one_of_several(found)
+
+
+def _one_of_several(found: Collection[inspect.Parameter]) -> list[Parameter]:
+    """Return the gradient of who takes as many as there are, ``*grads``, and nothing else: one is as many, too."""
+    several = [p.name for p in found if p.kind is p.VAR_POSITIONAL and role_of(p.name.removesuffix("s")) == "grads"]
+    alone = all(p.name == "self" or p.kind is p.VAR_POSITIONAL for p in found)
+    return [Parameter(name, "grads", True) for name in several if alone]

@@ -162,6 +162,8 @@ class Singly(Called):
             given |= self._states[name].given
             returned = self._call.on(self.optimizers[name], **given)
             self._states[name].require(returned)
+            if isinstance(returned, list) and len(returned) == 1:
+                returned = returned[0]
             if isinstance(returned, tuple):
                 self._states[name].take(returned[1:])
                 returned = returned[0]
