@@ -33,7 +33,7 @@ def in_parts(observations: Sequence[Observation], held: Sequence[Observation]) -
     if len(tensors) < 2:
         return ()
     parts = [f"{' and '.join(names)}: {said}" for said, names in tensors.items()]
-    return (f"tensors are treated differently, each by itself: {'; '.join(parts)}",)
+    return (f"each tensor by itself: {'; '.join(parts)}",)
 
 
 def _standing(seen: Observation) -> str:

@@ -54,7 +54,7 @@ class RightInAll:
     [
         (
             OtherwiseForBiases,
-            "tensors are treated differently, each by itself: kernel and scale: epsilon is added after the root "
+            "each tensor by itself: kernel and scale: epsilon is added after the root "
             "instead of under it; bias: nothing differs",
         ),
         (OnceAlone, "only the first step moves the weights"),
@@ -70,4 +70,4 @@ def test_what_nothing_explains_as_a_whole_is_told_in_parts(kind, said):
 def test_nothing_is_said_of_parts_that_are_alike():
     found = diagnose(lambda: NumpySubject(RightInAll, "mine"), "mine")
     assert found.finding is Finding.UNEXPLAINED
-    assert not [each for each in found.evidence if "tensors" in each or "moves" in each]
+    assert not [each for each in found.evidence if "each tensor" in each or "moves" in each]
