@@ -71,3 +71,22 @@ def test_nothing_is_said_of_parts_that_are_alike():
     found = diagnose(lambda: NumpySubject(RightInAll, "mine"), "mine")
     assert found.finding is Finding.UNEXPLAINED
     assert not [each for each in found.evidence if "each tensor" in each or "moves" in each]
+
+
+class KeptInALocal:
+    """Momentum is computed and never kept, so that its number changes nothing."""
+
+    def __init__(self, learning_rate=0.001, beta=0.9):
+        self.rate, self.beta, self.velocity = learning_rate, beta, 0.0
+
+    def update(self, w, g):
+        velocity = self.beta * self.velocity + self.rate * g
+        return w - velocity
+
+
+def test_a_number_of_its_own_that_changes_nothing_is_said_to():
+    found = diagnose(lambda: NumpySubject(KeptInALocal, "mine"), "mine", rule="sgd")
+    assert found.finding is not Finding.UNEXPLAINED
+    assert "its beta of 0.9 changes no step of a trial: it could be any other number" in found.evidence
+    right = diagnose(lambda: NumpySubject(RightInAll, "mine"), "mine")
+    assert not [each for each in right.evidence if "changes no step" in each]

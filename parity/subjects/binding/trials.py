@@ -91,6 +91,17 @@ def _ways(kind: Callable[..., Any], known: Known) -> list[Place] | None:
     return found if follows else None
 
 
+def idle(kind: Callable[..., Any], known: Known, bound: Bound) -> list[str]:
+    """Return the numbers that stay at their own default and could be any other: they change no step of a trial."""
+    left = {own: value for own, value in bound.left.items() if isinstance(value, float) and 0 < value < 1}
+
+    def makes(own: str) -> Callable[[float], Make]:
+        return lambda value: maker(kind, replace(bound, values={**bound.values, own: value}))
+
+    with seeded(0):
+        return [own for own in left if acts_as(known.shape, makes(own)) == "nothing"]
+
+
 _KNOWN: dict[int, tuple[Any, dict[str, str], Known]] = {}
 """Identity of a class to the class, what was bound by hand, and what is known of it: a process looks once."""
 

@@ -243,8 +243,7 @@ def _written(held: dict[str, str], lines: list[str]) -> str:
         zeros = [] if text.startswith("self.s =") else ["self.s = np.zeros_like(w) if self.s is None else self.s"]
         held, lines = {**held, "s": "None"}, [*zeros, *lines]
     if "self.u" in text:
-        zeros = "self.u = np.zeros_like(w) if self.u is None else self.u"
-        held, lines = {**held, "u": "None"}, [zeros, *lines]
+        held, lines = {**held, "u": "None"}, ["self.u = np.zeros_like(w) if self.u is None else self.u", *lines]
     if "self.t" in text:
         held, lines = {**held, "t": "0"}, ["self.t += 1", *lines]
     held = {**held, **{keras: keras for keras in _KERAS if f"self.{keras}" in text}}

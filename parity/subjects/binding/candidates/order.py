@@ -58,9 +58,9 @@ def candidates(kind: Callable[..., Any], make: Make, bound: Bound) -> Iterator[S
         if {p.role for p in own} & {"grads", *GRADIENTS}:
             yield from of_loop(ITERATED, kind, own)
     yield from stateful(holder)
-    owners = _owners(kind, bound)
-    for method in methods_of(holder) if owners else ():
-        yield from of_owned_twos(method, [p for p in taken_by(holder, method) if p.required], owners)
+    if (owners := _owners(kind, bound)) is not None:
+        for method in methods_of(holder):
+            yield from of_owned_twos(method, [p for p in taken_by(holder, method) if p.required], owners)
     for method in methods_of(holder):
         own = taken_by(holder, method)
         yield from around(method, getattr(holder, method), own, _called(method, own, make, bound, holder))
@@ -72,7 +72,9 @@ def candidates(kind: Callable[..., Any], make: Make, bound: Bound) -> Iterator[S
 
 def _owners(kind: Callable[..., Any], bound: Bound) -> tuple[str, str] | None:
     """Return the arguments of a constructor that take weights and biases, None where it has not one of each."""
-    own = [p for p in parameters_of(kind) or [] if p.name not in bound.spelled.values()] if inspect.isclass(kind) else []
+    if not inspect.isclass(kind):
+        return None
+    own = [p for p in parameters_of(kind) or [] if p.name not in bound.spelled.values()]
     found = {role: [p.name for p in own if p.role == role] for role in ("params", "biases")}
     weights, biases = found.values()
     return (weights[0], biases[0]) if len(weights) == len(biases) == 1 else None
