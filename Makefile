@@ -24,7 +24,7 @@ $(READY): pyproject.toml .ci/constraints.txt
 	@touch $@
 
 $(LIBRARIES): $(READY)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c .ci/constraints.txt -e '.[torch,optax,tf_keras]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c .ci/constraints.txt -e '.[torch,optax,tf-keras]'
 	@touch $@
 
 report: $(READY)  ## run every case against every subject and write reports/latest/

@@ -33,7 +33,7 @@ _MEMORIES = ("rho_val", "rho_", "alpha", "decay_rate", "gamma", "beta", "beta2",
 ARGUMENTS = (
     Argument("learning_rate", "rate", aliases=_RATES, limits=(1e-5, 1e4)),
     Argument("rho", "fraction", aliases=_MEMORIES, limits=(0.05, 0.9999)),
-    Argument("momentum", "fraction", aliases=("mu",), limits=(1e-3, 0.9999)),
+    Argument("momentum", "fraction", aliases=("mu", "mass"), limits=(1e-3, 0.9999)),
     Argument(
         "epsilon",
         "non_negative",

@@ -17,7 +17,7 @@ from parity.diagnosis.choices import modes
 from parity.diagnosis.family import family
 from parity.diagnosis.member import MAX_UNDECIDED, Member, equal_bits, measured, predict
 from parity.diagnosis.observe import Make, Observation
-from parity.diagnosis.probes import RATES, Probe, first_probe, probe
+from parity.diagnosis.probes import HELD_RATE, RATES, Probe, first_probe, in_float32, probe
 from parity.errors import AbsentArgumentError, UnsupportedError
 from parity.reference.arguments import BY_NAME
 
@@ -47,8 +47,7 @@ class Move(NamedTuple):
         return max(own, key=lambda name: len(own[name]))
 
 
-# A power of two is the same number in float32, where Keras keeps the learning rate, and in float64.
-_EXACT_RATE: Final = {"learning_rate": 2.0**-10}
+_EXACT_RATE: Final = {"learning_rate": HELD_RATE}
 _AVERAGED: Final = {"use_ema": True, "ema_momentum": 0.9}
 _OWN: Final = (
     Move({"rho": 0.5}),
@@ -220,7 +219,8 @@ def probe_of(move: Move, dtype: str = "float32", rule: str = DEFAULT) -> Probe:
     kind = move.dtype or dtype
     plain = first_probe(kind, rule=rule)
     weights = probe("plain", False, dtype=kind, rule=rule).weights if "weight_decay" in move.given else plain.weights
-    given = msgspec.structs.replace(plain.hyperparameters, **move.given)
+    values = in_float32(move.given) if dtype == "float64" else move.given
+    given = msgspec.structs.replace(plain.hyperparameters, **values)
     return Probe(move.label, move.mode(rule), given, weights, plain.gradients, rule=rule)
 
 

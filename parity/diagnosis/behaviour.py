@@ -10,13 +10,15 @@ from contextlib import redirect_stderr, redirect_stdout, suppress
 from dataclasses import replace
 from typing import Any, Final
 
+import msgspec
 import numpy as np
 
 from parity.case.rule import find
 from parity.case.spec import Hyperparameters
 from parity.diagnosis.findings import Finding
 from parity.diagnosis.observe import Make, Observation, observe
-from parity.diagnosis.probes import LAYOUT, Probe
+from parity.diagnosis.probes import HELD_RATE, LAYOUT, Probe
+from parity.errors import AbsentArgumentError
 from parity.runner.repeat import first_difference, kept_outside, parting
 from parity.subjects.binding.arguments import Bound
 from parity.subjects.binding.trials import known_as
@@ -70,7 +72,15 @@ def run(make: Make, probe: Probe, seed: int = 0) -> Observation:
     if isinstance(make, Watched) and make.layout is not LAYOUT:
         probe = replace(probe, tensors=make.layout)
     with seeded(seed):
-        return observe(make, probe)
+        try:
+            return observe(make, probe)
+        except AbsentArgumentError as error:
+            # Who takes no learning rate is given none, and needs none that float32 holds.
+            given = probe.hyperparameters
+            if error.argument != "learning_rate" or given.learning_rate != HELD_RATE:
+                raise
+            own = msgspec.structs.replace(given, learning_rate=type(given)().learning_rate)
+            return observe(make, replace(probe, hyperparameters=own))
 
 
 def misbehaviour(make: Watched, probe: Probe, first: Observation) -> tuple[Finding, str] | None:

@@ -12,6 +12,7 @@ import numpy as np
 
 from parity.case.rule import DEFAULT
 from parity.case.spec import Cell
+from parity.diagnosis.apart import in_parts
 from parity.diagnosis.arguments import BEYOND, BITS, OTHERWISE, UNDECIDED, Checked, checked
 from parity.diagnosis.behaviour import (
     Watched,
@@ -36,6 +37,7 @@ from parity.diagnosis.probes import VECTORS, WITH_AXES, ProbeProblem, extent, fi
 from parity.diagnosis.search import Found, extended, likely_rounding, nearest, search, within, written_or_numbers
 from parity.errors import AbsentArgumentError, NotInstalledError, UnsupportedError, one_line, raised
 from parity.subjects.binding import words
+from parity.subjects.binding.trials import idle
 from parity.subjects.numpy_class import NumpySubject
 
 _HELD_BACK = (1, 2, 3, 4)
@@ -54,15 +56,35 @@ def diagnose(
         shipped: more of them, of which only those are kept that refute it; a dozen steps of each, all where it agrees.
         rule: the rule that it is said to be; cases of others are left out.
     """
+    return told_in_parts(make, held_against(make, name, cells, shipped, rule))
+
+
+def told_in_parts(make: Make, found: Diagnosis) -> Diagnosis:
+    """Add what the parts of a subject are, where nothing explains the whole."""
+    if found.finding is not Finding.UNEXPLAINED:
+        return found
+    with suppress(Exception), np.errstate(all="ignore"), warnings.catch_warnings():  # what it raises is told already
+        warnings.simplefilter("ignore")
+        watched = Watched(make, found.subject)
+        observations, _ = observe_modes(watched, _first(watched, found.rule)[0])
+        parts = in_parts(observations, _held_back(watched, observations))
+        return replace(found, evidence=(*found.evidence, *parts))
+    return found
+
+
+def held_against(
+    make: Make, name: str, cells: Sequence[Cell] = (), shipped: Sequence[Cell] = (), rule: str = DEFAULT
+) -> Diagnosis:
+    """Return what a subject is as a whole; see ``diagnose``."""
     found = _diagnosed(make, name, rule)
     agrees = found.finding in (Finding.IDENTICAL, Finding.ROUNDING)
     short = shipped if agrees else [msgspec.structs.replace(cell, steps=min(cell.steps, 12)) for cell in shipped]
     found, outcomes = _zero_as_given(make, found, on_cases(make, found.explanations, short), short)
     against = {case: outcome for case, outcome in outcomes.items() if outcome in (OTHERWISE, BEYOND, UNDECIDED)}
-    binding, wider = _binding(make, rule)
+    binding, shown = _binding(make, rule)
     found = replace(found, binding=binding, places=_places(make), rule=rule)
-    if wider and found.finding in _JUDGED:
-        found = replace(found, evidence=(*found.evidence, wider))
+    if shown and found.finding in _JUDGED:
+        found = replace(found, evidence=(*found.evidence, *shown))
     found = on_these(found, {**against, **on_cases(make, found.explanations, cells)})
     if found.finding not in (Finding.IDENTICAL, Finding.ROUNDING):
         return found
@@ -92,9 +114,12 @@ def _zero_as_given(
 _JUDGED: Final = (Finding.IDENTICAL, Finding.ROUNDING, Finding.EXPLAINED, Finding.UNEXPLAINED, Finding.OUTSIDE)
 
 
-def _binding(make: Make, rule: str) -> tuple[dict[str, str], str]:
-    """Return how a person's own optimizer is driven and what it is passed, and of what it keeps in a wider dtype."""
-    binding, wider = dict[str, str](), ""
+def _binding(make: Make, rule: str) -> tuple[dict[str, str], list[str]]:
+    """Return how a person's own optimizer is driven and what it is passed, and what else that shows.
+
+    That is what it keeps in a wider dtype, and which numbers of its own change nothing.
+    """
+    binding, shown = dict[str, str](), list[str]()
     with suppress(Exception):  # the diagnosis says what it raises
         adapter = make()
         if isinstance(adapter, NumpySubject) or getattr(adapter, "own", None) is not None:
@@ -105,9 +130,15 @@ def _binding(make: Make, rule: str) -> tuple[dict[str, str], str]:
                 if isinstance(adapter, NumpySubject):
                     adapter.step(0, problem.gradients(0))
                     wider = kept_wider(adapter)
+                    shown += [wider] if wider else []
+                    bound = adapter.bound(problem.cell.hyperparameters)
+                    shown += [
+                        f"its {own} of {bound.defaults[own]!r} changes no step of a trial: it could be any other number"
+                        for own in idle(adapter.kind, adapter.known(), bound)
+                    ]
             finally:
                 adapter.close()
-    return binding, wider
+    return binding, shown
 
 
 def _places(make: Make) -> dict[str, str]:

@@ -21,7 +21,7 @@ from parity.case.spec import Cell, hyperparameters
 from parity.diagnosis.arguments import OTHERWISE
 from parity.diagnosis.behaviour import Watched, run
 from parity.diagnosis.choices import only_rounds, switches
-from parity.diagnosis.diagnose import diagnose
+from parity.diagnosis.diagnose import held_against, told_in_parts
 from parity.diagnosis.family import family
 from parity.diagnosis.findings import Diagnosis, Finding
 from parity.diagnosis.member import Member, alternatives, starts_alike
@@ -57,13 +57,13 @@ def identified(make: Make, name: str, cells: Sequence[Cell] = (), shipped: Seque
             if shown is not None and _comes_near(rule, shown, level, beside):
                 held[rule] = _held(make, name, cells, shipped, rule)
     if not held:
-        return _held(make, name, cells, shipped, DEFAULT)
+        return told_in_parts(make, _held(make, name, cells, shipped, DEFAULT))
     # What a subject takes and a rule does not have is not seen as that rule.
     ranks = {rule: (_size(found, said), len(_left(make, name, rule))) for rule, found in held.items()}
     best = min(held, key=lambda rule: (ranks[rule], order.index(rule)))
     rivals = [found for rule, found in held.items() if rule != best and ranks[rule] == ranks[best]]
     ties = map(_tie, rivals) if ranks[best][0] < _UNKNOWN else ()
-    return replace(held[best], evidence=(*held[best].evidence, *ties))
+    return told_in_parts(make, replace(held[best], evidence=(*held[best].evidence, *ties)))
 
 
 _MOST: Final = 2
@@ -92,7 +92,7 @@ def _taken(kind: Any) -> list[str]:
 
 def _held(make: Make, name: str, cells: Sequence[Cell], shipped: Sequence[Cell], rule: str) -> Diagnosis:
     own = [cell for cell in shipped if cell.rule == rule]
-    return diagnose(make, name, cells, own, rule)
+    return held_against(make, name, cells, own, rule)
 
 
 _UNKNOWN: Final = 1_000

@@ -6,7 +6,7 @@ momentum; sign flips show signs and centring; a learning rate that changes shows
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any, Final, NamedTuple
@@ -41,6 +41,8 @@ BATCH_SIZE: Final = 32
 """The batch that a gradient of a probe is said to be the mean of; a rule that sums is off by this factor."""
 
 RATES: Final = (1e-3, 2e-3, 5e-4, 5e-4, 4e-3, 1e-3, 1e-4, 3e-3, 1e-3, 1e-3, 2e-4, 1e-3)
+HELD_RATE: Final = 2.0**-10
+"""A power of two is the same number in float32, where Keras keeps the learning rate, and in float64."""
 _LONGER: Final = 4
 """Steps that the probes have more which are held back."""
 _PATTERN: Final = (1.0, 1.0, 1.0, 0.0, 1.0, -1.0, 3.0, 0.0, 0.0, 1.0, -1.0, 1.0)
@@ -109,12 +111,12 @@ def probe(mode: str, scheduled: bool, seed: int = 0, dtype: str = "float32", rul
     steps = len(RATES) + (_LONGER if seed else 0)
     rates = RATES if seed == 0 else tuple(float(f"{r:.3g}") for r in powers_of_ten(rng.uniform(-4, -2, steps)))
     own = modes(rule)[mode]
-    given = {**own, **_held_in_float32(dtype)}
+    given = {**(in_float32(own) if dtype == "float64" else own), **_held_in_float32(dtype)}
     if "weight_decay" in own and dtype == "float64":
         given["weight_decay"] = 2.0**-7
     if scheduled:
-        held = [float(np.float32(rate)) for rate in rates] if dtype == "float64" else list(rates)
-        given["learning_rate"] = LearningRateSchedule(values=held)
+        changing = {"learning_rate": LearningRateSchedule(values=list(rates))}
+        given |= in_float32(changing) if dtype == "float64" else changing
     name = f"{mode}{', rate changes' if scheduled else ''}{f', held back {seed}' if seed else ''}"
     return _shared(
         Probe(name, mode, hyperparameters(rule)(**given), weights, _gradients(seed, steps, dtype), rule=rule)
@@ -128,7 +130,18 @@ def _shared(probe: Probe) -> Probe:
 
 def _held_in_float32(dtype: str) -> dict[str, Any]:
     """Return a learning rate that is the same number in float32, where Keras holds it, and in float64."""
-    return {"learning_rate": 2.0**-10} if dtype == "float64" else {}
+    return {"learning_rate": HELD_RATE} if dtype == "float64" else {}
+
+
+def in_float32(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return arguments with the numbers of float32 that are nearest: Keras' casts of them lose nothing, then."""
+    held: dict[str, Any] = {}
+    for name, value in given.items():
+        if isinstance(value, LearningRateSchedule):
+            held[name] = LearningRateSchedule(values=[float(np.float32(rate)) for rate in value.values])
+        else:
+            held[name] = float(np.float32(value)) if isinstance(value, float) else value
+    return held
 
 
 def _gradients(seed: int, steps: int, dtype: str) -> Array:

@@ -81,9 +81,11 @@ def _always(rule: str) -> list[str]:
 def written_or_numbers(observations: list[Observation], base: Member | None = None) -> Found | None:
     """Return the members that compute with numbers of their own, None if there are none."""
     base = _page_of(observations) if base is None else base
-    alone = _written(observations, base, 0) or _written(observations, base, 1)
-    if base.rule != DEFAULT:
-        alone = alone or _written(observations, base, 0, _pairs(base)) or _written(observations, base, 1, _pairs(base))
+    pairs = _pairs(base) if base.rule != DEFAULT else []
+    alone = _written(observations, base, 0)
+    # Two numbers that are written out are likelier than one and a choice that makes the same of it.
+    alone = alone or (_written(observations, base, 0, pairs) if pairs else None) or _written(observations, base, 1)
+    alone = alone or (_written(observations, base, 1, pairs) if pairs else None)
     return alone or with_numbers(observations, base) or _written(observations, base, 2)
 
 
@@ -121,13 +123,18 @@ def _switched(
     if members:
         return Found(_smallest_first([*members, *_smaller_with_numbers(observations, members, base)]), exact=True)
     known = switches(base.rule)
-    structure = [name for name in first if not known[name].rounds or name in NEARLY]
+    nearly = (*NEARLY, *_IN_FLOAT64) if observations[0].probe.weights.dtype == np.float64 else NEARLY
+    structure = [name for name in first if not known[name].rounds or name in nearly]
     bounded = _sets(observations, structure, rest, within, base, near)
     return Found(_smallest_first(bounded), exact=False) if bounded else None
 
 
 NEARLY: Final = ("one_minus_rho", "one_minus_beta", "moment_form")
 """What rounds by more than its bound may excuse: 1 - rho in the dtype of the weights, or a mean that cancels."""
+
+
+_IN_FLOAT64: Final = ("powers",)
+"""What rounds to float32, which float64 weights do not excuse."""
 
 
 def _written(

@@ -77,9 +77,10 @@ class AdamChoices(Numbers, Adam):
             return constant(w, 1)
         t = {"given": count, "ahead": count + 1, "stuck": 1}[self.correction_count]
         keep = beta if self.beta_weighs == "old" else 1 - beta
-        if self.powers == "double":
+        if self.powers == "double" and w.dtype.itemsize < 8:
             return constant(w, 1 - keep**t)
-        return constant(w, 1) - power(constant(w, self.cast(keep)), constant(w, t))
+        # In float64 a number's own powers are rounded as an array's are: by the C library, or by NumPy's kernel.
+        return constant(w, 1) - power(constant(w, keep if self.powers == "double" else self.cast(keep)), constant(w, t))
 
     def _moment(self, w: Any, old: Any, g: Any, beta: float, squared: bool) -> Any:
         keep, new = (beta, 1 - beta) if self.beta_weighs == "old" else (1 - beta, beta)

@@ -548,6 +548,96 @@ FUNCTIONS = {
                     v = self.v[k] = self.keep * self.v.get(k, 0) + (1 - self.keep) * d * d
                     {taken}
     """,
+    "shape in the constructor": """
+        class Mine:
+            def __init__(self, shape, {signature}):
+                self.rate, self.keep, self.eps = {names}
+                self.v = np.zeros(shape, dtype=np.float32)
+
+            def update(self, {w}, {d}):
+                self.v = self.keep * self.v + (1 - self.keep) * {d} * {d}
+                return {w} - self.rate * {d} / {root_inside}
+    """,
+    "one array in the constructor": """
+        class Mine:
+            def __init__(self, {w}, {signature}):
+                self.held, self.rate, self.keep, self.eps, self.v = {w}, {names}, 0
+
+            def minimize(self, {d}):
+                self.v = self.keep * self.v + (1 - self.keep) * {d} * {d}
+                self.held = self.held - self.rate * {d} / {root_inside}
+    """,
+    "pairs, the parameter first": """
+        class Mine:
+            def __init__(self, {signature}):
+                self.rate, self.keep, self.eps, self.v = {names}, {{}}
+
+            def update_step(self, vars_and_grads):
+                for k, (w, d) in enumerate(vars_and_grads):
+                    v = self.v[k] = self.keep * self.v.get(k, 0) + (1 - self.keep) * d * d
+                    w -= self.rate * d / {root_self}
+    """,
+    "layers whose parameters are pairs": """
+        class Mine:
+            def __init__(self, {signature}):
+                self.rate, self.keep, self.eps, self.v = {names}, {{}}
+
+            def step(self, layers):
+                for layer in layers:
+                    for w, d in layer.parameters():
+                        v = self.v[id(w)] = self.keep * self.v.get(id(w), 0) + (1 - self.keep) * d * d
+                        w -= self.rate * d / {root_self}
+    """,
+    "model of arrays": """
+        class Mine:
+            def __init__(self, module, {signature}):
+                self.module, self.rate, self.keep, self.eps = module, {names}
+                self.v = [np.zeros_like(w) for w in module.parameters()]
+
+            def step(self):
+                for k, (w, d) in enumerate(zip(self.module.parameters(), self.module.parameters_grad())):
+                    v = self.v[k] = self.keep * self.v[k] + (1 - self.keep) * d * d
+                    w -= self.rate * d / {root_self}
+    """,
+    "model of pairs": """
+        class Mine:
+            def __init__(self, {signature}):
+                self.rate, self.keep, self.eps, self.v = {names}, {{}}
+
+            def step(self, net):
+                for k, (w, d) in enumerate(net.params_and_grads()):
+                    v = self.v[k] = self.keep * self.v.get(k, 0) + (1 - self.keep) * d * d
+                    w -= self.rate * d / {root_self}
+    """,
+    "two states": """
+        def Mine({w}, {d}, v, s, {signature}):
+            v = {keep} * v + (1 - {keep}) * {d} * {d}
+            s = s + 1
+            return {w} - {rate} * {d} / {root}, v, s
+    """,
+    "lists of weights and of biases in the constructor": """
+        class Mine:
+            def __init__(self, weights=None, biases=None, {signature}):
+                self.weights, self.biases, self.rate, self.keep, self.eps = weights, biases, {names}
+                self.s = [[np.zeros_like(w) for w in held] for held in (weights, biases)]
+
+            def update(self, dW, dB):
+                for n, (held, grads) in enumerate(zip((self.weights, self.biases), (dW, dB))):
+                    for k, d in enumerate(grads):
+                        v = self.s[n][k] = self.keep * self.s[n][k] + (1 - self.keep) * d * d
+                        held[k] -= self.rate * d / {root_self}
+    """,
+    "parameters that know their array module": """
+        class Mine:
+            def __init__(self, params, {signature}):
+                self.params, self.rate, self.keep, self.eps = params, {names}
+                self.v = [p.xp.zeros_like(p.data) for p in params]
+
+            def step(self):
+                for k, p in enumerate(self.params):
+                    v = self.v[k] = self.keep * self.v[k] + (1 - self.keep) * p.grad * p.grad
+                    p.data -= self.rate * p.grad / {root_self}
+    """,
     "layers with a mapping each": """
         class Mine:
             def __init__(self, model, {signature}):
@@ -657,16 +747,6 @@ FUNCTIONS = {
 SERVED = {"rate with each step", "length with each step", "change to add, its length with each step"}
 """Those that are handed their learning rate with each step, not before."""
 REFUSED = {
-    "shape in the constructor": """
-        class Mine:
-            def __init__(self, shape, {signature}):
-                self.rate, self.keep, self.eps = {names}
-                self.v = None if shape is None else np.zeros(shape, dtype=np.float32)
-
-            def update(self, {w}, {d}):
-                self.v = self.keep * self.v + (1 - self.keep) * {d} * {d}
-                return {w} - self.rate * {d} / {root_inside}
-    """,
     "two tensors a call": """
         class Mine:
             def __init__(self, {signature}):
@@ -735,6 +815,27 @@ REFUSED = {
                     self.v[tensor] = np.zeros(tensor.shape, dtype=np.float32)
                 v = self.v[tensor] = self.keep * self.v[tensor] + (1 - self.keep) * tensor.dx * tensor.dx
                 tensor.x -= self.rate * tensor.dx / {root_self}
+    """,
+    "one tensor that is an object, with a state on it": """
+        class Mine:
+            def __init__(self, {signature}):
+                self.rate, self.keep, self.eps = {names}
+
+            def change(self, which):
+                if not hasattr(which, "kept_so_far"):
+                    which.kept_so_far = np.zeros_like(which.value)
+                v = which.kept_so_far = self.keep * which.kept_so_far + (1 - self.keep) * which.gradient**2
+                which.value = which.value - self.rate * which.gradient / {root_self}
+    """,
+    "moments before the step": """
+        class Mine:
+            def __init__(self, {signature}):
+                self.rate, self.keep, self.eps = {names}
+
+            def change(self, dweight, moment1, moment2):
+                v = moment2 = self.keep * moment2 + (1 - self.keep) * dweight * dweight
+                moment1 = self.keep * moment1 + (1 - self.keep) * dweight
+                return moment1, moment2, self.rate * dweight / {root_self}
     """,
     "two directions and their state": """
         def Mine(dW, db, s, t, {keep}=0.9, {eps}=1e-8):

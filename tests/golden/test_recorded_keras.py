@@ -1,5 +1,6 @@
 """tf.keras recorded anew has the bits of the recordings that are shipped."""
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,11 @@ from parity.case.spec import Cell
 from parity.runner.recording import record_pair
 from parity.trajectory.golden import place, sheet
 
-pytestmark = [pytest.mark.tensorflow, pytest.mark.xdist_group("tensorflow")]
+pytestmark = [
+    pytest.mark.tensorflow,
+    pytest.mark.xdist_group("tensorflow"),
+    pytest.mark.skipif(find_spec("tensorflow") is None, reason="TensorFlow is not installed"),
+]
 
 # The list is what recordings are made from, and lies in the checkout alone.
 IDS = (Path(__file__).parents[2] / "cases" / "golden" / "cells.txt").read_text(encoding="utf-8").split()

@@ -13,7 +13,7 @@ from parity.problem.problems import Problem
 from parity.subjects.binding.arguments import Bound, config_of
 from parity.subjects.binding.candidates.rules import is_rule
 from parity.subjects.binding.drivers import arrays, states, twos
-from parity.subjects.binding.drivers.shape import GUESSED, Call, Driver, Shape
+from parity.subjects.binding.drivers.shape import FURTHER, GUESSED, KEPT, Call, Driver, Shape
 from parity.subjects.binding.rates import Place
 from parity.subjects.binding.trials import maker
 from parity.subjects.numpy_class import NumpySubject
@@ -128,6 +128,8 @@ class Calls:
     def call(self, holder: str, roles: Mapping[str, str]) -> str:
         """Return the call of a method by the roles of its parameters."""
         call: Call = self._shape.more["call"]
+        if set(FURTHER) & set(call.kept):
+            raise self.unknown()
         roles = {**roles, GUESSED: roles["state"]}
         texts = [roles[role] for role in call.roles if role not in call.by_name]
         texts += [f"{name}={roles[role]}" for role, name in call.by_name.items()]
@@ -201,7 +203,7 @@ class Calls:
     @property
     def takes_state(self) -> bool:
         """Whether a step is handed a state, by a name that says so or, as a trial showed, by one that does not."""
-        return bool({"state", GUESSED} & set(self._shape.more["call"].roles))
+        return bool(KEPT & set(self._shape.more["call"].roles))
 
 
 def _place(holder: str, way: Place) -> str:

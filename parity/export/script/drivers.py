@@ -55,6 +55,7 @@ def _together(calls: Calls) -> Called:
     grads = "[grads[n] for n in start]" if as_list else "grads"
     pairs = "list(zip([grads[n] for n in start], params))" if as_list else "[(grads[n], params[n]) for n in start]"
     roles = {**_beside(), "params": "params", "grads": grads, "pairs": pairs}
+    roles["pairs back"] = "list(zip(params, [grads[n] for n in start]))" if as_list else ""
     before = ["params = [w.copy() for w in start.values()]" if as_list else COPIES]
     if not calls.of_rule:
         before.append(f"optimizer = {calls.constructor(f'{owner}=params' if owner else '')}")
@@ -93,6 +94,8 @@ def _holds(returned: Any, as_list: bool, count: int) -> bool:
 
 def _singly(calls: Calls) -> Called:
     shared, state = calls.more["shared"], calls.more.get("state")
+    if calls.more.get("owner") or calls.more.get("shaped"):
+        raise calls.unknown()
     holder = "optimizer" if shared else "optimizers[n]"
     roles = {**_beside(), "params": "w", "grads": "grads[n]", "name": "n", "index": "list(params).index(n)"}
     before = [COPIES]
@@ -134,7 +137,7 @@ def _gradients(nested: bool) -> tuple[str, str]:
 
 def _handed(calls: Calls) -> Called:
     model, owner, giver = calls.more["holder"], calls.more.get("owner", ""), calls.more.get("giver", "")
-    if model.func is not HandsObjects:
+    if getattr(model, "func", None) is not HandsObjects:
         raise calls.unknown()
     nested = model.keywords["nested"]
     before = ("params = {n: SimpleNamespace(data=w.copy(), grad=np.zeros_like(w), name=n) for n, w in start.items()}",
@@ -157,7 +160,7 @@ def _shared(calls: Calls) -> Called:
 
 def _layers(calls: Calls) -> Called:
     owner, call = calls.more.get("owner", ""), calls.more["call"]
-    if calls.more.get("takes"):
+    if calls.more.get("takes") or calls.more.get("pairs"):
         raise calls.unknown()
     before = ["arrays = [w.copy() for w in start.values()]"]
     if calls.size % 2:
@@ -185,7 +188,7 @@ def _layers(calls: Calls) -> Called:
 
 
 def _twos(calls: Calls) -> Called:
-    if calls.more["as_lists"]:
+    if calls.more["as_lists"] or calls.more.get("owners"):
         raise calls.unknown()
     spare = ["arrays.append(np.zeros(1, f))  # a bias, which weights are to have"] if calls.size % 2 else []
     before = ["arrays = [w.copy() for w in start.values()]", *spare]

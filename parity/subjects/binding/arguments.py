@@ -7,6 +7,7 @@ import io
 import string
 import textwrap
 from collections.abc import Callable, Collection, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Final
@@ -14,7 +15,8 @@ from typing import Any, Final
 import numpy as np
 
 from parity.bounds.rule import plain_argument
-from parity.case.spec import Hyperparameters
+from parity.case.rule import names
+from parity.case.spec import Hyperparameters, hyperparameters
 from parity.errors import AbsentArgumentError, SubjectError, did_you_mean
 from parity.reference.arguments import ARGUMENTS, BY_NAME
 from parity.subjects.binding.roles import parameters_of, role_of
@@ -46,6 +48,7 @@ class Bound:
             default, or the only one that must be given and has a name that says nothing.
         keras: Keras' names to Keras' defaults, of the rule that it was bound for.
         spreads: whether what takes the parameters is ``*name``, so that each is an argument by itself.
+        shaped: its own name of the argument that takes the shape of a tensor.
     """
 
     values: dict[str, Any]
@@ -56,6 +59,7 @@ class Bound:
     may_own: str = ""
     keras: Mapping[str, Any] = field(default_factory=dict)
     spreads: bool = False
+    shaped: str = ""
 
     @property
     def left(self) -> dict[str, Any]:
@@ -122,24 +126,59 @@ def bind(
                 raise AbsentArgumentError(name, message)
             continue
         # None says that an argument is off, which a class of its own says with its own default.
-        if value is None and named.get(own, NONE) not in (NONE, None):
-            if not (named[own] and name in BY_NAME and BY_NAME[name].domain == "non_negative"):
-                continue
-            value = 0.0  # a decay that is on by default is off at zero
+        default = named.get(own, NONE)
+        if value is None and _is_off_at_zero(name, default):
+            value = 0.0
+        elif value is None and default not in (NONE, None):
+            continue
         values[own] = value
+    for name, own in _needed(signature, spelled).items():
+        values[own], spelled[name] = _usual(name), own
     taken = set(spelled.values())
     owns = [
         name for name, p in signature.items() if name not in taken and p.default is NONE and p.kind < p.VAR_POSITIONAL
     ]
+    shaped = next((name for name in signature if name.lower() in _SHAPES), "")
+    owns = [name for name in owns if name != shaped]
     spread = [name for name, p in signature.items() if p.kind is p.VAR_POSITIONAL and role_of(name) in _MANY]
     owns += spread
     roles = {role_of(name): name for name in reversed(owns)}
-    defaults = {name: value for name, value in named.items() if isinstance(value, bool | int | float | None)}
+    numbers = {name: value for name, value in named.items() if isinstance(value, bool | int | float | None)}
+    defaults = {name: value for name, value in numbers.items() if name != shaped}
     owner = roles.get("params") or roles.get("layers") or roles.get("model") or ""
-    may_own = "" if owner else _possible(signature, taken)
+    may_own = "" if owner or shaped else _possible(signature, taken)
     gradients = roles.get("grads", "") if owner else ""
     spreads = owner != "" and owner in spread
-    return Bound(values, spelled, defaults, owner, gradients, may_own, _defaults(given), spreads)
+    return Bound(values, spelled, defaults, owner, gradients, may_own, _defaults(given), spreads, shaped)
+
+
+def _is_off_at_zero(name: str, default: Any) -> bool:
+    """Whether zero says to a constructor that an argument is off: a decay that is on by default, or must be given."""
+    return bool(default) and name in BY_NAME and BY_NAME[name].domain == "non_negative"
+
+
+def _needed(signature: Mapping[str, inspect.Parameter], spelled: Mapping[str, str]) -> dict[str, str]:
+    """Return Keras' names of what must be given and only other rules have, such as Adam's betas, to its own."""
+    needed = [name for name, p in signature.items() if p.default is NONE and p.kind in _PASSED]
+    found: dict[str, str] = {}
+    for own in (name for name in needed if name not in spelled.values()):
+        words = (each for each in BY_NAME.values() if own in (each.name, *each.aliases) and each.name not in spelled)
+        argument = next((each for each in words if each.name not in found and _rule_of(each.name)), None)
+        if argument is not None:
+            found[argument.name] = own
+    return found
+
+
+@cache
+def _rule_of(name: str) -> str:
+    """Return the first rule that has an argument of Keras' name, empty if none has."""
+    return next((rule for rule in names() if name in hyperparameters(rule).__struct_fields__), "")
+
+
+def _usual(name: str) -> Any:
+    """Return Keras' default of an argument, zero where None says that it is off."""
+    value = plain_argument(getattr(hyperparameters(_rule_of(name))(), name))
+    return 0.0 if value is None and _is_off_at_zero(name, NONE) else value
 
 
 def _possible(signature: Mapping[str, inspect.Parameter], taken: set[str]) -> str:
@@ -152,9 +191,15 @@ def _possible(signature: Mapping[str, inspect.Parameter], taken: set[str]) -> st
     return next((name for name in empty if role_of(name) in ("params", "layers", "model")), "")
 
 
+_SHAPES: Final = frozenset(
+    {"shape", "w_shape", "weight_shape", "weights_shape", "param_shape", "params_shape", "grad_shape", "tensor_shape"}
+)
+"""Names of what takes the shape of the one tensor that an instance is for."""
 _MANY: Final = frozenset({"params", "layers"})
 """Roles of what a constructor may take each by itself, as ``*layers``."""
-_STRUCTURE: Final = frozenset({"params", "grads", "pairs", "layer", "layers", "model", "gradient_function", "callback"})
+_STRUCTURE: Final = frozenset(
+    {"params", "grads", "pairs", "pairs back", "layer", "layers", "model", "gradient_function", "callback"}
+)
 """Roles of what is no hyperparameter."""
 
 
@@ -169,20 +214,40 @@ def _require(title: str, chosen: Mapping[str, str], takes: list[str], takes_any:
 
 @cache
 def config_of(rule: Any) -> dict[str, Any] | None:
-    """Return the config that ``f(w, dw, config=None)`` fills in for itself, None where it is no such function."""
+    """Return the config that ``f(w, dw, config=None)`` starts from, None where it is no such function.
+
+    What a step changes is left to the function where it fills that in itself; else a count is counted back to where it
+    was before the first step, and an array is that of a tensor of two elements, in whose place zeros go.
+    """
     own = parameters_of(rule) if inspect.isfunction(rule) else None
     if not own or [p.role for p in own] not in (["params", "grads", "state"], ["grads", "params", "state"]):
         return None
     if own[2].required:
         return None
+    config = _config_after(rule, None)
+    if config is None:
+        return None
+    after = _config_after(rule, config) or config
+    for name, value in list(config.items()):
+        counts = isinstance(value, int | float) and after.get(name, value) != value
+        rest = {key: held for key, held in config.items() if key != name}
+        if (counts or np.shape(value)) and _config_after(rule, rest) is not None:
+            config = rest
+        elif counts:
+            config[name] = 2 * value - after[name]
+    return config
+
+
+def _config_after(rule: Callable[..., Any], config: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Return the config after a step from another one, which stays as it is; None if there is none."""
+    given = () if config is None else (deepcopy(config),)
     with np.errstate(all="ignore"):
         try:
-            returned = rule(np.ones(2, dtype=np.float32), np.ones(2, dtype=np.float32))
+            returned = rule(np.ones(2, dtype=np.float32), np.ones(2, dtype=np.float32), *given)
         except Exception:  # then it is another shape, or none
             return None
-    if not (isinstance(returned, tuple) and len(returned) == 2 and isinstance(returned[1], dict)):
-        return None
-    return dict(returned[1])
+    pair = isinstance(returned, tuple) and len(returned) == 2 and isinstance(returned[1], dict)
+    return dict(returned[1]) if pair else None
 
 
 def _in_config(config: dict[str, Any], given: Hyperparameters, chosen: Mapping[str, str]) -> Bound:

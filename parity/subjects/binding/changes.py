@@ -13,7 +13,7 @@ from parity.subjects.binding.fitting import APART, trial, way
 from parity.subjects.binding.roles import PLURAL, Parameter
 
 _TAKEN: Final = frozenset({"params", "grads", "name", "index", "state", "count", "rate", "loss"})
-_OWN_STEP: Final = frozenset({"layer", "layers", "model", "pairs"})
+_OWN_STEP: Final = frozenset({"layer", "layers", "model", "pairs", "pairs back"})
 """Roles of what a step takes that returns no change; who has such a step is driven by it, or not at all."""
 _SLOW, _FAST = 0.1, 0.2
 _CLOSE: Final = 0.05

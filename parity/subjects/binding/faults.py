@@ -14,7 +14,7 @@ from parity.subjects.binding.drivers.holders import Layer, TakingLayer
 from parity.subjects.binding.drivers.shape import Shape
 
 _OURS: Final = str(Path(__file__).parents[2])
-_HANDED: Final = frozenset({"params", "grads", "pairs", "name", "index"})
+_HANDED: Final = frozenset({"params", "grads", "pairs", "pairs back", "name", "index"})
 """Roles of what is handed as it is; what else a call takes may be something that a trial does not know."""
 
 
@@ -77,7 +77,12 @@ def _said(error: BaseException, files: set[str]) -> tuple[str, str, int] | None:
 
 
 def _is_its_own(error: BaseException, files: set[str]) -> bool:
-    """Whether an attribute is missing that nobody hands in: of a module, a function, or of what the file defines."""
+    """Whether an attribute is missing that nobody hands in: of a module, a function, or of what the file defines.
+
+    Or whether a function stands where what it returns is meant.
+    """
+    if isinstance(error, TypeError):
+        return "operand" in str(error) and any(word in str(error) for word in _FUNCTIONS)
     if not isinstance(error, AttributeError) or not error.name:
         return False
     if isinstance(error.obj, ModuleType) or inspect.isroutine(error.obj):
@@ -86,6 +91,10 @@ def _is_its_own(error: BaseException, files: set[str]) -> bool:
     home = getattr(sys.modules.get(kind.__module__), "__file__", None)
     ran = {frame.name for frame in traceback.extract_tb(error.__traceback__)} | {"__init__"}
     return home in files and not _is_set(kind, error.name, ran)
+
+
+_FUNCTIONS: Final = ("'numpy._ArrayFunctionDispatcher'", "'function'", "'builtin_function_or_method'", "'method'")
+"""What is no operand, and nobody hands in as one: a function that was to be called."""
 
 
 def _layer_lacks(error: BaseException) -> bool:

@@ -52,7 +52,7 @@ def unheard() -> Iterator[None]:
         yield
 
 
-NO, FITS, APART, RAISES = "no", "fits", "apart", "raises"
+NO, FITS, APART, RAISES, LOST, STILL = "no", "fits", "apart", "raises", "lost", "still"
 _MISFITS: Final = (TypeError, KeyError, AttributeError, IndexError, ValueError, MisbehavedError, UnsupportedError)
 """What an optimizer raises that is handed another container, or something else, than it takes."""
 _START: Final = {
@@ -74,8 +74,12 @@ def trial(shape: Shape, make: Make, raised: list[BaseException], small: bool = F
     What it raises is added to ``raised``; ``small`` is whether the weights are below one.
     """
     before, scale = len(raised), _SMALL if small else 1.0
-    once = _moved(shape, make, _FIRST, raised, scale=scale)
+    once = _tried(shape, make, _FIRST, raised, scale=scale)
+    if once is _STILL:
+        return STILL
     if once is None:
+        if any(isinstance(error, _LostError) for error in raised[before:]):
+            return LOST
         return RAISES if any(not isinstance(error, _MISFITS) for error in raised[before:]) else NO
     other = _moved(shape, make, 3 * _FIRST, raised, scale=scale)
     return APART if other is not None and np.array_equal(once, other) else FITS
@@ -94,6 +98,20 @@ def _moved(
 
     ``gradient`` is that of the first; ``scale`` is that of the weights, and of the steps that fit.
     """
+    found = _tried(shape, make, gradient, raised, before, rate, scale)
+    return None if found is _STILL else found
+
+
+def _tried(
+    shape: Shape,
+    make: Make,
+    gradient: Any,
+    raised: list[BaseException],
+    before: Callable[[Driver, int], None] | None = None,
+    rate: float = _USUAL,
+    scale: float = 1.0,
+) -> Any:
+    """Return what ``_moved`` does, ``_STILL`` where a tensor stays where it is in any dtype."""
     found: Any = _STILL
     for kind in (np.float32, np.float64):
         first: list[BaseException] = []
@@ -102,7 +120,7 @@ def _moved(
         if found is not _STILL:
             break
     raised += first
-    return None if found is _STILL else found
+    return found
 
 
 _STILL: Final = object()
@@ -130,6 +148,10 @@ def _walked(
                     before(driver, step)
                 driver.step(dict(zip(params, (each.copy() for each in grads), strict=True)))
                 if not all(_near(driver.params[name], array, scale, -1.0) for name, array in starts.items()):
+                    if all(
+                        _near(_kept(driver.params[name], array), array, scale, -1.0) for name, array in starts.items()
+                    ):
+                        raise _LostError("makes NaN or infinity of the weights.")
                     return None  # two that are swapped at each step are back after two
                 if shape.owns_loop and _any_still(driver, starts):
                     if kind != np.float64:
@@ -145,6 +167,17 @@ def _walked(
         return _STILL
     fits = [_near(after[name], array, scale) for name, array in starts.items()]
     return np.array(after["parity b"]) if all(fits) else None
+
+
+class _LostError(ArithmeticError):
+    """A step made something of the weights that is not finite, and nothing else that a wrong shape would make."""
+
+
+def _kept(after: Any, before: Any) -> Any:
+    """Return weights with what they were in place of what is not finite."""
+    if not isinstance(after, np.ndarray) or after.shape != before.shape or after.dtype.kind != "f":
+        return after
+    return np.where(np.isfinite(after), after, before)
 
 
 def _any_still(driver: Driver, starts: Mapping[str, Any]) -> bool:

@@ -12,10 +12,11 @@ from parity.subjects.binding.candidates.methods import methods_of, taken_by
 from parity.subjects.binding.candidates.order import candidates
 from parity.subjects.binding.candidates.rules import is_rule, of_rule
 from parity.subjects.binding.changes import Method, Told, changing
+from parity.subjects.binding.drivers.objects import Layers
 from parity.subjects.binding.drivers.shape import Make, Shape
 from parity.subjects.binding.drivers.states import Pure
 from parity.subjects.binding.faults import Tried, broken
-from parity.subjects.binding.fitting import APART, FITS, RAISES, descends, trial, unheard
+from parity.subjects.binding.fitting import APART, FITS, LOST, RAISES, STILL, descends, trial, unheard
 from parity.subjects.binding.refusal import refusal
 from parity.subjects.binding.roles import parameters_of
 
@@ -36,6 +37,8 @@ def recognise(kind: Callable[..., Any], make: Make, bound: Bound, name: str) -> 
         bound = replace(bound, owns="", takes_gradients="")  # which are arguments of each call
     fitting: Shape | None = None
     tried: list[Tried] = []
+    lost: list[Shape] = []
+    outcomes: list[str] = []
     for shape in candidates(kind, make, bound):
         if shape.driver is Pure:
             return shape  # init and step say it all; whatever a step does, it does in the cases, which tell it
@@ -44,6 +47,8 @@ def recognise(kind: Callable[..., Any], make: Make, bound: Bound, name: str) -> 
         raised: list[BaseException] = []
         outcome = trial(shape, make, raised)
         tried.append(Tried(shape, raised))
+        outcomes.append(outcome)
+        lost += [shape] if outcome == LOST else []
         if outcome == APART:
             return shape
         if outcome == FITS:
@@ -53,10 +58,19 @@ def recognise(kind: Callable[..., Any], make: Make, bound: Bound, name: str) -> 
     fitting = fitting or broken(kind, tried) or _in_range(make, tried)
     errors = [error for each in tried for error in each.raised]
     told = Told(fitting) if fitting else changing(_calls(kind, make, bound), make, bound, errors)
+    if told.shape is None and len(lost) == 1:
+        return lost[0]  # no other shape moves the weights: what is lost in this one is told by the cases
+    if told.shape is None and _owned(tried) and set(outcomes) == {STILL}:
+        return tried[0].shape  # it takes a layer or a model, and leaves that as it is whatever its names
     if told.shape is None:
         methods = methods_of(kind) if inspect.isclass(kind) else []
         raise SubjectError(refusal(kind, bound, name, methods, errors, told.why))
     return told.shape
+
+
+def _owned(tried: Sequence[Tried]) -> bool:
+    """Whether all that was tried is one call that is handed layers."""
+    return len({each.method for each in tried}) == 1 and all(each.shape.driver is Layers for each in tried)
 
 
 def _in_range(make: Make, tried: Sequence[Tried]) -> Shape | None:

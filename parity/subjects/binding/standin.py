@@ -26,9 +26,22 @@ class Asked:
 
 
 class AskedTensor(Asked):
-    """The same of what is a tensor with its gradient."""
+    """The same of what is a tensor with its gradient.
+
+    Where it is ``plain`` it has nothing whose name does not speak of either: what a step keeps on it is not there yet.
+    """
+
+    def __init__(self, plain: bool) -> None:
+        self.__dict__["plain"] = plain
+
+    @property
+    def asked(self) -> list[str]:
+        """The attributes that somebody asked for."""
+        return [name for name in self.__dict__ if name != "plain"]
 
     def _value(self, name: str) -> Any:
+        if self.plain and part_of(name) == "w" and role_of(name) != "params":
+            raise AttributeError(name)
         return eval(part_of(name), {"w": np.ones_like(_GRADIENT), "g": _GRADIENT.copy()})  # our own words
 
 

@@ -32,7 +32,11 @@ class Known(NamedTuple):
 
     def bind(self, kind: Callable[..., Any], given: Hyperparameters) -> Bound:
         """Return what the class is passed; see ``arguments.bind``."""
-        return bind(kind, given, self.settled, ("learning_rate",) if self.shape.serves_rate else ())
+        settled = {keras: own for keras, own in self.settled.items() if keras in given.__struct_fields__}
+        if len(settled) < len(self.settled):
+            # What a trial took for an argument that this rule lacks is what its name says.
+            settled = {keras: own for keras, own in settled.items() if own}
+        return bind(kind, given, settled, ("learning_rate",) if self.shape.serves_rate else ())
 
 
 def maker(kind: Callable[..., Any], bound: Bound) -> Make:
@@ -85,6 +89,17 @@ def _ways(kind: Callable[..., Any], known: Known) -> list[Place] | None:
         other = after_steps(known.shape, maker(kind, bound), moved)
     follows = plain is not None and other is not None and found and not np.array_equal(plain, other)
     return found if follows else None
+
+
+def idle(kind: Callable[..., Any], known: Known, bound: Bound) -> list[str]:
+    """Return the numbers that stay at their own default and could be any other: they change no step of a trial."""
+    left = {own: value for own, value in bound.left.items() if isinstance(value, float) and 0 < value < 1}
+
+    def makes(own: str) -> Callable[[float], Make]:
+        return lambda value: maker(kind, replace(bound, values={**bound.values, own: value}))
+
+    with seeded(0):
+        return [own for own in left if acts_as(known.shape, makes(own)) == "nothing"]
 
 
 _KNOWN: dict[int, tuple[Any, dict[str, str], Known]] = {}

@@ -28,7 +28,8 @@ def circumstances(
         settled: the same, as far as a person or a trial did.
         hands: its own names of what it is handed beside that.
     """
-    how = {**dict.fromkeys(settled, " (by a trial)"), **dict.fromkeys(by_hand, " (as bound)")}
+    tried = [name for name, own in settled.items() if bound.spelled.get(name) == own]
+    how = {**dict.fromkeys(tried, " (by a trial)"), **dict.fromkeys(by_hand, " (as bound)")}
     renamed = [
         f"{name} as {own}{how.get(name, '')}"
         for name, own in bound.spelled.items()

@@ -12,7 +12,8 @@ from parity.bounds.numerics import Array
 from parity.errors import one_line
 from parity.reference.arguments import BY_NAME
 from parity.subjects.binding.arguments import HYPERPARAMETERS, Bound
-from parity.subjects.binding.roles import Parameter, parameters_of
+from parity.subjects.binding.drivers.shape import numbered
+from parity.subjects.binding.roles import Parameter, parameters_of, role_of
 from parity.subjects.binding.standin import Asked, AskedTensor, part_of, stands_for
 
 _KERAS: Final = {"learning_rate": 0.001, "rho": 0.9, "epsilon": 1e-7}
@@ -20,6 +21,7 @@ _MOST: Final = 1000
 """Wrappers that are tried before the likeliest is handed out as it is."""
 _KNOWN: Final = {
     **{"params": "w", "grads": "g", "count": "self.t", "index": "0", "name": '"w"', "loss": "0.0", "state": "self.s"},
+    "state 2": "self.u",
     "rate": "self.learning_rate",
 }
 _GUESSES: Final = ("np.zeros_like(w)", "1", "None", "{}", "w.shape")
@@ -40,8 +42,9 @@ _AT_FIRST: Final = {"params": ("[w]", '{"w": w}', "w"), "grads": ("[w]", '{"w": 
 _START: Final = np.array([[100.0, 200.0, 300.0], [400.0, 500.0, 600.0]], dtype=np.float32)
 _GRADIENTS: Final = tuple(
     np.array(values, dtype=np.float32)
-    for values in ([[1.0, -2.0, 0.5], [3.0, -0.25, -1.0]], [[2.0, 1.0, -3.0], [-0.5, 4.0, 1.5]])
+    for values in ([[1.0, -2.0, 0.5], [3.0, -0.25, -1.0]], [[2.0, -1.0, 3.0], [0.5, -4.0, -1.5]])
 )
+"""Two of the same signs, so that who keeps a mean of them goes down both."""
 _OTHERS: Final = tuple(np.append(3 * each.ravel()[:-1], each.ravel()[-1:]).reshape(each.shape) for each in _GRADIENTS)
 """The same, but for all elements before the last."""
 _NEAR: Final = 50.0
@@ -126,12 +129,15 @@ def _of_tensor(kind: Any, bound: Bound, methods: Sequence[str]) -> Iterator[str]
     for method in methods:
         if len([p for p in (parameters_of(getattr(kind, method)) or [])[1:] if p.required]) != 1:
             continue
-        asked = AskedTensor()
-        with suppress(Exception):  # what it asked for until then is known
-            getattr(kind(**dict.fromkeys(needed), **bound.values), method)(asked)
-        held = {name: part_of(name) for name in asked.__dict__}
-        weights = next((name for name, word in held.items() if word == "w"), "")
-        if weights and "g" in held.values():
+        for plain in (True, False):
+            asked = AskedTensor(plain)
+            with suppress(Exception):  # what it asked for until then is known
+                getattr(kind(**dict.fromkeys(needed), **bound.values), method)(asked)
+            # Of who sets anything on it, only what it asked for first is known.
+            held = {name: part_of(name) for name in asked.asked if not plain or role_of(name) in ("params", "grads")}
+            weights = next((name for name, word in held.items() if word == "w"), "")
+            if not weights or "g" not in held.values():
+                continue
             made = f"{_title(kind)}({', '.join([*(f'{name}=None' for name in needed), *_keywords(bound, '')])})"
             parts = ", ".join(f"{name}={word}" for name, word in held.items())
             lines = [f"vars(self.p).update({parts})", f"self.inner.{method}(self.p)", f"return self.p.{weights}"]
@@ -177,7 +183,7 @@ def _standing_in(kind: Any, bound: Bound, methods: Sequence[str]) -> Iterator[st
 def _calls(own: Sequence[Parameter]) -> Iterator[list[str]]:
     """Yield what a call is given: weights and their gradient where they seem to belong, guesses for all else."""
     used = [p for p in own if p.required]
-    roles = [p.role for p in used]
+    roles = numbered([p.role for p in used])
     # Of several weights, or gradients, the first are meant; the others are guessed as all else is.
     known = [_KNOWN.get(role, "") if roles.index(role) == place else "" for place, role in enumerate(roles)]
     known = [word or _held(p.name) for word, p in zip(known, used, strict=True)]
@@ -205,6 +211,13 @@ def _guesses(name: str) -> Sequence[str]:
 
 def _bodies(call: str, out: str) -> Iterator[list[str]]:
     """Yield what may be made of a call: new weights, a step to take, or weights that changed in place."""
+    if "self.u" in call:
+        yield [f"w, self.s, self.u = {call}", "return w"]
+        # A first moment would go down gradients as a step does; a second one, in its place below, would not.
+        yield [f"self.s, self.u, step = {call}", "return w - step"]
+        yield [f"step, self.s, self.u = {call}", "return w - step"]
+        yield [f"self.s, self.u, w = {call}", "return w"]
+        return
     if "self.s" in call:
         yield [f"w, self.s = {call}", "return w"]
         yield [f"self.s, w = {call}", "return w"]
@@ -229,6 +242,8 @@ def _written(held: dict[str, str], lines: list[str]) -> str:
     if "self.s" in text:
         zeros = [] if text.startswith("self.s =") else ["self.s = np.zeros_like(w) if self.s is None else self.s"]
         held, lines = {**held, "s": "None"}, [*zeros, *lines]
+    if "self.u" in text:
+        held, lines = {**held, "u": "None"}, ["self.u = np.zeros_like(w) if self.u is None else self.u", *lines]
     if "self.t" in text:
         held, lines = {**held, "t": "0"}, ["self.t += 1", *lines]
     held = {**held, **{keras: keras for keras in _KERAS if f"self.{keras}" in text}}

@@ -6,9 +6,9 @@ from typing import Any
 from parity.subjects.binding.arguments import HYPERPARAMETERS
 from parity.subjects.binding.candidates.methods import STEPS, spoken
 from parity.subjects.binding.candidates.owners import handed, layered, layers_of, of_owner
-from parity.subjects.binding.candidates.tensors import ALONE, BESIDE, of_tensors
+from parity.subjects.binding.candidates.tensors import ALONE, BESIDE, PAIRS, of_tensors
 from parity.subjects.binding.drivers.objects import OfModel
-from parity.subjects.binding.drivers.shape import GUESSED, INSTANCE, Call, Shape
+from parity.subjects.binding.drivers.shape import GUESSED, INSTANCE, Call, Shape, numbered
 from parity.subjects.binding.drivers.twos import BOTH, of_twos
 from parity.subjects.binding.roles import PLURAL, Parameter
 
@@ -26,6 +26,7 @@ def of_call(
     ``whose`` says what there is of it for each tensor, empty where it is a function that keeps nothing.
     """
     used = [p for p in parameters if p.required or p.role in ALONE or p.role in ("state", "layer", "layers", "model")]
+    used = [p._replace(role=role) for p, role in zip(used, numbered([p.role for p in used]), strict=True)]
     if {p.role for p in used} >= BOTH and not owner:
         yield from of_twos(method, spoken(method, holder), used, HYPERPARAMETERS, whose)
         return
@@ -49,7 +50,7 @@ def of_call(
             yield Shape(f"{call} with a model's params and grads", OfModel, {"call": call})
             yield from layered(call, holder, "")
             yield from handed(call, f"in {call}", {})
-        elif {"params", "grads"} <= kinds or (owner and kinds and kinds <= {"grads", *BESIDE}) or "pairs" in kinds:
+        elif {"params", "grads"} <= kinds or (owner and kinds and kinds <= {"grads", *BESIDE}) or kinds & PAIRS:
             yield from of_tensors(call, plural, owner, whose)
         elif owner and not kinds and method in STEPS:
             yield from of_owner(method, owner, taker, holder)

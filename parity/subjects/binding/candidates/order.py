@@ -14,9 +14,11 @@ from parity.subjects.binding.candidates.owners import of_given, of_possible
 from parity.subjects.binding.candidates.rules import is_rule, of_rule
 from parity.subjects.binding.candidates.stateful import of_constructed, of_functions, stateful
 from parity.subjects.binding.changes import scales
+from parity.subjects.binding.drivers.arrays import Singly
 from parity.subjects.binding.drivers.loops import GRADIENTS, ITERATED
 from parity.subjects.binding.drivers.shape import INSTANCE, Make, Shape
 from parity.subjects.binding.drivers.states import Configured
+from parity.subjects.binding.drivers.twos import of_owned_twos
 from parity.subjects.binding.fitting import unheard
 from parity.subjects.binding.roles import Parameter, parameters_of
 
@@ -56,6 +58,9 @@ def candidates(kind: Callable[..., Any], make: Make, bound: Bound) -> Iterator[S
         if {p.role for p in own} & {"grads", *GRADIENTS}:
             yield from of_loop(ITERATED, kind, own)
     yield from stateful(holder)
+    if (owners := _owners(kind, bound)) is not None:
+        for method in methods_of(holder):
+            yield from of_owned_twos(method, [p for p in taken_by(holder, method) if p.required], owners)
     for method in methods_of(holder):
         own = taken_by(holder, method)
         yield from around(method, getattr(holder, method), own, _called(method, own, make, bound, holder))
@@ -65,10 +70,25 @@ def candidates(kind: Callable[..., Any], make: Make, bound: Bound) -> Iterator[S
         yield from of_possible(kind, bound)
 
 
+def _owners(kind: Callable[..., Any], bound: Bound) -> tuple[str, str] | None:
+    """Return the arguments of a constructor that take weights and biases, None where it has not one of each."""
+    if not inspect.isclass(kind):
+        return None
+    own = [p for p in parameters_of(kind) or [] if p.name not in bound.spelled.values()]
+    found = {role: [p.name for p in own if p.role == role] for role in ("params", "biases")}
+    weights, biases = found.values()
+    return (weights[0], biases[0]) if len(weights) == len(biases) == 1 else None
+
+
 def _called(
     method: str, own: Sequence[Parameter], make: Make, bound: Bound, holder: Any, whose: str = INSTANCE
 ) -> Iterator[Shape]:
     """Yield the shapes that a method may have; where nothing else is the learning rate, `step` may be its length."""
+    if bound.shaped:
+        for shape in of_call(method, own, bound.owns, bound.takes_gradients, holder, whose):
+            if shape.driver is Singly and not shape.more["shared"]:
+                title = f"{shape.title}, made with its shape"
+                yield shape._replace(title=title, more={**shape.more, "shaped": bound.shaped})
     known = bound.has_rate or any(p.role == "rate" for p in own)
     if not known and any(p.role == "count" and p.required for p in own):
         lengths = [p._replace(role="rate") if p.role == "count" and p.required else p for p in own]

@@ -8,7 +8,7 @@ from parity.subjects.binding.arguments import Bound
 from parity.subjects.binding.candidates.methods import STEPS, methods_of, needed_by, taken_by
 from parity.subjects.binding.candidates.tensors import of_tensors
 from parity.subjects.binding.companions import companions
-from parity.subjects.binding.drivers.holders import HandsArrays, HandsObjects
+from parity.subjects.binding.drivers.holders import HandsArrays, HandsInPlace, HandsObjects
 from parity.subjects.binding.drivers.objects import Handed, Layers, Objects, OfModel, Shared
 from parity.subjects.binding.drivers.shape import Call, Shape
 from parity.subjects.binding.roles import role_of
@@ -44,6 +44,7 @@ _OBJECTS: Final[dict[str, dict[str, Any]]] = {
 _HANDED: Final = {
     "a model with parameters() and grads()": partial(HandsObjects, nested=False),
     "a model with parameters(), which have .data and .grad.data,": partial(HandsObjects, nested=True),
+    "a model with parameters() and gradients(), arrays that change in place,": HandsInPlace,
     "a model with get_weights(), get_gradients() and set_weights(), for weights and for biases,": partial(
         HandsArrays, in_twos=True
     ),
@@ -91,6 +92,7 @@ def layered(call: Call, holder: Any, owner: str) -> Iterator[Shape]:
     plain = layers_of(call, holder, owner)
     yield plain
     yield from taking(plain)
+    yield Shape(f"{plain.title}, in pairs by parameters()", Layers, {**plain.more, "pairs": True})
     for own in companions(holder, call.name):
         title = plain.title.replace("layers that own", f"layers of its own class {own.__name__} that own")
         yield Shape(title, Layers, {**plain.more, "of": own})

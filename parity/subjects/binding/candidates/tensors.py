@@ -4,16 +4,17 @@ from collections.abc import Iterator
 from typing import Final
 
 from parity.subjects.binding.drivers.arrays import Singly, Together
-from parity.subjects.binding.drivers.shape import GUESSED, INSTANCE, Call, Shape, one_array
+from parity.subjects.binding.drivers.shape import FURTHER, INSTANCE, KEPT, Call, Shape, one_array
 from parity.subjects.binding.drivers.states import STATES
 
-ALONE: Final = frozenset({"params", "grads", "pairs"})
-BESIDE: Final = frozenset({"name", "index", "loss", "rate", "count", "state"})
+PAIRS: Final = frozenset({"pairs", "pairs back"})
+ALONE: Final = frozenset({"params", "grads", *PAIRS})
+BESIDE: Final = frozenset({"name", "index", "loss", "rate", "count", "state", *FURTHER})
 
 
 def of_tensors(call: Call, plural: bool, owner: str, whose: str = INSTANCE) -> Iterator[Shape]:
     """Yield the shapes of a call with arrays; ``plural`` is whether its names speak of many."""
-    states = STATES if {"state", GUESSED} & set(call.roles) else (None,)
+    states = STATES if KEPT & set(call.roles) else (None,)
     more = {"call": call, "owner": owner}
     mapping = [
         Shape(f"{call} over a mapping of all tensors", Together, {**more, "as_list": False, "state": state})
@@ -32,7 +33,7 @@ def of_tensors(call: Call, plural: bool, owner: str, whose: str = INSTANCE) -> I
         for first in (1, 0)
         for state in states
     ]
-    if "pairs" in call.roles:
+    if PAIRS & set(call.roles):
         yield from listed
         return
     layered = Shape(
@@ -41,7 +42,9 @@ def of_tensors(call: Call, plural: bool, owner: str, whose: str = INSTANCE) -> I
         {**more, "as_list": False, "layered": True, "state": None},
     )
     if owner:
-        yield from (*mapping, *listed, *numbered, layered)
+        each = f"{call} on one array in the constructor, an instance for each tensor"
+        lone = [Shape(each, Singly, {"call": call, "shared": False, "owner": owner})] if states == (None,) else []
+        yield from (*mapping, *listed, *numbered, layered, *lone)
         return
     told = bool({"name", "index"} & set(call.roles))
     title = one_array(call, whose)

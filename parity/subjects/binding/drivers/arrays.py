@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from parity.errors import MisbehavedError
-from parity.subjects.binding.drivers.shape import GUESSED, Call, Called, Make, Rate, Tensors, copied, in_twos, renewed
+from parity.subjects.binding.drivers.shape import Call, Called, Make, Rate, States, Tensors, copied, in_twos, renewed
 from parity.subjects.binding.drivers.states import empty
 
 
@@ -39,7 +39,7 @@ class Together(Called):
         self._names = list(params)
         self._held: Any = self._packed(self.params)
         self.optimizer = make(**({owner: self._held} if owner else {}))
-        self._count, self._state = 0, self._first_state(state)
+        self._count, self._states = 0, States(call, lambda: self._first_state(state))
         self._by_name = "params" in call.roles and not as_list and not owner and not numbered
 
     def renew(self, names: Sequence[str]) -> bool:
@@ -72,12 +72,20 @@ class Together(Called):
             pairs: Any = list(zip(grads, self._held, strict=True))
         else:
             pairs = [(grads[name], self._held[name]) for name in self._names] if "pairs" in self._call.roles else []
-        given = {"params": self._held, "grads": grads, "pairs": pairs, "loss": 0.0, "count": self._count}
-        given |= {"rate": self._rate(self._count - 1), "state": self._state, GUESSED: self._state}
+        back = [(w, g) for g, w in pairs]
+        given = {
+            "params": self._held,
+            "grads": grads,
+            "pairs": pairs,
+            "pairs back": back,
+            "loss": 0.0,
+            "count": self._count,
+        }
+        given |= {"rate": self._rate(self._count - 1), **self._states.given}
         returned = self._call.on(self.optimizer, **given)
-        self._call.require_state(returned, self._state)
+        self._states.require(returned)
         if isinstance(returned, tuple) and returned and self._fits(returned[0]):
-            self._state = returned[1] if len(returned) > 1 else self._state
+            self._states.take(returned[1:])
             returned = returned[0]
         if self._change and not self._fits(returned):
             raise MisbehavedError(f"{self._call!r} returns no change for each tensor.")
@@ -109,7 +117,9 @@ class Together(Called):
 class Singly(Called):
     """One tensor a call: an instance for each, or one for all that is told which tensor it is.
 
-    ``change`` times what it returns is added, if it is not zero; else that are the weights.
+    ``change`` times what it returns is added, if it is not zero; else that are the weights. The constructor takes a
+    tensor by its argument ``owner``, and its shape by ``shaped``, where there are such; who returns nothing may hold
+    the new weights under the name under which it kept those that it was made with.
     """
 
     def __init__(
@@ -121,13 +131,27 @@ class Singly(Called):
         shared: bool,
         state: Callable[[Any], Any] | None = None,
         change: int = 0,
+        owner: str = "",
+        shaped: str = "",
     ) -> None:
         self.params = copied(params)
         self._call, self._rate, self._count, self._change = call, rate, 0, change
         one = make() if shared else None
-        self.optimizers = {name: one if shared else make() for name in params}
+        words = {"owner": owner, "shaped": shaped}
+        self.optimizers: dict[str, Any] = {
+            name: one if shared else make(**{words[key]: what for key, what in own.items() if words[key]})
+            for name, w in self.params.items()
+            for own in [{"owner": w, "shaped": w.shape}]
+        }
+        self._held = {
+            name: [key for key, value in getattr(made, "__dict__", {}).items() if value is self.params[name]]
+            for name, made in (self.optimizers if owner else {}).items()
+        }
         self.optimizer = next(iter(self.optimizers.values()), None)
-        self._states = {name: state(w) if state else None for name, w in self.params.items()}
+        self._states = {
+            name: States(call, lambda w=w: state(w) if state else None)  # type: ignore[misc]  # its own default
+            for name, w in self.params.items()
+        }
 
     def step(self, gradients: Tensors) -> None:
         """Make a step, tensor by tensor."""
@@ -135,14 +159,18 @@ class Singly(Called):
         for index, (name, w) in enumerate(self.params.items()):
             given = {"params": w, "grads": gradients[name], "name": name, "index": index, "loss": 0.0}
             given |= {"count": self._count, "rate": self._rate(self._count - 1)}
-            given |= dict.fromkeys(("state", GUESSED), self._states[name])
+            given |= self._states[name].given
             returned = self._call.on(self.optimizers[name], **given)
-            self._call.require_state(returned, self._states[name])
+            self._states[name].require(returned)
+            if isinstance(returned, list) and len(returned) == 1:
+                returned = returned[0]
             if isinstance(returned, tuple):
-                self._states[name] = returned[1] if len(returned) > 1 else self._states[name]
+                self._states[name].take(returned[1:])
                 returned = returned[0]
             if self._change and not isinstance(returned, np.ndarray | np.generic):
                 raise MisbehavedError(f"{self._call!r} returns no change of the weights.")
+            if returned is None and self._held.get(name):
+                returned = getattr(self.optimizers[name], self._held[name][0])
             changed = w + self._change * returned if self._change else returned
             self.params[name] = w if changed is None else changed
 

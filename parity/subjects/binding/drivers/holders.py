@@ -1,11 +1,13 @@
 """What people's optimizers expect to be handed beside arrays: parameters with a gradient, layers, and models."""
 
+import re
 from collections.abc import Iterator, Mapping, MutableMapping
 from typing import Any, Final
 
 import numpy as np
 
 from parity.bounds.numerics import Array
+from parity.subjects.binding.roles import role_of
 
 
 class Parameter:
@@ -28,6 +30,8 @@ class Parameter:
             return getattr(self, self._SAME[name])
         if name in ("shape", "dtype", "size", "ndim"):
             return getattr(self.data, name)
+        if name == "xp":
+            return np
         if not name.startswith("_") and self.__dict__.get("blank"):
             self.read.add(name)
             return np.zeros_like(self.data)
@@ -176,6 +180,23 @@ class Layer:
         super().__setattr__(_SAME_LAYER.get(name, name), value)
 
 
+class PairingLayer(Layer):
+    """A layer whose ``parameters()`` are pairs of a tensor and its gradient."""
+
+    def __getattr__(self, name: str) -> Any:
+        if role_of(name.removeprefix("get_").removeprefix("trainable_")) == "pairs back":
+            return self._pairs
+        return super().__getattr__(name)
+
+    def _pairs(self) -> list[tuple[Array, Array]]:
+        return [(self.weights, self.dweights), (self.biases, self.dbiases)]
+
+    def hold(self, weights: Array, biases: Array, number: int) -> None:
+        """Take up the tensors of a layer; see ``Layer.hold``."""
+        super().hold(weights, biases, number)
+        self.params = self.parameters = self.get_parameters = self.get_params = self._pairs  # type: ignore[assignment]
+
+
 class TakingLayer(Layer):
     """A layer that is handed a change of its weights and one of its biases, and adds or subtracts them itself."""
 
@@ -203,6 +224,10 @@ def layer_of(own: type, base: type[Layer], weights: Array, biases: Array, number
     return layer
 
 
+_LAYERS: Final = re.compile(r"(\w*_)?layers|\w*layers|layer_?list|layer_?stack")
+"""How a model's layers are called."""
+
+
 class Model:
     """A model with ``params`` and ``grads`` by name, and with ``layers``, by whatever name speaks of layers."""
 
@@ -211,7 +236,7 @@ class Model:
         self.grads: Mapping[str, Array] = {}
 
     def __getattr__(self, name: str) -> Any:
-        if name.lower().endswith("layers") and "layers" in self.__dict__:
+        if "layers" in self.__dict__ and _LAYERS.fullmatch(name.lower()):
             return self.layers
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
@@ -243,6 +268,36 @@ class HandsObjects:
     def left(self) -> dict[str, Any]:
         """Return the tensors as the objects hold them."""
         return {name: each.data for name, each in self._held.items()}
+
+
+class HandsInPlace:
+    """A model that hands out its tensors as arrays that change in place, their gradients, or both in pairs.
+
+    By methods whose names speak of them: ``parameters()`` and ``gradients()``, ``params_and_grads()``.
+    """
+
+    def __init__(self, params: Mapping[str, Array]) -> None:
+        self._arrays = {name: array.copy() for name, array in params.items()}
+        self._grads = {name: np.zeros_like(array) for name, array in params.items()}
+
+    def __getattr__(self, name: str) -> Any:
+        role = role_of(name.removeprefix("get_").removeprefix("trainable_"))
+        if role not in ("params", "grads", "pairs", "pairs back"):
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        arrays, grads = list(self._arrays.values()), list(self._grads.values())
+        found: list[Any] = {"params": arrays, "grads": grads}.get(role) or list(
+            zip(*((grads, arrays) if role == "pairs" else (arrays, grads)), strict=True)
+        )
+        return lambda: found
+
+    def take(self, gradients: Mapping[str, Array]) -> None:
+        """Take the gradients of a step, in place."""
+        for name, array in self._grads.items():
+            array[...] = gradients[name]
+
+    def left(self) -> dict[str, Any]:
+        """Return the tensors as they are."""
+        return dict(self._arrays)
 
 
 class HandsArrays:

@@ -8,9 +8,11 @@ import numpy as np
 from parity.errors import MisbehavedError
 from parity.subjects.binding.drivers.holders import (
     HandsArrays,
+    HandsInPlace,
     HandsObjects,
     Layer,
     Model,
+    PairingLayer,
     Parameter,
     TakingLayer,
     layer_of,
@@ -80,7 +82,7 @@ class Handed(Called):
         params: Tensors,
         rate: Rate,
         call: Call,
-        holder: Callable[[Tensors], HandsObjects | HandsArrays],
+        holder: Callable[[Tensors], HandsObjects | HandsArrays | HandsInPlace],
         owner: str = "",
         giver: str = "",
     ) -> None:
@@ -122,7 +124,8 @@ class Layers(Called):
     """Layers that own weights, biases and their gradients: two tensors of the case each, a call for each or for all.
 
     A layer ``takes`` a change of its weights and of its biases itself, adding or subtracting it by that sign. They are
-    ``of`` somebody's class where that is given, and the ``giver`` is handed what holds them once, before.
+    ``of`` somebody's class where that is given, and the ``giver`` is handed what holds them once, before. They hand out
+    ``pairs`` of a tensor and its gradient where that is so.
     """
 
     def __init__(
@@ -137,10 +140,11 @@ class Layers(Called):
         takes: int = 0,
         of: type | None = None,
         giver: str = "",
+        pairs: bool = False,
     ) -> None:
         self._names, self._call, self._before, self._after = list(params), call, before, after
         twos = in_twos([array.copy() for array in params.values()])
-        base = TakingLayer if takes else Layer
+        base = TakingLayer if takes else PairingLayer if pairs else Layer
         self._layers = [
             base(w, b, number) if of is None else layer_of(of, base, w, b, number)
             for number, (w, b) in enumerate(twos, start=1)

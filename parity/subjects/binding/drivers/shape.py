@@ -15,6 +15,17 @@ Rate = Callable[[int], float]
 
 GUESSED: Final = "state?"
 """The role of a parameter that may be a state although its name does not say so."""
+FURTHER: Final = ("state 2", "state 3")
+"""The roles of a second and a third parameter whose names say that they are states."""
+KEPT: Final = frozenset({"state", GUESSED, *FURTHER})
+"""The roles of what goes in and out of each step beside the weights."""
+
+
+def numbered(roles: Sequence[str]) -> list[str]:
+    """Return roles in which a second and a third state have one of their own; what is beyond has none."""
+    places = [place for place, role in enumerate(roles) if role == "state"]
+    others = dict(zip(places[1:], FURTHER, strict=False))
+    return [others.get(place, "" if place in places[1:] else role) for place, role in enumerate(roles)]
 
 
 class Driver(Protocol):
@@ -71,7 +82,8 @@ class Call:
         self.name, self.roles, self.by_name, self._word = name, tuple(roles), dict(by_name or {}), word
 
     def __repr__(self) -> str:
-        words = {"pairs": "pairs of gradient and parameter", GUESSED: "state"}
+        words = {"pairs": "pairs of gradient and parameter", "pairs back": "pairs of parameter and gradient"}
+        words |= dict.fromkeys(KEPT, "state")
         return f"{self._word or self.name}({', '.join(words.get(role, role) for role in self.roles)})"
 
     def on(self, holder: Any, **given: Any) -> Any:
@@ -83,14 +95,44 @@ class Call:
         named = {name: given[role] for role, name in self.by_name.items()}
         return function(*(given[role] for role in self.roles if role not in self.by_name), **named)
 
-    def require_state(self, returned: Any, given: Any = None) -> None:
+    @property
+    def kept(self) -> list[str]:
+        """The roles of its states, in their order."""
+        return [role for role in self.roles if role in KEPT]
+
+
+class States:
+    """The states of a call, each by its role: what goes in at a step is what came out of the one before."""
+
+    def __init__(self, call: Call, first: Callable[[], Any]) -> None:
+        self._call, self._values = call, [first() for _ in call.kept]
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """What each role stands for at the next step."""
+        return dict(zip(self._call.kept, self._values, strict=True))
+
+    def require(self, returned: Any) -> None:
         """Refuse who returns no state beside the weights, nor fills in the empty mapping that it is given.
 
         Only that would tell that a parameter is a state whose name does not say so.
         """
+        count, given = len(self._values), self.given.get(GUESSED)
         filled = isinstance(given, dict) and bool(given)
-        if GUESSED in self.roles and not filled and not (isinstance(returned, tuple) and len(returned) == 2):
-            raise MisbehavedError(f"{self!r} returns no state beside the weights.")
+        told = isinstance(returned, tuple) and len(returned) == 1 + count
+        if GUESSED in self._call.roles and not filled and not told:
+            raise MisbehavedError(f"{self._call!r} returns no state beside the weights.")
+
+    def take(self, returned: Sequence[Any]) -> None:
+        """Take up what came back beside the weights; a count that comes back behind them all is known already."""
+        count = len(self._values)
+        if count > 1 and returned:
+            counted = len(returned) == count + 1 and "count" in self._call.roles
+            if len(returned) != count and not counted:
+                raise MisbehavedError(f"{self._call!r} returns {len(returned)} beside the weights, not its states.")
+            self._values = list(returned[:count])
+        elif count and returned:
+            self._values = [returned[0]]
 
 
 INSTANCE: Final = "an instance for each tensor"
@@ -100,6 +142,7 @@ def one_array(call: Call, whose: str) -> str:
     """Return the title of a call with one array; ``whose`` says what is made for each, empty of a function."""
     told = {"name", "index"} & set(call.roles)
     state = "a state for each tensor" if "state" in call.roles else ""
+    state = state.replace("a state", "its own states") if FURTHER[0] in call.roles else state
     return ", ".join(filter(None, (f"{call}, one array a call", "told which" if told else whose or state)))
 
 
