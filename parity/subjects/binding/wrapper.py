@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from itertools import chain, islice, pairwise, product
 from typing import Any, Final, NamedTuple
 
@@ -67,6 +68,9 @@ def wrapper(kind: Callable[..., Any], bound: Bound, methods: Sequence[str]) -> W
         bound: what it would be passed.
         methods: names of its methods, those that usually make a step first.
     """
+    if any(p.name in (BY_NAME["beta_1"].name, *BY_NAME["beta_1"].aliases) for p in parameters_of(kind) or ()):
+        # Beside a first beta, what may be rho is the second one, and has a default of its own.
+        bound = replace(bound, spelled={keras: own for keras, own in bound.spelled.items() if keras != "rho"})
     texts = _of_class(kind, bound, methods) if inspect.isclass(kind) else _of_function(kind, bound)
     asked = _asked(kind, bound, methods) if inspect.isclass(kind) else _of_pair(kind, bound)
     found: Wrapper | None = None
