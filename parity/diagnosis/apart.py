@@ -50,9 +50,10 @@ def _by_tensor(observations: Sequence[Observation], held: Sequence[Observation])
     found = {}
     for name in observations[0].probe.tensors.names:
         own = [_of(seen, name) for seen in observations]
-        members = switched_alone(own, (), Member(rule=own[0].probe.rule))
-        fitting = [m for m in members.members if all(within(m, _of(s, name)) for s in held)] if members else []
-        first = fitting[0] if fitting else None
+        members = switched_alone(own, (), Member(rule=own[0].probe.rule), near=True)
+        later = [_of(seen, name) for seen in held] if members else []
+        fitting = (each for each in (members.members if members else ()) if all(within(each, seen) for seen in later))
+        first = next(fitting, None)
         found[name] = _said(first) if first else NOTHING
     return found
 

@@ -228,7 +228,8 @@ def _judge(result: Checked, move: Move, seen: Observation, fitted: Sequence[Obse
     before = [*fitted, *result.seen]
     for outcome, members in _offers(result.members, move):
         fitting, how = reproducing(members, seen)
-        if not outcome and any(member not in result.members for member in fitting):
+        # What another move suggests, an ignored argument too, must reproduce all that was seen before.
+        if outcome != DOUBLE and any(member not in result.members for member in fitting):
             fitting = [member for member in fitting if all(reproducing([member], each)[0] for each in before)]
         if fitting:
             result.outcomes[move.label] = outcome or how

@@ -100,16 +100,19 @@ def _pairs(base: Member) -> list[Numbers]:
     return [pair for pair in combinations(numbers, 2) if pair[0][0] != pair[1][0]]
 
 
-def switched_alone(observations: list[Observation], without: Collection[str], base: Member = KERAS) -> Found | None:
+def switched_alone(
+    observations: list[Observation], without: Collection[str], base: Member = KERAS, near: bool = False
+) -> Found | None:
     """Return the members that reproduce observations of one run by their switches, or None.
 
     Args:
         observations: what to search on, the least of them, and what has to fit, too; all are in one mode.
         without: switches that they cannot show.
         base: what every member has.
+        near: whether the first is of a probe, so that what changes the rule shows in its first steps.
     """
     names = [name for name in [*_always(base.rule), *_later(observations)] if name not in without]
-    return _switched(observations, names, [], base)
+    return _switched(observations, names, [], base, near)
 
 
 def _switched(
@@ -324,12 +327,16 @@ def _on_by_itself(member: Member, asked: list[str]) -> list[str]:
 
 
 def _pins(observations: list[Observation]) -> list[Choice]:
-    """Return the arguments of a mode at the values with which it is plain, taken and ignored, and as multiples."""
+    """Return what may be taken and ignored: a mode's arguments, with which it is plain, or as multiples, and a rate."""
     own = family(observations[0].probe.rule)
     asked = dict.fromkeys(name for given in modes(own.rule.name).values() for name in given)
     pins: list[Choice] = [(name, own.off(name)) for name in asked]
     pins += [("weight_decay_factor", factor) for factor in _DECAYS]
-    return [(name, value) for name, value in pins if _asked(observations, name.removesuffix("_factor"))]
+    shown = [(name, value) for name, value in pins if _asked(observations, name.removesuffix("_factor"))]
+    rate = _rate(observations[0])
+    # What is ignored at the value that the first probe gives shows where the rate changes.
+    scheduled = rate is not None and any(seen.probe.scheduled for seen in observations)
+    return [*shown, ("learning_rate", rate)] if scheduled else shown
 
 
 def _turned(member: Member, choice: tuple[Choice, ...], pins: dict[str, Any]) -> Member | None:

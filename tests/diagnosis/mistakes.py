@@ -82,6 +82,30 @@ class Deaf(Plain):
         super().__init__(learning_rate, 0.9, epsilon)
 
 
+class KeepsItsRate(Plain):
+    """Epsilon after the root, and the rate that tf.keras has if it is given none."""
+
+    def now(self):
+        return 0.001
+
+    def root(self, v):
+        return np.sqrt(v) + self.epsilon
+
+
+class UncorrectedKeepsItsRate:
+    """Adam's two moments without a correction, and the rate that tf.keras has if it is given none."""
+
+    def __init__(self, learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-7):
+        self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
+        self.first, self.second = {}, {}
+
+    def update(self, params, grads):
+        for name, g in grads.items():
+            m = self.first[name] = self.beta_1 * self.first.get(name, 0 * g) + (1 - self.beta_1) * g
+            v = self.second[name] = self.beta_2 * self.second.get(name, 0 * g) + (1 - self.beta_2) * g * g
+            params[name] -= 0.001 * m / (np.sqrt(v) + self.epsilon)
+
+
 class DeafToClipping(Plain):
     def __init__(self, learning_rate=0.001, rho=0.9, epsilon=1e-7, clipnorm=None, loss_scale_factor=None, momentum=0.0):
         super().__init__(learning_rate, rho, epsilon)

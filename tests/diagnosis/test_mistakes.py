@@ -57,6 +57,22 @@ def test_a_mistake_is_named_and_confirmed(kind, words):
     assert words in render(found.document())
 
 
+@pytest.mark.parametrize(
+    ("kind", "rule", "choice"),
+    [
+        (mistakes.KeepsItsRate, "rmsprop", ("epsilon_place", "outside")),
+        (mistakes.UncorrectedKeepsItsRate, "adam", ("bias_correction", "none")),
+    ],
+)
+def test_a_rate_that_is_ignored_beside_a_choice_is_named_and_nothing_refutes_the_answer(kind, rule, choice):
+    """At the probe's own rate a correction that stays at its first step, with a rate of its own, looks alike."""
+    found = diagnose(lambda: NumpySubject(kind, "its.py:Class"), "its.py:Class", rule=rule)
+    first = found.explanations[0]
+    assert (found.finding, first.confirmed, found.evidence) == (Finding.EXPLAINED, True, ())
+    assert first.ratio <= 1
+    assert (choice in first.member.switches, dict(first.member.numbers)) == (True, {"learning_rate": 0.001})
+
+
 def test_every_argument_that_is_ignored_is_named_and_what_was_not_probed_is_said():
     found = planted.diagnosis_of(mistakes.DeafToClipping)
     assert found.finding is Finding.EXPLAINED
