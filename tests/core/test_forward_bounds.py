@@ -129,6 +129,8 @@ def test_a_wrong_network_is_named_as_a_wrong_gradient(way, monkeypatch):
             super().open(problem)
 
             class Spoiled:
+                absent = staticmethod(problem.absent)
+
                 def evaluate(self, params, step):
                     found = evaluate(problem, params, step)
                     spoiled = {
