@@ -24,7 +24,7 @@ from parity.verdicts.results import Comparison, Explained, Pair
 from parity.verdicts.verdict import Verdict
 
 ABLATION_STEPS = 50
-_NO_GRADIENT = "it is handed a gradient of each tensor at each step, and in the case some have none."
+_NO_GRADIENT = "it is handed a gradient of each tensor; here some have none."
 
 
 def run_pair(
