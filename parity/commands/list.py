@@ -65,8 +65,8 @@ def sections(cells: list[Cell], everything: bool, columns: int) -> list[str]:
     rows = [(case, str(count), summaries[case]) for case, count in counts.items()]
     sections = [_section(f"Cases ({len(counts)}, {len(cells)} cells)", ("", "cells", ""), rows, columns)]
     if everything:
-        of, own_ones = Counter(cell.rule for cell in cells), _own()
-        rows = [(name, str(of[name]), f"{find(name).kind}: {', '.join(own_ones[name])}") for name in names()]
+        of, arguments = Counter(cell.rule for cell in cells), _own()
+        rows = [(name, str(of[name]), f"{find(name).kind}: {', '.join(arguments[name])}") for name in names()]
         sections.append(_section(f"Rules ({len(rows)})", ("", "cells", ""), rows, columns))
         found = subjects.registered()
         rows = [(name, _installed(entry), entry.summary) for name, entry in found.items()]
@@ -96,7 +96,7 @@ def _section(title: str, heads: tuple[str, str, str], rows: list[tuple[str, str,
 
 
 def _document(cells: list[Cell]) -> dict[str, Any]:
-    found, own = subjects.registered(), _own()
+    found, arguments = subjects.registered(), _own()
     return {
         "schema": 1,
         "cases": [
@@ -110,7 +110,7 @@ def _document(cells: list[Cell]) -> dict[str, Any]:
             for case, group in _grouped(cells).items()
         ],
         "rules": [
-            {"name": name, "class": find(name).kind, "arguments": own[name], "slots": find(name).slots}
+            {"name": name, "class": find(name).kind, "arguments": arguments[name], "slots": find(name).slots}
             for name in names()
         ],
         "subjects": [

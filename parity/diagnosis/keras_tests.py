@@ -148,7 +148,7 @@ def _rounds(make: Callable[..., Any]) -> bool:
     made = make()
     x = np.array(matrix, dtype=np.float32)
     turned = made.orthogonalized(x / (np.linalg.norm(x) + np.float32(1e-7)), made.ns_steps)
-    return bool(np.allclose(turned, wanted, rtol=tolerance, atol=tolerance))
+    return bool(np.allclose(turned, wanted, rtol=tolerance, atol=tolerance))  # as they compare
 
 
 def _decays(make: Callable[..., Any]) -> bool:

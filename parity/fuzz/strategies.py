@@ -80,6 +80,7 @@ _DOMAINS: Final[dict[str, st.SearchStrategy[Any]]] = {
     "positive": _POSITIVE,
     "flag": st.just(True),
     "several": st.integers(2, 3),
+    "integer": st.integers(0, 3),
     "patterns": st.sampled_from([["w0"], ["1"], ["absent"]]),
 }
 _TOGETHER: Final = (*CLIPS, "use_ema", "ema_momentum", "ema_overwrite_frequency", "exclude_from_weight_decay")
@@ -98,8 +99,6 @@ def _values(name: str, domain: str, default: Any) -> st.SearchStrategy[Any]:
     usual = BY_NAME[name].usual if name in BY_NAME else ()
     if usual or domain in _DOMAINS:
         return st.sampled_from(usual) if usual else _DOMAINS[domain]
-    if domain == "integer":
-        return st.integers(0, 3)  # as a run has few steps
     # What may be any number, and mostly must not be: near the one that it is.
     return st.sampled_from([default, default / 2, default * 2] if default else [0.3, 0.0, 1.0])
 
