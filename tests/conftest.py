@@ -1,4 +1,4 @@
-"""Which tests share a worker of pytest-xdist, and that these start first.
+"""Which tests share a worker of pytest-xdist, that these start first, and which of many are left to `make exhaustive`.
 
 pytest-xdist 3.8 writes the group of a test behind its node id, in an attribute that pytest 9 no longer reads, so that
 the marker alone groups nothing. Here the whole file goes where its first marker says, and a file without one to one
@@ -7,6 +7,7 @@ worker, too: what its tests share, a run, a search or what was compiled, is made
 
 import re
 import signal
+from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -25,12 +26,26 @@ def group_of(path: Path) -> str:
     return found[1] if found else ""
 
 
-@pytest.hookimpl(trylast=True)
+@pytest.hookimpl(tryfirst=True)  # before pytest leaves out what is marked
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Start the groups first, those of TensorFlow before all: what is left is small and evens out."""
+    leave_to_exhaustive(items)
     if hasattr(config, "workerinput"):
         order = {"tensorflow": 0, "": 2}
         items.sort(key=lambda item: order.get(group_of(item.path), 1))
+
+
+def leave_to_exhaustive(items: list[pytest.Item]) -> None:
+    """Keep in the suite every nth of the parameters of a test that is ``sampled(n)``, the first among them."""
+    counted = Counter[str]()
+    for item in items:
+        sampled = item.get_closest_marker("sampled")
+        if sampled is None or item.get_closest_marker("exhaustive") is not None:
+            continue
+        test = item.nodeid.partition("[")[0]
+        if counted[test] % sampled.args[0]:
+            item.add_marker(pytest.mark.exhaustive)
+        counted[test] += 1
 
 
 @pytest.fixture

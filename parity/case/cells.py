@@ -15,7 +15,7 @@ import msgspec
 from parity.case.check import check
 from parity.case.error import explain, shown
 from parity.case.matrix import Combination
-from parity.case.rule import DEFAULT
+from parity.case.rule import DEFAULT, names
 from parity.case.rules import EACH, spread
 from parity.case.spec import CASES, CaseFile, Cell, Mlp, case_file, rule_schema
 from parity.case.tomlfile import TomlFile, read_toml, show_path
@@ -42,7 +42,10 @@ def select(patterns: Iterable[str], root: Path | None = None) -> list[Cell]:
 def collect(patterns: Iterable[str], root: Path | None = None) -> tuple[list[Cell], list[ParityError]]:
     """Return what ``select`` returns, and beside it the errors that kept other files or patterns from it."""
     patterns = list(patterns) or ["*"]
-    known, broken = _scan(root or CASES) if any(not _is_path(pattern) for pattern in patterns) else ([], [])
+    asked = [pattern for pattern in patterns if not _is_path(pattern)]
+    known, broken = _scan(root or CASES, asked) if asked else ([], [])
+    if any(not any(_matches(cell, pattern) for cell in known) for pattern in asked):  # the message names all there are
+        known, broken = _scan(root or CASES)
     chosen: dict[str, Cell] = {}
     problems: list[ParityError] = []
     for pattern in patterns:
@@ -72,6 +75,13 @@ def all_cells(root: Path | None = None) -> list[Cell]:
     return select([], root)
 
 
+def cells_of(rule: str) -> list[Cell]:
+    """Return the shipped cells of one rule, without a look into the folders of others."""
+    folders = {path.relative_to(CASES).parts[0] for path in case_paths()} | {rule}
+    shared = sorted(folder for folder in folders if folder == rule or folder not in names())
+    return [cell for cell in _scan(CASES, [f"{folder}/*" for folder in shared])[0] if cell.rule == rule]
+
+
 def case_paths(root: Path | None = None) -> list[Path]:
     """Return every TOML file below a folder, sorted; some may hold an experiment or a list instead of a case."""
     return sorted(Path(folder, name) for folder, _, names in os.walk(root or CASES) for name in _tomls(names))
@@ -81,17 +91,43 @@ def _tomls(names: Iterable[str]) -> list[str]:
     return [name for name in names if name.endswith(".toml")]
 
 
-def _scan(root: Path) -> tuple[list[Cell], list[ParityError]]:
+def _scan(root: Path, patterns: Iterable[str] = ("*",)) -> tuple[list[Cell], list[ParityError]]:
+    """Return the cells of the files below a folder that may hold what is asked for, and what is wrong with others."""
     cells: list[Cell] = []
     broken: list[ParityError] = []
     for path in case_paths(root):
+        asked = [pattern for pattern in patterns if _may_hold(path, root, pattern)]
+        if not asked:
+            continue
         try:
             file = read_toml(path)
             if "experiment" not in file.table and "known" not in file.table:
-                cells += _cells(file, path, root)
+                cells += _cells(file, path, root, asked)
         except SpecError as error:
             broken.append(error)
     return sorted(cells, key=lambda cell: cell.case.rpartition("/")[0]), broken
+
+
+def _may_hold(path: Path, root: Path, pattern: str) -> bool:
+    """Whether a file may hold a cell that a pattern matches, by its name alone: to read and check all takes long.
+
+    Its folder says nothing where it is for each rule but the first, or leads elsewhere.
+    """
+    if _may_be(path.relative_to(root).with_suffix("").as_posix(), pattern) or path.is_symlink():
+        return True
+    rule, slash, _ = _head(pattern).rpartition("/")
+    return _may_be(f"{rule}/{path.stem}", pattern) and rule != DEFAULT and (not slash or rule in names())
+
+
+def _may_be(case: str, pattern: str) -> bool:
+    """Whether a pattern may match a case of this id or one of its cells."""
+    head = _head(pattern)
+    open_ended = pattern.startswith("*", len(head))
+    return (open_ended and ("/" not in head or case.startswith(head))) or case == head
+
+
+def _head(pattern: str) -> str:
+    return re.split(r"[*[]", pattern, maxsplit=1)[0]
 
 
 def pattern_of(cell: Cell) -> str:
@@ -116,14 +152,18 @@ def _matching(pattern: str, known: list[Cell], broken: list[ParityError], root: 
         matches = [cell for cell in cells if not path[2] or cell.id == f"{cell.case}{path[2]}"]
     else:
         cells = known
-        matches = [cell for cell in cells if fits(cell.id, pattern) or fits(cell.case, pattern)]
+        matches = [cell for cell in cells if _matches(cell, pattern)]
     if not matches and not (pattern == "*" and broken):
-        names = sorted({name for cell in cells for name in (cell.case, cell.id)})
+        there = sorted({name for cell in cells for name in (cell.case, cell.id)})
         raise UsageError(
-            f"no case matches {shown(pattern)}.{did_you_mean(pattern, names)} Allowed: a case id, a cell id, a glob "
+            f"no case matches {shown(pattern)}.{did_you_mean(pattern, there)} Allowed: a case id, a cell id, a glob "
             f"with '*', or the path of a .toml file; `parity list` shows all."
         )
     yield from matches
+
+
+def _matches(cell: Cell, pattern: str) -> bool:
+    return fits(cell.id, pattern) or fits(cell.case, pattern)
 
 
 def fits(name: str, pattern: str) -> bool:
@@ -143,15 +183,20 @@ def fits(name: str, pattern: str) -> bool:
     return name.endswith(last) and len(name) - len(last) >= position
 
 
-def _cells(file: TomlFile, path: Path, root: Path) -> list[Cell]:
-    """Return the cells of a file, of each rule if it is for all of them."""
+def _cells(file: TomlFile, path: Path, root: Path, patterns: Iterable[str] = ("*",)) -> list[Cell]:
+    """Return the cells of a file; if it is for each rule, of those rules that may be asked for."""
     if file.table.get("rule") != EACH:
         return _of_one(file, path, root)
     prefix = _prefix(os.path.realpath(path), root)
     if prefix is None:
         text = f"received {EACH!r}, which is for the cases that are shipped; name a rule."
         raise file.mistake(f"rule: {text}", ("rule",))
-    return [cell for name, each in spread(file, path.name, root) for cell in _of_one(each, path, root, f"{name}/")]
+    asked = [
+        (name, each)
+        for name, each in spread(file, path.name, root)
+        if any(_may_be(f"{name}/{path.stem}", pattern) for pattern in patterns)
+    ]
+    return [cell for name, each in asked for cell in _of_one(each, path, root, f"{name}/")]
 
 
 def _of_one(file: TomlFile, path: Path, root: Path, group: str = "") -> list[Cell]:

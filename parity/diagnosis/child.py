@@ -79,12 +79,12 @@ def main() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     document: dict[str, Any]
     from parity import subjects
-    from parity.case.cells import collect
+    from parity.case.cells import cells_of
     from parity.case.spec import cell_of
     from parity.diagnosis.cases import on_cases
     from parity.diagnosis.diagnose import diagnose
     from parity.diagnosis.findings import Diagnosis, Finding, explanations_of
-    from parity.diagnosis.identify import identified
+    from parity.diagnosis.identify import identified, none_shipped
 
     try:
         make = _maker(name)
@@ -95,13 +95,14 @@ def main() -> None:
             document = on_cases(make, explanations_of(request["known"]), cells)
         else:
             # A library would take minutes.
-            shipped = collect(["*"])[0] if subjects.is_users(name) else []
+            shipped = cells_of if subjects.is_users(name) else none_shipped
             rule = request["rule"]
             said = _otherwise_elsewhere(name, make, rule) if subjects.is_users(name) else ""
             if said:
                 wire.write(answers, Diagnosis(name, Finding.NONDETERMINISTIC, evidence=(said,)).document())
                 return
-            found = diagnose(make, name, cells, shipped, rule) if rule else identified(make, name, cells, shipped)
+            held = diagnose(make, name, cells, shipped(rule), rule) if rule else None
+            found = held or identified(make, name, cells, shipped)
             document = found.document()
     except SubjectError as error:
         document = {"error": str(error)}

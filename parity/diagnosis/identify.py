@@ -24,7 +24,7 @@ from parity.diagnosis.choices import only_rounds, switches
 from parity.diagnosis.diagnose import held_against, told_in_parts
 from parity.diagnosis.family import family
 from parity.diagnosis.findings import Diagnosis, Finding
-from parity.diagnosis.member import Member, alternatives, starts_alike
+from parity.diagnosis.member import Member, alternatives, begins_alike, starts_alike
 from parity.diagnosis.observe import Make, Observation
 from parity.diagnosis.probes import Probe, first_probe, probe
 from parity.diagnosis.search import NEARLY, turned_by, within
@@ -40,7 +40,16 @@ _SOUGHT: Final = (*_AGREES, Finding.EXPLAINED, Finding.OUTSIDE, Finding.UNEXPLAI
 """Findings of a subject that is a rule, or may be one."""
 
 
-def identified(make: Make, name: str, cells: Sequence[Cell] = (), shipped: Sequence[Cell] = ()) -> Diagnosis:
+Shipped = Callable[[str], Sequence[Cell]]
+"""Returns the cells of a rule, for ``shipped`` of ``diagnose``."""
+
+
+def none_shipped(rule: str) -> Sequence[Cell]:
+    """Return no cell of a rule."""
+    return ()
+
+
+def identified(make: Make, name: str, cells: Sequence[Cell] = (), shipped: Shipped = none_shipped) -> Diagnosis:
     """Return what a subject is, by the rule that explains it in the fewest choices; see ``diagnose``."""
     said, order = likely(make, name)
     held: dict[str, Diagnosis] = {}
@@ -90,9 +99,8 @@ def _taken(kind: Any) -> list[str]:
     return []
 
 
-def _held(make: Make, name: str, cells: Sequence[Cell], shipped: Sequence[Cell], rule: str) -> Diagnosis:
-    own = [cell for cell in shipped if cell.rule == rule]
-    return held_against(make, name, cells, own, rule)
+def _held(make: Make, name: str, cells: Sequence[Cell], shipped: Shipped, rule: str) -> Diagnosis:
+    return held_against(make, name, cells, shipped(rule), rule)
 
 
 _UNKNOWN: Final = 1_000
@@ -164,7 +172,7 @@ def _comes_near(rule: str, seen: Observation, level: int, beside: Callable[[], O
         warnings.simplefilter("ignore")
         if level == 0:
             return _keeps(Member(rule=rule), seen, beside)
-        near = (member for member in _members(rule, level) if starts_alike(member, seen))
+        near = (member for member in _members(rule, level, seen) if starts_alike(member, seen))
         return any(beside is None or _keeps(member, seen, beside) for member in near)
 
 
@@ -176,20 +184,21 @@ def _keeps(member: Member, seen: Observation, beside: Callable[[], Observation |
     return all(any(within(each, rows) for each in turned) for rows in shown if rows is not None)
 
 
-def _members(rule: str, level: int) -> Iterator[Member]:
-    """Yield the members of a rule with one choice, or with two."""
+def _members(rule: str, level: int, seen: Observation) -> Iterator[Member]:
+    """Yield the members of a rule with one choice, or with two, as far as the first step does not refute a number."""
     page, own = Member(rule=rule), family(rule)
     choices = alternatives(own.structure, rule=rule)
     if level == 1:
         yield page
         yield from (page.plus(**{name: value}) for name, value in choices)
-        yield from (page.having(**{name: value}) for name, value in own.written)
+        yield from begins_alike(page, seen, own.written)
         return
     pairs = combinations(choices, 2)
     yield from (page.plus(**dict(pair)) for pair in pairs if len(dict(pair)) == len(pair))
     beside = {parameter.name for parameter in own.rule.parameters} - {parameter.name for parameter in around()}
     numbers = [number for number in own.written if number[0] in beside]
-    yield from (page.plus(**dict([choice])).having(**dict([number])) for choice in choices for number in numbers)
+    for choice in choices:
+        yield from begins_alike(page.plus(**dict([choice])), seen, numbers)
 
 
 def _tie(found: Diagnosis) -> str:

@@ -148,6 +148,7 @@ def test_killed_before_each_rename_it_is_run_again_to_the_same_end(line: Line, r
     assert line.check(*after) == 0
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("seed", range(6))
 def test_killed_at_any_moment_every_file_is_whole(line: Line, seed: int) -> None:
     line.baseline.mkdir(parents=True)

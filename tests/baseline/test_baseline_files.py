@@ -73,6 +73,7 @@ DAMAGES = {
 }
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("how", DAMAGES)
 def test_a_damaged_baseline_is_one_message_before_anything_runs(line: Line, how: str) -> None:
     line.accepted(made(A), made(B))
@@ -86,6 +87,7 @@ def test_a_damaged_baseline_is_one_message_before_anything_runs(line: Line, how:
         assert "restore it from version control" in line.err
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("how", DAMAGES)
 def test_damage_to_what_waits_stops_an_accept_and_the_next_check_replaces_it(line: Line, how: str) -> None:
     line.accepted(made(B))

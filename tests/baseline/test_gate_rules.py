@@ -32,6 +32,7 @@ def test_the_first_divergence_of_bits_is_told_by_slot_tensor_and_step(line: Line
     assert "second_moment of w1 was IDENTICAL, now ROUNDING, 0.4 of the bound, since step 3; 2 other " in line.out
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("before", "now", "word", "says"),
     [
@@ -54,6 +55,7 @@ def test_on_the_same_processor_everything_is_judged(line: Line, before: Any, now
     assert says in line.out
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("before", "now"),
     [
@@ -74,6 +76,7 @@ def test_on_another_processor_what_only_agrees_is_counted_and_not_judged(line: L
     assert "processor was Model A fma avx2, is Model B fma avx2 avx512f" in line.out
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("before", "now", "cell", "by"),
     [
@@ -99,6 +102,7 @@ def test_cores_and_system_make_another_machine_too(line: Line, other: dict[str, 
     assert line.check(made(A, digest="other"), circumstances=HERE | other, **NORM) == 0
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(
     ("before", "now"),
     [
@@ -133,6 +137,7 @@ PATHS = [
 ]
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("narrowed", PATHS, ids=lambda narrowed: next(iter(narrowed)))
 def test_a_setting_that_narrows_the_processor_makes_another_machine_of_it(line: Line, narrowed: dict[str, str]) -> None:
     line.accepted(made(A), **NORM)
@@ -155,6 +160,7 @@ def test_an_entry_is_judged_by_the_machine_that_it_was_made_on(line: Line) -> No
     assert line.check(made(A), made(B, digest="other"), circumstances=ELSEWHERE, **NORM) == 1
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("other", "reason"),
     [

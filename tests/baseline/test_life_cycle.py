@@ -57,6 +57,7 @@ def test_from_nothing_to_a_baseline_through_a_change_and_back(line: Line, tmp_pa
     assert (line.baseline / record).read_bytes() == before, "the same outcomes make the same bytes"
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("kind", "says"),
     [
@@ -109,6 +110,7 @@ def test_a_case_file_of_ones_own_is_guarded_by_its_path(line: Line, tmp_path: Pa
     assert "2 entries removed" in line.out
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGKILL])
 @pytest.mark.parametrize("after", [0.6, 1.2])
 def test_an_interrupted_check_is_run_again_to_the_same_end(

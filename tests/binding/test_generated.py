@@ -93,6 +93,7 @@ def ids(one: Generated) -> str:
     return f"{one.shape}, {one.fault}"
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("one", ALL, ids=ids)
 def test_a_generated_class_is_driven_in_its_shape_and_judged(one: Generated) -> None:
     subject = NumpySubject(one.kind, "generated")

@@ -44,6 +44,7 @@ JUDGED = {
 }
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", REFUSED)
 def test_it_is_refused_with_one_message(name: str) -> None:
     with pytest.raises(SubjectError) as caught:

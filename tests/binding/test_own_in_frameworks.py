@@ -40,6 +40,7 @@ def slots(pair) -> set[str]:
     return set(lockstep(pair).table["slot"])
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("mode", MODES)
 def test_a_subclass_of_keras_is_judged_in_each_mode(mode) -> None:
     wrong, right = ran(f"{mode}:{named('keras', 'Outside')}"), ran(f"{mode}:{named('keras', 'Right')}")

@@ -123,6 +123,7 @@ def test_a_worker_with_another_version_is_named_with_both_versions(without_worke
         without_workers.lose(worker)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("preload", "message"),
     [
@@ -165,6 +166,7 @@ def test_two_workers_that_are_not_alike_are_refused_since_results_would_depend_o
     assert capfd.readouterr().err == ""
 
 
+@pytest.mark.exhaustive
 def test_files_are_found_on_every_machine_by_their_place_among_the_cases(tmp_path: Path):
     from parity.case.cells import select
     from parity.runner.cluster.remote import local, portable

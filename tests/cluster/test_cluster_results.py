@@ -59,6 +59,7 @@ def test_a_path_means_what_it_means_where_the_command_was_given(monkeypatch, clu
     assert timeless(there) == timeless(run_all(CELLS[:1], names))
 
 
+@pytest.mark.exhaustive
 def test_a_class_that_misbehaves_is_judged_as_it_is_at_home(cluster):
     names = [optimizer("misbehaving", kind) for kind in ("KillsItself", "NeverReturns", "PrintsOnly", "Raises")]
     there, here = (run_all([cell(steps=2)], names, time_limit=1, **way) for way in ({"scheduler": cluster.address}, {}))
@@ -108,6 +109,7 @@ def test_no_process_is_left_when_a_run_is_over(cluster):
     until(lambda: not any(children(worker.pid) for worker in cluster.workers[:2]), "the workers' processes to end")
 
 
+@pytest.mark.exhaustive
 @needs_proc
 def test_a_worker_that_is_killed_half_way_loses_nothing_and_doubles_nothing(alone, fragile):
     orphans, done = [], []
@@ -127,6 +129,7 @@ def test_a_worker_that_is_killed_half_way_loses_nothing_and_doubles_nothing(alon
     until(lambda: not any(map(lives, orphans)), "the killed worker's processes to end")
 
 
+@pytest.mark.exhaustive
 def test_a_cluster_that_loses_its_last_worker_is_given_up(monkeypatch, fragile):
     monkeypatch.setattr(collect, "ALONE_SECONDS", 1.0)
 
@@ -165,6 +168,7 @@ except KeyboardInterrupt:
 """
 
 
+@pytest.mark.exhaustive
 @needs_proc
 def test_an_interrupted_run_stops_its_pairs_on_the_workers(cluster):
     folder = Path(__file__).parents[1] / "core"

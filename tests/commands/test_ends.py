@@ -151,6 +151,7 @@ def allowed(found: int, status: int) -> bool:
     return found == status or found not in (0, 1)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("end", ["all closed", "full output", "closed error"])
 def test_a_process_keeps_its_verdict_at_some_ends(tmp_path: Path, end: str) -> None:
     words, status = calls(tmp_path)["judge what diverges"]

@@ -52,6 +52,7 @@ def told(kind, width, monkeypatch, capsys):
     assert "--verbose shows each" in flat
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("width", WIDTHS.values(), ids=WIDTHS)
 @pytest.mark.parametrize("kind", USUAL, ids=lambda kind: kind.__name__)
 def test_a_wrong_class_is_told_in_forty_lines_that_name_its_faults(kind, width, monkeypatch, capsys):

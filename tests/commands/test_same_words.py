@@ -51,6 +51,7 @@ def flat(text):
     return " ".join(text.replace("\\", "").split()).lower()
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     "kind", [wrong.Outside, wrong.Clips, wrong.OutsideOnesPrevious], ids=lambda kind: kind.__name__
 )

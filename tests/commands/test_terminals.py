@@ -170,6 +170,7 @@ PRINTERS: dict[str, Callable[[Path], Callable[[int], None]]] = {
 }
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("command", PRINTERS)
 def test_no_word_of_a_command_is_printed_in_part(
     command: str, at: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

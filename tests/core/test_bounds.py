@@ -168,6 +168,7 @@ def truth(tree, leaves):
             assume(False)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
 @pytest.mark.parametrize("dtype", [dtype_of(name) for name in NAMES], ids=NAMES)
 @quick

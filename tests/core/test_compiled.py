@@ -64,6 +64,7 @@ def tensors(dtype: str, seed: int) -> dict[str, np.ndarray]:
     return found
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("given", [_compiled(given) for given in ELEMENTWISE])
 def test_a_compiled_step_has_the_bits_of_the_page(dtype, given):
@@ -101,6 +102,7 @@ def test_a_compiled_step_asks_the_schedule_at_each_step_and_the_name_of_each_ten
     assert all(unequal(made[name], params[name]) is None for name in params)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("given", "own"),
     [

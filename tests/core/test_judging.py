@@ -56,6 +56,7 @@ def anything_pays(monkeypatch):
     monkeypatch.setattr(trajectory, "BLOCK_BYTES", 8_000)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("case", CASES)
 def test_another_process_comes_to_the_same_results(case, anything_pays):
     given, subject = CASES[case]

@@ -82,6 +82,7 @@ def pairs():
     return {pair.subject.rpartition(":")[2]: pair for pair in run.pairs}
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", FAILED)
 def test_what_misbehaves_is_failed_with_one_clear_message(pairs, name):
     for comparison in pairs[name].comparisons:
@@ -122,6 +123,7 @@ def test_no_process_is_left_after_a_run(pairs):
     assert _children(os.getpid()) == []
 
 
+@pytest.mark.sampled(2)
 @needs_proc
 @pytest.mark.parametrize("name", ["NeverReturns", "SleepsForever"])
 def test_a_subject_without_end_is_stopped_and_the_other_cases_complete(name, monkeypatch):

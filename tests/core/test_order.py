@@ -119,6 +119,7 @@ def test_state_under_anything_else_diverges(each, kind):
     assert verdicts(each, kind) == {"DIVERGED"}
 
 
+@pytest.mark.exhaustive
 def test_the_text_of_a_failure_points_to_the_order():
     with pytest.raises(AssertionError, match="look at what this case sets: its tensors in another order, and as other"):
         parity.assert_parity(ByPosition, cases="rmsprop/order_changes_defaults")

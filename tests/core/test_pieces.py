@@ -98,6 +98,7 @@ CASES = [
 ]
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("numba", [False, True])
 @pytest.mark.parametrize(("kind", "given"), CASES, ids=lambda v: getattr(v, "__name__", None) or ",".join(v) or "-")
 def test_pieces_end_in_what_a_whole_step_ends_in(monkeypatch, kind, given, numba):

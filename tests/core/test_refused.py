@@ -66,6 +66,7 @@ def elsewhere(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize("wrong", ["no file", "misspelt class", "no methods"])
 def test_every_command_refuses_it_once_with_status_2(elsewhere, capsys, command, wrong):

@@ -39,6 +39,7 @@ def replayed():
     return [c for c in cells if c.gradients == "replayed"]
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(("file", "name"), RIGHT, ids=[f"{f}-{n}" for f, n in RIGHT])
 def test_a_right_optimizer_in_another_style_never_diverges(file, name):
     compared, subject = 0, optimizer(file, name)

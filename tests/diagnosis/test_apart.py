@@ -49,6 +49,7 @@ class RightInAll:
         return w - self.rate * g / np.sqrt(self.v + self.eps)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("kind", "said"),
     [
@@ -67,6 +68,7 @@ def test_what_nothing_explains_as_a_whole_is_told_in_parts(kind, said):
     assert said in found.evidence
 
 
+@pytest.mark.exhaustive
 def test_nothing_is_said_of_parts_that_are_alike():
     found = diagnose(lambda: NumpySubject(RightInAll, "mine"), "mine")
     assert found.finding is Finding.UNEXPLAINED

@@ -108,6 +108,7 @@ def test_a_fault_in_any_style_is_seen_by_the_cases_and_by_the_diagnosis(name, ki
         assert (alone.finding in ACQUITTED) is (kind_name in RIGHT), f"{alone.finding}: {alone.moved}"
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     "style",
     [style if number % 2 else pytest.param(style, marks=pytest.mark.exhaustive) for number, style in enumerate(STYLES)],

@@ -61,6 +61,7 @@ def test_an_identical_subject_is_identical():
     assert found.explanations[0].member == Member()
 
 
+@pytest.mark.exhaustive
 def test_the_median_of_the_single_switches_takes_a_second_at_most():
     assert statistics.median(planted.check(choice, True)[2] for choice in list(planted.sets(1))[:7]) <= 1.0
 
@@ -75,6 +76,7 @@ EVERY = [
 ]
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("numbers", "switches", "slots"),
     [values if (number // 2 + number) % 2 else exhaustive(*values) for number, values in enumerate(EVERY)],
@@ -123,6 +125,7 @@ NAMED = (outside.SGD, outside.Lion, outside.Adamax)
 FEW = (outside.SGD, outside.Momentum, outside.Adam, outside.Lion, outside.Noise)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     "kind", [kind if kind in FEW else exhaustive(kind) for kind in OUTSIDE], ids=lambda kind: kind.__name__
 )
@@ -182,6 +185,7 @@ def test_a_probe_that_separates_two_sets_is_run():
     assert [explanation.member for explanation in found.explanations] == [Member((("rho_role", "new"),))]
 
 
+@pytest.mark.exhaustive
 def test_a_slot_that_the_parameters_do_not_follow_is_said_to_lie():
     class Frozen(planted.box()):
         def slots(self, state):

@@ -29,6 +29,7 @@ def one_by_one(monkeypatch):
     monkeypatch.setattr(Family, "steps_alike", alone)
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("scheduled", [False, True], ids=["constant", "scheduled"])
 @pytest.mark.parametrize("mode", ["plain", "both", "weight_decay"])
 @pytest.mark.parametrize("switches", CHOICES, ids=str)

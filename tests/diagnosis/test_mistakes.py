@@ -49,6 +49,7 @@ def diagnosed(kind):
     return planted.diagnosis_of(kind)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(("kind", "words"), NAMED, ids=lambda value: getattr(value, "__name__", ""))
 def test_a_mistake_is_named_and_confirmed(kind, words):
     found = diagnosed(kind)
@@ -105,6 +106,7 @@ def test_a_state_in_float64_is_named_with_its_line_and_the_rule_judged():
     assert any("with float64 weights, where its rule can be judged, it computes" in line for line in found.evidence)
 
 
+@pytest.mark.exhaustive
 def test_a_number_of_its_own_is_found_where_only_float64_weights_can_be_judged():
     found = planted.diagnosis_of(mistakes.WideWithItsOwnEpsilon)
     text = render(found.document())
@@ -124,6 +126,7 @@ def test_a_tensor_without_dimensions_that_cannot_be_taken_is_left_out_and_said()
     assert "IndexError" in found.lacks["a tensor without dimensions"]
 
 
+@pytest.mark.exhaustive
 def test_a_set_that_other_arguments_refute_gives_way_to_one_that_they_do_not():
     found = diagnosed(mistakes.LooksAhead)
     assert "otherwise" not in found.moved.values()

@@ -80,6 +80,7 @@ def test_a_rule_that_is_shipped_is_named_and_no_other():
     assert found.evidence == ("it is Lion: its page, lion, makes the same steps within 0.1%",)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("kind", [outside.Adam, outside.Adadelta], ids=lambda kind: kind.__name__)
 def test_a_rule_that_is_no_page_as_it_stands_is_said_to_be_none_of_the_family(kind):
     """Adam with the paper's epsilon, and an Adadelta of another one, without a rate."""

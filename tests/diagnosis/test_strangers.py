@@ -53,6 +53,7 @@ def test_there_are_sixty_of_them():
     assert len(STRANGERS) >= 60
 
 
+@pytest.mark.exhaustive
 def test_choices_that_make_another_rule_of_one_are_not_what_a_class_is():
     """An Adadelta without the root of its changes is RMSprop: a class that RMSprop explains but for 16 bits is that."""
     name = f"{OPTIMIZERS / 'flushes'}.py:Flushing"

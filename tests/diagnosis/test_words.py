@@ -50,6 +50,7 @@ def test_an_acquittal_says_how_far_it_looked_and_an_accusation_need_not():
     assert "Seen over" not in render(planted.diagnosis_of(planted.box((("epsilon_place", "outside"),))).document())
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("subject", "status", "verdict"), [(OUTSIDE, 1, "EXPLAINED"), ("tests/optimizers/right.py:RMSprop", 0, "ROUNDING")]
 )

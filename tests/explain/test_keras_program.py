@@ -25,6 +25,7 @@ def test_real_keras_learns_what_the_numpy_program_learns() -> None:
     assert real["resolved"]["layers"] == ["Dense", "Dense"]
 
 
+@pytest.mark.exhaustive
 @needs_tensorflow
 @pytest.mark.tensorflow
 @pytest.mark.xdist_group("tensorflow")

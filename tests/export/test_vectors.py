@@ -36,6 +36,7 @@ def vectors(folder: Path) -> list[tuple[Cell, Any, dict[str, Any]]]:
     return [(select([vector.id])[0], vector, values) for vector, values in read]
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("every", [4, pytest.param(1, marks=pytest.mark.exhaustive)])
 def test_every_mistake_that_a_vector_names_leaves_its_bounds(conformance: Path, every: int) -> None:
     """In the suite of every fourth vector; of all of them it is exhaustive."""

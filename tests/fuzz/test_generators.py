@@ -113,6 +113,7 @@ def test_tame_elements_are_all_finite():
     assert np.isfinite(np.concatenate(numbers)).all()
 
 
+@pytest.mark.exhaustive
 def test_every_dtype_many_tensors_and_numbers_that_are_none_occur_in_cases(cases):
     found, _ = cases
     assert {"NaN gradient", "infinite gradient", "subnormal gradient", "huge gradient", "many", *DTYPES} <= set(found)

@@ -4,6 +4,7 @@ import pytest
 from listed import LISTED, shown
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.tensorflow
 @pytest.mark.xdist_group("tensorflow")
 @pytest.mark.parametrize("subject", ["keras-eager", "keras-graph", "keras-xla"])

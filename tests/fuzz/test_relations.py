@@ -39,6 +39,7 @@ def outcomes(relation, subject, folder, count, allowed=None):
     return found
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("relation", "fault"),
     [
@@ -68,6 +69,7 @@ COUNTS = pytest.mark.parametrize("count", [15, pytest.param(40, marks=pytest.mar
 """Generated cases in the suite, and those of which they are the first."""
 
 
+@pytest.mark.sampled(3)
 @COUNTS
 @pytest.mark.parametrize("relation", ["reference", "resume", "permute", "split", "accumulate"])
 def test_a_right_optimizer_keeps_every_relation(relation, count, tmp_path):
@@ -77,6 +79,7 @@ def test_a_right_optimizer_keeps_every_relation(relation, count, tmp_path):
     assert sum(outcome.compared for outcome in found) > count // 2
 
 
+@pytest.mark.sampled(3)
 @COUNTS
 @pytest.mark.parametrize("relation", ["reference", "resume", "permute", "split", "accumulate"])
 def test_the_reference_keeps_every_relation(relation, count, tmp_path):
@@ -84,6 +87,7 @@ def test_the_reference_keeps_every_relation(relation, count, tmp_path):
     assert unlisted(found, relation, "reference") == []
 
 
+@pytest.mark.exhaustive
 def test_the_search_meets_schedules_and_averages_where_batches_are_accumulated(tmp_path):
     counting = frozenset({"learning_rate", "schedules", "use_ema"})
     failing = [each for each in outcomes("accumulate", "reference", tmp_path, 120, counting) if each.fails]
@@ -108,6 +112,7 @@ def test_a_divergence_of_a_relation_is_none_from_the_reference():
     assert {item.verdict for case in cases for item in run(case, "reference").comparisons} == {"IDENTICAL"}
 
 
+@pytest.mark.exhaustive
 def test_a_listed_relation_asked_again_says_why_and_fails_nobody(capsys):
     assert (
         main(["fuzz", "--case", "found/accumulate_average", "--relation", "accumulate", "--subject", "reference"]) == 0

@@ -48,6 +48,7 @@ def test_a_fault_is_found_shrunk_written_and_repeated_by_parity_run(capsys, tmp_
     assert main(["run", found[0]["case"], "--subject", "reference"]) == 0
 
 
+@pytest.mark.exhaustive
 def test_a_broken_relation_is_repeated_by_the_command_that_is_printed(capsys, tmp_path):
     subject = f"{PLANTED}:MeanOverElements"
     asked = ["--runs", 12, "--relation", "split", "--subject", subject, "--output", tmp_path]
@@ -59,6 +60,7 @@ def test_a_broken_relation_is_repeated_by_the_command_that_is_printed(capsys, tm
     assert main([*command[1:-1], "reference"]) == 0
 
 
+@pytest.mark.exhaustive
 def test_a_subject_that_dies_is_a_finding_and_not_the_end(capsys, tmp_path):
     subject = f"{PLANTED}:DiesOfNaN"
     asked = ["--runs", 40, "--relation", "reference", "--subject", subject, "--output", tmp_path]
@@ -68,6 +70,7 @@ def test_a_subject_that_dies_is_a_finding_and_not_the_end(capsys, tmp_path):
     assert "NaN gradient" in document["findings"][0]["features"]
 
 
+@pytest.mark.exhaustive
 @RUNS
 def test_a_right_optimizer_survives_every_relation(capsys, tmp_path, runs):
     """In the suite some runs; three times as many are exhaustive."""
@@ -100,6 +103,7 @@ def test_a_search_that_compares_nothing_ends_with_three(capsys, tmp_path):
     assert searched(capsys, *asked, "--output", tmp_path)[0] == 3
 
 
+@pytest.mark.exhaustive
 def test_the_same_seed_finds_the_same(capsys, tmp_path):
     asked = ["--runs", 12, "--relation", "reference", "--subject", f"{PLANTED}:LosesLargeGradients"]
     first = searched(capsys, *asked, "--output", tmp_path)[1]

@@ -149,6 +149,7 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
 }
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("name", DAMAGES)
 def test_a_damaged_recording_is_one_message_and_nothing_is_lost(
     name: str, folder: Path, capsys: pytest.CaptureFixture[str]

@@ -54,6 +54,7 @@ def test_killed_at_random_moments_it_loses_nothing_and_the_next_run_completes(tm
     assert bytes_of(tmp_path / "torn" / "reference") == bytes_of(tmp_path / "whole" / "reference")
 
 
+@pytest.mark.exhaustive
 def test_recorders_at_the_same_time_leave_whole_recordings(tmp_path: Path) -> None:
     running = [record(tmp_path, "--steps", steps) for steps in ("3", "4", "5")]
     assert [each.wait() for each in running] == [0, 0, 0]

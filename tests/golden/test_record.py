@@ -77,6 +77,7 @@ def test_the_header_is_the_one_that_the_library_writes() -> None:
     assert whole == save(arrays)
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("cell", ["numerics/odd_shapes", "network/quick[shared]", "network/quick[computed]", CELL])
 def test_a_replayed_recording_has_the_verdicts_of_what_was_recorded(tmp_path: Path, cell: str) -> None:
     record(tmp_path, cell)

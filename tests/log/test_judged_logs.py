@@ -28,6 +28,7 @@ FAULTY = {
 }
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("steps", [range(12), GAPS], ids=["all", "gaps"])
 @pytest.mark.parametrize("name", FAULTY)
 def test_a_fault_is_named_and_not_called_confirmed(judge: Judge, name: str, steps) -> None:
@@ -87,6 +88,7 @@ def test_the_lines_of_a_cause_name_arguments_as_keras_does(judge: Judge) -> None
     assert "_always" not in out
 
 
+@pytest.mark.exhaustive
 def test_what_no_set_of_choices_reproduces_is_placed_and_not_explained(judge: Judge) -> None:
     arrays = log()
     arrays["step/7/after/parameter/bias"] = arrays["step/7/after/parameter/bias"] + np.float32(0.5)
@@ -161,6 +163,7 @@ def test_a_float32_hyperparameter_is_the_decimal_that_it_stands_for(judge: Judge
     assert judge.json(arrays)[1]["hyperparameters"]["rho"] == {"value": 0.95, "from": "log"}
 
 
+@pytest.mark.exhaustive
 def test_a_rate_may_change_from_step_to_step(judge: Judge) -> None:
     arrays: dict = {}
     for step, rate in zip(GAPS, (0.001, 0.002, 0.002, 0.0005), strict=True):

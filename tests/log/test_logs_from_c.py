@@ -36,6 +36,7 @@ def logged(folder: Path, case: str, *switches: str) -> Path:
     return path
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("case", ["rmsprop/plain[float32]", "rmsprop/momentum[float32,momentum=0.9]"])
 @pytest.mark.parametrize("switches", [[], ["-O3", "-ffp-contract=fast"]], ids=str)
 def test_a_log_of_a_right_program_in_c_agrees(judge: Judge, tmp_path: Path, capsys, case: str, switches) -> None:
@@ -49,6 +50,7 @@ def test_a_log_of_a_right_program_in_c_agrees(judge: Judge, tmp_path: Path, caps
     assert document["hyperparameters"]["rho"]["from"] == "log"
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("switch", WRONG)
 def test_a_fault_that_is_planted_in_the_program_in_c_is_named(
     judge: Judge, tmp_path: Path, capsys, switch: str

@@ -114,6 +114,7 @@ def test_what_is_no_pair_is_refused_by_the_parser(judge: Judge, word: str) -> No
     assert ended.value.code == 2
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(
     ("word", "value"),
     [("centered=true", True), ("centered=1", True), ("clipnorm=none", None), ("weight_decay=1e-2", 0.01)],

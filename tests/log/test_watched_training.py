@@ -60,6 +60,7 @@ def same(one: Any, other: Any) -> bool:
     return len(one) == len(other) and all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("mode", MODES)
 def test_watched_and_unwatched_end_in_the_same_bits_and_the_log_agrees(keras, judge: Judge, mode: str) -> None:
     plain, history, _ = trained(network(keras, keras.optimizers.RMSprop(), mode), None)
@@ -84,6 +85,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("mode", "arguments"),
     [
@@ -141,6 +143,7 @@ def wrong(keras: Any) -> Any:
     return Outside
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("mode", ["eager", "graph", "xla"])
 def test_a_fault_that_is_planted_in_the_training_is_named(keras, judge: Judge, mode: str) -> None:
     _, _, watch = trained(network(keras, wrong(keras)(), mode), judge.path)
@@ -227,6 +230,7 @@ model.fit(x, x[:, :2], batch_size=1, verbose=0, callbacks=[watch, Stop()])
 """
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(("how", "steps"), [("interrupted", 3), ("killed", None), ("in a step", None)])
 def test_an_interrupted_training_leaves_a_whole_log_or_none(
     keras, monkeypatch: pytest.MonkeyPatch, judge: Judge, how: str, steps: int | None

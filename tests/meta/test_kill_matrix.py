@@ -28,6 +28,7 @@ ARGUMENTS = {
 SCHEDULES = {"schedule", "schedule_origin"}
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_a_case_catches_what_it_says_it_probes_and_every_mutant_of_it_dies(mistake):
     probing = [cell for group in CASES.values() if mistake in group[0].probes for cell in group]

@@ -38,6 +38,7 @@ def dies(mutant):
     return short or any(caught(cell, mutant) for cell in own if cell.steps <= 40)
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("rule", RULES)
 def test_every_mutant_of_a_rule_dies_in_one_of_its_cases(rule):
     every = mutants(rule)

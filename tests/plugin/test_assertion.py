@@ -104,11 +104,13 @@ class Clips(Plain):
         super().update(params, {name: np.clip(g, -self.limit, self.limit) for name, g in grads.items()})
 
 
+@pytest.mark.exhaustive
 def test_a_fault_outside_of_the_rule_is_sought_where_the_case_departs() -> None:
     with pytest.raises(parity.NotInParity, match=r"this case sets: clipvalue=0.001 \(no set of .* clipvalue ="):
         parity.assert_parity(Clips, "rmsprop/clipvalue")
 
 
+@pytest.mark.exhaustive
 def test_a_demand_for_equal_bits_is_answered_with_the_choice_that_rounds_otherwise() -> None:
     with pytest.raises(parity.NotInParity) as caught:
         parity.assert_parity(Plain, "rmsprop/*", exact=True)

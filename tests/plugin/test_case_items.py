@@ -72,6 +72,7 @@ def test_verdicts_become_outcomes(run: Run, cases: Path) -> None:
     assert "Traceback" not in result.stdout.str()
 
 
+@pytest.mark.exhaustive
 def test_what_failed_last_runs_alone(run: Run, cases: Path) -> None:
     arguments = "--parity-subject", WRONG, "--parity-subject", "reference", "-k", "float32"
     run("", *arguments).assert_outcomes(passed=1, failed=1)

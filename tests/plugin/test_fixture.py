@@ -103,6 +103,7 @@ def refusals(tmp_path_factory: pytest.TempPathFactory, plugins: tuple[str, ...])
     return dict(zip(REFUSED, sections, strict=True))
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("arguments", REFUSED)
 def test_a_test_that_cannot_pass_says_why_without_a_traceback_through_the_project(
     arguments: str, refusals: dict[str, str]

@@ -37,7 +37,10 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return built
 
 
-@pytest.fixture(scope="module", params=["without TensorFlow", "with TensorFlow"])
+@pytest.fixture(
+    scope="module",
+    params=["without TensorFlow", pytest.param("with TensorFlow", marks=pytest.mark.exhaustive)],
+)
 def python(request: pytest.FixtureRequest, wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     if request.param == "with TensorFlow":
         pytest.importorskip("tensorflow")
@@ -91,6 +94,7 @@ def test_three_lines_pass_for_a_right_optimizer_and_name_the_cause_for_a_wrong_o
     assert str(ROOT) not in out
 
 
+@pytest.mark.sampled(2)
 def test_a_case_file_runs_against_keras_or_its_recorded_trajectories(
     pytest_there: Session, python: Path, tmp_path: Path
 ) -> None:
@@ -103,6 +107,7 @@ def test_a_case_file_runs_against_keras_or_its_recorded_trajectories(
     assert "1 passed" in out
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     "step", [pytest.param(s, id=s.__name__, marks=() if s is lays_it_out else pytest.mark.exhaustive) for s in STEPS]
 )

@@ -113,6 +113,7 @@ def test_a_model_that_cannot_be_compared_is_refused_in_one_message(
     assert "Traceback" not in str(error.value)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("wrong", PROGRAMS)
 def test_a_program_that_cannot_be_asked_is_refused_or_parts(wrong: str, tmp_path: Path, tensorflow: None) -> None:
     from parity.errors import ParityError

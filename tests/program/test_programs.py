@@ -83,6 +83,7 @@ def test_nor_is_one_in_another_shape(asked: Any, shape: str) -> None:
     test_a_right_program_is_not_accused(asked, shape)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(("shape", "fault"), QUICK)
 def test_a_mistake_is_named_and_confirmed_where_it_is_first(asked: Any, shape: str, fault: str) -> None:
     holds(asked(shape, fault), fault)

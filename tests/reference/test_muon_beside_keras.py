@@ -56,6 +56,7 @@ def beside(tf: Any, rule: Any, dtype: Any, given: dict[str, Any]) -> list[tuple[
     return found
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.xdist_group("tensorflow")
 @pytest.mark.parametrize(
     ("dtype", "given"),

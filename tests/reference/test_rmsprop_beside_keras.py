@@ -100,11 +100,13 @@ def _tree(x: Any, lanes: int, leaf: int) -> Any:
 @pytest.mark.tensorflow
 @pytest.mark.xdist_group("tensorflow")
 class TestBesideKeras:
+    @pytest.mark.sampled(5)
     @pytest.mark.parametrize("dtype", DTYPES)
     @pytest.mark.parametrize("arguments", ARGUMENTS, ids=name_of)
     def test_every_bit_is_equal(self, keras, dtype, arguments):
         run_beside_keras(keras, dtype, arguments)
 
+    @pytest.mark.sampled(5)
     @pytest.mark.skipif(platform.machine() != "x86_64", reason="the lanes of another processor differ")
     @pytest.mark.parametrize("dtype", DTYPES)
     @pytest.mark.parametrize("arguments", CLIPS, ids=name_of)

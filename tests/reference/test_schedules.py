@@ -123,6 +123,7 @@ def ulp_from_keras(keras: Any, name: str, arguments: dict[str, Any]) -> Any:
 @pytest.mark.tensorflow
 @pytest.mark.xdist_group("tensorflow")
 class TestBesideKeras:
+    @pytest.mark.sampled(5)
     @pytest.mark.parametrize(("name", "arguments"), BESIDE_KERAS)
     def test_every_bit_is_equal(self, keras, name, arguments):
         assert not ulp_from_keras(keras, name, arguments).any()

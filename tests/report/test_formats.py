@@ -198,6 +198,7 @@ def test_every_verdict_shows_a_symbol_and_a_word() -> None:
         assert verdict.value.split(":")[0] in unescape(page)
 
 
+@pytest.mark.exhaustive
 def test_a_large_run_stays_within_the_size_limits() -> None:
     large = synthetic.large()
     page = html.render(large)

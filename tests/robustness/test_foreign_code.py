@@ -56,6 +56,7 @@ def trap(folder: Path, names: list[str]) -> Path:
     return mark
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("call", CALLS)
 def test_nothing_that_lies_in_the_current_folder_is_imported(call: str, tmp_path: Path) -> None:
     mark = trap(tmp_path, NAMES)

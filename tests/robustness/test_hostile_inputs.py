@@ -190,6 +190,7 @@ def test_a_hostile_name_of_a_case_file(name: str, refused: Callable[..., str]) -
     refused("run", name, "--subject", "reference")
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("name", ["x" * 5000, "file", "file/below", "loop", "pipe", "/dev/null", "/proc/parity"])
 @pytest.mark.parametrize(
     "command",

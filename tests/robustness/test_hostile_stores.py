@@ -175,6 +175,7 @@ def files_of(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("command", WRITING)
 @pytest.mark.parametrize("how", ["full", "read-only"])
 def test_a_disk_that_takes_nothing_keeps_what_is_on_it(
@@ -212,6 +213,7 @@ def test_a_disk_that_takes_nothing_keeps_what_is_on_it(
     assert sorted(path.name for path in root.iterdir()) == ["filler", "kept"] if how == "full" else ["kept"]
 
 
+@pytest.mark.exhaustive
 def test_hostile_names_reach_neither_the_terminal_nor_a_page(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

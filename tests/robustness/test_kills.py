@@ -11,6 +11,7 @@ pytestmark = [
 ]
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("command", "moment", "whom"),
     [

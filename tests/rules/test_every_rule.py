@@ -31,6 +31,7 @@ def few(cell: Cell, steps: int = 8) -> Cell:
     return msgspec.structs.replace(cell, steps=min(steps, cell.steps))
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("rule", OTHERS)
 def test_a_right_evaluation_is_inside_the_bounds_that_follow_from_the_page(rule: str) -> None:
     """The narrow page is one evaluation of many: no step of it leaves the bound on the exact one, nor is it wide."""
@@ -59,6 +60,7 @@ def test_a_doubled_step_is_outside_the_bound_in_most_elements(rule: str) -> None
     assert caught.twofold > 0.7 * caught.telling > 0
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("rule", [name for name in OTHERS if name not in LOOPLESS])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_a_compiled_step_has_the_bits_of_the_page(rule: str, dtype: str) -> None:

@@ -45,6 +45,7 @@ def places(results: Results, name: str) -> set[tuple[Any, ...]]:
     return {(at.step, at.slot, at.tensor, tuple(at.index), at.stage) if at else () for at in firsts}
 
 
+@pytest.mark.exhaustive
 def test_the_page_beside_itself_is_identical(results: Results) -> None:
     mine = [item for item in results.comparisons if item.subject == "reference"]
     assert len(mine) == 2 * len(CELLS)

@@ -46,6 +46,7 @@ def short(group: str) -> Iterator[Cell]:
             yield msgspec.structs.replace(cell, steps=min(cell.steps, STEPS))
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     "group", GROUPS, ids=["rmsprop", "schedule", "numerics", "found", "adafactor", "a rule beside its case"]
 )

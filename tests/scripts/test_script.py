@@ -109,6 +109,7 @@ def require_alone(script: str, subject: str) -> None:
     assert found <= {"numpy", Path(subject.rpartition(":")[0]).stem, *sys.stdlib_module_names}
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_shape_of_optimizer_has_a_script_that_shows_the_bits_of_the_run(kind: str) -> None:
     subject = f"{SHAPES}:{kind}"
@@ -118,6 +119,7 @@ def test_each_shape_of_optimizer_has_a_script_that_shows_the_bits_of_the_run(kin
     assert f"every_shape.py:{kind} parts from keras.optimizers.RMSprop: its parameter after 1 step." in found.script
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(("subject", "case"), FAULTS, ids=lambda text: Path(text).name)
 def test_a_script_shows_by_itself_what_the_run_shows(subject: str, case: str, tmp_path: Path) -> None:
     found = outcome(subject, case)

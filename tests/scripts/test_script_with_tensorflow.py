@@ -26,6 +26,7 @@ def outcome(subject: str, case: str) -> Outcome:
     return reproduce(subject, select([case]), 20.0, lambda text: None)
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(
     ("subject", "case", "words"),
     [
@@ -59,6 +60,7 @@ def test_a_class_that_extends_keras_optimizer_is_shown_in_its_mode(tmp_path: Pat
     assert "apply = tf.function(lambda now: optimizer.apply(now, variables))" in found.script
 
 
+@pytest.mark.exhaustive
 def test_a_class_that_extends_keras_optimizer_is_written_with_what_was_bound_by_hand(tmp_path: Path) -> None:
     text = OWN.replace("rho=0.9", "forget=0.5").replace("= rho, eps", "= forget, eps")
     (tmp_path / "mine.py").write_text(text, encoding="utf-8")
@@ -68,6 +70,7 @@ def test_a_class_that_extends_keras_optimizer_is_written_with_what_was_bound_by_
     assert "forget=0.9" in made
 
 
+@pytest.mark.exhaustive
 def test_a_fault_inside_fit_is_shown_inside_fit() -> None:
     found = outcome("keras-fit", "rmsprop/weight_decay_anchored")
     assert (found.status, found.reason) == (WRITTEN, "")
