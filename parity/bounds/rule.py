@@ -19,6 +19,7 @@ from parity.case.rule import find
 from parity.case.spec import SCHEDULES, Cell, Hyperparameters
 from parity.errors import SpecError
 from parity.reference import schedules
+from parity.reference.loss_scale import LossScale
 from parity.reference.optimizer import Optimizer, constant
 
 # The variable that holds the rate is float32, whose subnormals may be taken for zero also where they become float64.
@@ -147,19 +148,42 @@ def _skipping(kind: Any, cell: Cell) -> Any:
     return type(kind.__name__, (Skips, kind), {"__doc__": kind.__doc__, "absences": found}) if found else kind
 
 
-def reference_rule(cell: Cell) -> Optimizer:
-    """Return the page of a case's rule with the case's hyperparameters."""
+class BoundedLossScale(LossScale):
+    """The page of the loss scale on bounded arrays: scale and counts are the numbers that a step starts from."""
+
+    def all_finite(self, grads: Mapping[str, Any]) -> bool:
+        """Return whether no element of any gradient is infinite or NaN."""
+        return super().all_finite({name: None if g is None else g.value for name, g in grads.items()})
+
+    def number(self, array: Any) -> float:
+        """Return a slot of one number as a Python float."""
+        return float(array.value)
+
+
+def loss_scale_of(cell: Cell) -> LossScale | None:
+    """Return the page of a case's loss scale around its rule, None where none moves."""
+    return None if cell.loss_scale is None else reference_rule(cell)
+
+
+def around(made: Any, cell: Cell, kind: Callable[..., LossScale] = LossScale) -> Any:
+    """Return an optimizer of a case with the loss scale around it that the case has, if it has one."""
+    given = cell.loss_scale
+    if given is None or isinstance(made, LossScale):
+        return made
+    return kind(made, given.initial_scale, given.dynamic_growth_steps)
+
+
+def reference_rule(cell: Cell) -> Any:
+    """Return the page of a case's rule with the case's hyperparameters, in the page that stands around it, if any."""
     kind: Any = _skipping(page(cell.rule, cell.folder), cell)
-    made: Optimizer = kind(**plain_arguments(cell.hyperparameters))
-    return made
+    return around(kind(**plain_arguments(cell.hyperparameters)), cell)
 
 
-def bounded_rule(cell: Cell) -> OnBounds:
+def bounded_rule(cell: Cell) -> Any:
     """Return what ``reference_rule`` returns, on bounded arrays."""
     kind: Any = page(cell.rule, cell.folder)
     kind = _skipping(bounded(kind), cell)
-    made: OnBounds = kind(**plain_arguments(cell.hyperparameters))
-    return made
+    return around(kind(**plain_arguments(cell.hyperparameters)), cell, BoundedLossScale)
 
 
 def plain_arguments(given: Hyperparameters) -> dict[str, Any]:

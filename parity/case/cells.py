@@ -255,6 +255,7 @@ def _cell(case: CaseFile, name: str, label: str, path: str) -> Cell:
         folder=folder,
         file=file,
         non_finite=case.non_finite,
+        loss_scale=case.loss_scale,
     )
 
 

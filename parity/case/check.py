@@ -18,6 +18,7 @@ from parity.case.words import PROBES
 from parity.errors import SpecError, did_you_mean
 
 LARGEST = {"float64": 1.7976931348623157e308, "float32": 3.4028234e38, "bfloat16": 3.3895313e38, "float16": 65504.0}
+SCALED_DTYPES = ("float32", "float64")
 INPUTS_AND_CLASSES = {"mnist_first_1000": (784, 10)}
 
 
@@ -36,6 +37,8 @@ def check(case: CaseFile, refuse: Refuse) -> None:
     """
     if case.where_taken:
         raise refuse(("where_taken",), "has no effect without rule = 'each': put it under hyperparameters.")
+    if case.only is not None:
+        raise refuse(("only",), "has no effect without rule = 'each': remove it.")
     _check_words(case, refuse)
     _check_length(case, refuse)
     _check_files(case, refuse)
@@ -43,6 +46,7 @@ def check(case: CaseFile, refuse: Refuse) -> None:
         _check_network(case.problem, refuse)
     else:
         _check_tensors(case, case.problem, refuse)
+    _check_loss_scale(case, refuse)
     _check_source(case, refuse)
     _check_hyperparameters(case.hyperparameters, _within(refuse, "hyperparameters"))
     _check_learning_rate(case.hyperparameters, _within(refuse, "hyperparameters", "learning_rate"))
@@ -95,6 +99,7 @@ def _check_files(case: CaseFile, refuse: Refuse) -> None:
     if isinstance(case.problem, Replayed):
         _check_sparse(case.problem, refuse)
         _check_absent(case.problem, refuse)
+        _check_overflow(case, case.problem, refuse)
 
 
 def _check_absent(problem: Replayed, refuse: Refuse) -> None:
@@ -107,6 +112,32 @@ def _check_absent(problem: Replayed, refuse: Refuse) -> None:
         everywhere = [step for step in steps if all(step in problem.absent.get(each, ()) for each in problem.tensors)]
         if everywhere:
             raise refuse(key, f"received step {everywhere[0]}, at which no other tensor has a gradient: leave one.")
+
+
+def _check_overflow(case: CaseFile, problem: Replayed, refuse: Refuse) -> None:
+    for name, steps in problem.overflow.items():
+        key = ("problem", "overflow", name)
+        if not math.prod(problem.tensors.get(name, [0])) or name in problem.sparse:
+            raise refuse(key, f"received {shown(steps)}; allowed: a dense tensor of problem.tensors with an element.")
+        if case.loss_scale is None:
+            raise refuse(key, f"received {shown(steps)}; only a loss scale skips such steps: set loss_scale too.")
+
+
+def _check_loss_scale(case: CaseFile, refuse: Refuse) -> None:
+    if case.loss_scale is None:
+        return
+    text, problem = "received together with loss_scale", case.problem
+    if not isinstance(problem, Replayed):
+        raise refuse(("loss_scale",), f"needs problem.kind = 'replayed'; received {_kind(problem)!r}.")
+    if case.dtype not in SCALED_DTYPES:
+        allowed = " or ".join(SCALED_DTYPES)
+        # Gradients of 16 bits are float32 once they were divided by the scale, and stay so until they are used.
+        raise refuse(("dtype",), f"{text}, {case.dtype!r}; allowed: {allowed}, the dtypes that tf.keras keeps there.")
+    for key in ("absent", "sparse"):
+        if getattr(problem, key):
+            raise refuse(("problem", key), f"{text}: remove one of them.")
+    if case.hyperparameters.loss_scale_factor is not None:
+        raise refuse(("hyperparameters", "loss_scale_factor"), f"{text}, beneath which tf.keras drops it: remove it.")
 
 
 def _check_sparse(problem: Replayed, refuse: Refuse) -> None:

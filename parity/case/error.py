@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from parity.case.spec import PATTERNS, Absent, Rows, Shape, TensorName, Values
+from parity.case.spec import PATTERNS, Rows, Shape, SomeSteps, TensorName, Values
 from parity.errors import did_you_mean
 
 Keys: TypeAlias = tuple[str | int, ...]
@@ -81,7 +81,13 @@ def _in_words(text: str) -> str:
 
 
 _ABSENT = object()
-_CHILDREN: dict[str | int, Any] = {"tensors": Shape, "sparse": Rows, "absent": Absent, "matrix": Values}
+_CHILDREN: dict[str | int, Any] = {
+    "tensors": Shape,
+    "sparse": Rows,
+    "absent": SomeSteps,
+    "overflow": SomeSteps,
+    "matrix": Values,
+}
 
 
 def _follow(place: str, document: Mapping[str, Any], schema: Mapping[str, Any]) -> tuple[Keys, Any, dict[str, Any]]:

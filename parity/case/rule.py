@@ -79,10 +79,17 @@ def around() -> tuple[Parameter, ...]:
     return tuple(_parameters(found)) if found is not None else ()
 
 
-def stages(rule: Rule) -> tuple[str, ...]:
-    """Return everything that may part in a step, in the order of computation."""
+def stages(rule: Rule, scales: bool = False) -> tuple[str, ...]:
+    """Return everything that may part in a step, in the order of computation; ``scales``: behind a loss scale too."""
     first, *others = rule.stages
-    return ("loss", first, "accumulated_gradient", *others, "average")
+    return ("loss", first, "accumulated_gradient", *others, "average", *(scaled() if scales else ()))
+
+
+@cache
+def scaled() -> dict[str, str]:
+    """Return what each slot of a loss scale that moves is, as its page has them."""
+    found: dict[str, str] = _literals(tree(PAGES / "loss_scale.py"))["SLOTS"]
+    return found
 
 
 @cache

@@ -11,21 +11,21 @@ from parity.errors import did_you_mean
 
 EACH: Final = "each"
 """Stands for every rule but the first, whose cases are older and its own."""
-_KEY: Final = "where_taken"
+_KEY, _ONLY = "where_taken", "only"
 
 
 def spread(file: TomlFile, name: str, root: Path) -> Iterator[tuple[str, TomlFile]]:
     """Yield each rule with the file as it is for that rule.
 
-    ``where_taken`` holds hyperparameters for the rules that have them. A file of this name in a rule's own folder
-    stands in the place of what is common to all.
+    ``where_taken`` holds hyperparameters for the rules that have them, ``only`` names the rules that it is for, unless
+    it is for all. A file of this name in a rule's own folder stands in the place of what is common to all.
 
     Raises:
-        SpecError: no rule has one of them.
+        SpecError: no rule has one of them, or a rule is unknown.
     """
-    rules = [rule for rule in names() if rule != DEFAULT]
+    rules = _chosen(file, [rule for rule in names() if rule != DEFAULT])
     takes = {rule: {parameter.name for parameter in find(rule).parameters} for rule in rules}
-    table = {key: value for key, value in file.table.items() if key != _KEY}
+    table = {key: value for key, value in file.table.items() if key not in (_KEY, _ONLY)}
     offered = file.table.get(_KEY, {})
     if not isinstance(offered, dict):
         raise file.mistake(f"{_KEY}: received {offered!r}; allowed: a table of hyperparameters.", (_KEY,))
@@ -42,3 +42,13 @@ def spread(file: TomlFile, name: str, root: Path) -> Iterator[tuple[str, TomlFil
         if isinstance(given, dict):  # what is none is refused with all else that a case must not hold
             given = {**taken, **given}
         yield rule, replace(file, table={**table, "rule": rule, "hyperparameters": given})
+
+
+def _chosen(file: TomlFile, rules: list[str]) -> list[str]:
+    """Return the rules that a file is for: those that it names, or all."""
+    only = file.table.get(_ONLY, rules)
+    unknown = [each for each in only if each not in rules] if isinstance(only, list) else [only]
+    if unknown or not only:
+        text = f"received {unknown[0] if unknown else only!r}; allowed: some of {', '.join(rules)}."
+        raise file.mistake(f"{_ONLY}: {text}", (_ONLY,))
+    return [rule for rule in rules if rule in only]

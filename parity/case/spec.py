@@ -49,7 +49,7 @@ Line: TypeAlias = Annotated[str, Meta(pattern=_LINE, max_length=300)]
 FileName: TypeAlias = Annotated[str, Meta(pattern=_LINE, max_length=300)]
 Shape: TypeAlias = Annotated[list[Annotated[int, Meta(ge=0, le=MAX_ELEMENTS)]], Meta(max_length=8)]
 Rows: TypeAlias = Annotated[list[Annotated[int, Meta(ge=0, le=MAX_ELEMENTS)]], Meta(max_length=10_000)]
-Absent: TypeAlias = Annotated[list[Steps], Meta(min_length=1)]
+SomeSteps: TypeAlias = Annotated[list[Steps], Meta(min_length=1)]
 RuleName: TypeAlias = Annotated[str, Meta(pattern=_RULE_NAME, max_length=80)]
 Values: TypeAlias = Annotated[list[Any], Meta(min_length=1)]
 
@@ -160,6 +160,7 @@ class Replayed(_Strict, frozen=True, tag_field="kind", tag="replayed"):
     rows (``tf.IndexedSlices``), everyone else the sum.
 
     ``absent`` names for a tensor the zero-based steps at which it has no gradient at all, which is not one of zeros.
+    ``overflow`` names those at which one element of it, another at each step, is in turn infinity, minus infinity, NaN.
 
     ``order``: at every step that of ``tensors``, or ``rotating``: each step begins one tensor later than the last one.
     A NumPy class that is handed mappings then gets its parameters in that order too, as arrays that it has not seen.
@@ -172,7 +173,8 @@ class Replayed(_Strict, frozen=True, tag_field="kind", tag="replayed"):
     file: FileName | None = None
     non_finite: bool = False
     sparse: dict[TensorName, Rows] = {}
-    absent: dict[TensorName, Absent] = {}
+    absent: dict[TensorName, SomeSteps] = {}
+    overflow: dict[TensorName, SomeSteps] = {}
     order: Literal["fixed", "rotating"] = "fixed"
 
 
@@ -206,6 +208,13 @@ class Weights(_Strict, frozen=True):
     non_finite: bool = False
 
 
+class LossScale(_Strict, frozen=True):
+    """The arguments of ``keras.optimizers.LossScaleOptimizer``, which stands around the rule of a case that has it."""
+
+    initial_scale: Positive = 2.0**15
+    dynamic_growth_steps: Count = 2000
+
+
 class Cell(_Strict, frozen=True):
     """One combination of a case's values: everything that a run depends on.
 
@@ -233,6 +242,19 @@ class Cell(_Strict, frozen=True):
     non_finite: bool = False
     every: int = 1
     drawn: int = 0
+    loss_scale: LossScale | None = None
+
+    @property
+    def surroundings(self) -> dict[str, str]:
+        """What stands around an update here and not in every case, by what an adapter says that it can be driven with.
+
+        Each with a clause that says so. Vectors, scripts, twins and probes know of none of them.
+        """
+        clauses = {
+            "absent": (getattr(self.problem, "absent", None), "some tensors have no gradient at some steps"),
+            "loss_scale": (self.loss_scale, "a loss scale moves, and steps that overflow are skipped"),
+        }
+        return {name: clause for name, (there, clause) in clauses.items() if there}
 
     @property
     def judges_all(self) -> bool:
@@ -265,7 +287,8 @@ class CaseFile(_Strict, frozen=True):
     """What a case file may hold, whatever its rule; ``cases/schema.json`` is generated from it.
 
     ``non_finite`` says that values which are infinite or NaN on both sides are meant. ``rule`` is "each" in a case for
-    every rule but the first, and ``where_taken`` has hyperparameters for those of them that take them.
+    every rule but the first, or for those in ``only``, and ``where_taken`` has hyperparameters for those of them that
+    take them. ``loss_scale`` puts the optimizer that scales the loss around the rule.
     """
 
     id: Name
@@ -282,8 +305,10 @@ class CaseFile(_Strict, frozen=True):
     comparisons: Annotated[list[Mode], Meta(min_length=1)] = msgspec.field(default_factory=lambda: ["lockstep", "free"])
     seed: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 0
     non_finite: bool = False
+    loss_scale: LossScale | None = None
     matrix: dict[str, Values] = {}
     where_taken: dict[str, Any] = {}
+    only: Annotated[list[RuleName], Meta(min_length=1)] | None = None
 
 
 def case_file(name: str = DEFAULT, folder: str = "") -> type[CaseFile]:

@@ -31,6 +31,7 @@ MISTAKES: Final[dict[str, str]] = {
     "schedule": "a learning-rate schedule that is evaluated otherwise",
     "use_ema": "the average of the parameters missing, or overwritten at the wrong step",
     "loss_scale": "gradients not divided by the loss scale",
+    "dynamic_loss_scale": "a loss scale that moves otherwise, or a step that overflows not skipped as a whole",
     "gradient_accumulation": "micro-batches summed, counted or applied otherwise",
     "zero_gradient": "division by zero, or state that does not decay when the gradient is zero",
     "absent_gradient": "a tensor without a gradient decayed, or taken for one whose gradient is zero",

@@ -2,6 +2,7 @@
 
 import sys
 from argparse import ArgumentParser, Namespace
+from collections import Counter
 from pathlib import Path
 
 from parity.case.spec import Cell
@@ -31,10 +32,9 @@ def main(arguments: Namespace) -> int:
     if len(replayed) < len(cells):
         left = len(cells) - len(replayed)
         print(f"left out: {left} cells whose gradients depend on the weights, which would judge a model too")
-    whole = [cell for cell in replayed if not getattr(cell.problem, "absent", None)]
-    if len(whole) < len(replayed):
-        left = len(replayed) - len(whole)
-        print(f"left out: {left} cells in which some tensors have no gradient, which no vector says")
+    whole = [cell for cell in replayed if not cell.surroundings]
+    for clause, left in Counter(clause for cell in replayed for clause in cell.surroundings.values()).items():
+        print(f"left out: {left} cells in which {clause}, which no vector says")
     if not whole:
         return 2 if problems else 3
     _write(whole, arguments.output)

@@ -10,6 +10,7 @@ import numpy as np
 from parity.bounds.rule import absences, page
 from parity.case.rule import DEFAULT, around
 from parity.case.spec import Cell, Mlp
+from parity.diagnosis import scale_mutants
 from parity.diagnosis.choices import switches
 from parity.diagnosis.family import family, slots_of
 from parity.errors import AbsentArgumentError
@@ -18,6 +19,7 @@ from parity.reference.family import Family
 from parity.reference.optimizer import Optimizer, as_float32
 from parity.reference.rmsprop import Update
 from parity.reference.switches import BY_NAME, Switch
+from parity.subjects.adapter import EVERYTHING
 from parity.subjects.binding.arguments import bind
 from parity.subjects.binding.trials import Known, known_of
 from parity.subjects.numpy_class import NumpySubject
@@ -88,6 +90,7 @@ class Mutant(NamedTuple):
         needs: the argument, or the schedule, without which nobody can make it.
         handed: whether it shows only in the order and the identity of what is handed over.
         altered: what the problem is turned into, where the mistake is the program's.
+        wraps: whether it is no optimizer by itself, but what stands around one.
         of: the class that it is at heart, which says how it is driven.
         rule: the rule whose cases it is run in.
     """
@@ -101,6 +104,7 @@ class Mutant(NamedTuple):
     altered: "type[_Altered] | None" = None
     of: type[Any] = Family
     rule: str = DEFAULT
+    wraps: bool = False
 
     def make(self, cell: Cell, constructor: Constructor = KERAS) -> NumpySubject | None:
         """Return the subject that makes it in a cell, behind a constructor; None where it cannot be made."""
@@ -128,6 +132,7 @@ def mutants(rule: str = DEFAULT) -> list[Mutant]:
     own = _numbers() if rule == DEFAULT else _numbers_of(rule)
     programs = _programs() if rule == DEFAULT else []  # no case of another rule trains a network
     found = [*_switched(rule), *own, *_arguments(kind), *_rules(kind), *programs]
+    found += _scales(kind) if rule in scale_mutants.RULES else []
     return [mutant._replace(rule=rule, of=kind if mutant.of is Family else mutant.of) for mutant in found]
 
 
@@ -270,6 +275,13 @@ def _moves_at_zero(own: type[Any]) -> bool:
     after, later = rule.step(params, zero, state)
     shown = [{"parameter": params, **rule.slots(state)}, {"parameter": after, **rule.slots(later)}]
     return any(not np.array_equal(shown[0][s][n], shown[1][s][n]) for s in shown[0] for n in shown[0][s])
+
+
+def _scales(own: type[Any]) -> list[Mutant]:
+    return [
+        Mutant("dynamic_loss_scale", name, partial(scale_mutants.kind_in, page=page, own=own), needs=needs, wraps=True)
+        for name, (page, needs) in scale_mutants.variants().items()
+    ]
 
 
 def _programs() -> list[Mutant]:
@@ -528,9 +540,9 @@ class _Planted(NumpySubject):
         self._of, self._altered = of, altered
 
     @property
-    def skips(self) -> bool:
-        """Whether a tensor may have no gradient."""
-        return issubclass(self._of, Optimizer)
+    def knows(self) -> frozenset[str]:
+        """What may stand around an update."""
+        return EVERYTHING if issubclass(self._of, Optimizer) else frozenset()
 
     def known(self) -> Known:
         """Return what is known of the class."""

@@ -173,7 +173,7 @@ def of_cell(cell: Cell, sums: bool = False) -> Probe | None:
         return None
     problem = make(cell)
     tensors = layout_of(problem.params)
-    if not tensors.size or problem.absences or (problem.slices(0) and not sums):
+    if not tensors.size or cell.surroundings or (problem.slices(0) and not sums):
         return None
     gradients = np.stack([tensors.join(problem.gradients(number)) for number in range(_steps(cell, tensors))])
     weights, mode = tensors.join(problem.params), mode_of(cell)

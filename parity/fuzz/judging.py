@@ -105,9 +105,8 @@ def _twin(cell: Cell, relation: str, subject: str) -> Outcome:
     if not applies(relation, page(cell.rule, cell.folder)):
         text = f"{cell.rule} mixes the elements of a tensor: {relation} has no sense."
         return Outcome(Verdict.UNSUPPORTED.name, text=text)
-    if problem.absences:
-        text = "some tensors have no gradient at some steps, and twins have one of each."
-        return Outcome(Verdict.UNSUPPORTED.name, text=text)
+    for clause in cell.surroundings.values():
+        return Outcome(Verdict.UNSUPPORTED.name, text=f"{clause}, of which twins know nothing.")
     try:
         return judged(TWINS[relation](problem, make), exact=relation in EXACT)
     except NotInstalledError as error:

@@ -10,6 +10,7 @@ import numpy as np
 from parity.bounds.network import GradientBounds
 from parity.bounds.numerics import Array, Indices, unequal
 from parity.bounds.rule import Enclosures, SlotRows, bound_around
+from parity.case.rule import scaled
 from parity.judge import stage
 from parity.judge.bounding import Backlog, Batch, Steps
 from parity.judge.catch import NOWHERE, catch, draw, sample, total
@@ -264,13 +265,19 @@ class Lockstep:
         name, _ = layout.of(gaps.slot).index(int(gaps.position[0]))
         before, updates = self._stages(block, row)
         after = {slot: layout.of(slot).split(rows[row + 1]) for slot, rows in block.rows.items()}
-        if updates is not None and name not in updates:
-            self._account.diverge(gaps, slot, "it has no gradient at this step, so that nothing of it is to change")
+        if slot in scaled() or (updates is not None and name not in updates):
+            self._account.diverge(gaps, slot, "" if slot in scaled() else self._why_not(block.start + row, name))
             return
         update = updates[name] if updates else None
         arguments = self._problem.cell.hyperparameters
         where, note = stage.locate(slot, name, before, after, update, arguments)
         self._account.diverge(gaps, where, note)
+
+    def _why_not(self, step: int, name: str) -> str:
+        """Say why nothing of a tensor is to change at a step."""
+        if name in self._problem.absent(step):
+            return "it has no gradient at this step, so that nothing of it is to change"
+        return "a gradient is not finite at this step, which is skipped, so that nothing is to change"
 
     def _stages(self, block: Block, row: int) -> tuple[dict[str, Any], dict[str, Any] | None]:
         """Return the state before a step, by slot and tensor, and the stages that the page makes of it, by tensor."""

@@ -23,6 +23,7 @@ from parity.bounds.rule import (
 )
 from parity.case.rule import Rule, find, stages
 from parity.problem.problems import Problem
+from parity.reference.loss_scale import LossScale
 from parity.reference.optimizer import Optimizer
 from parity.trajectory.layout import Layout, layout_of_problem
 
@@ -59,7 +60,7 @@ class Page:
     @property
     def stages(self) -> tuple[str, ...]:
         """Everything that may part in a step, in the order of computation."""
-        return stages(self.known)
+        return stages(self.known, isinstance(self.rule, LossScale))
 
     def step(self, start: Start) -> dict[str, Array]:
         """Return what the page makes of a start: the new parameters and slots, rows of the shapes of the old ones."""
@@ -167,9 +168,10 @@ def reference(problem: Problem) -> Reference:
     """Return the reference of a case, with its hyperparameters, in the layout that its rule takes."""
     rule = reference_rule(problem.cell)
     mixes, format = rule.mixes_elements, format_of(problem.dtype)
-    named = mixes or bool(rule.exclude_from_weight_decay or problem.absences)
+    around = bool(problem.cell.surroundings)
+    named = mixes or around or bool(rule.exclude_from_weight_decay)
     layout = layout_of_problem(problem, by_name=named)
-    form = forms(rule, problem, by_elements=not (layout.own or problem.absences))
+    form = forms(rule, problem, by_elements=not (layout.own or around))
     slots = tuple(rule.slots(rule.init(problem.params)))
     page = Page(rule, find(problem.cell.rule, problem.cell.folder), layout, form.step, slots)
     return Reference(

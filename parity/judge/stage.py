@@ -19,7 +19,7 @@ FEW = 0.05
 
 def earliest(slots: Iterable[str], cell: Cell) -> str:
     """Return the slot, among those that diverge at one step, that the formula of the case computes first."""
-    return min(slots, key=stages(find(cell.rule, cell.folder)).index)
+    return min(slots, key=stages(find(cell.rule, cell.folder), cell.loss_scale is not None).index)
 
 
 def first_not_finite(update: Any, slot: str, index: tuple[int, ...]) -> str | None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from parity.bounds.compiled.forms import permuted
 from parity.bounds.network import GradientBounds, gradient_bounds, known_bounds
 from parity.bounds.numerics import Array, dtype_of, format_of
-from parity.bounds.rule import absences
+from parity.bounds.rule import absences, loss_scale_of
 from parity.case.spec import Cell, Mlp, Quadratic, Replayed
 from parity.circumstances import room
 from parity.errors import DataError
@@ -18,6 +18,7 @@ from parity.problem import data
 from parity.problem.data import Tensors
 from parity.problem.portable import log10, powers_of_ten
 from parity.reference import network
+from parity.reference.optimizer import as_float32
 
 _MUCH = 1_000_000_000
 """Bytes from which on it is asked whether there is so much memory."""
@@ -69,6 +70,10 @@ class Problem:
     def rotates(self) -> bool:
         """Whether the tensors come in another order at each step."""
         return False
+
+    def scale_at(self, step: int) -> float:
+        """Return what the loss is multiplied by before it is differentiated at a step."""
+        return self.scale
 
     def scaled(self, gradients: Tensors) -> Tensors:
         """Return the gradients of the scaled loss, which is what an optimizer with a loss scale expects."""
@@ -131,6 +136,7 @@ class ReplayedProblem(Problem):
         self.spec = cell.problem
         self._recorded = data.recorded(cell, self.shapes) if self.spec.generator == "recorded" else None
         self._permuted = permuted(self)
+        self._scales: list[tuple[float, float, float]] = []
 
     @property
     def rotates(self) -> bool:
@@ -141,11 +147,22 @@ class ReplayedProblem(Problem):
         """Return the gradients of a step: one draw a tensor, rounded once to the cell's dtype, in the step's order."""
         found = self._of_step(step)
         found = {**found, **{name: data.frozen(np.zeros_like(found[name])) for name in self.absent(step)}}
+        found = {**found, **{n: _overflown(found[n], step) for n, at in self.spec.overflow.items() if step in at}}
         if not self.rotates:
             return found
         names = list(self.shapes)
         first = step % max(len(names), 1)
         return {name: found[name] for name in names[first:] + names[:first]}
+
+    def scale_at(self, step: int) -> float:
+        """Return what a loss scale has become by a step, which the gradients before it say, or the one that stays."""
+        scaling = loss_scale_of(self.cell)
+        if scaling is None:
+            return self.scale
+        made = self._scales = self._scales or [(as_float32(scaling.initial_scale), 0.0, 0.0)]
+        while len(made) <= step:
+            made.append(scaling.moved(*made[-1], finite=scaling.all_finite(self.gradients(len(made) - 1))))
+        return made[step][0]
 
     def _of_step(self, step: int) -> Tensors:
         if self._recorded is not None:
@@ -245,6 +262,13 @@ class MlpProblem(Problem):
         """Return the exact gradients of the network, with bounds for products of matrices in any order of summation."""
         batch = self.batch(step)
         return gradient_bounds(params, batch.x, self.one_hot(batch.y), self.scale)
+
+
+def _overflown(gradient: Array, step: int) -> Array:
+    """Return a gradient with one element that is no finite number: which one and what depends on the step."""
+    spoiled = gradient.copy()
+    spoiled.flat[step % gradient.size] = (np.inf, -np.inf, np.nan)[step % 3]
+    return data.frozen(spoiled)
 
 
 def _require_memory(cell: Cell, needed: int) -> None:

@@ -2,6 +2,7 @@
 
 import time
 from contextlib import closing
+from typing import Final
 
 import msgspec
 import numpy as np
@@ -24,7 +25,11 @@ from parity.verdicts.results import Comparison, Explained, Pair
 from parity.verdicts.verdict import Verdict
 
 ABLATION_STEPS = 50
-_NO_GRADIENT = "it is handed a gradient of each tensor; here some have none."
+_NOT_AROUND: Final = {
+    "absent": "it is handed a gradient of each tensor; here some have none.",
+    "loss_scale": "it is driven without a loss scale that moves; the case has one.",
+}
+"""Why who does not know of something that stands around an update is not driven; see ``Cell.surroundings``."""
 
 
 def run_pair(
@@ -84,8 +89,9 @@ def _driven(
     cell = problem.cell
     step = 0
     try:
-        if problem.absences and not getattr(adapter, "skips", False):
-            raise UnsupportedError(_NO_GRADIENT)
+        for what in cell.surroundings:
+            if what not in getattr(adapter, "knows", ()):
+                raise UnsupportedError(_NOT_AROUND[what])
         with course:
             adapter.open(problem)
         for block in blocks(problem, adapter, judges.hold, judged, course):

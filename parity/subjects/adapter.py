@@ -1,7 +1,7 @@
 """What an implementation must offer to be compared: opened once with a problem, then stepped and read in turn."""
 
 from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from parity.subjects.naming import split_bound
 
@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from parity.subjects.binding.arguments import Bound
 
 Tensors = Mapping[str, Any]
+EVERYTHING: Final = frozenset({"absent", "loss_scale"})
+"""All that may stand around an update, as ``Cell.surroundings`` calls it; an adapter's ``knows`` is what it drives."""
 
 
 class Taken(NamedTuple):

@@ -17,7 +17,7 @@ from msgspec import structs
 from parity.case.spec import Cell, Hyperparameters
 from parity.errors import UnsupportedError
 from parity.problem.problems import MlpProblem, Problem, QuadraticProblem, Slices
-from parity.subjects.adapter import Own, Taken, Tensors
+from parity.subjects.adapter import EVERYTHING, Own, Taken, Tensors
 from parity.subjects.schedules import learning_rate
 
 Mode = Literal["eager", "graph", "xla"]
@@ -114,15 +114,15 @@ class KerasSubject:
 
     def slots_of(self, rule: str) -> dict[str, str]:
         """Return which attributes of the optimizer hold which slots, once it is open."""
-        return names_of(rule) if self._own is None else own_slots(rule, self._optimizer)
+        return names_of(rule) if self._own is None else own_slots(rule, self._inner)
 
     @property
     def ablations(self) -> dict[str, Callable[[], "KerasSubject"]]:
         """Return what may be turned off to explain a difference: the reason, and the subject without it."""
         return {GRAPPLER: lambda: KerasSubject("graph", False, self._own)} if self._mode == "graph" else {}
 
-    skips: Final = True
-    """Whether a tensor may have no gradient."""
+    knows: Final = EVERYTHING
+    """What may stand around an update."""
 
     def open(self, problem: Problem) -> None:
         """Build variables and optimizer, then the step function of the mode."""
@@ -134,9 +134,11 @@ class KerasSubject:
         set_rewrites(tf, self._rewrites)
         self._model = build_model(problem) if isinstance(problem, MlpProblem) else None
         self._variables = model_variables(self._model, problem) if self._model else plain_variables(problem)
-        self._optimizer = optimizer_of(problem.cell, self._own)
+        self._inner = optimizer_of(problem.cell, self._own)
+        self._optimizer = around(self._inner, problem.cell)
         self._optimizer.build(list(self._variables.values()))
-        self._shown = Shown(tf, self.slots_of(problem.cell.rule), self._optimizer, self._variables)
+        names = self.slots_of(problem.cell.rule)
+        self._shown = Shown(tf, names, self._inner, self._variables, scaling(self._optimizer, self._inner))
         self._applies: dict[frozenset[str], Callable[[list[Any]], None]] = {}
         self._train = self._compiled(self._train_step)
         self.resolved = describe(self._optimizer)
@@ -298,6 +300,25 @@ def optimizer_of(cell: Cell, own: Own | None) -> Any:
     return optimizer
 
 
+def around(optimizer: Any, cell: Cell) -> Any:
+    """Return an optimizer behind the loss scale that a case has, or as it is where it has none."""
+    given = cell.loss_scale
+    if given is None:
+        return optimizer
+    import keras
+
+    return keras.optimizers.LossScaleOptimizer(optimizer, given.initial_scale, given.dynamic_growth_steps)
+
+
+def scaling(optimizer: Any, inner: Any) -> dict[str, Any]:
+    """Return the variables of the loss scale around an optimizer by slot; none where nothing is around it."""
+    if optimizer is inner:
+        return {}
+    # The property `iterations` counts updates where gradients accumulate, not steps.
+    counts = {"finite_steps": optimizer.step_counter, "updates": inner._iterations}
+    return {"loss_scale": optimizer.dynamic_scale, **counts}
+
+
 WHERE: dict[str, str] = {"eager": "eagerly", "graph": "in a tf.function", "xla": "compiled by XLA"}
 """How the steps of a mode run, in words."""
 
@@ -367,9 +388,19 @@ def build_optimizer(rule: str, given: Hyperparameters) -> Any:
 
 
 class Shown:
-    """The variables that a subject shows, looked up once: parameters, and slots that the optimizer uses."""
+    """The variables that a subject shows, looked up once: parameters, and slots that the optimizer uses.
 
-    def __init__(self, tf: Any, names: Mapping[str, str], optimizer: Any, variables: Mapping[str, Any]) -> None:
+    ``numbers`` are variables that stand around it by slot: one for all tensors, each shown in the dtype of a tensor.
+    """
+
+    def __init__(
+        self,
+        tf: Any,
+        names: Mapping[str, str],
+        optimizer: Any,
+        variables: Mapping[str, Any],
+        numbers: Mapping[str, Any] = MappingProxyType({}),
+    ) -> None:
         self._read = tf.raw_ops.ReadVariableOp
         listed = {"parameter": list(variables.values())}
         for attribute, slot in names.items():
@@ -389,13 +420,19 @@ class Shown:
         }
         # A slot that no tensor of the case has is none of the rule's there.
         self._held = {slot: each for slot, each in held.items() if each}
+        self._numbers = numbers
+        self._dtypes = {name: np.dtype(w.dtype) for name, w in variables.items()} if numbers else {}
 
     def read(self) -> dict[str, Tensors]:
         """Return the buffers as they are, without a copy; TensorFlow makes others if it writes while somebody looks."""
-        return {
+        shown: dict[str, Tensors] = {
             slot: {name: _array(self._read(resource=handle, dtype=dtype), rank) for name, handle, dtype, rank in held}
             for slot, held in self._held.items()
         }
+        for slot, variable in self._numbers.items():
+            number = variable.numpy()
+            shown[slot] = {name: np.asarray(number).astype(dtype) for name, dtype in self._dtypes.items()}
+        return shown
 
 
 def _array(tensor: Any, rank: int) -> Any:
@@ -404,12 +441,14 @@ def _array(tensor: Any, rank: int) -> Any:
 
 
 def describe(optimizer: Any) -> str:
-    """Return the resolved class and its configuration, as Keras reports it."""
+    """Return the resolved class and its configuration, as Keras reports it; that of one inside it by itself."""
     config = {name: value for name, value in optimizer.get_config().items() if name != "name"}
+    inner = config.pop("inner_optimizer", None)
     if isinstance(config.get("learning_rate"), dict):
         config["learning_rate"] = config["learning_rate"]["class_name"]
     shown = ", ".join(f"{name}={value!r}" for name, value in config.items())
-    return f"{type(optimizer).__module__}.{type(optimizer).__name__}({shown})"
+    around = "" if inner is None else f" around {describe(optimizer.inner_optimizer)}"
+    return f"{type(optimizer).__module__}.{type(optimizer).__name__}({shown}){around}"
 
 
 def keras_circumstances(tf: Any) -> dict[str, Any]:

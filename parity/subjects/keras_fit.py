@@ -1,12 +1,12 @@
 """tf.keras inside a real ``model.fit``: Keras owns the loop, a callback lets it pass one batch at a time.
 
-Departs from the other Keras subjects in what ``fit`` adds: ``loss_scale_factor`` multiplies the loss before it is
+Departs from the other Keras subjects in what ``fit`` adds: the loss scale multiplies the loss before it is
 differentiated (exact for powers of two), and the gradients stay inside, so cases with shared gradients are unsupported.
 """
 
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from parity.subjects.adapter import Own, Taken, Tensors
 from parity.subjects.keras import (
     GRAPPLER,
     Shown,
+    around,
     build_model,
     describe,
     keras_circumstances,
@@ -24,6 +25,7 @@ from parity.subjects.keras import (
     optimizer_of,
     own_slots,
     row_of,
+    scaling,
     set_rewrites,
     told,
 )
@@ -45,7 +47,10 @@ class KerasFitSubject:
 
     def slots_of(self, rule: str) -> dict[str, str]:
         """Return which attributes of the optimizer hold which slots of a rule."""
-        return names_of(rule) if self._own is None else own_slots(rule, self._optimizer)
+        return names_of(rule) if self._own is None else own_slots(rule, self._inner)
+
+    knows: Final = frozenset({"loss_scale"})
+    """What may stand around an update: each tensor of a loss has a gradient."""
 
     @property
     def ablations(self) -> dict[str, Callable[[], "KerasFitSubject"]]:
@@ -62,8 +67,8 @@ class KerasFitSubject:
             raise UnsupportedError(
                 "model.fit is driven with replayed gradients or with a network, not with a quadratic."
             )
-        if not isinstance(problem, MlpProblem) and np.frexp(problem.scale)[0] != 0.5:
-            raise UnsupportedError("model.fit multiplies the loss by loss_scale_factor, exact only for powers of two.")
+        if not isinstance(problem, MlpProblem) and np.frexp(problem.scale_at(0))[0] != 0.5:
+            raise UnsupportedError("model.fit multiplies the loss by the loss scale, exact only for powers of two.")
         if problem.slices(0):
             raise UnsupportedError("model.fit is driven with dense gradients; the case has sparse ones.")
         import tensorflow as tf
@@ -76,10 +81,12 @@ class KerasFitSubject:
         else:
             self._model, loss = _linear_model(problem), _identity
         self._variables = model_variables(self._model, problem)
-        self._optimizer = optimizer_of(problem.cell, self._own)
+        self._inner = optimizer_of(problem.cell, self._own)
+        self._optimizer = around(self._inner, problem.cell)
         self._model.compile(optimizer=self._optimizer, loss=loss)
         self._optimizer.build(self._model.trainable_variables)
-        self._shown = Shown(tf, self.slots_of(problem.cell.rule), self._optimizer, self._variables)
+        names = self.slots_of(problem.cell.rule)
+        self._shown = Shown(tf, names, self._inner, self._variables, scaling(self._optimizer, self._inner))
         self.resolved = f"{describe(self._optimizer)} in model.fit"
         self.circumstances = keras_circumstances(tf) | {
             "mode": "fit",
@@ -189,7 +196,8 @@ def _batches(tf: Any, problem: Problem) -> Any:
         if isinstance(problem, MlpProblem):
             found = problem.batch(number)
             return found.x, problem.one_hot(found.y)
-        inputs = {name: (g / g.dtype.type(problem.scale))[None] for name, g in problem.gradients(number).items()}
+        scale = problem.scale_at(number)
+        inputs = {name: (g / g.dtype.type(scale))[None] for name, g in problem.gradients(number).items()}
         return inputs, np.zeros(1, dtype=np.float32)
 
     def batches() -> Iterator[tuple[Any, Any]]:

@@ -10,14 +10,14 @@ from typing import Any, Final
 import numpy as np
 
 from parity.bounds.numerics import Array, differs
-from parity.bounds.rule import page, plain_argument
+from parity.bounds.rule import around, page, plain_argument
 from parity.case.rule import DEFAULT
 from parity.case.spec import Hyperparameters, LearningRateSchedule, hyperparameters
 from parity.errors import MisbehavedError, UnsupportedError
 from parity.problem.problems import Problem
 from parity.reference import posted
 from parity.reference.optimizer import Optimizer
-from parity.subjects.adapter import Taken, Tensors
+from parity.subjects.adapter import EVERYTHING, Taken, Tensors
 from parity.subjects.binding import words
 from parity.subjects.binding.arguments import Bound
 from parity.subjects.binding.drivers.arrays import Together
@@ -44,9 +44,9 @@ class NumpySubject:
         """What was written into a gradient, in words."""
 
     @property
-    def skips(self) -> bool:
-        """Whether a tensor may have no gradient: a page knows None, and nobody says what else a class is handed."""
-        return isinstance(self._kind, type) and issubclass(self._kind, Optimizer)
+    def knows(self) -> frozenset[str]:
+        """What may stand around an update: a page knows all, and nobody says what else a class is handed."""
+        return EVERYTHING if isinstance(self._kind, type) and issubclass(self._kind, Optimizer) else frozenset()
 
     @property
     def kind(self) -> Callable[..., Any]:
@@ -93,11 +93,11 @@ class NumpySubject:
         ways = self.moved(given)
         if ways is not None:
             bound.values[own] = self._rate_at(0)
+        made = maker(self._kind, bound)
+        make = made if problem.cell.loss_scale is None else lambda **beside: around(made(**beside), problem.cell)
         try:
             with self._numbers_only():
-                self._driver: Driver = shape.drive(
-                    maker(self._kind, bound), problem.params, self._rate_at, problem.cell.steps
-                )
+                self._driver: Driver = shape.drive(make, problem.params, self._rate_at, problem.cell.steps)
         except TypeError as error:
             if "unexpected keyword argument" not in str(error):
                 raise

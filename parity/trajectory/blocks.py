@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parity.bounds.numerics import Array
-from parity.case.rule import Rule, find
+from parity.case.rule import Rule, find, scaled
 from parity.errors import did_you_mean
 from parity.problem.problems import Problem
 from parity.trajectory.drawn import Drawn
@@ -127,7 +127,9 @@ class Recorder:
 
     def __init__(self, problem: Problem, first: Mapping[str, Mapping[str, Any]], hold: Hold = in_one_place) -> None:
         self._drawn = problem if isinstance(problem, Drawn) else None
-        self._rule = find(problem.cell.rule, problem.cell.folder)
+        rule = find(problem.cell.rule, problem.cell.folder)
+        # Where no scale moves, who shows a slot of one means another.
+        self._rule = rule._replace(slots={**rule.slots, **scaled()}) if problem.cell.loss_scale else rule
         _require_slots(first, ["parameter"], self._rule, 0)
         layout, slots = layout_of_problem(problem), tuple(first)
         row_bytes = sum(layout.of(slot).size for slot in slots) * problem.dtype.itemsize

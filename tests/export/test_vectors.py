@@ -25,8 +25,8 @@ from parity.trajectory.golden.place import SHIPPED
 from parity.trajectory.golden.store import open_recording
 
 PROGRAM = {"data_order", "network"}
-# A vector has a gradient of each tensor at each step; cases in which some have none are left out.
-LEFT_OUT = {"absent_gradient"}
+# A vector has a gradient of each tensor at each step and knows of nothing around an update; other cases are left out.
+LEFT_OUT = {"absent_gradient", "dynamic_loss_scale"}
 
 
 @cache

@@ -74,3 +74,15 @@ def test_patterns_of_any_argument_are_regular_expressions(tmp_path: Path) -> Non
     path.write_text(text.replace("{ learning_rate = 0.5 }", '{ exclude_layers = ["head", "("] }'), encoding="utf-8")
     with pytest.raises(SpecError, match=r"exclude_layers: received '\(', which is no regular expression"):
         load_cells(path)
+
+
+def test_a_case_may_be_for_some_rules_alone(tmp_path: Path) -> None:
+    cells = load_cells(below(tmp_path, CASE + 'only = ["sgd", "adam"]\n'), tmp_path)
+    assert {cell.rule for cell in cells} == {"sgd", "adam"}
+    for only, wanted in (
+        ('["rmsprop"]', "received 'rmsprop'; allowed: some of"),
+        ("[]", "received"),
+        ("3", "received 3"),
+    ):
+        with pytest.raises(SpecError, match=f"only: {wanted}"):
+            load_cells(below(tmp_path, CASE + f"only = {only}\n"), tmp_path)

@@ -145,9 +145,9 @@ class _Reproduction:
 
     def outcome(self) -> Outcome:
         """Shorten, write, and prove."""
-        if self._problem.absences:
+        for clause in self._problem.cell.surroundings.values():
             where = f"{self._name} in {self._failing.item.selector}"
-            return Outcome(NOT_SHOWN, reason=f"{where}: some tensors have no gradient, and a script hands all over.")
+            return Outcome(NOT_SHOWN, reason=f"{where}: {clause}, which a script does not say.")
         place = self._failing.failure.place
         first = self._first()
         if first is None:
