@@ -119,11 +119,20 @@ def bounded(kind: Any) -> type[OnBounds]:
 
 def absences(cell: Cell) -> dict[str, frozenset[int]]:
     """Return the steps at which a tensor of a case has no gradient, by tensor."""
-    return {name: frozenset(steps) for name, steps in getattr(cell.problem, "absent", {}).items()}
+    return _steps(cell, "absent")
+
+
+def frozen(cell: Cell) -> dict[str, frozenset[int]]:
+    """Return the steps at which a tensor of a case is not trained, by tensor."""
+    return _steps(cell, "frozen")
+
+
+def _steps(cell: Cell, which: str) -> dict[str, frozenset[int]]:
+    return {name: frozenset(steps) for name, steps in getattr(cell.problem, which, {}).items()}
 
 
 class Skips(Optimizer):
-    """A page whose tensors have no gradient at some steps: put before it among the bases of a class.
+    """A page whose tensors have no gradient at some steps, or none that is used: put before it among a class's bases.
 
     What is handed over in the place of one is not looked at, so that rows of all tensors do.
     """
@@ -144,7 +153,8 @@ class Skips(Optimizer):
 
 
 def _skipping(kind: Any, cell: Cell) -> Any:
-    found = absences(cell)
+    out = absences(cell), frozen(cell)
+    found = {name: frozenset().union(*(each.get(name, ()) for each in out)) for name in {**out[0], **out[1]}}
     return type(kind.__name__, (Skips, kind), {"__doc__": kind.__doc__, "absences": found}) if found else kind
 
 

@@ -98,18 +98,23 @@ def _check_files(case: CaseFile, refuse: Refuse) -> None:
             raise refuse((table, "non_finite"), f"received true; {word!r} makes finite numbers: remove it.")
     if isinstance(case.problem, Replayed):
         _check_sparse(case.problem, refuse)
-        _check_absent(case.problem, refuse)
+        _check_absent("absent", case.problem, refuse)
+        _check_absent("frozen", case.problem, refuse)
         _check_overflow(case, case.problem, refuse)
 
 
-def _check_absent(problem: Replayed, refuse: Refuse) -> None:
-    for name, steps in problem.absent.items():
-        key = ("problem", "absent", name)
+def _check_absent(which: str, problem: Replayed, refuse: Refuse) -> None:
+    given: dict[str, list[int]] = getattr(problem, which)
+    out = [
+        {(name, step) for name, steps in each.items() for step in steps} for each in (problem.absent, problem.frozen)
+    ]
+    for name, steps in given.items():
+        key = ("problem", which, name)
         if name not in problem.tensors:
             raise refuse(key, f"received no shape of it in problem.tensors; give one, such as {name} = [5, 3].")
         if name in problem.sparse:
             raise refuse(key, f"received {shown(steps)}; {name} is sparse: name another tensor.")
-        everywhere = [step for step in steps if all(step in problem.absent.get(each, ()) for each in problem.tensors)]
+        everywhere = [step for step in steps if all((each, step) in out[0] | out[1] for each in problem.tensors)]
         if everywhere:
             raise refuse(key, f"received step {everywhere[0]}, at which no other tensor has a gradient: leave one.")
 
@@ -133,7 +138,7 @@ def _check_loss_scale(case: CaseFile, refuse: Refuse) -> None:
         allowed = " or ".join(SCALED_DTYPES)
         # Gradients of 16 bits are float32 once they were divided by the scale, and stay so until they are used.
         raise refuse(("dtype",), f"{text}, {case.dtype!r}; allowed: {allowed}, the dtypes that tf.keras keeps there.")
-    for key in ("absent", "sparse"):
+    for key in ("absent", "frozen", "sparse"):
         if getattr(problem, key):
             raise refuse(("problem", key), f"{text}: remove one of them.")
     if case.hyperparameters.loss_scale_factor is not None:

@@ -85,6 +85,7 @@ _CHILDREN: dict[str | int, Any] = {
     "tensors": Shape,
     "sparse": Rows,
     "absent": SomeSteps,
+    "frozen": SomeSteps,
     "overflow": SomeSteps,
     "matrix": Values,
 }

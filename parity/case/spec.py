@@ -160,6 +160,7 @@ class Replayed(_Strict, frozen=True, tag_field="kind", tag="replayed"):
     rows (``tf.IndexedSlices``), everyone else the sum.
 
     ``absent`` names for a tensor the zero-based steps at which it has no gradient at all, which is not one of zeros.
+    ``frozen`` names those at which it is not trained: it has a gradient, which nobody applies.
     ``overflow`` names those at which one element of it, another at each step, is in turn infinity, minus infinity, NaN.
 
     ``order``: at every step that of ``tensors``, or ``rotating``: each step begins one tensor later than the last one.
@@ -174,6 +175,7 @@ class Replayed(_Strict, frozen=True, tag_field="kind", tag="replayed"):
     non_finite: bool = False
     sparse: dict[TensorName, Rows] = {}
     absent: dict[TensorName, SomeSteps] = {}
+    frozen: dict[TensorName, SomeSteps] = {}
     overflow: dict[TensorName, SomeSteps] = {}
     order: Literal["fixed", "rotating"] = "fixed"
 
@@ -252,6 +254,7 @@ class Cell(_Strict, frozen=True):
         """
         clauses = {
             "absent": (getattr(self.problem, "absent", None), "some tensors have no gradient at some steps"),
+            "frozen": (getattr(self.problem, "frozen", None), "some tensors are not trained at some steps"),
             "loss_scale": (self.loss_scale, "a loss scale moves, and steps that overflow are skipped"),
         }
         return {name: clause for name, (there, clause) in clauses.items() if there}

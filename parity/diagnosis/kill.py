@@ -105,7 +105,7 @@ def keras_records(rule: str, cells: Sequence[Cell]) -> list[dict[str, Any]]:
     records = []
     for mutant in mutants(rule):
         kind = next((kind for cell in cells if cell.rule == rule and (kind := mutant.kind(cell)) is not None), None)
-        if kind is None or mutant.handed or mutant.wraps or mutant.altered is not None:
+        if kind is None or mutant.handed or mutant.wraps or mutant.trains or mutant.altered is not None:
             continue
         dies = any(caught(shortened(cell), mutant) for cell in cells) or any(
             caught(cell, mutant) for cell in cells if STEPS < cell.steps <= 200

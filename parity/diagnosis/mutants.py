@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from parity.bounds.rule import absences, page
+from parity.bounds.rule import absences, frozen, page
 from parity.case.rule import DEFAULT, around
 from parity.case.spec import Cell, Mlp
 from parity.diagnosis import scale_mutants
@@ -91,6 +91,7 @@ class Mutant(NamedTuple):
         handed: whether it shows only in the order and the identity of what is handed over.
         altered: what the problem is turned into, where the mistake is the program's.
         wraps: whether it is no optimizer by itself, but what stands around one.
+        trains: whether it is handed gradients of frozen tensors too.
         of: the class that it is at heart, which says how it is driven.
         rule: the rule whose cases it is run in.
     """
@@ -105,6 +106,7 @@ class Mutant(NamedTuple):
     of: type[Any] = Family
     rule: str = DEFAULT
     wraps: bool = False
+    trains: bool = False
 
     def make(self, cell: Cell, constructor: Constructor = KERAS) -> NumpySubject | None:
         """Return the subject that makes it in a cell, behind a constructor; None where it cannot be made."""
@@ -113,7 +115,7 @@ class Mutant(NamedTuple):
         kind = self.kind(cell) if not self.needs or _sets(cell, self.needs) else None
         if kind is None:
             return None
-        return _Planted(constructor.around(kind, self.rule), self.of, self.altered)
+        return _Planted(constructor.around(kind, self.rule), self.of, self.altered, self.trains)
 
     def fits(self, constructor: Constructor) -> bool:
         """Whether a class with this constructor can make the mistake in any cell."""
@@ -133,6 +135,7 @@ def mutants(rule: str = DEFAULT) -> list[Mutant]:
     programs = _programs() if rule == DEFAULT else []  # no case of another rule trains a network
     found = [*_switched(rule), *own, *_arguments(kind), *_rules(kind), *programs]
     found += _scales(kind) if rule in scale_mutants.RULES else []
+    found += _thaws(kind) if rule in FROZEN_RULES else []
     return [mutant._replace(rule=rule, of=kind if mutant.of is Family else mutant.of) for mutant in found]
 
 
@@ -410,6 +413,49 @@ def _decays_none(own: type[Any]) -> type[Any]:
     return DecaysNone
 
 
+FROZEN_RULES: Final = ("rmsprop", "adam")
+"""The rules whose cases freeze tensors: whoever does so knows nothing of the rule."""
+
+
+def _thaws(own: type[Any]) -> list[Mutant]:
+    kinds = {"state of a thawed tensor starts anew": _anew(own, False), "all state starts anew": _anew(own, True)}
+    found = [Mutant("frozen_tensor", name, _of_frozen(kind)) for name, kind in kinds.items()]
+    found.append(Mutant("frozen_tensor", "average stands still", _of_frozen(_keeps_average(own)), needs="use_ema"))
+    return [*found, Mutant("frozen_tensor", "trained all the same", _of_frozen(own), trains=True)]
+
+
+def _of_frozen(kind: Kind) -> Callable[[Cell], Kind | None]:
+    return lambda cell: kind if frozen(cell) else None
+
+
+def _anew(own: type[Any], everything: bool) -> type[Any]:
+    """Return a class that forgets a tensor's state when it is thawed, or all state when other tensors are trained."""
+
+    class Anew(own):  # type: ignore[misc]  # of any rule
+        def step(self, params: Any, grads: Any, state: Any) -> Any:
+            trained = {name for name, g in grads.items() if g is not None}
+            before = getattr(self, "_trained", trained)
+            self._trained = trained
+            start = self.init(params)
+            if everything and trained != before:
+                state = start
+            for slot in self._own_slots(state):
+                state = {**state, slot: {**state[slot], **{n: start[slot][n] for n in trained - before}}}
+            return super().step(params, grads, state)
+
+    return Anew
+
+
+def _keeps_average(own: type[Any]) -> type[Any]:
+    class KeepsAverage(own):  # type: ignore[misc]  # of any rule
+        def step(self, params: Any, grads: Any, state: Any) -> Any:
+            after, new = super().step(params, grads, state)
+            kept = {name: state["average"][name] for name, g in grads.items() if g is None}
+            return after, {**new, "average": {**new["average"], **kept}}
+
+    return KeepsAverage
+
+
 def _mixed(own: type[Any]) -> type[Any]:
     """Return a class in which the second moment of each tensor, or its first slot, is that of the next one."""
 
@@ -535,9 +581,9 @@ class _Partial(_Altered):
 class _Planted(NumpySubject):
     """A mutant, driven in the shape of its class, also where nothing is set that the mistake needs."""
 
-    def __init__(self, kind: Kind, of: type[Any], altered: type[_Altered] | None) -> None:
+    def __init__(self, kind: Kind, of: type[Any], altered: type[_Altered] | None, trains: bool) -> None:
         super().__init__(kind, "mutant")
-        self._of, self._altered = of, altered
+        self._of, self._altered, self._trains = of, altered, trains
 
     @property
     def knows(self) -> frozenset[str]:
@@ -551,6 +597,9 @@ class _Planted(NumpySubject):
     def open(self, problem: Problem) -> None:
         """Open with the problem, or with one that evaluates otherwise."""
         super().open(self._altered(problem) if self._altered else problem)  # type: ignore[arg-type]  # it forwards all else
+
+    def _left_out(self, number: int) -> frozenset[str]:
+        return self._problem.absent(number) if self._trains else super()._left_out(number)
 
     def _takes_schedules(self, known: Known) -> bool:
         return True

@@ -46,7 +46,7 @@ def factory(cell: Cell, mutant: Mutant) -> Callable[[], Any] | None:
 
     A vector names its tensors, in no order and as no arrays: it shows no mistake in how they are handed over.
     """
-    subject = None if mutant.handed else mutant.make(cell)
+    subject = None if mutant.handed or mutant.wraps or mutant.trains else mutant.make(cell)
     if subject is None:
         return None
     kind = subject.kind

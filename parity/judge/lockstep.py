@@ -277,6 +277,8 @@ class Lockstep:
         """Say why nothing of a tensor is to change at a step."""
         if name in self._problem.absent(step):
             return "it has no gradient at this step, so that nothing of it is to change"
+        if name in self._problem.frozen(step):
+            return "it is not trained at this step, so that nothing of it is to change"
         return "a gradient is not finite at this step, which is skipped, so that nothing is to change"
 
     def _stages(self, block: Block, row: int) -> tuple[dict[str, Any], dict[str, Any] | None]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from parity.bounds.compiled.forms import permuted
 from parity.bounds.network import GradientBounds, gradient_bounds, known_bounds
 from parity.bounds.numerics import Array, dtype_of, format_of
-from parity.bounds.rule import absences, loss_scale_of
+from parity.bounds.rule import absences, frozen, loss_scale_of
 from parity.case.spec import Cell, Mlp, Quadratic, Replayed
 from parity.circumstances import room
 from parity.errors import DataError
@@ -93,6 +93,10 @@ class Problem:
     def absent(self, step: int) -> frozenset[str]:
         """Return the tensors that have no gradient at a step; ``gradients`` has zeros in their place."""
         return frozenset(name for name, steps in self.absences.items() if step in steps)
+
+    def frozen(self, step: int) -> frozenset[str]:
+        """Return the tensors that are not trained at a step; ``gradients`` has theirs all the same."""
+        return frozenset(name for name, steps in frozen(self.cell).items() if step in steps)
 
     def gradients(self, step: int) -> Tensors:
         """Return the replayed gradients of a step, read-only, in the cell's dtype."""

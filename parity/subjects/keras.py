@@ -139,7 +139,7 @@ class KerasSubject:
         self._optimizer.build(list(self._variables.values()))
         names = self.slots_of(problem.cell.rule)
         self._shown = Shown(tf, names, self._inner, self._variables, scaling(self._optimizer, self._inner))
-        self._applies: dict[frozenset[str], Callable[[list[Any]], None]] = {}
+        self._applies: dict[tuple[frozenset[str], ...], Callable[[list[Any]], None]] = {}
         self._train = self._compiled(self._train_step)
         self.resolved = describe(self._optimizer)
         self.circumstances = keras_circumstances(tf) | {"mode": self._mode, "arithmetic_optimization": self._rewrites}
@@ -148,11 +148,11 @@ class KerasSubject:
     def step(self, number: int, gradients: Tensors | None) -> Taken:
         """Apply the replayed gradients, or differentiate the model and apply what comes out."""
         if gradients is not None:
-            slices, absent = self._problem.slices(number), self._problem.absent(number)
-            if absent not in self._applies:
-                self._applies[absent] = self._compiled(partial(self._apply_gradients, absent))
-            present = [name for name in self._variables if name not in absent]
-            self._applies[absent]([self._tensor(gradients[name], slices.get(name)) for name in present])
+            slices, out = self._problem.slices(number), (self._problem.absent(number), self._problem.frozen(number))
+            if out not in self._applies:
+                self._applies[out] = self._compiled(partial(self._apply_gradients, *out))
+            present = [name for name in self._variables if name not in out[0] | out[1]]
+            self._applies[out]([self._tensor(gradients[name], slices.get(name)) for name in present])
             return Taken()
         loss, own = self._train(*self._inputs(number))
         return Taken(float(loss), {name: np.asarray(g) for name, g in zip(self._variables, own, strict=True)})
@@ -172,11 +172,11 @@ class KerasSubject:
             return function
         return _Traced(self._tf, function, jit_compile=self._mode == "xla")
 
-    def _apply_gradients(self, absent: frozenset[str], gradients: list[Any]) -> None:
-        """Apply the gradients of all tensors but some, for which there is None; each set of them is a graph."""
+    def _apply_gradients(self, absent: frozenset[str], frozen: frozenset[str], gradients: list[Any]) -> None:
+        """Apply the gradients of the tensors that are trained, None where one is absent; each two sets are a graph."""
         left = iter(gradients)
-        every = [None if name in absent else next(left) for name in self._variables]
-        self._optimizer.apply(every, list(self._variables.values()))
+        trained = {name: variable for name, variable in self._variables.items() if name not in frozen}
+        self._optimizer.apply([None if name in absent else next(left) for name in trained], list(trained.values()))
 
     def _train_step(self, *inputs: Any) -> tuple[Any, list[Any]]:
         tf = self._tf

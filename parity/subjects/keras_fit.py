@@ -6,13 +6,14 @@ differentiated (exact for powers of two), and the gradients stay inside, so case
 
 import threading
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
 
 from parity.errors import MisbehavedError, UnsupportedError
 from parity.problem.problems import MlpProblem, Problem, QuadraticProblem
-from parity.subjects.adapter import Own, Taken, Tensors
+from parity.subjects.adapter import EVERYTHING, Own, Taken, Tensors
 from parity.subjects.keras import (
     GRAPPLER,
     Shown,
@@ -49,7 +50,7 @@ class KerasFitSubject:
         """Return which attributes of the optimizer hold which slots of a rule."""
         return names_of(rule) if self._own is None else own_slots(rule, self._inner)
 
-    knows: Final = frozenset({"loss_scale"})
+    knows: Final = EVERYTHING - {"absent"}
     """What may stand around an update: each tensor of a loss has a gradient."""
 
     @property
@@ -71,6 +72,8 @@ class KerasFitSubject:
             raise UnsupportedError("model.fit multiplies the loss by the loss scale, exact only for powers of two.")
         if problem.slices(0):
             raise UnsupportedError("model.fit is driven with dense gradients; the case has sparse ones.")
+        if "frozen" in problem.cell.surroundings and problem.cell.hyperparameters.use_ema:
+            raise UnsupportedError("model.fit ends where a tensor is frozen, and would overwrite weights by averages.")
         import tensorflow as tf
 
         self._tf, self._problem = tf, problem
@@ -83,7 +86,8 @@ class KerasFitSubject:
         self._variables = model_variables(self._model, problem)
         self._inner = optimizer_of(problem.cell, self._own)
         self._optimizer = around(self._inner, problem.cell)
-        self._model.compile(optimizer=self._optimizer, loss=loss)
+        self._of_model = {"optimizer": self._optimizer, "loss": loss}
+        self._model.compile(**self._of_model)
         self._optimizer.build(self._model.trainable_variables)
         names = self.slots_of(problem.cell.rule)
         self._shown = Shown(tf, names, self._inner, self._variables, scaling(self._optimizer, self._inner))
@@ -128,14 +132,26 @@ class KerasFitSubject:
 
     def _fit(self) -> None:
         try:
-            self._model.fit(
-                _batches(self._tf, self._problem), epochs=1, verbose=0, shuffle=False, callbacks=[self._gate()]
-            )
+            for steps in _alike(self._problem):
+                self._freeze(self._problem.frozen(steps[0]))
+                batches = _batches(self._tf, self._problem, steps)
+                # Who is not told how many there are begins another batch before it finds that there is none.
+                count = len(steps) if steps.stop <= self._problem.cell.steps else None
+                given = {"epochs": 1, "verbose": 0, "shuffle": False, "steps_per_epoch": count}
+                self._model.fit(batches, **given, callbacks=[self._gate()])
         except _Stop:
             pass
         except BaseException as error:  # handed to the runner's thread, which reports it
             self._error = error
             self._done.release()
+
+    def _freeze(self, names: frozenset[str]) -> None:
+        """Train all tensors but some from now on: the model has to be compiled again, with the optimizer as it is."""
+        trained = {name: name not in names for name in self._variables}
+        if trained != {name: variable.trainable for name, variable in self._variables.items()}:
+            for name, variable in self._variables.items():
+                variable.trainable = trained[name]
+            self._model.compile(**self._of_model)
 
     def _gate(self) -> Any:
         import keras
@@ -189,8 +205,16 @@ def _linear_model(problem: Problem) -> Any:
     return model
 
 
-def _batches(tf: Any, problem: Problem) -> Any:
-    """Return the case's batches in the case's order, as a ``tf.data.Dataset`` of one long epoch."""
+def _alike(problem: Problem) -> list[range]:
+    """Return the steps of a case, cut where other tensors are trained; the last of them has one more at its end."""
+    count = problem.cell.steps
+    cuts = [step for step in range(1, count) if problem.frozen(step) != problem.frozen(step - 1)]
+    # At its end, fit overwrites the weights by their average (use_ema), so that one more is there than is asked for.
+    return [range(first, last) for first, last in pairwise([0, *cuts, count + 1])]
+
+
+def _batches(tf: Any, problem: Problem, steps: range) -> Any:
+    """Return some of the case's batches in the case's order, as a ``tf.data.Dataset`` of one long epoch."""
 
     def batch(number: int) -> tuple[Any, Any]:
         if isinstance(problem, MlpProblem):
@@ -201,8 +225,7 @@ def _batches(tf: Any, problem: Problem) -> Any:
         return inputs, np.zeros(1, dtype=np.float32)
 
     def batches() -> Iterator[tuple[Any, Any]]:
-        # One more than is asked for: at its end, fit overwrites the weights by their average (use_ema).
-        for number in range(problem.cell.steps + 1):
+        for number in steps:
             yield batch(min(number, problem.cell.steps - 1))
 
     # The number of examples is left open, as Keras does for a data set that it makes itself.

@@ -155,14 +155,18 @@ class NumpySubject:
             gradients = evaluation.gradients
         elif self._problem.rotates and not self._renewed(gradients):
             gradients = {name: gradients[name] for name in self._problem.params}
-        if absent := self._problem.absent(number):
-            none: Any = dict.fromkeys(absent)
+        if left := self._left_out(number):
+            none: Any = dict.fromkeys(left)
             gradients = {**gradients, **none}
         if self._mover is not None:
             self._mover(self._rate_at(number))
         with self._numbers_only():
             self._advance(gradients)
         return taken
+
+    def _left_out(self, number: int) -> frozenset[str]:
+        """Return the tensors that are handed over without a gradient at a step."""
+        return self._problem.absent(number) | self._problem.frozen(number)
 
     def _advance(self, gradients: Tensors) -> None:
         if isinstance(self._driver, Pure | Transformation):
