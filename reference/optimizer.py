@@ -1,4 +1,4 @@
-"""What tf.keras (Keras 3) does around every rule: unscale, accumulate, clip, decay, update, average, count.
+"""What tf.keras (Keras 3) does around every rule: unscale, accumulate, clip, decay, update, average, constrain, count.
 
 Source and order: keras/src/optimizers/base_optimizer.py (`apply`). A rule is a page beside this one: a class with its
 arguments, the start of its slots and `update`. Every operation runs in the dtype of the parameter, so that a page
@@ -87,6 +87,8 @@ class Optimizer:
     """Slots that are means formed as `keep * old + (1 - keep) * new`: the argument `keep`, and the gradient's power."""
     counts: ClassVar[bool] = False
     """Whether an update depends on its number, as a corrected bias does."""
+    constraints: ClassVar[Mapping[str, Callable[[Any], Any]]] = {}
+    """What is done to weights after each call, by tensor: of the tensor in Keras, not of the optimizer; it is set."""
 
     def __post_init__(self) -> None:
         every, frequency = self.gradient_accumulation_steps, self.ema_overwrite_frequency
@@ -190,6 +192,7 @@ class Optimizer:
         if self.use_ema:
             # Keras averages, and overwrites, after a step that only accumulated a gradient too.
             new_params, new_state["average"] = self._averaged(new_params, state)
+        new_params = self._constrained(new_params, grads)
         new_state["iterations"] = state["iterations"] + 1
         return new_params, new_state
 
@@ -249,6 +252,11 @@ class Optimizer:
             return w, g
         # backend/tensorflow/optimizer.py casts a Python float, which TensorFlow turns into float32 first.
         return w - w * constant(w, as_float32(decay)) * constant(w, learning_rate), g
+
+    def _constrained(self, params: Tensors, grads: Tensors) -> dict[str, Any]:
+        """Return the weights after their constraints; one without a gradient is passed over."""
+        held = {name: constrain for name, constrain in self.constraints.items() if grads.get(name) is not None}
+        return {**params, **{name: constrain(params[name]) for name, constrain in held.items()}}
 
     def _averaged(self, params: Tensors, state: State) -> tuple[dict[str, Any], dict[str, Any]]:
         iterations = state["iterations"] // (self.gradient_accumulation_steps or 1)

@@ -18,7 +18,7 @@ from parity.case.page import PAGES
 from parity.case.rule import find
 from parity.case.spec import SCHEDULES, Cell, Hyperparameters
 from parity.errors import SpecError
-from parity.reference import schedules
+from parity.reference import constraints, schedules
 from parity.reference.loss_scale import LossScale
 from parity.reference.optimizer import Optimizer, constant
 
@@ -175,8 +175,18 @@ def loss_scale_of(cell: Cell) -> LossScale | None:
     return None if cell.loss_scale is None else reference_rule(cell)
 
 
+def constraints_of(cell: Cell) -> dict[str, Any]:
+    """Return the constraints of a case's tensors, as their page has them."""
+    return {
+        name: getattr(constraints, type(each).__name__)(**{f: getattr(each, f) for f in each.__struct_fields__})
+        for name, each in cell.constraints.items()
+    }
+
+
 def around(made: Any, cell: Cell, kind: Callable[..., LossScale] = LossScale) -> Any:
-    """Return an optimizer of a case with the loss scale around it that the case has, if it has one."""
+    """Return an optimizer of a case with its constraints, and with the loss scale around it, as the case has them."""
+    if cell.constraints:
+        made.constraints = constraints_of(cell)
     given = cell.loss_scale
     if given is None or isinstance(made, LossScale):
         return made

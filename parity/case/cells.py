@@ -256,6 +256,7 @@ def _cell(case: CaseFile, name: str, label: str, path: str) -> Cell:
         file=file,
         non_finite=case.non_finite,
         loss_scale=case.loss_scale,
+        constraints=dict(case.constraints),
     )
 
 

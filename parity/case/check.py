@@ -47,6 +47,7 @@ def check(case: CaseFile, refuse: Refuse) -> None:
     else:
         _check_tensors(case, case.problem, refuse)
     _check_loss_scale(case, refuse)
+    _check_constraints(case, refuse)
     _check_source(case, refuse)
     _check_hyperparameters(case.hyperparameters, _within(refuse, "hyperparameters"))
     _check_learning_rate(case.hyperparameters, _within(refuse, "hyperparameters", "learning_rate"))
@@ -143,6 +144,22 @@ def _check_loss_scale(case: CaseFile, refuse: Refuse) -> None:
             raise refuse(("problem", key), f"{text}: remove one of them.")
     if case.hyperparameters.loss_scale_factor is not None:
         raise refuse(("hyperparameters", "loss_scale_factor"), f"{text}, beneath which tf.keras drops it: remove it.")
+
+
+def _check_constraints(case: CaseFile, refuse: Refuse) -> None:
+    problem = case.problem
+    if case.constraints and not isinstance(problem, Replayed):
+        raise refuse(("constraints",), f"needs problem.kind = 'replayed'; received {_kind(problem)!r}.")
+    for name, each in case.constraints.items():
+        shape = getattr(problem, "tensors", {}).get(name)
+        if shape is None:
+            raise refuse(
+                ("constraints", name), f"received no shape of it in problem.tensors; give one: {name} = [5, 3]."
+            )
+        if getattr(each, "axis", -1) >= len(shape):
+            raise refuse(("constraints", name, "axis"), f"{name} has {len(shape)} dimensions, counted from 0.")
+        if getattr(each, "min_value", 0.0) > getattr(each, "max_value", math.inf):
+            raise refuse(("constraints", name, "min_value"), "allowed: at most max_value.")
 
 
 def _check_sparse(problem: Replayed, refuse: Refuse) -> None:

@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from parity.case.spec import PATTERNS, Rows, Shape, SomeSteps, TensorName, Values
+from parity.case.spec import PATTERNS, Constraint, Rows, Shape, SomeSteps, TensorName, Values
 from parity.errors import did_you_mean
 
 Keys: TypeAlias = tuple[str | int, ...]
@@ -87,6 +87,7 @@ _CHILDREN: dict[str | int, Any] = {
     "absent": SomeSteps,
     "frozen": SomeSteps,
     "overflow": SomeSteps,
+    "constraints": Constraint,
     "matrix": Values,
 }
 

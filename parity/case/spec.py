@@ -50,6 +50,7 @@ FileName: TypeAlias = Annotated[str, Meta(pattern=_LINE, max_length=300)]
 Shape: TypeAlias = Annotated[list[Annotated[int, Meta(ge=0, le=MAX_ELEMENTS)]], Meta(max_length=8)]
 Rows: TypeAlias = Annotated[list[Annotated[int, Meta(ge=0, le=MAX_ELEMENTS)]], Meta(max_length=10_000)]
 SomeSteps: TypeAlias = Annotated[list[Steps], Meta(min_length=1)]
+Axis: TypeAlias = Annotated[int, Meta(ge=0, le=7)]
 RuleName: TypeAlias = Annotated[str, Meta(pattern=_RULE_NAME, max_length=80)]
 Values: TypeAlias = Annotated[list[Any], Meta(min_length=1)]
 
@@ -210,6 +211,36 @@ class Weights(_Strict, frozen=True):
     non_finite: bool = False
 
 
+class NonNeg(_Strict, frozen=True, tag_field="constraint", tag="NonNeg"):
+    """No weight is negative."""
+
+
+class MaxNorm(_Strict, frozen=True, tag_field="constraint", tag="MaxNorm"):
+    """No norm along ``axis`` is above a value."""
+
+    max_value: NonNegative = 2.0
+    axis: Axis = 0
+
+
+class UnitNorm(_Strict, frozen=True, tag_field="constraint", tag="UnitNorm"):
+    """Each norm along ``axis`` is one."""
+
+    axis: Axis = 0
+
+
+class MinMaxNorm(_Strict, frozen=True, tag_field="constraint", tag="MinMaxNorm"):
+    """Each norm along ``axis`` goes a part of the way, ``rate``, to what lies between two values."""
+
+    min_value: NonNegative = 0.0
+    max_value: NonNegative = 1.0
+    rate: Fraction = 1.0
+    axis: Axis = 0
+
+
+Constraint: TypeAlias = NonNeg | MaxNorm | UnitNorm | MinMaxNorm
+"""What ``keras.constraints`` has, with its names and defaults."""
+
+
 class LossScale(_Strict, frozen=True):
     """The arguments of ``keras.optimizers.LossScaleOptimizer``, which stands around the rule of a case that has it."""
 
@@ -245,6 +276,7 @@ class Cell(_Strict, frozen=True):
     every: int = 1
     drawn: int = 0
     loss_scale: LossScale | None = None
+    constraints: dict[str, Constraint] = {}
 
     @property
     def surroundings(self) -> dict[str, str]:
@@ -255,6 +287,7 @@ class Cell(_Strict, frozen=True):
         clauses = {
             "absent": (getattr(self.problem, "absent", None), "some tensors have no gradient at some steps"),
             "frozen": (getattr(self.problem, "frozen", None), "some tensors are not trained at some steps"),
+            "constraints": (self.constraints, "weights are constrained after each step"),
             "loss_scale": (self.loss_scale, "a loss scale moves, and steps that overflow are skipped"),
         }
         return {name: clause for name, (there, clause) in clauses.items() if there}
@@ -291,7 +324,8 @@ class CaseFile(_Strict, frozen=True):
 
     ``non_finite`` says that values which are infinite or NaN on both sides are meant. ``rule`` is "each" in a case for
     every rule but the first, or for those in ``only``, and ``where_taken`` has hyperparameters for those of them that
-    take them. ``loss_scale`` puts the optimizer that scales the loss around the rule.
+    take them. ``loss_scale`` puts the optimizer that scales the loss around the rule, and ``constraints`` says what is
+    done to the weights of a tensor after each step.
     """
 
     id: Name
@@ -309,6 +343,7 @@ class CaseFile(_Strict, frozen=True):
     seed: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 0
     non_finite: bool = False
     loss_scale: LossScale | None = None
+    constraints: dict[TensorName, Constraint] = {}
     matrix: dict[str, Values] = {}
     where_taken: dict[str, Any] = {}
     only: Annotated[list[RuleName], Meta(min_length=1)] | None = None

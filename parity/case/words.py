@@ -35,6 +35,7 @@ MISTAKES: Final[dict[str, str]] = {
     "gradient_accumulation": "micro-batches summed, counted or applied otherwise",
     "zero_gradient": "division by zero, or state that does not decay when the gradient is zero",
     "absent_gradient": "a tensor without a gradient decayed, or taken for one whose gradient is zero",
+    "constraint": "a constraint on weights not applied, or at another place, to other tensors, along another axis",
     "frozen_tensor": "a tensor trained while it is frozen, or one whose state starts anew when it is thawed",
     "sign": "the sign of a gradient lost or doubled",
     "tensor_mixup": "state of one tensor used for another",

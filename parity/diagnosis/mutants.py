@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any, Final, NamedTuple
 
@@ -136,6 +137,7 @@ def mutants(rule: str = DEFAULT) -> list[Mutant]:
     found = [*_switched(rule), *own, *_arguments(kind), *_rules(kind), *programs]
     found += _scales(kind) if rule in scale_mutants.RULES else []
     found += _thaws(kind) if rule in FROZEN_RULES else []
+    found += _constrains(kind) if rule in CONSTRAINED_RULES else []
     return [mutant._replace(rule=rule, of=kind if mutant.of is Family else mutant.of) for mutant in found]
 
 
@@ -454,6 +456,76 @@ def _keeps_average(own: type[Any]) -> type[Any]:
             return after, {**new, "average": {**new["average"], **kept}}
 
     return KeepsAverage
+
+
+CONSTRAINED_RULES: Final = ("rmsprop", "adam")
+"""The rules whose cases have constraints: whoever applies them knows nothing of the rule."""
+
+
+def _constrains(own: type[Any]) -> list[Mutant]:
+    kinds = {
+        "missing": _constraining(own, lambda rule, params, grads: dict(params)),
+        "of each tensor, with a gradient or not": _constraining(own, _everywhere),
+        "along the last axis": _constraining(own, lambda rule, params, grads: _along(rule, params, grads, -1)),
+        "of the whole tensor": _constraining(own, lambda rule, params, grads: _along(rule, params, grads, None)),
+        "before the step": _constrains_first(own),
+    }
+    where = {"before the average": ("use_ema", _averages_constrained(own))}
+    where["where gradients are applied alone"] = "gradient_accumulation_steps", _constrains_updates(own)
+    found = [Mutant("constraint", name, _of_constrained(kind)) for name, kind in kinds.items()]
+    return found + [Mutant("constraint", n, _of_constrained(kind), needs=needs) for n, (needs, kind) in where.items()]
+
+
+def _of_constrained(kind: Kind) -> Callable[[Cell], Kind | None]:
+    return lambda cell: kind if cell.constraints else None
+
+
+def _constraining(own: type[Any], change: Callable[[Any, Any, Any], dict[str, Any]]) -> type[Any]:
+    class Constraining(own):  # type: ignore[misc]  # of any rule
+        def _constrained(self, params: Any, grads: Any) -> dict[str, Any]:
+            return change(self, params, grads)
+
+    return Constraining
+
+
+def _everywhere(rule: Any, params: Any, grads: Any) -> dict[str, Any]:
+    return {**params, **{name: constrain(params[name]) for name, constrain in rule.constraints.items()}}
+
+
+def _along(rule: Any, params: Any, grads: Any, axis: int | None) -> dict[str, Any]:
+    other = {n: replace(each, axis=axis) if hasattr(each, "axis") else each for n, each in rule.constraints.items()}
+    return {**params, **{n: each(params[n]) for n, each in other.items() if grads[n] is not None}}
+
+
+def _constrains_first(own: type[Any]) -> type[Any]:
+    class ConstrainsFirst(own):  # type: ignore[misc]  # of any rule
+        def step(self, params: Any, grads: Any, state: Any) -> Any:
+            return super().step(super()._constrained(params, grads), grads, state)
+
+        def _constrained(self, params: Any, grads: Any) -> dict[str, Any]:
+            return dict(params)
+
+    return ConstrainsFirst
+
+
+def _averages_constrained(own: type[Any]) -> type[Any]:
+    class AveragesConstrained(own):  # type: ignore[misc]  # of any rule
+        def _averaged(self, params: Any, state: Any) -> Any:
+            return super()._averaged(_everywhere(self, params, params), state)
+
+    return AveragesConstrained
+
+
+def _constrains_updates(own: type[Any]) -> type[Any]:
+    class ConstrainsUpdates(own):  # type: ignore[misc]  # of any rule
+        def step(self, params: Any, grads: Any, state: Any) -> Any:
+            self._updates = (state["iterations"] + 1) % self.gradient_accumulation_steps == 0
+            return super().step(params, grads, state)
+
+        def _constrained(self, params: Any, grads: Any) -> dict[str, Any]:
+            return super()._constrained(params, grads) if self._updates else dict(params)
+
+    return ConstrainsUpdates
 
 
 def _mixed(own: type[Any]) -> type[Any]:

@@ -268,6 +268,9 @@ class Lockstep:
         if slot in scaled() or (updates is not None and name not in updates):
             self._account.diverge(gaps, slot, "" if slot in scaled() else self._why_not(block.start + row, name))
             return
+        if slot == "parameter" and name in self._problem.cell.constraints:
+            self._account.diverge(gaps, slot, "it is constrained after the step")
+            return
         update = updates[name] if updates else None
         arguments = self._problem.cell.hyperparameters
         where, note = stage.locate(slot, name, before, after, update, arguments)

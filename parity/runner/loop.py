@@ -28,6 +28,7 @@ ABLATION_STEPS = 50
 _NOT_AROUND: Final = {
     "absent": "it is handed a gradient of each tensor; here some have none.",
     "frozen": "it is driven with every tensor; here some are not trained at some steps.",
+    "constraints": "it is driven without constraints on weights; the case has some.",
     "loss_scale": "it is driven without a loss scale that moves; the case has one.",
 }
 """Why who does not know of something that stands around an update is not driven; see ``Cell.surroundings``."""

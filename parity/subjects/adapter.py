@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from parity.subjects.binding.arguments import Bound
 
 Tensors = Mapping[str, Any]
-EVERYTHING: Final = frozenset({"absent", "frozen", "loss_scale"})
+EVERYTHING: Final = frozenset({"absent", "constraints", "frozen", "loss_scale"})
 """All that may stand around an update, as ``Cell.surroundings`` calls it; an adapter's ``knows`` is what it drives."""
 
 

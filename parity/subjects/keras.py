@@ -134,6 +134,7 @@ class KerasSubject:
         set_rewrites(tf, self._rewrites)
         self._model = build_model(problem) if isinstance(problem, MlpProblem) else None
         self._variables = model_variables(self._model, problem) if self._model else plain_variables(problem)
+        constrain(self._variables, problem.cell)
         self._inner = optimizer_of(problem.cell, self._own)
         self._optimizer = around(self._inner, problem.cell)
         self._optimizer.build(list(self._variables.values()))
@@ -265,6 +266,17 @@ def plain_variables(problem: Problem) -> dict[str, Any]:
         name: keras.Variable(array, dtype=problem.cell.dtype, name=name.replace("/", "_"))
         for name, array in problem.params.items()
     }
+
+
+def constrain(variables: Mapping[str, Any], cell: Cell) -> None:
+    """Give the variables the constraints that a case has."""
+    if not cell.constraints:
+        return
+    import keras
+
+    for name, each in cell.constraints.items():
+        given = {field: getattr(each, field) for field in each.__struct_fields__}
+        variables[name].constraint = getattr(keras.constraints, type(each).__name__)(**given)
 
 
 def row_of(rule: str) -> Row:

@@ -19,6 +19,7 @@ from parity.subjects.keras import (
     Shown,
     around,
     build_model,
+    constrain,
     describe,
     keras_circumstances,
     model_variables,
@@ -84,6 +85,7 @@ class KerasFitSubject:
         else:
             self._model, loss = _linear_model(problem), _identity
         self._variables = model_variables(self._model, problem)
+        constrain(self._variables, problem.cell)
         self._inner = optimizer_of(problem.cell, self._own)
         self._optimizer = around(self._inner, problem.cell)
         self._of_model = {"optimizer": self._optimizer, "loss": loss}

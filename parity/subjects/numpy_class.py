@@ -94,7 +94,7 @@ class NumpySubject:
         if ways is not None:
             bound.values[own] = self._rate_at(0)
         made = maker(self._kind, bound)
-        make = made if problem.cell.loss_scale is None else lambda **beside: around(made(**beside), problem.cell)
+        make = made if not problem.cell.surroundings else lambda **beside: around(made(**beside), problem.cell)
         try:
             with self._numbers_only():
                 self._driver: Driver = shape.drive(make, problem.params, self._rate_at, problem.cell.steps)

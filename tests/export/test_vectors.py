@@ -26,7 +26,7 @@ from parity.trajectory.golden.store import open_recording
 
 PROGRAM = {"data_order", "network"}
 # A vector has a gradient of each tensor at each step and knows of nothing around an update; other cases are left out.
-LEFT_OUT = {"absent_gradient", "dynamic_loss_scale", "frozen_tensor"}
+LEFT_OUT = {"absent_gradient", "constraint", "dynamic_loss_scale", "frozen_tensor"}
 
 
 @cache
