@@ -33,7 +33,7 @@ report: $(READY)  ## run every case against every subject and write reports/late
 test: $(READY)  ## run the test suite
 	@$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup -m "not exhaustive"
 
-exhaustive: $(READY)  ## run the tests that hold every wrong optimizer against every case (minutes); CI runs them, too
+exhaustive: $(READY)  ## run the tests that hold every wrong optimizer against every case (half an hour; once a day)
 	@$(BIN)/python -m pytest -n $(JOBS) -m exhaustive
 
 check: $(READY)  ## fail if any outcome is not the accepted one in reports/baseline/; writes reports/latest/ too
