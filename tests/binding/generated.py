@@ -755,6 +755,17 @@ FUNCTIONS = {
                         v = kept[k] = self.keep * kept[k] + (1 - self.keep) * d * d
                         block.weights[k] = block.weights[k] - self.rate * d / {root_self}
     """,
+    "mappings with a gradient": """
+        class Mine:
+            def __init__(self, {p}, {signature}):
+                self.own, self.rate, self.keep, self.eps = {p}, {names}
+                self.v = [np.zeros_like(each["value"]) for each in self.own]
+
+            def step(self):
+                for k, each in enumerate(self.own):
+                    v = self.v[k] = self.keep * self.v[k] + (1 - self.keep) * each["gradient"] ** 2
+                    each["value"] -= self.rate * each["gradient"] / {root_self}
+    """,
     "loop that asks for its rate": """
         def Mine(x0, grad_fn, num_iters, {signature}):
             {w}, v = x0.copy(), np.zeros_like(x0)
@@ -892,6 +903,14 @@ REFUSED = {
                 d = slope.ravel() / batch
                 v = {keep} * v + (1 - {keep}) * d * d
                 moved = {rate} * d / {root}
+    """,
+    "two states that say nothing, and a number": """
+        def Mine({w}, {d}, one, other, turn, {signature}):
+            if turn == 0:
+                one = other = np.zeros_like({w})
+            v = one = {keep} * one + (1 - {keep}) * {d} * {d}
+            other = {keep} * other + (1 - {keep}) * {d}
+            return {w} - {rate} * {d} / {root}, one, other
     """,
     "two changes, by numbers of its own names": """
         class Mine:

@@ -88,6 +88,7 @@ WORDS = {
     "loop that asks a function beside it": "served gradients call by call of numerical_gradient(), one run a tensor",
     "arguments that must be named": "step(params, grads) over a mapping",
     "layers with mappings of other names": "own weights, biases and their gradients, in a mapping each",
+    "mappings with a gradient": "a list of mappings, each with a tensor and its gradient, in the constructor, then",
     "loop that asks for its rate": "served gradients call by call, one run a tensor, which calls ",
 }
 

@@ -246,12 +246,26 @@ def _calls(own: Sequence[Parameter]) -> Iterator[list[str]]:
     known = [word or _held(p.name) for word, p in zip(known, used, strict=True)]
     offers = [word for word in ("w", "g") if word not in known]
     blank = [p for p, word in zip(used, known, strict=True) if not word]
-    for words in product(*((*offers, "self.s", *_guesses(p.name)) for p in blank)):
+    choices = product(*((*offers, "self.s", *_guesses(p.name)) for p in blank))
+    for words in chain(() if offers else _two_states(len(blank)), choices):
         filled = iter(words)
         given = [word or next(filled) for word in known]
         alone = [word for word, is_beside in zip(given, beside, strict=True) if not is_beside]
         if alone.count("g") == 1 and alone.count("w") <= 1 and alone.count("self.s") <= 1:
             yield given
+
+
+def _two_states(count: int) -> Iterator[tuple[str, ...]]:
+    """Yield what so many may be beside weights and gradient: two states, and the number of the step.
+
+    Who counts from one divides by zero where that begins at zero.
+    """
+    for number in ("self.t - 1", "self.t") if count == _WITH_COUNT else ():
+        yield from (("self.s", "self.u", number), (number, "self.s", "self.u"))
+    yield from [("self.s", "self.u")] if count == _WITH_COUNT - 1 else ()
+
+
+_WITH_COUNT: Final = 3
 
 
 def _held(name: str) -> str:
@@ -289,7 +303,8 @@ def _bodies(call: str, out: str) -> Iterator[list[str]]:
     yield [f"return w + {call}"]
     yield [f"return {call}"]
     yield [call, "return w"]
-    for place in range(2):
+    # A state that begins anew at each step is none.
+    for place in range(2) if "np.zeros_like(w)" not in call else ():
         yield [f"return {call}[{place}]"]
         yield [f"return w - {call}[{place}]"]
 

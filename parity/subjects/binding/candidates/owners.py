@@ -41,6 +41,7 @@ _OBJECTS: Final[dict[str, dict[str, Any]]] = {
     "a mapping of parameters with .data and .grad": {"by_name": True},
     "a list of parameters with .data and .grad.data": {"by_name": False, "nested": True},
     "a mapping of parameters with .data and .grad.data": {"by_name": True, "nested": True},
+    "a list of mappings, each with a tensor and its gradient,": {"keyed": True},
     "a list of parameters with .data, .grad and, from zeros on, what a step keeps on them": {"blank": True},
 }
 _HANDED: Final = {

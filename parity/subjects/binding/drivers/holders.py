@@ -50,6 +50,24 @@ class Parameter:
         return sorted(self.read - set(self.__dict__))
 
 
+class Entry(Parameter):
+    """A tensor with its gradient in a mapping, each under any key that speaks of it: ``p["value"]``, ``p["grad"]``."""
+
+    _PLACES: Final = {"params": "data", "grads": "grad"}
+
+    def __getitem__(self, key: str) -> Any:
+        place = self._PLACES.get(role_of(key), "")
+        if not place and key not in self.__dict__:
+            raise KeyError(key)
+        return getattr(self, place or key)
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        setattr(self, self._PLACES.get(role_of(key), key), value)
+
+    def __contains__(self, key: str) -> bool:
+        return role_of(key) in self._PLACES or key in self.__dict__
+
+
 _WEIGHTS: Final = "weights weight W w kernel"
 _BIASES: Final = "biases bias b"
 _SAME_LAYER: Final = {

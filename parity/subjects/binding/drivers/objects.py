@@ -7,6 +7,7 @@ import numpy as np
 
 from parity.errors import MisbehavedError
 from parity.subjects.binding.drivers.holders import (
+    Entry,
     HandsArrays,
     HandsInPlace,
     HandsObjects,
@@ -26,8 +27,8 @@ class Objects(Called):
     """Parameters with ``.data`` and ``.grad`` go into the constructor, and a method without arguments makes a step.
 
     The gradient is an array, or an object with ``.data`` where it is ``nested``; what a step keeps on a parameter
-    starts as zeros where that is ``blank``. Where they are ``of`` somebody's class, they and what is nested are its
-    instances, made of an array.
+    starts as zeros where that is ``blank``; they are mappings where they are ``keyed``. Where they are ``of``
+    somebody's class, they and what is nested are its instances, made of an array.
     """
 
     def __init__(
@@ -41,11 +42,12 @@ class Objects(Called):
         nested: bool = False,
         blank: bool = False,
         of: type | None = None,
+        keyed: bool = False,
     ) -> None:
         self._method, self._nested, self._of = method, nested, of
+        own = Entry if keyed else Parameter
         self._held: dict[str, Any] = {
-            name: Parameter(array.copy(), name, blank) if of is None else of(array.copy())
-            for name, array in params.items()
+            name: own(array.copy(), name, blank) if of is None else of(array.copy()) for name, array in params.items()
         }
         self.optimizer = make(**{owner: dict(self._held) if by_name else list(self._held.values())})
 
