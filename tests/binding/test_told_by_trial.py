@@ -80,6 +80,13 @@ class GammaAndBeta(Rule):
         self.begin(rate=alpha, keep=beta, fades=gamma)
 
 
+class RateIsTheWeightToo(Rule):
+    """The learning rate stands where rho belongs as well."""
+
+    def __init__(self, lr=0.01):
+        self.begin(rate=lr, keep=lr)
+
+
 class Ignored(Rule):
     def __init__(self, lr=0.001, decay=0.9):
         self.begin(rate=lr)
@@ -95,6 +102,7 @@ SPELLED: dict[type, dict[str, str]] = {
     AlphaAloneIsRho: {"rho": "alpha", "epsilon": "eps"},
     AlphaAloneIsTheRate: {"learning_rate": "alpha", "epsilon": "eps"},
     GammaAndBeta: {"learning_rate": "alpha", "rho": "beta"},
+    RateIsTheWeightToo: {"learning_rate": "lr"},
     Ignored: {"learning_rate": "lr", "rho": "decay"},
 }
 

@@ -186,6 +186,8 @@ def _misnamed(
     """Return what an argument is whose name let it be taken for another, None where every name holds."""
     for keras, meant in AMBIGUOUS.items():
         own = bound.spelled.get(keras, "")
+        if keras == "learning_rate" and own not in BY_NAME["rho"].aliases:
+            continue  # who calls it so means it, whatever else it does with it
         if (
             own in ("", keras)
             or keras in settled
