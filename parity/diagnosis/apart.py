@@ -1,11 +1,15 @@
-"""What nothing explains as a whole is looked at in parts: whether weights move at all, and each tensor by itself."""
+"""What nothing explains as a whole is looked at in parts: whether weights move at all, each tensor by itself, and
+whether each counts its steps by itself."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import combinations
+from typing import Final
 
 import numpy as np
 
-from parity.diagnosis.member import Member
+from parity.diagnosis.family import family
+from parity.diagnosis.member import Member, alternatives, starts_alike
 from parity.diagnosis.observe import Observation
 from parity.diagnosis.probes import Probe
 from parity.diagnosis.search import switched_alone, within
@@ -25,8 +29,12 @@ def in_parts(observations: Sequence[Observation], held: Sequence[Observation]) -
     still = _standing(observations[0])
     if still:
         return (still,)
-    plain = [seen for seen in observations if seen.probe.mode == observations[0].probe.mode]
-    found = _by_tensor(plain, [seen for seen in held if seen.probe.mode == observations[0].probe.mode])
+    mode = observations[0].probe.mode
+    plain, later = ([seen for seen in group if seen.probe.mode == mode] for group in (observations, held))
+    counted = _by_count(plain, later)
+    if counted:
+        return (counted,)
+    found = _by_tensor(plain, later)
     tensors: dict[str, list[str]] = {}
     for name, said in found.items():
         tensors.setdefault(said, []).append(name)
@@ -56,6 +64,52 @@ def _by_tensor(observations: Sequence[Observation], held: Sequence[Observation])
         first = next(fitting, None)
         found[name] = _said(first) if first else NOTHING
     return found
+
+
+_CALLS: Final = (
+    (2, "with every two tensors, as with every layer"),
+    (1, "with every tensor"),
+)
+"""How many tensors a call has that counts itself, and that in words."""
+
+
+def _by_count(observations: Sequence[Observation], held: Sequence[Observation]) -> str:
+    """Return that the number of a step moves on within the step, and what a subject is then; empty if it does not.
+
+    Each tensor is then one of its own rule whose steps are numbered otherwise, all of the same member.
+    """
+    rule = observations[0].probe.rule
+    if not family(rule).kind.counts:
+        return ""
+    # A rate that changes goes by the steps themselves.
+    seen = [each for each in (*observations, *held) if not each.probe.scheduled]
+    names = seen[0].probe.tensors.names
+    for (together, word), rotates in ((call, turn) for call in _CALLS for turn in {False, seen[0].probe.rotates}):
+        parts = [_counted(each, name, together, rotates) for name in reversed(names) for each in seen]
+        first = parts[0]
+        near = (member for member in _upto_two(rule) if starts_alike(member, first))
+        found = next((member for member in near if all(within(member, part) for part in parts)), None)
+        if found is not None:
+            return f"the number of a step moves on {word}, not with every step; so counted, {_said(found)}"
+    return ""
+
+
+def _counted(seen: Observation, name: str, together: int, rotates: bool) -> Observation:
+    """Return one tensor whose steps are numbered by calls of so many tensors each, in their order or a rotating one."""
+    names = seen.probe.tensors.names
+    calls, place = -(-len(names) // together), names.index(name)
+    turns = range(seen.probe.steps)
+    numbers = tuple(step * calls + ((place - step * rotates) % len(names)) // together for step in turns)
+    return replace(_of(seen, name), numbers=numbers)
+
+
+def _upto_two(rule: str) -> Iterator[Member]:
+    """Yield the members of a rule with up to two choices that change it."""
+    choices, page = alternatives(family(rule).structure, rule=rule), Member(rule=rule)
+    for size in range(3):
+        for some in combinations(choices, size):
+            if len(dict(some)) == size:
+                yield page.plus(**dict(some))
 
 
 def _said(member: Member) -> str:

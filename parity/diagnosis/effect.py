@@ -90,6 +90,8 @@ def _differing(given: dict[str, Any], switches: dict[str, Any], numbers: dict[st
 
 
 def _span(ratios: Any) -> str:
+    if np.isnan(ratios).all():
+        return "no number of"
     low, high = f"{float(np.nanmin(ratios)):.3g}", f"{float(np.nanmax(ratios)):.3g}"
     return low if low == high else f"{low} to {high}"
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, Final, NamedTuple, TypeVar
 
 import numpy as np
@@ -424,7 +424,7 @@ def _bounds_of_run(
     page: Page, bounded: BoundedPage, seen: Observation, start: dict[str, Array], everything: bool
 ) -> _Bounds:
     """Yield the bounds of a run from the member's own state, which grow from step to step."""
-    run = _run(page, seen, start)
+    run: Iterator[dict[str, Array]] = chain([start], islice(_run(page, seen, start), 1, None))
     slots = [slot for slot in start if slot in seen.columns]
     at: Any = slice(None)
     if not everything:
@@ -437,7 +437,7 @@ def _bounds_of_run(
     before, errors = next(run), dict[str, Array]()
     for step, (gradient, after) in enumerate(zip(seen.probe.gradients, run, strict=True)):
         rows = {slot: row[at] for slot, row in {**before, "gradient": gradient}.items()}
-        enclosures = bounded.enclose(rows, errors, step)
+        enclosures = bounded.enclose(rows, errors, seen.number(step))
         errors = {slot: bound_around(after[slot][at], *enclosures[slot]) for slot in after}
         yield from ((seen.columns[slot][step + 1][at], after[slot][at], errors[slot]) for slot in slots)
         before = after
@@ -448,8 +448,10 @@ def _ratio(shown: Array, own: Array, bound: Array) -> tuple[float, Array]:
     wide = format_of(own.dtype).wide
     gap = np.abs(shown.astype(wide) - own.astype(wide))
     ratio = ratios(np.where(differs(shown, own), gap, 0.0), bound)
-    loose = ~np.isfinite(bound)
-    return float(np.max(np.where(loose, 0.0, ratio))), loose
+    # What is no number on both sides needs no bound, and excuses nothing.
+    lost = np.isnan(shown) & np.isnan(own)
+    loose = ~np.isfinite(bound) & ~lost
+    return float(np.max(np.where(loose | lost, 0.0, ratio))), loose
 
 
 def alternatives(names: list[str], skip: tuple[Any, ...] = (), rule: str = DEFAULT) -> list[tuple[str, Any]]:

@@ -145,8 +145,24 @@ def _written(
 ) -> Found | None:
     """Return the members that do, whatever they are given, what an argument is for, and as many choices beside."""
     first = observations[0]
-    exact: list[Member] = []
-    near: list[Member] = []
+    near = _written_near(first, base, beside, tuple(written))
+    exact = [each for member in near for each in extended(_variants(member, first), observations, equal_bits)]
+    if exact:
+        return Found(_smallest_first(exact), exact=True)
+    bounded = [each for m in near if within(m, first) for each in extended([m], observations, within)]
+    return Found(_smallest_first(bounded), exact=False) if bounded else None
+
+
+def _written_near(first: Observation, base: Member, beside: int, written: tuple[Numbers, ...]) -> tuple[Member, ...]:
+    """Return what ``_written`` tries whose first steps are alike; asked again, as mode by mode, it is remembered."""
+    key = (*_seen_as(first), base, beside, written)
+    if key not in _known:
+        _forget()
+        _known[key] = tuple(_begin_near(first, base, beside, written))
+    return _known[key]
+
+
+def _begin_near(first: Observation, base: Member, beside: int, written: tuple[Numbers, ...]) -> Iterator[Member]:
     for choice in _combinations([*alternatives(family(base.rule).structure, rule=base.rule), *_COARSE], beside):
         if len(choice) < beside:
             continue
@@ -155,12 +171,7 @@ def _written(
         pairs = [turned.having(**dict(pair)) for pair in written if not {*dict(pair)} & {*dict(choice)}]
         for member in pairs if written else begins_alike(turned, first, numbers):
             if not member.idle and starts_alike(member, first):
-                near.append(member)
-                exact += extended(_variants(member, first), observations, equal_bits)
-    if exact:
-        return Found(_smallest_first(exact), exact=True)
-    bounded = [each for m in near if within(m, first) for each in extended([m], observations, within)]
-    return Found(_smallest_first(bounded), exact=False) if bounded else None
+                yield member
 
 
 def nearest(observations: list[Observation]) -> tuple[Member, float, float] | None:
@@ -248,20 +259,30 @@ def _sets(
 
 
 _known: dict[tuple[Any, ...], tuple[Member, ...]] = {}
-"""What ``_of_first`` was asked, with all that an answer depends on, to the answer."""
+"""What was asked of one observation, with all that an answer depends on, to the answer."""
+
+
+def _forget() -> None:
+    """Keep what is remembered from growing."""
+    if len(_known) > 100:
+        _known.clear()
+
+
+def _seen_as(seen: Observation) -> tuple[Any, ...]:
+    """Return what an answer depends on of an observation."""
+    shown = tuple((slot, rows.tobytes()) for part in (seen.columns, seen.apart or {}) for slot, rows in part.items())
+    probe, lies = seen.probe, seen.probe.tensors
+    given = (repr(probe.hyperparameters), probe.gradients.tobytes(), probe.weights.dtype.name, seen.numbers)
+    return (*given, lies.names, lies.shapes, lies.by_name, shown)
 
 
 def _of_first(
     seen: Observation, names: tuple[str, ...], fits: Fits, base: Member, near: bool = False
 ) -> tuple[Member, ...]:
     """Return every set of choices that fits one observation; asked again, as mode by mode, it is remembered."""
-    shown = tuple((slot, rows.tobytes()) for part in (seen.columns, seen.apart or {}) for slot, rows in part.items())
-    probe, lies = seen.probe, seen.probe.tensors
-    given = (repr(probe.hyperparameters), probe.gradients.tobytes(), probe.weights.dtype.name, seen.numbers)
-    key = (*given, lies.names, lies.shapes, lies.by_name, names, fits, base, near, shown)
+    key = (*_seen_as(seen), names, fits, base, near)
     if key not in _known:
-        if len(_known) > 100:
-            _known.clear()
+        _forget()
         choices = alternatives(list(names), _own([seen]), base.rule)
         members = _alike(choices, seen, base) if near else _members(choices, base)
         _known[key] = tuple(member for member in members if fits(member, seen))

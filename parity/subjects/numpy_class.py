@@ -106,7 +106,9 @@ class NumpySubject:
             self._mover = mover(self._driver, ways, bound, own)
         shown = ", ".join(f"{name}={value!r}" for name, value in bound.values.items())
         self.resolved = f"{self._plain}({shown})"
-        self.circumstances = dict(words.circumstances(shape.title, bound, self._chosen, known.settled, shape.hands))
+        self.circumstances = dict(
+            words.circumstances(shape.title, bound, self._chosen, known.settled_for(given), shape.hands)
+        )
         if ways is not None:
             self.circumstances[words.MOVED] = ", ".join(".".join(way) for way in ways) or own
 

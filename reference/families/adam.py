@@ -22,14 +22,16 @@ class AdamChoices(Numbers, Adam):
     """`Adam` of the page, and its switches.
 
     `epsilon_place`: "hat" beside the root of a moment that is not corrected, "corrected" beside that of one that is,
-    "under_hat" and "under_corrected" under these, or "none". `correction_form` says what is divided where epsilon is
-    beside the corrected root: the "moments", or the "step" and the root. `powers` are those of a Python number or of
-    one in the dtype of the weights.
+    "under_hat" and "under_corrected" under these, "less" where it is subtracted, or "none". `correction_form` says
+    what is divided where epsilon is beside the corrected root: the "moments", or the "step" and the root. `powers` are
+    those of a Python number or of one in the dtype of the weights.
     """
 
     epsilon_place: str = "hat"
     bias_correction: str = "both"
     correction_count: str = "given"
+    moments_kept: str = "as_they_are"
+    second_moment_of: str = "squares"
     amsgrad_place: str = "before"
     beta_roles: str = "given"
     beta_weighs: str = "old"
@@ -51,13 +53,17 @@ class AdamChoices(Numbers, Adam):
             self._left(w, beta, count, which) for beta, which in zip(betas, ("first", "second"), strict=True)
         )
         before = v
-        m, v = self._moment(w, m, g, betas[0], squared=False), self._moment(w, v, g, betas[1], squared=True)
+        m, v = self._moment(w, m, g, betas[0]), self._second_moment(w, v, g, betas[1])
+        if self.moments_kept == "corrected":
+            m, v, left_1, left_2 = m / left_1, v / left_2, one, one
         used = v if self.denominator_uses == "updated" else before
         if largest is not None:
             after = self.amsgrad_place == "after"
             used = largest = np.maximum(largest, used / left_2 if after else used)
             left_2 = one if after else left_2
-        if self.epsilon_place in ("corrected", "under_corrected"):
+        if self.bias_correction == "twice":
+            rate = rate * (np.sqrt(left_2) / left_1)
+        if self.epsilon_place in ("corrected", "under_corrected", "less"):
             denominator, step = self._corrected(w, m, used, rate, left_1, left_2)
         else:
             denominator = self._denominator(w, used)
@@ -73,24 +79,35 @@ class AdamChoices(Numbers, Adam):
 
     def _left(self, w: Any, beta: float, count: int, which: str) -> Any:
         """Return 1 - beta**t, what is left of a moment that started at zero; one where it is not corrected."""
-        if self.bias_correction not in ("both", which):
+        if self.bias_correction not in ("both", "twice", which):
             return constant(w, 1)
-        t = {"given": count, "ahead": count + 1, "stuck": 1}[self.correction_count]
+        squared = 2 if which == "second" else count
+        t = {"given": count, "ahead": count + 1, "stuck": 1, "squared": squared}[self.correction_count]
         keep = beta if self.beta_weighs == "old" else 1 - beta
         if self.powers == "double" and w.dtype.itemsize < 8:
             return constant(w, 1 - keep**t)
         # In float64 a number's own powers are rounded as an array's are: by the C library, or by NumPy's kernel.
         return constant(w, 1) - power(constant(w, keep if self.powers == "double" else self.cast(keep)), constant(w, t))
 
-    def _moment(self, w: Any, old: Any, g: Any, beta: float, squared: bool) -> Any:
+    def _weights(self, w: Any, beta: float) -> tuple[Any, Any]:
+        """Return what weighs an old moment, and what is new."""
         keep, new = (beta, 1 - beta) if self.beta_weighs == "old" else (1 - beta, beta)
         keeps, renews = constant(w, keep), constant(w, new)
-        if self.one_minus_beta == "variable_dtype":
-            renews = constant(w, 1) - keeps
-        if squared and self.moment_form == "chained":
-            return keeps * old + renews * g * g
-        fresh = np.square(g) if squared else g
+        return keeps, constant(w, 1) - keeps if self.one_minus_beta == "variable_dtype" else renews
+
+    def _moment(self, w: Any, old: Any, fresh: Any, beta: float) -> Any:
+        keeps, renews = self._weights(w, beta)
         return old + (fresh - old) * renews if self.moment_form == "lerp" else keeps * old + renews * fresh
+
+    def _second_moment(self, w: Any, old: Any, g: Any, beta: float) -> Any:
+        if self.second_moment_of == "gradients":
+            return self._moment(w, old, g, beta)
+        if self.beta_roles != "mixed" and self.moment_form != "chained":
+            return self._moment(w, old, np.square(g), beta)
+        keeps, renews = self._weights(w, beta)
+        keeps = self._weights(w, self.beta_1)[0] if self.beta_roles == "mixed" else keeps
+        # Weights that do not add up to one have no form in which the old is moved.
+        return keeps * old + (renews * g * g if self.moment_form == "chained" else renews * np.square(g))
 
     def _root(self, x: Any) -> Any:
         return np.sqrt(x) if self.denominator_power == 0.5 else x
@@ -99,6 +116,8 @@ class AdamChoices(Numbers, Adam):
         epsilon = constant(w, self.epsilon)
         if self.epsilon_place in ("under_hat", "under_corrected"):
             return self._root(x + epsilon)
+        if self.epsilon_place == "less":
+            return self._root(x) - epsilon
         return self._root(x) if self.epsilon_place == "none" else self._root(x) + epsilon
 
     def _step(self, m: Any, denominator: Any, rate: Any) -> Any:

@@ -15,7 +15,7 @@ from .choosing import Numbers
 
 @dataclass(eq=False)
 class SGDChoices(Numbers, SGD):
-    """`SGD` of the page, and its switches; without momentum none but `dampens` and `step_sign` means anything.
+    """`SGD` of the page, and its switches; without momentum none but those of steps and `dampens` means anything.
 
     `dampening` is the share of a gradient that does not enter the buffer, "momentum" where it is momentum itself;
     `dampens` is whether a number does so where there is no momentum and no buffer, too: "always", or
@@ -26,6 +26,7 @@ class SGDChoices(Numbers, SGD):
     learning_rate_place: str = "inside"
     dampening: float | str = 0.0
     first_gradient: str = "as_any"
+    first_step: str = "as_any"
     dampens: str = "the_buffer"
     nesterov_form: str = "gradient_ahead"
     nesterov_order: str = "one_buffer"
@@ -37,7 +38,8 @@ class SGDChoices(Numbers, SGD):
         rate, outside = constant(w, learning_rate), self.learning_rate_place == "outside"
         sign = -1 if self.step_sign == "add" else 1
         if not self.momentum:
-            step = g * rate if self.dampens == "the_buffer" else self._entering(w, g * rate, count)
+            plain = self.dampens == "the_buffer" and self.first_step == "as_any"
+            step = g * rate if plain else self._entering(w, g * rate, count)
             return Update(g, None, self._moved(w, -step, sign))
         momentum, step = constant(w, self.cast(self.momentum)), g if outside else g * rate
         old = slots["momentum_buffer"] if self.buffer_sign == "moves" else -slots["momentum_buffer"]
@@ -47,6 +49,8 @@ class SGDChoices(Numbers, SGD):
         return Update(g, kept, self._moved(w, move * rate if outside else move, sign))
 
     def _entering(self, w: Any, step: Any, count: int) -> Any:
+        if self.first_step == "weighed" and count == 1:
+            return step * constant(w, self.cast(self.momentum))
         dampening = self.momentum if self.dampening == "momentum" else self.dampening
         first_whole = self.first_gradient == "whole" or self.dampens == "all_but_the_first"
         if not dampening or (first_whole and count == 1):
@@ -68,6 +72,5 @@ class SGDChoices(Numbers, SGD):
     @property
     def steps_alike(self) -> bool:
         """Whether a step depends on nothing but the state that it starts from: not on its number."""
-        return super().steps_alike and not (
-            self.dampening and (self.first_gradient == "whole" or self.dampens == "all_but_the_first")
-        )
+        first_whole = self.first_gradient == "whole" or self.dampens == "all_but_the_first"
+        return super().steps_alike and self.first_step == "as_any" and not (self.dampening and first_whole)

@@ -107,6 +107,18 @@ _SGD = (
         beside=(("dampening", "momentum"),),
     ),
     Switch(
+        "first_step",
+        "the first gradient enters the buffer as any other, or times momentum",
+        (
+            Choice("as_any"),
+            Choice(
+                "weighed",
+                "the first gradient enters the momentum buffer times momentum: without one the first step does nothing",
+                ("momentum_buffer", "b₁ ← −μ·η·g₁"),
+            ),
+        ),
+    ),
+    Switch(
         "dampens",
         "what a dampening acts on: what enters a momentum buffer, or gradients where there is no momentum, too",
         (
@@ -187,11 +199,16 @@ _ADAM = (
                 ("denominator", "d = √(v + ε)"),
             ),
             Choice("none", "there is no epsilon", ("denominator", "d = √v")),
+            Choice(
+                "less",
+                "epsilon is subtracted from the root of the corrected second moment instead of added",
+                ("step", "u = η·m/(1−β₁ᵗ) / (√(v/(1−β₂ᵗ)) − ε)"),
+            ),
         ),
     ),
     Switch(
         "bias_correction",
-        "both moments corrected for their start at zero, one, or none",
+        "both moments corrected for their start at zero, one, none, or both twice",
         (
             Choice("both"),
             Choice("none", "there is no bias correction", ("step", "u = m·η / d")),
@@ -204,6 +221,11 @@ _ADAM = (
                 "second",
                 "only the second moment is corrected for its start",
                 ("step", "u = m·η·√(1−β₂ᵗ) / d"),
+            ),
+            Choice(
+                "twice",
+                "both moments are corrected, and the learning rate for the same once more",
+                ("step", "u = m·η·(1−β₂ᵗ)/(1−β₁ᵗ)² / d"),
             ),
         ),
     ),
@@ -222,6 +244,35 @@ _ADAM = (
                 "the bias correction is that of the first step at every step: its count never moves",
                 ("step", "u = m·η·√(1−β₂)/(1−β₁) / d"),
             ),
+            Choice(
+                "squared",
+                "the second moment is corrected by 1 - beta_2^2 at every step: by a square, not by the step's number",
+                ("step", "u = m·η·√(1−β₂²)/(1−β₁ᵗ) / d"),
+            ),
+        ),
+    ),
+    Switch(
+        "moments_kept",
+        "the moments kept as they are, or divided by what corrects them",
+        (
+            Choice("as_they_are"),
+            Choice(
+                "corrected",
+                "the corrected moments are kept, and corrected again at the next step",
+                ("first_moment", "m ← (β₁·m + (1−β₁)·g) / (1−β₁ᵗ)"),
+            ),
+        ),
+    ),
+    Switch(
+        "second_moment_of",
+        "the mean of squares, or of gradients as they are",
+        (
+            Choice("squares"),
+            Choice(
+                "gradients",
+                "the gradient is not squared in the second moment",
+                ("second_moment", "v ← v + (1−β₂)·(g − v)"),
+            ),
         ),
     ),
     Switch(
@@ -239,13 +290,18 @@ _ADAM = (
     ),
     Switch(
         "beta_roles",
-        "beta_1 for the first moment, or for the second",
+        "beta_1 for the first moment, for the second, or for what is old of both",
         (
             Choice("given"),
             Choice(
                 "swapped",
                 "the betas are swapped: beta_1 is the second moment's",
                 ("first_moment", "m ← m + (1−β₂)·(g − m);  v ← v + (1−β₁)·(g² − v)"),
+            ),
+            Choice(
+                "mixed",
+                "beta_1 weighs the old second moment beside 1 - beta_2 for the square",
+                ("second_moment", "v ← β₁·v + (1−β₂)·g²"),
             ),
         ),
     ),

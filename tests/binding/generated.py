@@ -742,6 +742,39 @@ FUNCTIONS = {
                     {p}[k] = {p}[k] - self.rate * d / {root_self}
                 return {p}
     """,
+    "layers with mappings of other names": """
+        class Mine:
+            def __init__(self, {p}, {signature}):
+                self.blocks, self.rate, self.keep, self.eps = {p}, {names}
+                self.v = [dict.fromkeys(block.weights, 0) for block in self.blocks]
+
+            def step(self):
+                for block, kept in zip(self.blocks, self.v):
+                    for k in block.weights:
+                        d = block.summed_gradients[k]
+                        v = kept[k] = self.keep * kept[k] + (1 - self.keep) * d * d
+                        block.weights[k] = block.weights[k] - self.rate * d / {root_self}
+    """,
+    "mappings with a gradient": """
+        class Mine:
+            def __init__(self, {p}, {signature}):
+                self.own, self.rate, self.keep, self.eps = {p}, {names}
+                self.v = [np.zeros_like(each["value"]) for each in self.own]
+
+            def step(self):
+                for k, each in enumerate(self.own):
+                    v = self.v[k] = self.keep * self.v[k] + (1 - self.keep) * each["gradient"] ** 2
+                    each["value"] -= self.rate * each["gradient"] / {root_self}
+    """,
+    "loop that asks for its rate": """
+        def Mine(x0, grad_fn, num_iters, {signature}):
+            {w}, v = x0.copy(), np.zeros_like(x0)
+            for i in range(num_iters):
+                d = grad_fn({w}, i)
+                v = {keep} * v + (1 - {keep}) * d * d
+                {w} = {w} - {rate}(i) * d / {root}
+            return {w}
+    """,
 }
 """Shapes that are no class with a method for each step, written out."""
 SERVED = {"rate with each step", "length with each step", "change to add, its length with each step"}
@@ -861,6 +894,33 @@ REFUSED = {
             def __call__(self, grads):
                 self.v = self.keep * self.v + (1 - self.keep) * grads * grads
                 return self.rate * grads / {root_inside}
+    """,
+    "generator that is sent three": """
+        def Mine(size, {signature}):
+            moved, v = np.zeros(size, dtype=np.float32), np.zeros(size, dtype=np.float32)
+            while True:
+                batch, point, slope = yield moved
+                d = slope.ravel() / batch
+                v = {keep} * v + (1 - {keep}) * d * d
+                moved = {rate} * d / {root}
+    """,
+    "two states that say nothing, and a number": """
+        def Mine({w}, {d}, one, other, turn, {signature}):
+            if turn == 0:
+                one = other = np.zeros_like({w})
+            v = one = {keep} * one + (1 - {keep}) * {d} * {d}
+            other = {keep} * other + (1 - {keep}) * {d}
+            return {w} - {rate} * {d} / {root}, one, other
+    """,
+    "two changes, by numbers of its own names": """
+        class Mine:
+            def __init__(self, share=0.9, pace=0.001, tiny=1e-7):
+                self.keep, self.rate, self.eps, self.v, self.u = share, pace, tiny, 0, 0
+
+            def optimize(self, dW, dB):
+                self.v = self.keep * self.v + (1 - self.keep) * dW * dW
+                self.u = self.keep * self.u + (1 - self.keep) * dB * dB
+                return self.rate * dW / {root_inside}, self.rate * dB / (np.sqrt(self.u) + self.eps)
     """,
     "three that say nothing": """
         class Mine:

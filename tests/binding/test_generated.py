@@ -9,6 +9,7 @@ import pytest
 from generated import FUNCTIONS, REFUSED, SERVED, TEMPLATES, Generated, generated, refused, written
 
 from parity.case.cells import select
+from parity.case.spec import hyperparameters
 from parity.errors import SubjectError
 from parity.runner.loop import run_pair
 from parity.subjects.numpy_class import NumpySubject
@@ -86,6 +87,9 @@ WORDS = {
     "tensors of a class beside it": "with .data and .grad, all of its own class Tensor in the constructor, then step()",
     "loop that asks a function beside it": "served gradients call by call of numerical_gradient(), one run a tensor",
     "arguments that must be named": "step(params, grads) over a mapping",
+    "layers with mappings of other names": "own weights, biases and their gradients, in a mapping each",
+    "mappings with a gradient": "a list of mappings, each with a tensor and its gradient, in the constructor, then",
+    "loop that asks for its rate": "served gradients call by call, one run a tensor, which calls ",
 }
 
 
@@ -117,6 +121,29 @@ def test_what_no_signature_settles_is_refused_with_a_wrapper_that_works_when_pas
     pair = run_pair(CELL, "wrapped", NumpySubject(one.wrapped(wrapper), "wrapped"))
     verdicts = {item.verdict for item in pair.comparisons}
     assert verdicts == {"DIVERGED"} if one.fault == "outside" else verdicts <= {"IDENTICAL", "ROUNDING"}
+
+
+def test_a_wrapper_takes_the_numbers_of_what_it_wraps_and_none_that_do_nothing() -> None:
+    class Mine:
+        """A momentum, and steps for weights and biases, under names that tell nothing."""
+
+        def __init__(self, beta=0.5, gamma=0.01):
+            self.beta, self.gamma, self.v, self.u = beta, gamma, 0, 0
+
+        def optimize(self, dW, dB):
+            self.v = self.beta * self.v + (1 - self.beta) * dW
+            self.u = self.beta * self.u + (1 - self.beta) * dB
+            return self.gamma * self.v, self.gamma * self.u
+
+    with pytest.raises(SubjectError) as caught:
+        NumpySubject(Mine, "mine.py:Mine").shape()
+    text = textwrap.dedent(str(caught.value).partition("\n")[2])
+    assert "def __init__(self, beta=0.5, gamma=0.01):" in text
+    space = {"np": np, "Mine": Mine}
+    exec(text, space)  # ours
+    subject = NumpySubject(space["Wrapped"], "mine.py:Wrapped")
+    bound = subject.bound(hyperparameters("sgd")(learning_rate=0.25, momentum=0.75))
+    assert bound.values == {"gamma": 0.25, "beta": 0.75}
 
 
 def test_there_are_hundreds_of_them_of_every_shape() -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from parity.case.cells import select
+from parity.case.spec import hyperparameters
 from parity.diagnosis.behaviour import made_in_float64
 from parity.errors import SubjectError
 from parity.runner.loop import run_pair
@@ -79,6 +80,13 @@ class GammaAndBeta(Rule):
         self.begin(rate=alpha, keep=beta, fades=gamma)
 
 
+class RateIsTheWeightToo(Rule):
+    """The learning rate stands where rho belongs as well."""
+
+    def __init__(self, lr=0.01):
+        self.begin(rate=lr, keep=lr)
+
+
 class Ignored(Rule):
     def __init__(self, lr=0.001, decay=0.9):
         self.begin(rate=lr)
@@ -94,8 +102,66 @@ SPELLED: dict[type, dict[str, str]] = {
     AlphaAloneIsRho: {"rho": "alpha", "epsilon": "eps"},
     AlphaAloneIsTheRate: {"learning_rate": "alpha", "epsilon": "eps"},
     GammaAndBeta: {"learning_rate": "alpha", "rho": "beta"},
+    RateIsTheWeightToo: {"learning_rate": "lr"},
     Ignored: {"learning_rate": "lr", "rho": "decay"},
 }
+
+
+class Descent:
+    """Descent with numbers that a subclass names."""
+
+    rate, weighs, shrinks = 0.001, 0.0, 0.0
+
+    def begin(self, **numbers):
+        self.b = 0
+        vars(self).update(numbers)
+
+    def update(self, w, g):
+        self.b = self.weighs * self.b + (1 - self.weighs) * g
+        return w - self.shrinks * w - self.rate * self.b
+
+
+class BetaWeighs(Descent):
+    def __init__(self, lr=0.001, beta=0.9):
+        self.begin(rate=lr, weighs=beta)
+
+
+class AlphaWeighsLittle(Descent):
+    def __init__(self, learning_rate=0.001, alpha=0.01):
+        self.begin(rate=learning_rate, weighs=alpha)
+
+
+class PaceAndGamma(Descent):
+    def __init__(self, pace=0.5, gamma=0.25):
+        self.begin(rate=pace, weighs=gamma)
+
+
+class AlphaShrinks(Descent):
+    def __init__(self, lr=0.001, alpha=0.01):
+        self.begin(rate=lr, shrinks=alpha)
+
+
+class BetaIsHeavy(Descent):
+    def __init__(self, lr=0.001, beta=0.1):
+        self.begin(rate=lr, heavy=beta)
+
+    def update(self, w, g):
+        self.b = self.heavy * self.b + self.rate * g
+        return w - self.b
+
+
+OF_SGD: dict[type, dict[str, str]] = {
+    BetaWeighs: {"learning_rate": "lr", "momentum": "beta"},
+    AlphaWeighsLittle: {"learning_rate": "learning_rate", "momentum": "alpha"},
+    PaceAndGamma: {"learning_rate": "pace", "momentum": "gamma"},
+    AlphaShrinks: {"learning_rate": "lr"},
+    BetaIsHeavy: {"learning_rate": "lr", "momentum": "beta"},
+}
+
+
+@pytest.mark.parametrize("kind", OF_SGD, ids=lambda kind: kind.__name__)
+def test_what_weighs_what_was_before_is_the_momentum_of_a_rule_that_has_nothing_else_to_weigh(kind: type) -> None:
+    assert known_of(kind, "tried").bind(kind, hyperparameters("sgd")()).spelled == OF_SGD[kind]
 
 
 @pytest.mark.parametrize("kind", SPELLED, ids=lambda kind: kind.__name__)

@@ -220,3 +220,109 @@ class LooksAhead(Plain):
             own = self.rate * g / self.root(v)
             params[name] = params[name] - ahead - own
             self.steps[name] = ahead + own
+
+
+class TwoMoments:
+    """Adam as tutorials write it, a method for each thing that can go wrong."""
+
+    def __init__(self, learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-7):
+        self.rate, self.beta_1, self.beta_2, self.epsilon = learning_rate, beta_1, beta_2, epsilon
+        self.first, self.second, self.count = {}, {}, 0
+
+    def update(self, params, grads):
+        self.count += 1
+        for name, g in grads.items():
+            m = self.first[name] = self.beta_1 * self.first.get(name, 0 * g) + (1 - self.beta_1) * g
+            v = self.second[name] = self.moment(self.second.get(name, 0 * g), g)
+            params[name] -= self.step(m, v)
+
+    def moment(self, v, g):
+        return self.beta_2 * v + (1 - self.beta_2) * g * g
+
+    def step(self, m, v):
+        m, v = m / (1 - self.beta_1**self.count), v / (1 - self.beta_2**self.count)
+        return self.rate * m / (np.sqrt(v) + self.epsilon)
+
+
+class CorrectsTwice(TwoMoments):
+    """The first beta in both moments, the rate corrected like the moments, and epsilon with the wrong sign."""
+
+    def moment(self, v, g):
+        return self.beta_1 * v + (1 - self.beta_2) * g * g
+
+    def step(self, m, v):
+        rate = self.rate * np.sqrt(1 - self.beta_2**self.count) / (1 - self.beta_1**self.count)
+        m, v = m / (1 - self.beta_1**self.count), v / (1 - self.beta_2**self.count)
+        return float(rate) * m / (np.sqrt(v) - self.epsilon)
+
+
+class CorrectsBySquare(TwoMoments):
+    """No root, and a two where the number of the step belongs."""
+
+    def step(self, m, v):
+        m, v = m / (1 - self.beta_1**self.count), v / (1 - self.beta_2**2)
+        return self.rate * m / (v + self.epsilon)
+
+
+def keeps_corrected(w, g, config):
+    """Read its numbers from a mapping that must be given, and keep there what it has corrected."""
+    rate, keep, eps = config.get("lr", 0.01), config.get("beta_1", 0.9), config.get("eps", 1e-6)
+    wide = config.get("beta_2", 0.999)
+    config["m"] = (keep * config.get("m", np.zeros_like(w)) + (1 - keep) * g) / (1 - keep)
+    config["v"] = (wide * config.get("v", np.zeros_like(w)) + (1 - wide) * g * g) / (1 - wide)
+    return w - rate * config["m"] / (np.sqrt(config["v"]) + eps)
+
+
+def weighs_the_first(derivative, w0, rate, steps, gamma=0.001):
+    """A mean of gradients that starts with the share of the old one."""
+    w, mean = w0, None
+    for _ in range(steps):
+        g = derivative(w)
+        mean = gamma * g if mean is None else (1 - gamma) * g + gamma * mean
+        w = w - rate * mean
+    return w
+
+
+class CountsLayers:
+    """One count for all layers, which moves on with each of them."""
+
+    def __init__(self, learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-7):
+        self.rate, self.beta_1, self.beta_2, self.epsilon = learning_rate, beta_1, beta_2, epsilon
+        self.kept, self.count = {}, 0
+
+    def update_params(self, layer):
+        self.count += 1
+        layer.weights = layer.weights - self._step((layer, "w"), layer.dweights)
+        layer.biases = layer.biases - self._step((layer, "b"), layer.dbiases)
+
+    def _step(self, key, g):
+        m, v = self.kept.get(key, (0 * g, 0 * g))
+        m, v = self.beta_1 * m + (1 - self.beta_1) * g, self.beta_2 * v + (1 - self.beta_2) * g * g
+        self.kept[key] = m, v
+        m, v = m / (1 - self.beta_1**self.count), v / (1 - self.beta_2**self.count)
+        return self.rate * m / (np.sqrt(v) + self.epsilon)
+
+
+class CountsTensors(TwoMoments):
+    """The count moves on inside the loop over the tensors."""
+
+    def update(self, params, grads):
+        for name in params:
+            super().update(params, {name: grads[name]})
+
+
+class ForgetsTheSquare(CountsLayers):
+    """The bias' second moment is one of gradients."""
+
+    def __init__(self, learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-7):
+        super().__init__(learning_rate, beta_1, beta_2, epsilon)
+        self.counts = {}
+
+    def update_params(self, layer):
+        self.count = self.counts[layer] = self.counts.get(layer, 0) + 1
+        layer.weights = layer.weights - self._step((layer, "w"), layer.dweights)
+        m, v = self.kept.get((layer, "b"), (0 * layer.dbiases, 0 * layer.dbiases))
+        m, v = self.beta_1 * m + (1 - self.beta_1) * layer.dbiases, self.beta_2 * v + (1 - self.beta_2) * layer.dbiases
+        self.kept[layer, "b"] = m, v
+        m, v = m / (1 - self.beta_1**self.count), v / (1 - self.beta_2**self.count)
+        layer.biases = layer.biases - self.rate * m / (np.sqrt(v) + self.epsilon)

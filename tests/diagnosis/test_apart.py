@@ -1,5 +1,6 @@
 """What nothing explains is told in parts: that its weights stay where they are, and what each tensor is by itself."""
 
+import mistakes
 import numpy as np
 import pytest
 
@@ -73,6 +74,38 @@ def test_nothing_is_said_of_parts_that_are_alike():
     found = diagnose(lambda: NumpySubject(RightInAll, "mine"), "mine")
     assert found.finding is Finding.UNEXPLAINED
     assert not [each for each in found.evidence if "each tensor" in each or "moves" in each]
+
+
+PAPERS = (
+    "epsilon is added to the root of the corrected second moment, as in the paper's algorithm; "
+    "tf.keras adds it to that of the moment itself (epsilon hat)"
+)
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        (
+            mistakes.CountsLayers,
+            "the number of a step moves on with every two tensors, as with every layer, not with every step; "
+            f"so counted, {PAPERS}",
+        ),
+        (
+            mistakes.CountsTensors,
+            f"the number of a step moves on with every tensor, not with every step; so counted, {PAPERS}",
+        ),
+        (
+            mistakes.ForgetsTheSquare,
+            f"each tensor by itself: kernel and scale: {PAPERS}; "
+            f"bias: {PAPERS}, and the gradient is not squared in the second moment",
+        ),
+    ],
+)
+def test_a_count_that_tensors_share_and_a_moment_that_is_no_number_are_named(kind, said):
+    found = diagnose(lambda: NumpySubject(kind, "mine"), "mine", rule="adam")
+    assert found.finding is Finding.UNEXPLAINED
+    assert said in found.evidence
 
 
 class KeptInALocal:

@@ -8,6 +8,7 @@ import pytest
 
 from parity.case.cells import select
 from parity.diagnosis.arguments import MOVES, probe_of
+from parity.diagnosis.choices import only_rounds
 from parity.diagnosis.diagnose import diagnose
 from parity.diagnosis.findings import Finding
 from parity.diagnosis.member import Member, rule_for
@@ -72,6 +73,35 @@ def test_a_rate_that_is_ignored_beside_a_choice_is_named_and_nothing_refutes_the
     assert (found.finding, first.confirmed, found.evidence) == (Finding.EXPLAINED, True, ())
     assert first.ratio <= 1
     assert (choice in first.member.switches, dict(first.member.numbers)) == (True, {"learning_rate": 0.001})
+
+
+PAPERS = {"epsilon_place": "corrected"}
+SEVERAL = [
+    (
+        mistakes.CorrectsTwice,
+        "adam",
+        {"beta_roles": "mixed", "bias_correction": "twice", "epsilon_place": "less"},
+    ),
+    (mistakes.CorrectsBySquare, "adam", {"correction_count": "squared", "denominator_power": 1.0, **PAPERS}),
+    (mistakes.keeps_corrected, "adam", {"correction_count": "stuck", "moments_kept": "corrected"}),
+    (
+        mistakes.weighs_the_first,
+        "sgd",
+        {"dampening": "momentum", "first_step": "weighed", "learning_rate_place": "outside"},
+    ),
+]
+
+
+@pytest.mark.parametrize(("kind", "rule", "choices"), SEVERAL, ids=lambda value: getattr(value, "__name__", ""))
+def test_several_mistakes_of_another_rule_are_named_together(kind, rule, choices):
+    found = planted.diagnosis_of(kind, rule)
+    assert found.finding is Finding.EXPLAINED
+    first = found.explanations[0]
+    assert first.confirmed
+    assert choices.items() <= dict(first.member.switches).items()
+    assert not [
+        name for name, value in first.member.switches if not only_rounds(name, value, rule) and name not in choices
+    ]
 
 
 def test_every_argument_that_is_ignored_is_named_and_what_was_not_probed_is_said():

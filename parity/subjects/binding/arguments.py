@@ -27,6 +27,8 @@ AMBIGUOUS: Final = {"rho": "memory", "momentum": "momentum", "learning_rate": "r
 _KEPT: Final = 0.3
 """A default below this is no weight of an old moment: `decay=0.0` is how fast the learning rate decays."""
 
+SAYS_LITTLE: Final = ("alpha", "beta", "gamma")
+"""Names of a number that weighs something old, or something else: which it is only a trial tells."""
 
 HYPERPARAMETERS: Final = tuple(
     dict.fromkeys(word for argument in ARGUMENTS for word in (argument.name, *argument.aliases))
@@ -216,15 +218,16 @@ def _require(title: str, chosen: Mapping[str, str], takes: list[str], takes_any:
 def config_of(rule: Any) -> dict[str, Any] | None:
     """Return the config that ``f(w, dw, config=None)`` starts from, None where it is no such function.
 
+    One that must be given is what its steps look up, with the defaults that they have for it; then only who looks up
+    a hyperparameter is such a function.
+
     What a step changes is left to the function where it fills that in itself; else a count is counted back to where it
     was before the first step, and an array is that of a tensor of two elements, in whose place zeros go.
     """
     own = parameters_of(rule) if inspect.isfunction(rule) else None
     if not own or [p.role for p in own] not in (["params", "grads", "state"], ["grads", "params", "state"]):
         return None
-    if own[2].required:
-        return None
-    config = _config_after(rule, None)
+    config = _config_looked_up(rule) if own[2].required else _config_after(rule, None)
     if config is None:
         return None
     after = _config_after(rule, config) or config
@@ -238,16 +241,48 @@ def config_of(rule: Any) -> dict[str, Any] | None:
     return config
 
 
-def _config_after(rule: Callable[..., Any], config: dict[str, Any] | None) -> dict[str, Any] | None:
-    """Return the config after a step from another one, which stays as it is; None if there is none."""
-    given = () if config is None else (deepcopy(config),)
+class _LookedUp(dict[str, Any]):
+    """A mapping that remembers what it was asked for, with a default for it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: dict[str, Any] = {}
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return what is there, else the default, which is remembered."""
+        self.asked.setdefault(name, deepcopy(default))
+        return super().get(name, default)
+
+    def setdefault(self, name: str, default: Any = None) -> Any:
+        """Return what is there, else the default, which is remembered and kept."""
+        self.asked.setdefault(name, deepcopy(default))
+        return super().setdefault(name, default)
+
+
+def _config_looked_up(rule: Callable[..., Any]) -> dict[str, Any] | None:
+    """Return what a step looks up in a config, None where none of it is a hyperparameter."""
+    config = _LookedUp()
+    if _config_after(rule, config, copies=False) is None:
+        return None
+    return config.asked if set(config.asked) & set(HYPERPARAMETERS) else None
+
+
+def _config_after(
+    rule: Callable[..., Any], config: dict[str, Any] | None, copies: bool = True
+) -> dict[str, Any] | None:
+    """Return the config after a step from another one, which stays as it is if it ``copies``; None if there is none.
+
+    One that was given may come back beside the weights, or be changed in place.
+    """
+    given = () if config is None else (deepcopy(config) if copies else config,)
     with np.errstate(all="ignore"):
         try:
             returned = rule(np.ones(2, dtype=np.float32), np.ones(2, dtype=np.float32), *given)
         except Exception:  # then it is another shape, or none
             return None
-    pair = isinstance(returned, tuple) and len(returned) == 2 and isinstance(returned[1], dict)
-    return dict(returned[1]) if pair else None
+    if isinstance(returned, tuple) and len(returned) == 2 and isinstance(returned[1], dict):
+        return dict(returned[1])
+    return dict(given[0]) if given and isinstance(returned, np.ndarray) else None
 
 
 def _in_config(config: dict[str, Any], given: Hyperparameters, chosen: Mapping[str, str]) -> Bound:

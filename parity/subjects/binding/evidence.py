@@ -52,10 +52,16 @@ def acts_as(shape: Shape, make: Callable[[float], Make]) -> Acts | None:
     return "momentum" if adds or looks_ahead else "memory"
 
 
-def _increments(shape: Shape, make: Make) -> list[Array] | None:
+def decays(shape: Shape, make: Callable[[float], Make]) -> bool:
+    """Return whether what an argument does depends on where the weights are, as a decay of them does."""
+    here, there = (_increments(shape, make(_ONE), start) for start in (0.0, 1.0))
+    return here is None or there is None or not _close(here, there)
+
+
+def _increments(shape: Shape, make: Make, start: float = 0.0) -> list[Array] | None:
     """Return what each step adds to all elements; in float64, from zeros, so that nothing of it is rounded away."""
-    params = {name: np.zeros(4) for name in _GRADIENTS[0]}
-    places = [np.zeros(8)]
+    params = {name: np.full(4, start) for name in _GRADIENTS[0]}
+    places = [np.full(8, start)]
     with unheard():
         try:
             with contextlib.closing(shape.drive(make, params, lambda step: 1e-3, len(_GRADIENTS))) as driver:

@@ -58,7 +58,8 @@ def recognise(kind: Callable[..., Any], make: Make, bound: Bound, name: str) -> 
     fitting = fitting or broken(kind, tried) or _in_range(make, tried)
     errors = [error for each in tried for error in each.raised]
     told = Told(fitting) if fitting else changing(_calls(kind, make, bound), make, bound, errors)
-    if told.shape is None and len(lost) == 1:
+    alike = len({shape.more["call"].name for shape in lost}) == 1 if all(map(_is_layered, lost)) else len(lost) == 1
+    if told.shape is None and lost and alike:
         return lost[0]  # no other shape moves the weights: what is lost in this one is told by the cases
     if told.shape is None and _owned(tried) and set(outcomes) == {STILL}:
         return tried[0].shape  # it takes a layer or a model, and leaves that as it is whatever its names
@@ -70,7 +71,11 @@ def recognise(kind: Callable[..., Any], make: Make, bound: Bound, name: str) -> 
 
 def _owned(tried: Sequence[Tried]) -> bool:
     """Whether all that was tried is one call that is handed layers."""
-    return len({each.method for each in tried}) == 1 and all(each.shape.driver is Layers for each in tried)
+    return len({each.method for each in tried}) == 1 and all(_is_layered(each.shape) for each in tried)
+
+
+def _is_layered(shape: Shape) -> bool:
+    return shape.driver is Layers
 
 
 def _in_range(make: Make, tried: Sequence[Tried]) -> Shape | None:

@@ -41,7 +41,7 @@ _WORDS: Final[dict[str, str]] = {
 }
 _GRADIENT_BEFORE: Final = (
     *("d", "d_", "deriv_", "delta_", "delta", "dl_d", "dl_d_", "dj_d", "dj_d_", "nabla_"),
-    *("grad_", "grads_", "gradient_"),
+    *("grad_", "grads_", "gradient_", "g_"),
 )
 _GRADIENT_AFTER: Final = (
     *("_grad", "_grads", "_gradient", "_gradients", "grad", "grads", "_delta", "_deltas", "_derivative"),

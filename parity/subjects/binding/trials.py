@@ -10,11 +10,11 @@ import numpy as np
 
 from parity.case.spec import Hyperparameters, hyperparameters
 from parity.reference.arguments import BY_NAME
-from parity.subjects.binding.arguments import AMBIGUOUS, Bound, bind, config_of
+from parity.subjects.binding.arguments import AMBIGUOUS, SAYS_LITTLE, Bound, bind, config_of
 from parity.subjects.binding.candidates.rules import is_rule
 from parity.subjects.binding.companions import with_own
 from parity.subjects.binding.drivers.shape import Driver, Make, Shape
-from parity.subjects.binding.evidence import acts_as
+from parity.subjects.binding.evidence import acts_as, decays
 from parity.subjects.binding.fitting import after_steps
 from parity.subjects.binding.rates import TOLD, Place, move, places
 from parity.subjects.binding.recognise import recognise
@@ -24,19 +24,28 @@ from parity.subjects.generators import seeded
 class Known(NamedTuple):
     """What is known of a class: its shape, and Keras' names of arguments to its own, by hand or by a trial.
 
-    A name is empty where a trial showed that none of its own is that argument.
+    A name is empty where a trial showed that none of its own is that argument. ``memory`` is its own name of what
+    weighs what was before, which is the momentum of a rule that has nothing else to weigh.
     """
 
     shape: Shape
     settled: dict[str, str]
+    memory: str = ""
 
-    def bind(self, kind: Callable[..., Any], given: Hyperparameters) -> Bound:
-        """Return what the class is passed; see ``arguments.bind``."""
-        settled = {keras: own for keras, own in self.settled.items() if keras in given.__struct_fields__}
+    def settled_for(self, given: Hyperparameters) -> dict[str, str]:
+        """Return what is settled of a rule's arguments."""
+        known = given.__struct_fields__
+        settled = {keras: own for keras, own in self.settled.items() if keras in known}
         if len(settled) < len(self.settled):
             # What a trial took for an argument that this rule lacks is what its name says.
             settled = {keras: own for keras, own in settled.items() if own}
-        return bind(kind, given, settled, ("learning_rate",) if self.shape.serves_rate else ())
+        if self.memory and "momentum" in known and "rho" not in known:
+            settled = {"momentum": self.memory, **settled}
+        return settled
+
+    def bind(self, kind: Callable[..., Any], given: Hyperparameters) -> Bound:
+        """Return what the class is passed; see ``arguments.bind``."""
+        return bind(kind, given, self.settled_for(given), ("learning_rate",) if self.shape.serves_rate else ())
 
 
 def maker(kind: Callable[..., Any], bound: Bound) -> Make:
@@ -47,7 +56,7 @@ def maker(kind: Callable[..., Any], bound: Bound) -> Make:
 
         def rule(**beside: Any) -> Callable[..., Any]:
             function = with_own(kind, beside) if beside else kind
-            return lambda *given, **named: function(*given, **named, **bound.values)
+            return lambda *given, **named: function(*given, **{**bound.values, **named})
 
         return rule
     if bound.spreads:
@@ -135,23 +144,58 @@ def _known(kind: Callable[..., Any], name: str, chosen: dict[str, str]) -> Known
     while (keras := _misnamed(kind, shape, bound, settled)) is not None:
         settled |= keras
         bound = bind(kind, hyperparameters()(), settled)
-    return Known(shape, settled)
+    settled |= _unnamed(kind, shape, bound, settled)
+    return Known(shape, settled, _memory(kind, shape, bound, settled))
+
+
+def _unnamed(kind: Callable[..., Any], shape: Shape, bound: Bound, settled: Mapping[str, str]) -> dict[str, str]:
+    """Return the learning rate of who has none by its name, and a momentum whose name says too little, by a trial."""
+    free = {own: value for own, value in bound.left.items() if isinstance(value, float) and own not in settled.values()}
+    found: dict[str, str] = {}
+    if not (shape.serves_rate or "learning_rate" in {*bound.spelled, *settled}):
+        rates = [own for own in free if _acts(kind, shape, bound, own) == "rate"]
+        found |= {"learning_rate": rates[0]} if len(rates) == 1 else {}
+    if "momentum" not in {*bound.spelled, *settled}:
+        moves = [own for own in free if own in SAYS_LITTLE and _acts(kind, shape, bound, own) == "momentum"]
+        found |= {"momentum": moves[0]} if len(moves) == 1 else {}
+    return found
+
+
+def _memory(kind: Callable[..., Any], shape: Shape, bound: Bound, settled: Mapping[str, str]) -> str:
+    """Return the own name of what weighs what was before, empty where that is told by a name of its own, or by none."""
+    if "momentum" in {*bound.spelled, *settled}:
+        return ""
+    names = (own for own in (bound.spelled.get("rho", ""), *bound.left) if own in SAYS_LITTLE)
+    weighs = (own for own in names if _acts(kind, shape, bound, own) == "memory")
+    return next((own for own in weighs if not decays(shape, _with(kind, bound, own))), "")
+
+
+def _acts(kind: Callable[..., Any], shape: Shape, bound: Bound, own: str) -> str | None:
+    """Return what a number of its own does; see ``evidence.acts_as``."""
+    return acts_as(shape, _with(kind, bound, own))
+
+
+def _with(kind: Callable[..., Any], bound: Bound, own: str) -> Callable[[float], Make]:
+    """Return what makes instances in which a number of its own has a value."""
+    return lambda value: maker(kind, replace(bound, values={**bound.values, own: value}))
 
 
 def _misnamed(
     kind: Callable[..., Any], shape: Shape, bound: Bound, settled: Mapping[str, str]
 ) -> dict[str, str] | None:
     """Return what an argument is whose name let it be taken for another, None where every name holds."""
-
-    def acts(own: str) -> str | None:
-        return acts_as(shape, lambda value: maker(kind, replace(bound, values={**bound.values, own: value})))
-
     for keras, meant in AMBIGUOUS.items():
         own = bound.spelled.get(keras, "")
-        if own in ("", keras) or keras in settled or (found := acts(own)) in (None, "nothing", meant):
+        if keras == "learning_rate" and own not in BY_NAME["rho"].aliases:
+            continue  # who calls it so means it, whatever else it does with it
+        if (
+            own in ("", keras)
+            or keras in settled
+            or (found := _acts(kind, shape, bound, own)) in (None, "nothing", meant)
+        ):
             continue
         words = [word for word in BY_NAME[keras].aliases if word in bound.defaults and word not in bound.values]
-        better = next((word for word in words if acts(word) == meant), "")
+        better = next((word for word in words if _acts(kind, shape, bound, word) == meant), "")
         other = next((name for name, act in AMBIGUOUS.items() if act == found and name not in bound.spelled), "")
         return {keras: better, **({other: own} if other and other not in settled else {})}
     return None

@@ -1,6 +1,9 @@
 """The wrapper that a refusal hands out: written for a signature, and tried before it is shown."""
 
+import ast
 import inspect
+import re
+import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -12,7 +15,7 @@ import numpy as np
 from parity.bounds.numerics import Array
 from parity.errors import one_line
 from parity.reference.arguments import BY_NAME
-from parity.subjects.binding.arguments import HYPERPARAMETERS, Bound
+from parity.subjects.binding.arguments import HYPERPARAMETERS, SAYS_LITTLE, Bound
 from parity.subjects.binding.drivers.shape import numbered
 from parity.subjects.binding.roles import Parameter, parameters_of, role_of
 from parity.subjects.binding.standin import Asked, AskedTensor, part_of, stands_for
@@ -24,6 +27,8 @@ _KNOWN: Final = {
     **{"params": "w", "grads": "g", "count": "self.t", "index": "0", "name": '"w"', "loss": "0.0", "state": "self.s"},
     "state 2": "self.u",
     "rate": "self.learning_rate",
+    "biases": "w",
+    "bias_grads": "g",
 }
 _GUESSES: Final = ("np.zeros_like(w)", "1", "None", "{}", "w.shape")
 """What an argument may be whose name says nothing, the likeliest first."""
@@ -70,8 +75,11 @@ def wrapper(kind: Callable[..., Any], bound: Bound, methods: Sequence[str]) -> W
     """
     if any(p.name in (BY_NAME["beta_1"].name, *BY_NAME["beta_1"].aliases) for p in parameters_of(kind) or ()):
         # Beside a first beta, what may be rho is the second one, and has a default of its own.
-        bound = replace(bound, spelled={keras: own for keras, own in bound.spelled.items() if keras != "rho"})
-    texts = _of_class(kind, bound, methods) if inspect.isclass(kind) else _of_function(kind, bound)
+        bound = _without_rho(bound)
+    elif bound.spelled.get("rho") in SAYS_LITTLE and bound.spelled["rho"] in bound.defaults:
+        bound = _without_rho(bound)
+    of_function = _of_generator if inspect.isgeneratorfunction(kind) else _of_function
+    texts = _of_class(kind, bound, methods) if inspect.isclass(kind) else of_function(kind, bound)
     asked = _asked(kind, bound, methods) if inspect.isclass(kind) else _of_pair(kind, bound)
     found: Wrapper | None = None
     for text in chain(islice(texts, _MOST), asked):
@@ -83,8 +91,12 @@ def wrapper(kind: Callable[..., Any], bound: Bound, methods: Sequence[str]) -> W
     if found is not None:
         return found
     made = f"{_title(kind)}({', '.join(_keywords(bound, ''))})"
-    text = _written({"inner": made}, ["return self.inner(w, g)"])
+    text = _written(bound, {"inner": made}, ["return self.inner(w, g)"])
     return Wrapper(text, _fault(text, kind))
+
+
+def _without_rho(bound: Bound) -> Bound:
+    return replace(bound, spelled={keras: own for keras, own in bound.spelled.items() if keras != "rho"})
 
 
 _STAYS: Final = "did not take weights down their gradient"
@@ -108,17 +120,53 @@ def _of_class(kind: Any, bound: Bound, methods: Sequence[str]) -> Iterator[str]:
                 for lines in _bodies(f"{callee}({', '.join(words)})", out):
                     if needed:
                         first = "self.inner = self.make(w) if self.inner is None else self.inner"
-                        yield _written({"make": f"lambda w: {made}", "inner": "None"}, [first, *lines])
+                        yield _written(bound, {"make": f"lambda w: {made}", "inner": "None"}, [first, *lines])
                     else:
-                        yield _written({"inner": made}, lines)
+                        yield _written(bound, {"inner": made}, lines)
 
 
 def _of_function(kind: Callable[..., Any], bound: Bound) -> Iterator[str]:
-    held = {keras: keras for keras in _KERAS if keras in bound.spelled}
     own = [p for p in parameters_of(kind) or [] if p.name not in bound.spelled.values()]
     for call in _calls(own):
         for lines in _bodies(f"{_title(kind)}({', '.join([*call, *_keywords(bound, 'self.')])})", ""):
-            yield _written(held, lines)
+            yield _written(bound, {}, lines)
+
+
+_PARTS: Final = (("", ""), (".ravel()", ".reshape(w.shape)"))
+"""How arrays go into a generator, and how what it yields comes back: as they are, or flat."""
+
+
+def _of_generator(kind: Callable[..., Any], bound: Bound) -> Iterator[str]:
+    """Yield wrappers of a generator that is sent what it takes apart, and yields a step or new weights."""
+    needed = [p for p in parameters_of(kind) or [] if p.required and p.name not in bound.spelled.values()]
+    calls = [call for names in _sent_to(kind) for call in _calls([Parameter(n, role_of(n), True) for n in names])]
+    calls = [call for call in calls if set(call) <= {"w", "g", "1"}]
+    for values in product(*(_KNOWN_TO_MAKE.get(p.role, _SHAPES) for p in needed)):
+        given = [f"{p.name}={word}" for p, word in zip(needed, values, strict=True)]
+        made = f"lambda w: {_title(kind)}({', '.join([*given, *_keywords(bound, '')])})"
+        for (into, out), call in product(_PARTS, calls):
+            words = [word + into if word in ("w", "g") else word for word in call]
+            sent = f"({', '.join(words)})" if len(words) > 1 else words[0]
+            first = ["if self.inner is None:", "    self.inner = self.make(w)", "    next(self.inner)"]
+            for lines in _bodies(f"self.inner.send({sent}){out}", ""):
+                yield _written(bound, {"make": made, "inner": "None"}, [*first, *lines])
+
+
+_KNOWN_TO_MAKE: Final = {"params": ("w",), "count": ("0",)}
+"""What a generator may be made with beside its hyperparameters."""
+
+
+_SENT: Final = (["gradient"], ["weights", "gradient"], ["gradient", "weights"], ["number", "weights", "gradient"])
+"""What a generator may be sent whose text is not there."""
+
+
+def _sent_to(kind: Callable[..., Any]) -> Sequence[list[str]]:
+    """Return the names under which a generator takes up what it is sent, several where its text does not tell."""
+    with suppress(OSError, TypeError, SyntaxError):
+        for node in ast.walk(ast.parse(textwrap.dedent(inspect.getsource(kind)))):
+            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Yield):
+                return [[each.id for each in ast.walk(node.targets[0]) if isinstance(each, ast.Name)]]
+    return _SENT
 
 
 def _asked(kind: Any, bound: Bound, methods: Sequence[str]) -> Iterator[str]:
@@ -145,23 +193,21 @@ def _of_tensor(kind: Any, bound: Bound, methods: Sequence[str]) -> Iterator[str]
             made = f"{_title(kind)}({', '.join([*(f'{name}=None' for name in needed), *_keywords(bound, '')])})"
             parts = ", ".join(f"{name}={word}" for name, word in held.items())
             lines = [f"vars(self.p).update({parts})", f"self.inner.{method}(self.p)", f"return self.p.{weights}"]
-            yield _written({"inner": made, "p": 'type("Tensor", (), {})()'}, lines)
+            yield _written(bound, {"inner": made, "p": 'type("Tensor", (), {})()'}, lines)
 
 
 def _of_pair(kind: Callable[..., Any], bound: Bound) -> Iterator[str]:
     """Yield wrappers of a function of two gradients, of weights and biases, with a state by their names."""
     own = [p for p in parameters_of(kind) or [] if p.name not in bound.spelled.values() and p.required]
-    words = {**_KNOWN, "bias_grads": "g", "biases": "w"}
     gradients = [p.name for p in own if p.role in ("grads", "bias_grads")]
-    if len(gradients) != 2 or any(p.role not in words for p in own):
+    if len(gradients) != 2 or any(p.role not in _KNOWN for p in own):
         return
-    call = ", ".join([*(words[p.role] for p in own), *_keywords(bound, "self.")])
+    call = ", ".join([*(_KNOWN[p.role] for p in own), *_keywords(bound, "self.")])
     rate = "" if "learning_rate" in bound.spelled else "self.learning_rate * "
-    held = {keras: keras for keras in _KERAS if keras in bound.spelled}
     first = f"self.s = self.s or {{{', '.join(f'{name!r}: np.zeros_like(w)' for name in gradients)}}}"
     made = f"{_title(kind)}({call})"
     for lines in ([f"step, _, self.s = {made}", f"return w - {rate}step"], [f"w, _, self.s = {made}", "return w"]):
-        yield _written(held, [first, *lines])
+        yield _written(bound, {}, [first, *lines])
 
 
 def _standing_in(kind: Any, bound: Bound, methods: Sequence[str]) -> Iterator[str]:
@@ -180,24 +226,46 @@ def _standing_in(kind: Any, bound: Bound, methods: Sequence[str]) -> Iterator[st
         made = f"{_title(kind)}({', '.join([needed[0].name, *_keywords(bound, '')])})"
         for lines in _bodies(f"self.inner.{method}()", "") if "self.g" in held else ():
             first = ["self.g = g", "if self.inner is None:", f"    self.inner = self.make(SimpleNamespace({held}))"]
-            text = _written({"make": f"lambda {needed[0].name}: {made}", "inner": "None"}, [*first, *lines])
+            text = _written(bound, {"make": f"lambda {needed[0].name}: {made}", "inner": "None"}, [*first, *lines])
             yield f"from types import SimpleNamespace\n{text}"
 
 
 def _calls(own: Sequence[Parameter]) -> Iterator[list[str]]:
     """Yield what a call is given: weights and their gradient where they seem to belong, guesses for all else."""
     used = [p for p in own if p.required]
+    meant = {"biases": "params", "bias_grads": "grads"}
+    # A bias goes along with its weights; without them its name may say anything.
+    beside = [p.role in meant and meant[p.role] in {each.role for each in used} for p in used]
+    used = [
+        p if is_beside or p.role not in meant else p._replace(role="")
+        for p, is_beside in zip(used, beside, strict=True)
+    ]
     roles = numbered([p.role for p in used])
     # Of several weights, or gradients, the first are meant; the others are guessed as all else is.
     known = [_KNOWN.get(role, "") if roles.index(role) == place else "" for place, role in enumerate(roles)]
     known = [word or _held(p.name) for word, p in zip(known, used, strict=True)]
     offers = [word for word in ("w", "g") if word not in known]
     blank = [p for p, word in zip(used, known, strict=True) if not word]
-    for words in product(*((*offers, "self.s", *_guesses(p.name)) for p in blank)):
+    choices = product(*((*offers, "self.s", *_guesses(p.name)) for p in blank))
+    for words in chain(() if offers else _two_states(len(blank)), choices):
         filled = iter(words)
         given = [word or next(filled) for word in known]
-        if given.count("g") == 1 and given.count("w") <= 1 and given.count("self.s") <= 1:
+        alone = [word for word, is_beside in zip(given, beside, strict=True) if not is_beside]
+        if alone.count("g") == 1 and alone.count("w") <= 1 and alone.count("self.s") <= 1:
             yield given
+
+
+def _two_states(count: int) -> Iterator[tuple[str, ...]]:
+    """Yield what so many may be beside weights and gradient: two states, and the number of the step.
+
+    Who counts from one divides by zero where that begins at zero.
+    """
+    for number in ("self.t - 1", "self.t") if count == _WITH_COUNT else ():
+        yield from (("self.s", "self.u", number), (number, "self.s", "self.u"))
+    yield from [("self.s", "self.u")] if count == _WITH_COUNT - 1 else ()
+
+
+_WITH_COUNT: Final = 3
 
 
 def _held(name: str) -> str:
@@ -215,14 +283,14 @@ def _guesses(name: str) -> Sequence[str]:
 
 def _bodies(call: str, out: str) -> Iterator[list[str]]:
     """Yield what may be made of a call: new weights, a step to take, or weights that changed in place."""
-    if "self.u" in call:
+    if _says(call, "self.u"):
         yield [f"w, self.s, self.u = {call}", "return w"]
         # A first moment would go down gradients as a step does; a second one, in its place below, would not.
         yield [f"self.s, self.u, step = {call}", "return w - step"]
         yield [f"step, self.s, self.u = {call}", "return w - step"]
         yield [f"self.s, self.u, w = {call}", "return w"]
         return
-    if "self.s" in call:
+    if _says(call, "self.s"):
         yield [f"w, self.s = {call}", "return w"]
         yield [f"self.s, w = {call}", "return w"]
         yield [f"step, self.s = {call}", "return w - step"]
@@ -235,31 +303,54 @@ def _bodies(call: str, out: str) -> Iterator[list[str]]:
     yield [f"return w + {call}"]
     yield [f"return {call}"]
     yield [call, "return w"]
-    for place in range(2):
+    # A state that begins anew at each step is none.
+    for place in range(2) if "np.zeros_like(w)" not in call else ():
         yield [f"return {call}[{place}]"]
         yield [f"return w - {call}[{place}]"]
 
 
-def _written(held: dict[str, str], lines: list[str]) -> str:
-    """Return the text of a wrapper, of which each tensor has an instance; ``held`` is what its constructor keeps."""
+def _written(bound: Bound, held: dict[str, str], lines: list[str]) -> str:
+    """Return the text of a wrapper, of which each tensor has an instance; ``held`` is what its constructor keeps.
+
+    It takes no number that it does nothing with, and each of what it wraps under the name that it has there.
+    """
     text = "\n".join(lines)
-    if "self.s" in text:
+    if _says(text, "self.s"):
         zeros = [] if text.startswith("self.s =") else ["self.s = np.zeros_like(w) if self.s is None else self.s"]
         held, lines = {**held, "s": "None"}, [*zeros, *lines]
-    if "self.u" in text:
+    if _says(text, "self.u"):
         held, lines = {**held, "u": "None"}, ["self.u = np.zeros_like(w) if self.u is None else self.u", *lines]
-    if "self.t" in text:
+    if _says(text, "self.t"):
         held, lines = {**held, "t": "0"}, ["self.t += 1", *lines]
-    held = {**held, **{keras: keras for keras in _KERAS if f"self.{keras}" in text}}
+    numbers = {**_KERAS, **_own(bound)}
+    held = {**held, **{name: name for name in numbers if _says(text, f"self.{name}")}}
     kept = f"{', '.join(f'self.{name}' for name in held)} = {', '.join(held.values())}" if held else "pass"
-    arguments = ", ".join(f"{name}={value!r}" for name, value in _KERAS.items())
-    body = [f"    def __init__(self, {arguments}):", f"        {kept}"]
+    # What follows an equals sign is handed on; what stands before it is another's argument.
+    used = [name for name in numbers if re.search(rf"(?<![\w.]){name}\b(?!=)", kept)]
+    arguments = ", ".join(["self", *(f"{name}={numbers[name]!r}" for name in used)])
+    body = [f"    def __init__({arguments}):", f"        {kept}"]
     body += ["    def update(self, w, g):", *(f"        {line}" for line in lines)]
     return "\n".join(["class Wrapped:", *body])
 
 
+def _says(text: str, word: str) -> bool:
+    return re.search(rf"{re.escape(word)}\b", text) is not None
+
+
+_TAKEN: Final = frozenset({"self", "w", "g", "s", "t", "u", "p", "inner", "make", *_KERAS})
+"""Names that a wrapper has for something else."""
+
+
+def _own(bound: Bound) -> dict[str, bool | int | float]:
+    """Return the numbers of what is wrapped that none of Keras' names stands for, with its own defaults."""
+    spelled = set(bound.spelled.values())
+    own = {name: value for name, value in bound.defaults.items() if name not in spelled | _TAKEN}
+    return {name: value for name, value in own.items() if isinstance(value, bool | int | float)}
+
+
 def _keywords(bound: Bound, holder: str) -> list[str]:
-    return [f"{bound.spelled[keras]}={holder}{keras}" for keras in _KERAS if keras in bound.spelled]
+    spelled = {bound.spelled[keras]: keras for keras in _KERAS if keras in bound.spelled}
+    return [f"{own}={holder}{name}" for own, name in {**spelled, **{name: name for name in _own(bound)}}.items()]
 
 
 def _title(kind: Any) -> str:
@@ -278,7 +369,7 @@ def _fault(text: str, kind: Callable[..., Any]) -> str:
         return _STAYS
     if not all(_opposes(b - a, g) for (a, b), g in zip(pairwise(places), _GRADIENTS, strict=True)):
         return _STAYS
-    if text.count("learning_rate") == 1 and np.all(np.abs(places[1] - places[0]) >= 1):
+    if "learning_rate" not in text and np.all(np.abs(places[1] - places[0]) >= 1):
         return _WHOLE
     # What the last element does is its own affair, so that nothing is spread over the others.
     return "" if np.array_equal(places[-1].ravel()[-1:], others[-1].ravel()[-1:]) else _MIXES

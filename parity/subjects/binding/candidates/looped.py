@@ -19,14 +19,26 @@ _IN_A_LOOP: Final = {"count": "steps", "loss": "objective"}
 """What a role means of a parameter of a whole loop."""
 
 
-def around(method: str, function: Any, parameters: Sequence[Parameter], called: Iterator[Shape]) -> Iterator[Shape]:
-    """Yield the shapes of who owns the loop, and those of who is called once a step: what the names say comes first."""
+def around(
+    method: str, function: Any, parameters: Sequence[Parameter], called: Iterator[Shape], rate: str = ""
+) -> Iterator[Shape]:
+    """Yield the shapes of who owns the loop, and those of who is called once a step: what the names say comes first.
+
+    ``rate`` is a function's own name of its learning rate, which its loop may ask step by step.
+    """
     loops = list(of_loop(method, function, parameters))
+    loops += [asking(shape, rate) for shape in loops if rate and shape.driver is Loops]
     yields = inspect.isgeneratorfunction(function)
     first = yields or bool(_LOOPS & {p.role for p in parameters})
     yield from loops if first else ()
     yield from () if yields else called
     yield from () if first else loops
+
+
+def asking(shape: Shape, rate: str) -> Shape:
+    """Return the shape of a loop that asks for its learning rate at each step."""
+    more = {**shape.more, "arguments": (*shape.more["arguments"], Argument(rate, "rate"))}
+    return Shape(f"{shape.title}, which calls {rate}(step)", shape.driver, more)
 
 
 def of_loop(method: str, function: Any, parameters: Sequence[Parameter]) -> Iterator[Shape]:

@@ -37,7 +37,8 @@ def candidates(kind: Callable[..., Any], make: Make, bound: Bound) -> Iterator[S
         return
     if is_rule(kind, bound):
         own = of_rule(kind, bound)
-        yield from around("__call__", kind, own, _called("__call__", own, make, bound, kind, whose=""))
+        called = _called("__call__", own, make, bound, kind, whose="")
+        yield from around("__call__", kind, own, called, bound.spelled.get("learning_rate", ""))
         return
     holder: Any = kind
     if not inspect.isclass(kind):

@@ -32,6 +32,8 @@ def of_owner(method: str, owner: str, taker: str, holder: Any) -> Iterator[Shape
             yield Shape(title, Objects, {"method": method, "owner": owner, "nested": nested, "of": own})
     if role_of(owner) in ("model", ""):
         yield from handed(Call(method, ()), where, {"owner": owner})
+    if role_of(owner) == "params":
+        yield mapped(layers_of(Call(method, ()), holder, owner))
 
 
 _OBJECTS: Final[dict[str, dict[str, Any]]] = {
@@ -39,6 +41,7 @@ _OBJECTS: Final[dict[str, dict[str, Any]]] = {
     "a mapping of parameters with .data and .grad": {"by_name": True},
     "a list of parameters with .data and .grad.data": {"by_name": False, "nested": True},
     "a mapping of parameters with .data and .grad.data": {"by_name": True, "nested": True},
+    "a list of mappings, each with a tensor and its gradient,": {"keyed": True},
     "a list of parameters with .data, .grad and, from zeros on, what a step keeps on them": {"blank": True},
 }
 _HANDED: Final = {
@@ -93,6 +96,7 @@ def layered(call: Call, holder: Any, owner: str) -> Iterator[Shape]:
     yield plain
     yield from taking(plain)
     yield Shape(f"{plain.title}, in pairs by parameters()", Layers, {**plain.more, "pairs": True})
+    yield mapped(plain)
     for own in companions(holder, call.name):
         title = plain.title.replace("layers that own", f"layers of its own class {own.__name__} that own")
         yield Shape(title, Layers, {**plain.more, "of": own})
@@ -106,6 +110,11 @@ def layers_of(call: Call, holder: Any, owner: str) -> Shape:
     around = "".join(f", {word} it {name}()" for word, name in (("before", before), ("after", after)) if name)
     title = f"{call} with layers that own weights, biases and their gradients{around}"
     return Shape(title, Layers, {"call": call, "before": before, "after": after, "owner": owner})
+
+
+def mapped(shape: Shape) -> Shape:
+    """Return the shape of layers that have a mapping of their tensors and one of the gradients, of any names."""
+    return Shape(f"{shape.title}, in a mapping each", shape.driver, {**shape.more, "mapped": True})
 
 
 def taking(shape: Shape) -> Iterator[Shape]:

@@ -50,6 +50,24 @@ class Parameter:
         return sorted(self.read - set(self.__dict__))
 
 
+class Entry(Parameter):
+    """A tensor with its gradient in a mapping, each under any key that speaks of it: ``p["value"]``, ``p["grad"]``."""
+
+    _PLACES: Final = {"params": "data", "grads": "grad"}
+
+    def __getitem__(self, key: str) -> Any:
+        place = self._PLACES.get(role_of(key), "")
+        if not place and key not in self.__dict__:
+            raise KeyError(key)
+        return getattr(self, place or key)
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        setattr(self, self._PLACES.get(role_of(key), key), value)
+
+    def __contains__(self, key: str) -> bool:
+        return role_of(key) in self._PLACES or key in self.__dict__
+
+
 _WEIGHTS: Final = "weights weight W w kernel"
 _BIASES: Final = "biases bias b"
 _SAME_LAYER: Final = {
@@ -169,6 +187,15 @@ class Layer:
 
     get_params, set_params = get_parameters, set_parameters
 
+    def take(self, weights: Array, biases: Array) -> None:
+        """Take the gradients of a step."""
+        self.dweights, self.dbiases = weights, biases
+
+    @property
+    def left(self) -> tuple[Any, Any]:
+        """The weights and the biases as they are."""
+        return self.weights, self.biases
+
     def __getattr__(self, name: str) -> Any:
         if _SAME_LAYER.get(name, name) != name:
             return getattr(self, _SAME_LAYER[name])
@@ -195,6 +222,36 @@ class PairingLayer(Layer):
         """Take up the tensors of a layer; see ``Layer.hold``."""
         super().hold(weights, biases, number)
         self.params = self.parameters = self.get_parameters = self.get_params = self._pairs  # type: ignore[assignment]
+
+
+class MappingLayer(Layer):
+    """A layer whose tensors are in a mapping, and their gradients in another with the same keys.
+
+    By any names that speak of either: ``weights`` and ``weights_grads``, ``params`` and ``param_gradients``.
+    """
+
+    def hold(self, weights: Array, biases: Array, number: int) -> None:
+        """Take up the tensors of a layer; see ``Layer.hold``."""
+        self.own_weights, self.own_biases, self.trainable, self.use_bias = weights, biases, True, True
+        self.opt_params = {}
+        self.take(np.zeros_like(weights), np.zeros_like(biases))
+        self.own = LayersTensors(self, ("own_weights", "own_biases"), number)
+        self.changes = LayersTensors(self, ("own_dweights", "own_dbiases"), number)
+
+    def take(self, weights: Array, biases: Array) -> None:
+        """Take the gradients of a step."""
+        self.own_dweights, self.own_dbiases = weights, biases
+
+    @property
+    def left(self) -> tuple[Any, Any]:
+        """The weights and the biases as they are."""
+        return self.own_weights, self.own_biases
+
+    def __getattr__(self, name: str) -> Any:
+        role = role_of(name) if "changes" in self.__dict__ else ""
+        if role in ("params", "grads"):
+            return self.own if role == "params" else self.changes
+        return super().__getattr__(name)
 
 
 class TakingLayer(Layer):

@@ -89,7 +89,7 @@ class Generators(_Parcels):
             self._take(run, next(generator))
 
     def _given(self, run: str, arguments: Sequence[Argument]) -> dict[str, Any]:
-        return _given(arguments, self._mine[run], _Served(self._pending[run]), self._most, lambda *_, **__: None)
+        return _given(arguments, self._mine[run], _Served(self._pending[run]), self._most)
 
     def step(self, gradients: Tensors) -> None:
         """Hand out the gradients and take up the weights that come back."""
@@ -148,7 +148,7 @@ class Loops(_Parcels):
 
         # One more than there are, so that the weights after the last are seen in the call for another gradient.
         self._runs = {
-            run: _Run(call, arguments, weights, self.copied, steps + 1)
+            run: _Run(call, arguments, weights, self.copied, steps + 1, _Asked(rate, steps))
             for run, weights in self.packed({name: array.copy() for name, array in params.items()}).items()
         }
 
@@ -167,8 +167,17 @@ class Loops(_Parcels):
             run.end()
 
 
+def _hears_nothing(*_: Any, **__: Any) -> None:
+    """Stand for a callback of who shows its weights otherwise."""
+
+
 def _given(
-    arguments: Sequence[Argument], weights: Any, gradient: Callable[..., Any], steps: int, callback: Callable[..., None]
+    arguments: Sequence[Argument],
+    weights: Any,
+    gradient: Callable[..., Any],
+    steps: int,
+    callback: Callable[..., None] = _hears_nothing,
+    rate: Callable[..., float] | None = None,
 ) -> dict[str, Any]:
     """Return what a loop is called with, by the roles of its arguments."""
     roles = {
@@ -178,6 +187,7 @@ def _given(
         "valued_gradient": lambda *given, **named: (0.0, gradient(*given, **named)),
         "objective": lambda *_, **__: 0.0,
         "callback": callback,
+        "rate": rate,
         "steps": steps,
         "tolerance": 0.0,
         "data": None,
@@ -207,6 +217,23 @@ GRADIENTS: Final = ("gradient_function", "valued_gradient")
 """Roles of what a loop calls for gradients."""
 
 
+class _Asked:
+    """A learning rate that a loop asks for step by step, from whichever number it counts.
+
+    One that hands over no number is at the step of its call.
+    """
+
+    def __init__(self, rate: Rate, steps: int) -> None:
+        self._rate, self._last, self._first, self._calls = rate, steps - 1, 0, 0
+
+    def __call__(self, *given: Any, **named: Any) -> float:
+        numbers = [int(each) for each in (*given, *named.values()) if isinstance(each, int | float | np.number)]
+        self._first = numbers[0] if numbers and not self._calls else self._first
+        step = numbers[0] - self._first if numbers else self._calls
+        self._calls += 1
+        return self._rate(min(max(step, 0), self._last))
+
+
 class _Ended(BaseException):
     """Ends a loop that nobody waits for any more, in its own thread."""
 
@@ -221,12 +248,13 @@ class _Run:
         weights: Any,
         copied: Callable[[Any], Any],
         steps: int,
+        rate: Callable[..., float],
     ) -> None:
         self._mine, self._copied, self._seen = weights, copied, copied(weights)
         self._told: Any = None
         self._gradients: SimpleQueue[Any] = SimpleQueue()
         self._news: SimpleQueue[tuple[str, Any]] = SimpleQueue()
-        given = _given(arguments, weights, self._gradient, steps, self._heard)
+        given = _given(arguments, weights, self._gradient, steps, self._heard, rate)
         # The state of NumPy's warnings belongs to a context, and a thread begins in an empty one.
         work = copy_context().run
         self._thread = Thread(target=work, args=(self._work, call(self._gradient), given), daemon=True)

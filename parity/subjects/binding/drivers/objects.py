@@ -7,10 +7,12 @@ import numpy as np
 
 from parity.errors import MisbehavedError
 from parity.subjects.binding.drivers.holders import (
+    Entry,
     HandsArrays,
     HandsInPlace,
     HandsObjects,
     Layer,
+    MappingLayer,
     Model,
     PairingLayer,
     Parameter,
@@ -25,8 +27,8 @@ class Objects(Called):
     """Parameters with ``.data`` and ``.grad`` go into the constructor, and a method without arguments makes a step.
 
     The gradient is an array, or an object with ``.data`` where it is ``nested``; what a step keeps on a parameter
-    starts as zeros where that is ``blank``. Where they are ``of`` somebody's class, they and what is nested are its
-    instances, made of an array.
+    starts as zeros where that is ``blank``; they are mappings where they are ``keyed``. Where they are ``of``
+    somebody's class, they and what is nested are its instances, made of an array.
     """
 
     def __init__(
@@ -40,11 +42,12 @@ class Objects(Called):
         nested: bool = False,
         blank: bool = False,
         of: type | None = None,
+        keyed: bool = False,
     ) -> None:
         self._method, self._nested, self._of = method, nested, of
+        own = Entry if keyed else Parameter
         self._held: dict[str, Any] = {
-            name: Parameter(array.copy(), name, blank) if of is None else of(array.copy())
-            for name, array in params.items()
+            name: own(array.copy(), name, blank) if of is None else of(array.copy()) for name, array in params.items()
         }
         self.optimizer = make(**{owner: dict(self._held) if by_name else list(self._held.values())})
 
@@ -125,7 +128,7 @@ class Layers(Called):
 
     A layer ``takes`` a change of its weights and of its biases itself, adding or subtracting it by that sign. They are
     ``of`` somebody's class where that is given, and the ``giver`` is handed what holds them once, before. They hand out
-    ``pairs`` of a tensor and its gradient where that is so.
+    ``pairs`` of a tensor and its gradient, or are ``mapped``, with a mapping of either, where that is so.
     """
 
     def __init__(
@@ -141,10 +144,11 @@ class Layers(Called):
         of: type | None = None,
         giver: str = "",
         pairs: bool = False,
+        mapped: bool = False,
     ) -> None:
         self._names, self._call, self._before, self._after = list(params), call, before, after
         twos = in_twos([array.copy() for array in params.values()])
-        base = TakingLayer if takes else PairingLayer if pairs else Layer
+        base = TakingLayer if takes else PairingLayer if pairs else MappingLayer if mapped else Layer
         self._layers = [
             base(w, b, number) if of is None else layer_of(of, base, w, b, number)
             for number, (w, b) in enumerate(twos, start=1)
@@ -160,19 +164,20 @@ class Layers(Called):
     @property
     def params(self) -> dict[str, Any]:
         """Parameters as the layers hold them."""
-        held: list[Any] = [array for layer in self._layers for array in (layer.weights, layer.biases)]
+        held: list[Any] = [array for layer in self._layers for array in layer.left]
         return dict(zip(self._names, held, strict=False))
 
     def step(self, gradients: Tensors) -> None:
         """Hand out the gradients and make a step, with what comes before and after it."""
-        for number, name in enumerate(self._names):
-            setattr(self._layers[number // 2], "dbiases" if number % 2 else "dweights", gradients[name])
+        twos = in_twos([gradients[name] for name in self._names])
+        for layer, two in zip(self._layers, twos, strict=True):
+            layer.take(*two)
         if self._before:
             getattr(self.optimizer, self._before)()
         if "layer" in self._call.roles:
-            for index, layer in enumerate(self._layers):
+            for index, (layer, (dw, db)) in enumerate(zip(self._layers, twos, strict=True)):
                 known = {"layer": layer, "index": index, "name": f"layer_{index}", "loss": 0.0}
-                known |= {"grads": layer.dweights, "bias_grads": layer.dbiases}
+                known |= {"grads": dw, "bias_grads": db}
                 self._call.on(self.optimizer, **known)
         else:
             self._call.on(self.optimizer, layers=self._layers, model=self._model)

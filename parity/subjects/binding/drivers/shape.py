@@ -62,7 +62,8 @@ class Shape(NamedTuple):
     @property
     def serves_rate(self) -> bool:
         """Whether the learning rate goes along with each step, whatever the constructor takes."""
-        return "rate" in getattr(self.more.get("call"), "roles", ())
+        asked = any(argument.role == "rate" for argument in self.more.get("arguments", ()))
+        return asked or "rate" in getattr(self.more.get("call"), "roles", ())
 
     def drive(self, make: Make, params: Tensors, rate: Rate, steps: int) -> Driver:
         """Return the optimizer with its first weights, before that many steps."""

@@ -74,7 +74,10 @@ class Functions(Called):
 
 
 class Configured(Called):
-    """``f(w, dw, config) -> (w, config)``: a config for each tensor holds hyperparameters beside the state."""
+    """``f(w, dw, config) -> (w, config)``: a config for each tensor holds hyperparameters beside the state.
+
+    Who returns the weights alone has changed the config in place.
+    """
 
     def __init__(self, make: Make, params: Tensors, rate: Rate, first: Callable[[Any], dict[str, Any]]) -> None:
         self.params = copied(params)
@@ -89,7 +92,9 @@ class Configured(Called):
     def step(self, gradients: Tensors) -> None:
         """Make a step, tensor by tensor."""
         for name, w in self.params.items():
-            self.params[name], self._configs[name] = self.optimizer(w, gradients[name], self._configs[name])
+            returned = self.optimizer(w, gradients[name], self._configs[name])
+            pair = isinstance(returned, tuple)
+            self.params[name], self._configs[name] = returned if pair else (returned, self._configs[name])
 
 
 def zeros(array: Any) -> Any:
