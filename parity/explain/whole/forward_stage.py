@@ -18,6 +18,14 @@ _HALVINGS: Final = 60
 _LATE: Final = "add the bias to the product before the activation is taken: f(x @ W + b)"
 
 
+_CHANGES: Final = "the prediction changes from call to call, at the same weights and on the same batch"
+_AGAIN: Final = "calls in a row differ by more than rounding"
+_KEEP: Final = (
+    "predict without what is drawn, such as dropout or noise, and without what a call keeps for the next: the model is "
+    "asked as in inference"
+)
+
+
 class Explained(NamedTuple):
     """A change that was found: how the model is changed, and the mistake that it is.
 
@@ -44,6 +52,9 @@ def judged(sides: Sides) -> tuple[Stage, Explained | None]:
         return Stage(name, "", Outcome.UNDECIDED, _unruled(unknown[0])), None
     place = worst([held(array, each) for array, each in zip(own, expected, strict=True) if array is not None])
     stage = Stage(name, sides.side.layers[-1], place.outcome, "", place)
+    if isinstance(expected[0], Bounded) and not sides.repeats(batches[0], expected[0]):
+        stage.outcome, stage.note = Outcome.DIVERGED, _CHANGES
+        return stage, Explained(Grant(()), Mistake("not_repeatable", name, _CHANGES, _AGAIN, _KEEP, True), None)
     if not place.outcome.parts or place.outcome is Outcome.NON_FINITE:
         return stage, None
     found = next(_changes(sides), None)
@@ -216,16 +227,19 @@ def _rewritten(sides: Sides) -> Iterator[Explained]:
 
 
 def _other_activations(sides: Sides) -> Iterator[Explained]:
-    for variant in variants(sides.side):
+    batch = sides.search[0]
+    own = sides.prediction(batch)
+    assert own is not None
+    for variant in variants(sides.side, batch.x, batch.weights, own):
         changed = sides.with_model(variant.side)
-        grant = changed.plain
-        if _fits(changed, grant):
-            where = "the output" if variant.layer == sides.side.layers[-1] else variant.layer
+        if _fits(changed, changed.plain):
+            names = ", ".join(variant.layers)
+            where = "the output" if variant.layers == sides.side.layers[-1:] else names
             sentence = f"the activation of {where} is {variant.other}, the model's {variant.own}"
-            evidence = f"with {variant.other} in {variant.layer} the model agrees with the program"
-            repair = f"use {variant.own} in {variant.layer}, or {variant.other} in the model"
+            evidence = f"with {variant.other} in {names} the model agrees with the program"
+            repair = f"use {variant.own} in {names}, or {variant.other} in the model"
             mistake = Mistake("other_activation", "prediction", sentence, evidence, repair)
-            yield _explained(changed, grant, mistake)._replace(sides=changed)
+            yield _explained(changed, changed.plain, mistake)._replace(sides=changed)
 
 
 def _late_biases(sides: Sides) -> Iterator[Explained]:

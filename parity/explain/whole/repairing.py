@@ -88,6 +88,8 @@ def _prediction(sides: Sides) -> bool:
         own, expected = sides.prediction(batch), sides.output(batch)
         if own is None or not isinstance(expected, Bounded) or not agrees(own, expected):
             return False
+        if batch is sides.search[0] and not sides.repeats(batch, expected):
+            return False
     return True
 
 

@@ -18,7 +18,7 @@ from parity.explain.whole.batches import Batch, Data, batches, sizes_beside
 from parity.explain.whole.calls import GRADS, LOSS, PREDICT, STEP
 from parity.explain.whole.factors import Factor, factors, scaled
 from parity.explain.whole.keras_side import KerasSide
-from parity.explain.whole.settling import Settled, evaluated
+from parity.explain.whole.settling import Settled, evaluated, taken
 from parity.explain.whole.traced import BACK, GRADIENT, KINDS, LAYER, PENALTY, PENALTY_GRADIENT, Place, layers_of
 
 Values = dict[Place, Any]
@@ -117,6 +117,20 @@ class Sides:
             return None
         array = arrays[self.settled.output]
         return forms.output(array, batch.size, self.side.classes, self.settled.form.layout)
+
+    def repeats(self, batch: Batch, expected: Bounded) -> bool:
+        """Return whether the program predicts the same when it is asked again, up to the largest bound there."""
+        call = PREDICT
+        form, places = self.settled.form_of(call), self.settled.places
+        x, y = taken(self.side, form, batch)
+        weights = [array.astype(np.float64) for array in batch.weights]
+        answers = self.asked.again(places, {call: self.settled.calls[call]}, weights, x, y)[call]
+        reach = float(np.max(expected.error, initial=0.0))
+        arrays = [np.asarray(each["arrays"][self.settled.output], dtype=np.float64) for each in answers]
+        with np.errstate(all="ignore"):
+            return all(
+                array.shape == arrays[0].shape and not (np.abs(array - arrays[0]) > reach).any() for array in arrays
+            )
 
     def kept(self, batch: Batch) -> list[Array]:
         """Return the arrays that the program returns or leaves behind where it predicts."""

@@ -115,7 +115,7 @@ class Traced:
             compiled = tf.function(self._step, autograph=False, jit_compile=mode == "xla")
             self._runs[mode] = self._step if mode == "eager" else compiled
         run = self._runs[mode]
-        with _weights(self.model, weights):
+        with lent(self.model, weights):
             outputs = run(tf.constant(x), tf.constant(y))
         flat = [np.asarray(each) for _, tensors in sorted(outputs.items()) for each in tensors]
         return dict(zip(self._places, flat, strict=True))
@@ -160,7 +160,7 @@ def _source(tensor: Any) -> Any:
 
 
 @contextmanager
-def _weights(model: Any, weights: Sequence[Array]) -> Iterator[None]:
+def lent(model: Any, weights: Sequence[Array]) -> Iterator[None]:
     """Lend a model weights."""
     before = [np.asarray(variable) for variable in model.variables]
     try:
