@@ -96,3 +96,10 @@ def test_its_mistake_is_named(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize("name", _cases(WRONG, False))
 def test_so_is_every_other_one(tmp_path: Path, name: str) -> None:
     named(tmp_path, name)
+
+
+@pytest.mark.exhaustive
+def test_a_ratio_that_is_nearly_one_is_said_to_the_digits_that_show_it(tmp_path: Path) -> None:
+    found = ask(tmp_path, TANH, {"gw": "outs[i].T @ d * (1.0001 if i == 0 else 1)"}, {})
+    notes = [stage.note for stage in found.stages if stage.name == "own gradient" and stage.outcome.parts]
+    assert notes == ["it is 1.0001 times the derivative of the program's own loss"]

@@ -9,7 +9,7 @@ from parity.bounds.bounded import Bounded
 from parity.bounds.graph.interpreter import Unknown
 from parity.bounds.numerics import Array
 from parity.explain.whole.batches import Batch
-from parity.explain.whole.factors import Factor, scaled, told
+from parity.explain.whole.factors import Factor, likely, scaled, told
 from parity.explain.whole.quantity import Mistake, Outcome, Stage, agrees, held, worst
 from parity.explain.whole.sides import Grant, Sides, combined
 from parity.explain.whole.variants import wrong_ways
@@ -19,6 +19,7 @@ _NONE = Factor("nothing", 0.0)
 _LEFT = 0.1
 """What part of a difference a reason may leave: more than that is the bound's doing and not the reason's."""
 _BEFORE = "summed before the activation's derivative is multiplied in"
+_INSIDE = "times the activation's derivative, which a bias that is added after the activation has not in its own"
 
 
 class Kind(NamedTuple):
@@ -92,14 +93,18 @@ def _kinds(sides: Sides, grant: Grant, at: int) -> Iterator[Kind]:
             if not kind.right and _is(sides, grant, at, kind):
                 yield kind
     yield from _penalties_fitted(sides, grant, at, penalised)
-    for shape in (*_SHAPES, _BEFORE):
+    for shape in (*_SHAPES, _BEFORE, _INSIDE):
         for factor in [_ONE, *sides.factors()]:
             kind = Kind(factor, 1.0, shape)
             if _is(sides, grant, at, kind):
                 yield kind
     number = _ratio(sides, grant, at)
-    if number is not None and _is(sides, grant, at, Kind(Factor(told(number), number))):
-        yield Kind(Factor(told(number), number))
+    if number is None:
+        return
+    for each in likely(number):
+        if _is(sides, grant, at, Kind(Factor(told(each), each))):
+            yield Kind(Factor(told(each), each))
+            return
 
 
 def _penalties_fitted(sides: Sides, grant: Grant, at: int, penalised: bool) -> Iterator[Kind]:
@@ -158,8 +163,8 @@ def _expected(sides: Sides, grant: Grant, at: int, kind: Kind, batch: Batch) -> 
     factor = kind.factor.at(batch.size)
     if isinstance(whole, Unknown):
         return None
-    if kind.shape == _BEFORE:
-        value = sides.before_derivative(batch, at, grant)
+    if kind.shape in (_BEFORE, _INSIDE):
+        value = sides.of_bias(batch, at, grant, kind.shape == _INSIDE)
         return None if value is None else scaled(value, factor)
     # factor * (whole - penalty) + share * penalty
     value = (
@@ -300,7 +305,9 @@ def _added(sides: Sides, grant: Grant, group: list[int], decay: Factor, kinds: l
 def _shape(sides: Sides, grant: Grant, group: list[int], kind: Kind) -> Mistake:
     name = ", ".join(sides.side.names[at] for at in group)
     confirmed = all(_is(sides, grant, at, kind, confirm=True) for at in group)
-    sentence = f"the gradient of {name} is {'' if kind.shape == _BEFORE else 'that of the model '}{kind.shape}"
+    sentence = (
+        f"the gradient of {name} is {'' if kind.shape in (_BEFORE, _INSIDE) else 'that of the model '}{kind.shape}"
+    )
     if kind.factor != _ONE:
         sentence += f", times {kind.factor.words}"
     repair = {
@@ -309,8 +316,9 @@ def _shape(sides: Sides, grant: Grant, group: list[int], kind: Kind) -> Mistake:
         "in the other order": "keep the order of the units",
         "turned over": "correlate the inputs with what comes back as they are: turn neither over",
         _BEFORE: "sum what comes back times the derivative, as its kernel's product takes it",
+        _INSIDE: "sum what comes back to the layer's output, or add the bias before the activation",
     }[kind.shape]
-    known = {"summed over all axes": "bias_gradient_axis", _BEFORE: "bias_before_derivative"}
+    known = {"summed over all axes": "bias_gradient_axis", _BEFORE: "bias_before_derivative", _INSIDE: "bias_as_inside"}
     name = known.get(kind.shape, f"gradient_{kind.shape.replace(' ', '_')}")
     return Mistake(name, "gradient", sentence, "so taken, every element agrees", repair, confirmed)
 

@@ -11,6 +11,7 @@ from parity.bounds.functions import lifted
 from parity.bounds.graph.interpreter import Unknown
 from parity.bounds.graph.losses import log_softmax
 from parity.explain.whole.batches import Batch
+from parity.explain.whole.calls import LOSS
 from parity.explain.whole.factors import Factor, fitting, scaled, told
 from parity.explain.whole.quantity import Mistake, Outcome, Stage, agrees, held, worst
 from parity.explain.whole.sides import LOSS_PLACE, Grant, Sides, combined
@@ -54,7 +55,7 @@ def judged(sides: Sides, grant: Grant | None) -> tuple[Stage, list[Explained]]:
         return Stage("loss", "", Outcome.UNSEEN, said or "the program has no call for it"), []
     if grant is None:
         return Stage("loss", "", Outcome.UNSEEN, "follows from the prediction, which parts for a reason not found"), []
-    expected = [sides.values(batch, grant)[LOSS_PLACE] for batch in batches]
+    expected = [sides.followed(batch, LOSS, grant)[LOSS_PLACE] for batch in batches]
     unknown = [each.operations for each in expected if isinstance(each, Unknown)]
     if unknown:
         note = f"the model uses what has no bound here: {', '.join(sorted(unknown[0]))}"
@@ -96,7 +97,7 @@ def _accounts(sides: Sides, grant: Grant, made: Callable[[Batch], Any]) -> bool:
     """Whether a reason leaves a tenth of the difference at most: what leaves more fits by the width of the bound."""
     left = before = 0.0
     for batch in sides.search:
-        own, model, value = sides.loss(batch), sides.values(batch, grant)[LOSS_PLACE], made(batch)
+        own, model, value = sides.loss(batch), sides.followed(batch, LOSS, grant)[LOSS_PLACE], made(batch)
         if own is None or not isinstance(model, Bounded) or not isinstance(value, Bounded):
             return False
         before += float(np.abs(own - model.value))
@@ -105,7 +106,7 @@ def _accounts(sides: Sides, grant: Grant, made: Callable[[Batch], Any]) -> bool:
 
 
 def _pairs(sides: Sides, grant: Grant, batches: list[Batch]) -> list[tuple[Any, Any, int]]:
-    return [(sides.loss(batch), sides.values(batch, grant)[LOSS_PLACE], batch.size) for batch in batches]
+    return [(sides.loss(batch), sides.followed(batch, LOSS, grant)[LOSS_PLACE], batch.size) for batch in batches]
 
 
 def _scaled(sides: Sides, grant: Grant) -> Iterator[Explained]:
@@ -116,7 +117,7 @@ def _scaled(sides: Sides, grant: Grant) -> Iterator[Explained]:
         fitted = factor.words == told(factor.scale)
 
         def made(batch: Batch, factor: Factor = factor) -> Any:
-            return scaled(sides.values(batch, grant)[LOSS_PLACE], factor.at(batch.size))
+            return scaled(sides.followed(batch, LOSS, grant)[LOSS_PLACE], factor.at(batch.size))
 
         if fitted and not (confirmed and _accounts(sides, grant, made)):
             continue
@@ -200,14 +201,14 @@ def _added(sides: Sides, grant: Grant) -> Iterator[Explained]:
             return float(sum(np.sum(batch.weights[at].astype(np.float64) ** 2) for at in tensors))
 
         batch = sides.search[0]
-        loss, own = sides.values(batch, grant)[LOSS_PLACE], sides.loss(batch)
+        loss, own = sides.followed(batch, LOSS, grant)[LOSS_PLACE], sides.loss(batch)
         if own is None or not isinstance(loss, Bounded):
             return
         number = float(f"{float((own - loss.value) / squares(batch)):.6g}")
         for factor in (Factor("", number), Factor("", float(f"{number * batch.size:.6g}"), -1)):
 
             def made(batch: Batch, factor: Factor = factor, squares: Any = squares) -> Any:
-                loss, added = sides.values(batch, grant)[LOSS_PLACE], squares(batch) * factor.at(batch.size)
+                loss, added = sides.followed(batch, LOSS, grant)[LOSS_PLACE], squares(batch) * factor.at(batch.size)
                 return Bounded(loss.value + added, loss.error + abs(added) * 8 * _EPSILON, loss.format)
 
             if number and all(_same(sides, batch, made) for batch in sides.search) and _accounts(sides, grant, made):
@@ -256,7 +257,7 @@ def _forms(sides: Sides, grant: Grant) -> Iterator[tuple[str, str, str, Callable
 
     def of(form: Callable[[Any, Any], Any]) -> Callable[[Batch], Any]:
         def made(batch: Batch) -> Any:
-            p = sides.values(batch, grant)[last]
+            p = sides.followed(batch, LOSS, grant)[last]
             return form(p, _labels(batch, classes, p)) if isinstance(p, Bounded) else p
 
         return made
@@ -330,7 +331,7 @@ def _sigmoid_of_output(sides: Sides) -> tuple[str, str, str]:
 def _shift(sides: Sides, grant: Grant) -> float:
     """Return what added to the probabilities makes the loss of a batch, to three digits; zero where nothing does."""
     batch = sides.search[0]
-    p, own = sides.values(batch, grant)[Place(LAYER, len(sides.side.layers) - 1)], sides.loss(batch)
+    p, own = sides.followed(batch, LOSS, grant)[Place(LAYER, len(sides.side.layers) - 1)], sides.loss(batch)
     if own is None or not isinstance(p, Bounded):
         return 0.0
     chosen = np.sum(p.value * _labels(batch, p.shape[-1], p).value, axis=-1)

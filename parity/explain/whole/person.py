@@ -26,6 +26,7 @@ from parity.explain.whole.loops import LOOP
 from parity.explain.whole.messages import plain, restored
 from parity.explain.whole.places import Place, candidates, got, read, recognised, write
 from parity.explain.whole.taking import take
+from parity.explain.whole.watching import Watch
 
 _EXPRESSION: Final = re.compile(r" (?:in |\()<string>, line \d+(?:: .*)?\)?")
 _MOST_STEPS: Final = 2_000
@@ -112,6 +113,10 @@ class Program:
         for place, array in zip(places, arrays, strict=True):
             write(self.base, place, array, wide)
 
+    def watch(self, count: int) -> Watch:
+        """Return what keeps the arrays of so many examples that the program passes through."""
+        return Watch(str(self._path.parent), lambda array: count == 1 or (array.ndim > 0 and count in array.shape))
+
     def call(self, expression: str, x: Array, y: Array, rate: float) -> Any:
         """Return what an expression yields."""
         here = {"x": x, "y": y, "rate": rate, "self": self.base, LOOP: self.taken.loops}
@@ -175,8 +180,15 @@ def _evaluated(program: Program, request: Mapping[str, Any]) -> dict[str, Any]:
         program.restore()
         try:
             program.put(places, arrays, request["wide"])
-            value = program.call(expression, np.array(x), np.array(y), request["rate"])
+            watch = program.watch(len(x)) if request["kept"] else contextlib.nullcontext()
+            with watch as watched:
+                value = program.call(expression, np.array(x), np.array(y), request["rate"])
             answers[call] = _answer(program, call, value, places, shapes, request)
+            if watched is not None:
+                _left(program, watched, places)
+                for each in _arrays(value):
+                    watched.keep(np.asarray(each))
+                answers[call]["kept"] = list(watched.arrays.values())
         except Exception as error:  # whatever a person's program raises is an answer
             answers[call] = _failed(error)
     return answers
@@ -231,7 +243,7 @@ def _answer(
             raise AbsentError(f"the {call} is no number: it has shape {array.shape}")
         return {"number": float(array.reshape(()))}
     arrays = [np.array(each) for each in _arrays(value)]
-    return {"arrays": arrays, "kept": _kept(program, len(request["x"]), places) if request["kept"] else []}
+    return {"arrays": arrays}
 
 
 def _gradients(program: Program, value: Any, places: list[Place], shapes: Any) -> list[list[Array]]:
@@ -240,27 +252,25 @@ def _gradients(program: Program, value: Any, places: list[Place], shapes: Any) -
     return gradients_of(value, places, shapes, held) or [gradients_beside(program.base, places, shapes)]
 
 
-def _kept(program: Program, count: int, places: Sequence[Place]) -> list[Array]:
-    """Return arrays that a call left behind and that were not there before it, such as outputs of layers."""
+def _left(program: Program, watch: Watch, places: Sequence[Place]) -> None:
+    """Keep the arrays that a call left behind and that are no weights, such as outputs of layers."""
     own = {id(got(program.base, place.path)) for place in places}
-    found: list[Array] = []
     stack: list[tuple[Any, int]] = [(program.names, 0)]
     seen: set[int] = set()
-    while stack and len(found) < _MOST_KEPT:
+    while stack:
         value, depth = stack.pop()
         if id(value) in seen or depth > 4 or isinstance(value, (*_KEPT, str, bytes)):
             continue
         seen.add(id(value))
         if isinstance(value, np.ndarray):
-            if value.dtype.kind == "f" and value.ndim and count in value.shape and id(value) not in own:
-                found.append(np.array(value))
+            if id(value) not in own:
+                watch.keep(value)
         elif isinstance(value, Mapping):
             stack += [(each, depth + 1) for key, each in value.items() if not str(key).startswith("__")]
         elif isinstance(value, list | tuple):
             stack += [(each, depth + 1) for each in value[:_MOST_KEPT]]
         elif hasattr(value, "__dict__"):
             stack.append((vars(value), depth))
-    return found
 
 
 def _arrays(value: Any) -> Iterator[Any]:

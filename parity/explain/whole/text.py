@@ -6,7 +6,7 @@ from typing import Any, Final
 from parity.report.numbers import begun
 
 _BESIDE: Final = 6
-_EXPLAINED: Final = frozenset({"prediction", "loss", "gradient", "update"})
+_EXPLAINED: Final = frozenset({"layer", "prediction", "loss", "gradient", "update"})
 """Stages of which a mistake is sought."""
 _HEADS: Final = {
     "DIVERGED": "they part",

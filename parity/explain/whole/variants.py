@@ -42,6 +42,13 @@ class Variant(NamedTuple):
     other: str
 
 
+def variants_of(side: KerasSide, layer: str) -> Iterator[Variant]:
+    """Yield the model with another activation in one layer."""
+    for names, own, other, activation in _choices(side):
+        if names == [layer]:
+            yield Variant(_changed(side, {layer: activation}), names, own, other)
+
+
 def variants(side: KerasSide, x: Array, weights: Sequence[Array], seen: Array) -> Iterator[Variant]:
     """Yield the model with other activations, in a layer or in all that have one, where it comes near what was seen.
 
@@ -83,8 +90,9 @@ def _activations() -> Mapping[str, Activation]:
     found: dict[str, Any] = {name: keras.activations.get(name) for name in _NAMED}
     leaky = found.pop("leaky_relu")
     for leak in _LEAKS:
-        found[f"a leaky relu of {leak:g}"] = partial(leaky, negative_slope=leak)
-    found["gelu by tanh"] = partial(keras.activations.gelu, approximate=True)
+        name = f"a leaky relu of {leak:g}"
+        found[name] = _called(name, partial(leaky, negative_slope=leak))
+    found["gelu by tanh"] = _called("gelu by tanh", partial(keras.activations.gelu, approximate=True))
     return found
 
 
@@ -106,19 +114,18 @@ def _output(side: KerasSide, names: Sequence[str], activation: Activation, x: Ar
             object.__setattr__(layer, "activation", each)
 
 
-def late_biases(side: KerasSide) -> Iterator[tuple[KerasSide, str]]:
-    """Yield the model with its biases added after their activations, in every layer and in each, and where that is."""
-    names = [layer.name for layer in layers_of(side.model) if _bent(layer)]
-    together = [names] if len(names) > 1 else []
-    for chosen in [*together, *([name] for name in names)]:
+def late_biases(side: KerasSide, only: str = "") -> Iterator[tuple[KerasSide, str]]:
+    """Yield the model with its biases added after their activations, in every layer and in each, and where that is.
 
-        def copied(each: Any, chosen: list[str] = chosen) -> Any:
-            made = type(each).from_config(each.get_config())
-            if each.name in chosen:
-                made.activation = _before_bias(made)
-            return made
-
-        yield _cloned(side, copied), ", ".join(chosen)
+    ``only`` is the one layer that is looked at, unless empty.
+    """
+    layers = layers_of(side.model)
+    names = [layer.name for layer in layers if _bent(layer) and layer.name not in side.late]
+    hidden = [name for name in names if name != layers[-1].name]
+    together = [names, hidden] if not only else []
+    several = [chosen for chosen in together if len(chosen) > 1 and together.count(chosen) == 1]
+    for chosen in [*several, *([name] for name in names if only in ("", name))]:
+        yield _changed(side, {}, late=chosen), ", ".join(chosen)
 
 
 def _bent(layer: Any) -> bool:
@@ -126,10 +133,20 @@ def _bent(layer: Any) -> bool:
     return name in _NAMED and name != "linear" and bool(getattr(layer, "use_bias", False))
 
 
-def _before_bias(layer: Any) -> Callable[[Any], Any]:
+def _before_bias(layer: Any) -> Activation:
     """Return a layer's activation of its sums without the bias, which is added to it."""
     activation = layer.activation
-    return lambda z: activation(z - layer.bias) + layer.bias
+    return _called(activation_of(layer), lambda z: activation(z - layer.bias) + layer.bias)
+
+
+def _called(name: str, activation: Activation) -> Activation:
+    """Return an activation that is called so."""
+
+    def curve(z: Any) -> Any:
+        return activation(z)
+
+    curve.__name__ = name
+    return curve
 
 
 class Wrong(NamedTuple):
@@ -147,7 +164,7 @@ def wrong_ways(side: KerasSide) -> Iterator[Wrong]:
     That is in one layer, and in all that have one activation: there is one function.
     """
     hidden = [(layer.name, activation_of(layer)) for layer in layers_of(side.model)[:-1]]
-    bent = [(name, own) for name, own in hidden if own in _NAMED and own not in ("linear", "softmax")]
+    bent = [(name, own) for name, own in hidden if own not in ("", "linear", "softmax")]
     groups = [([name], own) for name, own in bent]
     kinds = [own for _, own in bent]
     groups += [([n for n, k in bent if k == own], own) for own in dict.fromkeys(kinds) if kinds.count(own) > 1]
@@ -157,8 +174,8 @@ def wrong_ways(side: KerasSide) -> Iterator[Wrong]:
             if name != "derivative_left_out" and own in ("relu", "leaky_relu"):
                 continue  # the same twice, or at the output, up to the leak
             sentence, repair = _SAID[name]
-            words = {"own": own, "where": where}
-            changed = _changed(side, dict.fromkeys(names, own), back)
+            words = {"own": own if own[0].isalpha() else "activation", "where": where}
+            changed = _changed(side, {}, back=back, through=names)
             yield Wrong(changed, name, sentence.format(**words), repair.format(**words))
 
 
@@ -193,30 +210,43 @@ _SAID: Final = {
 }
 
 
-def _changed(side: KerasSide, activations: Mapping[str, Any], back: Way | None = None) -> KerasSide:
-    """Return a model with some layers' activations others, or with another way back through them."""
+def _changed(
+    side: KerasSide,
+    activations: Mapping[str, Activation],
+    late: Sequence[str] = (),
+    back: Way | None = None,
+    through: Sequence[str] = (),
+) -> KerasSide:
+    """Return a model whose layers are made anew, with what was changed before and some more.
+
+    Args:
+        side: the model.
+        activations: others, by the names of layers.
+        late: layers whose bias is added after their activation.
+        back: another way back through activations.
+        through: the layers of which.
+    """
+    import keras
+
+    swapped, lates = {**side.activations, **activations}, side.late | {*late}
 
     def copied(each: Any) -> Any:
         made = type(each).from_config(each.get_config())
-        if each.name in activations:
-            import keras
-
-            made.activation = keras.activations.get(activations[each.name])
-            if back is not None:
-                made.activation = _with_gradient(made.activation, back)
+        if each.name in swapped:
+            made.activation = swapped[each.name]
+        if back is not None and each.name in through:
+            made.activation = _called(activation_of(made), _with_gradient(made.activation, back))
+        if each.name in lates:
+            made.activation = _before_bias(made)
         return made
 
-    return _cloned(side, copied)
-
-
-def _cloned(side: KerasSide, copied: Callable[[Any], Any]) -> KerasSide:
-    """Return a model whose layers are made anew."""
-    import keras
-
-    model = keras.models.clone_model(side.model, clone_function=copied)
-    optimizer = side.model.optimizer
-    model.compile(optimizer=type(optimizer).from_config(optimizer.get_config()), loss=side.model.loss)
-    return KerasSide(side.name, side.build, model, side.names, side.unseen, side.data)
+    first = side.first or side.model
+    model = keras.models.clone_model(first, clone_function=copied)
+    optimizer = first.optimizer
+    model.compile(optimizer=type(optimizer).from_config(optimizer.get_config()), loss=first.loss)
+    changed = KerasSide(side.name, side.build, model, side.names, side.unseen, side.data)
+    changed.first, changed.activations, changed.late = first, swapped, lates
+    return changed
 
 
 def _with_gradient(activation: Activation, back: Way) -> Activation:
