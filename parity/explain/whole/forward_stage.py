@@ -106,7 +106,7 @@ def _fits(sides: Sides, grant: Grant, confirm: bool = False) -> bool:
 
 def _explained(sides: Sides, grant: Grant, mistake: Mistake, factor: float | None = None) -> Explained:
     mistake.confirmed = _fits(sides, grant, confirm=True)
-    sizes = " and ".join(str(batch.size) for batch in sides.confirm)
+    sizes = " and ".join(dict.fromkeys(str(batch.size) for batch in sides.confirm))
     if mistake.confirmed:
         mistake.evidence += f"; so it is on batches of {sizes} that were not searched on"
     return Explained(grant, mistake, factor)
