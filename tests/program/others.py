@@ -555,6 +555,11 @@ def step(x, y):
     ),
 }
 _PAPER = "0.001 * m[i] / (1 - 0.9 ** t[0]) / (np.sqrt(v[i] / (1 - 0.999 ** t[0])) + 1e-8)"
+BEHIND = [
+    ({"bias1": "", "after1": " + self.b1"}, "bias_as_inside"),
+    ({"bias1": "", "after1": " + self.b1", "slope1": "1", "sum1": "back1"}, "derivative_left_out"),
+]
+"""A bias that is added after the activation, and a second mistake behind it."""
 WRONG = [
     ("regression", {"penalty": "0"}, "own gradient", "penalty_in_gradient"),
     ("regression", {"penalty": "0.01 * self.W1"}, "own gradient", "penalty_in_gradient"),
@@ -602,7 +607,6 @@ WRONG = [
     ("curves", {"slope2": "(1 - self.z2**2)", "slope1": "(1 - self.z1**2)"}, "own gradient", "derivative_at_sum"),
     ("curves", {"sum1": "back1"}, "own gradient", "bias_before_derivative"),
     ("curves", {"bias1": " - self.b1", "bias2": " - self.b2", "sign": "-"}, "prediction", "biases_subtracted"),
-    ("curves", {"bias1": "", "after1": " + self.b1"}, "prediction", "bias_after_activation"),
     ("curves", {"inputs": "self.a1"}, "update", "product_not_transposed"),
     ("curves", {"rate": "0"}, "update", "never_updated"),
     ("rows in turn", {"delta": "2 * (forward(x) - y)"}, "gradient", "gradient_scale"),

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from programs import KERAS, written
 
+from parity.errors import SubjectError
+
 pytestmark = [pytest.mark.tensorflow, pytest.mark.xdist_group("tensorflow")]
 
 RIGHT = written("module globals")
@@ -67,6 +69,11 @@ PROGRAMS = {
         {"predict": "loop(images=x).p"},
         "no loop at the top of the file reads images",
     ),
+    "is bound to a call that is not there": (RIGHT, {"predict": "forwrd(x)"}, "'forwrd(x)': raised NameError"),
+    "is bound to no expression": (RIGHT, {"loss": "loss(x, y"}, "was never closed"),
+    "is bound to too few arguments": (RIGHT, {"step": "step(x)"}, "missing 1 required positional argument: 'y'"),
+    "is bound to no gradients": (RIGHT, {"grads": "7"}, "no gradient of W1 was returned"),
+    "is bound to no number": (RIGHT, {"loss": "forward(x)[1]"}, "is no number"),
     "is bound to rows that are not there": (RIGHT, {"weights": "W1.rows(4,4,4),b1,W2,b2"}, "holds no array"),
     "cannot be made": (RIGHT, {"make": "Network(3)"}, "raised NameError"),
     "has weights of NaN": (RIGHT.replace("return a1, softmax(z2, 1)", "return a1, softmax(z2, 1) * np.nan"), {}, ""),
@@ -147,6 +154,8 @@ def test_a_program_that_hangs_is_stopped(tmp_path: Path, tensorflow: None) -> No
     [
         (["mine.py"], "--keras"),
         (["nowhere.py", "--keras", "model.py:build"], "no such file"),
+        (["mine.py", "--keras", "model.py", "--page", "."], "it is a folder"),
+        (["mine.py", "--keras", "model.py", "--page", "nowhere/answer.html"], "there is no folder nowhere"),
         (["mine.txt", "--keras", "model.py:build"], "allowed: a Python file"),
         (["mine.py", "--keras", "nowhere.py:build"], "no such file"),
         (["mine.py", "--keras", "model.py", "--bind", "wieghts=W1"], "Did you mean 'weights'?"),
@@ -167,3 +176,28 @@ def test_a_mistake_in_the_call_is_one_message_and_status_2(words: list[str], sai
     assert (done.returncode, done.stdout) == (2, "")
     assert said in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("data", "said"), [("nowhere.npz", "--data nowhere.npz: no such file"), ("model.py:bulid", "has no function")]
+)
+def test_data_that_cannot_be_read_are_said_with_their_name(
+    data: str, said: str, tmp_path: Path, tensorflow: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from parity.errors import DataError
+    from parity.explain.whole.stages import answer
+
+    monkeypatch.chdir(tmp_path)
+    Path("mine.py").write_text(RIGHT)
+    Path("model.py").write_text(KERAS)
+    with pytest.raises(DataError) as error:
+        answer(Path("mine.py"), "", (Path("model.py"), "build"), data, {}, 5.0)
+    assert said in str(error.value)
+
+
+def test_a_name_that_the_file_has_not_is_said_with_the_nearest(tmp_path: Path, tensorflow: None) -> None:
+    from parity.explain.whole.person import Program
+
+    (tmp_path / "mine.py").write_text("class Network:\n    pass\n")
+    with pytest.raises(SubjectError, match=r"no name 'Netwrk'\. Did you mean 'Network'\? There is: Network"):
+        Program(tmp_path / "mine.py", "Netwrk")

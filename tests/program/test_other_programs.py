@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from others import PROGRAMS, WRONG
+from others import BEHIND, PROGRAMS, WRONG
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.xdist_group("tensorflow")]
 
@@ -49,3 +49,11 @@ def test_its_mistake_is_named(tmp_path: Path, name: str, wrong: dict[str, str], 
 )
 def test_so_is_every_other_one(tmp_path: Path, name: str, wrong: dict[str, str], first: str, mistake: str) -> None:
     named(tmp_path, name, wrong, first, mistake)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize(("wrong", "second"), BEHIND)
+def test_a_late_bias_hides_no_second_mistake(tmp_path: Path, wrong: dict[str, str], second: str) -> None:
+    found = ask(tmp_path, "curves", **wrong)
+    assert found.first.name == "prediction"
+    assert [(e.name, e.confirmed) for e in found.mistakes] == [("bias_after_activation", True), (second, True)]

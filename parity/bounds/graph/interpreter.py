@@ -57,7 +57,7 @@ class Interpreter:
         self,
         inputs: Sequence[Array | Bounded],
         variables: Sequence[Array | Bounded],
-        anchors: Mapping[str, Array] | None = None,
+        anchors: Mapping[str, Array | Callable[[Any], Any]] | None = None,
         judge: Callable[[str, Any, Bounded], None] | None = None,
         wanted: Sequence[int] | None = None,
     ) -> list[Any]:
@@ -66,7 +66,8 @@ class Interpreter:
         Args:
             inputs: an array for each input, exact unless it has a bound of its own.
             variables: such an array for each of ``variables``.
-            anchors: observed values by the name of a tensor, which go on in place of what is computed there.
+            anchors: observed values by the name of a tensor, which go on in place of what is computed there; or what
+                makes them of it.
             judge: is handed the name, what was computed and what was observed.
             wanted: numbers of outputs; unless given, all of them.
         """
@@ -77,7 +78,7 @@ class Interpreter:
         free = [tensor for tensor in self._graph.inputs if tensor.name not in values]
         values |= {tensor.name: _leaf(array) for tensor, array in zip(free, inputs, strict=True)}
         state = [_leaf(array) for array in variables]
-        observed = {name: _leaf(array) for name, array in (anchors or {}).items()}
+        observed = {name: each if callable(each) else _leaf(each) for name, each in (anchors or {}).items()}
         outputs = [self.function.outputs[at] for at in wanted] if wanted is not None else self.function.outputs
         with np.errstate(all="ignore"):
             self._run(self._graph, outputs, values, state, (observed, judge))
@@ -91,9 +92,11 @@ class Interpreter:
             result = self._result(operation, [values[tensor.name] for tensor in operation.inputs], state)
             for tensor, value in zip(operation.outputs, result, strict=False):
                 if tensor.name in observed:
+                    seen = observed[tensor.name]
+                    seen = seen(value) if callable(seen) else seen
                     if judge is not None:
-                        judge(tensor.name, value, observed[tensor.name])
-                    value = observed[tensor.name]
+                        judge(tensor.name, value, seen)
+                    value = seen
                 values[tensor.name] = value
 
     def _plan(self, graph: Any, outputs: Any) -> list[Any]:

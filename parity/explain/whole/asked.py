@@ -47,6 +47,8 @@ class Asked:
     ) -> None:
         self._seconds = seconds
         self._shapes = [list(shape) for shape in shapes]
+        self.order = 0
+        """Which of the orders that fit its gradients equally well is meant."""
         weights = [each.strip() for each in _split(bound.get("weights", ""))]
         if weights and len(weights) != len(shapes):
             raise SubjectError(
@@ -87,6 +89,13 @@ class Asked:
         request = {"do": "evaluate", "places": list(places), "calls": calls, "weights": list(weights)}
         return self._ask(request | {"x": x, "y": y, "wide": wide, "rate": rate, "steps": steps, "kept": kept})
 
+    def again(
+        self, places: Sequence[str], calls: dict[str, str], weights: Sequence[Array], x: Array, y: Array
+    ) -> dict[str, Any]:
+        """Return what each call yields several times in a row at the same weights; nothing where it raises."""
+        request = {"do": "again", "places": list(places), "calls": calls, "weights": list(weights)}
+        return self._ask(request | {"x": x, "y": y, "rate": 1.0, "kept": False})
+
     def steps(
         self, places: Sequence[str], calls: tuple[str, str], weights: Sequence[Array], batches: Any, rate: float
     ) -> dict[str, Any]:
@@ -119,8 +128,9 @@ class Asked:
         return starts
 
     def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
+        request |= {"shapes": self._shapes, "gradients": self.order}
         try:
-            answer: dict[str, Any] = restored(self._child.ask(plain(request | {"shapes": self._shapes}), self._seconds))
+            answer: dict[str, Any] = restored(self._child.ask(plain(request), self._seconds))
         except NoAnswerError as ended:
             self.close()
             how = f"its process {ended.how}" if ended.how else f"it did not answer within {self._seconds:g} s"
@@ -138,7 +148,7 @@ def _split(text: str) -> list[str]:
     """Split at commas that stand outside brackets."""
     parts, depth = [""], 0
     for sign in text:
-        depth += (sign == "(") - (sign == ")")
+        depth += (sign in "([") - (sign in ")]")
         if sign == "," and not depth:
             parts.append("")
         else:

@@ -78,7 +78,14 @@ def data_for(side: KerasSide, wanted: str) -> Data:
         if not callable(function):
             raise DataError(f"--data {wanted}: {show_path(Path(path))} has no function {name or 'data'!r}.")
         return _checked(side, *_called(function, wanted))
-    arrays = read_npz(Path(wanted))
+    try:
+        arrays = read_npz(Path(wanted))
+    except FileNotFoundError as error:
+        raise DataError(
+            f"--data {wanted}: no such file. Allowed: an NPZ with x and y, FILE.py:function, mnist."
+        ) from error
+    except DataError as error:
+        raise DataError(f"--data {wanted}: {error}.") from error
     pair = next((pair for pair in _NAMES if {*pair} <= arrays.keys()), None)
     if pair is None:
         raise DataError(f"--data {wanted}: has {', '.join(arrays)}. Allowed: x and y, or x_train and y_train.")

@@ -1,5 +1,6 @@
 """``parity program``: somebody's whole program beside his Keras model, for people or as one JSON document."""
 
+import os
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Mapping
 from importlib import import_module
@@ -47,6 +48,8 @@ def main(arguments: Namespace) -> int:
     from parity.explain.whole.answering import ask, bound_by_hand
 
     bind = bound_by_hand(_bound(arguments.bind))
+    if arguments.page:
+        _require_place(Path(arguments.page))
     document = ask(
         arguments.program,
         arguments.keras,
@@ -69,13 +72,24 @@ def main(arguments: Namespace) -> int:
     return {"DIVERGED": 1, "ROUNDING": 0}.get(str(document["verdict"]), 3)
 
 
+def _require_place(path: Path) -> None:
+    """Refuse a page that cannot be written before anything is worked out."""
+    why = ""
+    if path.is_dir():
+        why = "it is a folder"
+    elif not path.parent.is_dir():
+        why = f"there is no folder {path.parent}"
+    elif not os.access(path if path.exists() else path.parent, os.W_OK):
+        why = "its place does not let itself be written to"
+    if why:
+        raise UsageError(f"--page {path}: {why}. Allowed: a file in a folder that is there, such as answer.html.")
+
+
 def _write(name: str, document: Mapping[str, Any]) -> None:
+    from parity.circumstances.files import write_file
     from parity.explain.whole.page import page
 
-    try:
-        Path(name).write_text(page(document), encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"--page {name}: cannot be written: {error}.") from error
+    write_file(Path(name), page(document).encode())
 
 
 def _bound(texts: list[str]) -> dict[str, str]:

@@ -35,19 +35,25 @@ def judged(sides: Sides, grant: Grant | None) -> tuple[list[Stage], dict[str, di
             stages.append(Stage(name, tensor, Outcome.UNSEEN, "its loss raised, or has a kink here"))
             continue
         ratio = None if found.right else found.ratio
-        note = "" if ratio is None else f"it is {told(_rounded(ratio))} times the derivative of the program's own loss"
+        note = (
+            ""
+            if ratio is None
+            else f"it is {told(_rounded(ratio, found))} times the derivative of the program's own loss"
+        )
         outcome = Outcome.ROUNDING if found.right else Outcome.DIVERGED
         stages.append(Stage(name, tensor, outcome, note, None, ratio))
         document[tensor] = {"gradient": found.claimed, "differences": found.measured, "unsure": found.unsure}
     return stages, document
 
 
-def _rounded(ratio: float) -> float:
-    """Return a ratio as what it nearly is, if that is a whole number or one over one."""
+def _rounded(ratio: float, found: Slope) -> float:
+    """Return a ratio as a whole number or one over one, if it may be that, and else to the digits that are known."""
+    unsure = found.unsure / abs(found.measured) + found.hidden
     for number in (round(ratio), 1 / round(1 / ratio) if abs(ratio) < 1 and round(1 / ratio) else 0):
-        if number and abs(ratio / number - 1) < 1e-4:
+        if number not in (0, 1) and abs(ratio / number - 1) <= max(unsure, 1e-6):
             return float(number)
-    return float(f"{ratio:.4g}")
+    digits = next((d for d in range(4, 9) if float(f"{ratio:.{d}g}") != 1), 9)
+    return float(f"{ratio:.{digits}g}")
 
 
 def _slope(sides: Sides, batch: Batch, at: int, claimed: Array, grant: Grant | None) -> Slope | None:

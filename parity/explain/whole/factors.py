@@ -111,6 +111,12 @@ def _number(pairs: Sequence[tuple[Array, Bounded, int]]) -> float | None:
     return None if best is None or best[1] == 0 or not np.isfinite(best[1]) else best[1]
 
 
+def likely(number: float) -> list[float]:
+    """Return what a measured factor may be, as people write it: a whole number, one over one, few digits, itself."""
+    whole = [float(round(number))] if abs(number) > 1 else [1 / round(1 / number)] if round(1 / number) else []
+    return list(dict.fromkeys([*whole, float(f"{number:.3g}"), float(f"{number:.6g}"), number]))
+
+
 def told(number: float) -> str:
     """Return a factor as people write it."""
     if 0 < abs(number) < 1 and abs(1 / number - round(1 / number)) < 1e-6 * abs(1 / number):

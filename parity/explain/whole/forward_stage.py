@@ -8,14 +8,22 @@ import numpy as np
 from parity.bounds.bounded import Bounded
 from parity.bounds.graph.interpreter import Unknown
 from parity.bounds.numerics import Array
-from parity.explain.whole.factors import Factor, told
+from parity.explain.whole.factors import Factor, likely, told
 from parity.explain.whole.quantity import Mistake, Outcome, Stage, agrees, held, worst
 from parity.explain.whole.sides import Grant, Sides
-from parity.explain.whole.variants import late_biases, variants
+from parity.explain.whole.variants import late_biases, variants, variants_of
 
 _GRID: Final = np.concatenate([np.geomspace(1e-5, 1e5, 41), -np.geomspace(1e-3, 1e3, 7)])
 _HALVINGS: Final = 60
 _LATE: Final = "add the bias to the product before the activation is taken: f(x @ W + b)"
+
+
+_CHANGES: Final = "the prediction changes from call to call, at the same weights and on the same batch"
+_AGAIN: Final = "calls in a row differ by more than rounding"
+_KEEP: Final = (
+    "predict without what is drawn, such as dropout or noise, and without what a call keeps for the next: the model is "
+    "asked as in inference"
+)
 
 
 class Explained(NamedTuple):
@@ -44,6 +52,9 @@ def judged(sides: Sides) -> tuple[Stage, Explained | None]:
         return Stage(name, "", Outcome.UNDECIDED, _unruled(unknown[0])), None
     place = worst([held(array, each) for array, each in zip(own, expected, strict=True) if array is not None])
     stage = Stage(name, sides.side.layers[-1], place.outcome, "", place)
+    if isinstance(expected[0], Bounded) and not sides.repeats(batches[0], expected[0]):
+        stage.outcome, stage.note = Outcome.DIVERGED, _CHANGES
+        return stage, Explained(Grant(()), Mistake("not_repeatable", name, _CHANGES, _AGAIN, _KEEP, True), None)
     if not place.outcome.parts or place.outcome is Outcome.NON_FINITE:
         return stage, None
     found = next(_changes(sides), None)
@@ -56,13 +67,33 @@ def _unruled(operations: frozenset[str]) -> str:
     return f"the model uses what has no bound here: {', '.join(sorted(operations))}"
 
 
+def changes_of_layer(sides: Sides) -> Iterator[Explained]:
+    """Yield the changes of one layer that make its output agree, from the program's own output before it."""
+    for explained in _changes(sides):
+        explained.mistake.stage = "layer"
+        yield explained
+
+
 def _changes(sides: Sides) -> Iterator[Explained]:
     yield from _known_factors(sides)
     yield from _turned(sides)
-    yield from _rewritten(sides)
+    if sides.target is None:
+        yield from _rewritten(sides)
     yield from _other_activations(sides)
     yield from _late_biases(sides)
     yield from _fitted(sides)
+
+
+def _layer(sides: Sides) -> str:
+    """Return the one layer whose changes are tried, empty where those of all are."""
+    if sides.target is not None:
+        return sides.side.layers[sides.target]
+    return sides.side.layers[-1] if sides.led else ""
+
+
+def _tensors(sides: Sides) -> list[int]:
+    layer = _layer(sides)
+    return [at for at, name in enumerate(sides.side.names) if not layer or name.partition("/")[0] == layer]
 
 
 def _fits(sides: Sides, grant: Grant, confirm: bool = False) -> bool:
@@ -75,7 +106,7 @@ def _fits(sides: Sides, grant: Grant, confirm: bool = False) -> bool:
 
 def _explained(sides: Sides, grant: Grant, mistake: Mistake, factor: float | None = None) -> Explained:
     mistake.confirmed = _fits(sides, grant, confirm=True)
-    sizes = " and ".join(str(batch.size) for batch in sides.confirm)
+    sizes = " and ".join(dict.fromkeys(str(batch.size) for batch in sides.confirm))
     if mistake.confirmed:
         mistake.evidence += f"; so it is on batches of {sizes} that were not searched on"
     return Explained(grant, mistake, factor)
@@ -85,18 +116,18 @@ def _known_factors(sides: Sides) -> Iterator[Explained]:
     count = len(sides.side.shapes)
     sizes = {batch.size for batch in sides.search}
     known = [f for f in sides.factors() if not f.power or len(sizes) == 1]
-    for at in range(count):
+    for at in _tensors(sides):
         for factor in [*known, Factor("nothing", 0.0)] if _drawn(sides, at) else known:
             grant = _only(count, at, factor.at(sides.search[0].size))
             if _fits(sides, grant):
                 yield _explained(sides, grant, _of_tensor(sides, at, factor), factor.scale)
     biases = tuple(-1.0 if len(shape) == 1 else 1.0 for shape in sides.side.shapes)
-    if biases.count(-1.0) > 1 and _fits(sides, grant := Grant(biases)):
+    if biases.count(-1.0) > 1 and not _layer(sides) and _fits(sides, grant := Grant(biases)):
         sentence = "the biases are subtracted: their sign is the other one"
         evidence = "with the model's biases times minus one it agrees with the program"
         repair = "add them, or give the model their negatives: where they are learnt both are the same network"
         yield _explained(sides, grant, Mistake("biases_subtracted", "prediction", sentence, evidence, repair), -1.0)
-    for factor in known:
+    for factor in known if not sides.led and sides.target in (None, 0) else ():
         grant = Grant((1.0,) * count, inputs=factor.scale)
         if _fits(sides, grant):
             yield _explained(sides, grant, _of_inputs(sides, factor), factor.scale)
@@ -121,8 +152,8 @@ def _of_tensor(sides: Sides, at: int, factor: Factor) -> Mistake:
         )
     what = "bias" if bias else "product with its kernel"
     number = told(factor.scale)
-    place = "the last layer" if at >= len(sides.side.shapes) - 2 else layer
-    sentence = f"in {place} ({layer}) the {what} is multiplied by {number}{_words(factor, number)}"
+    place = f"the last layer ({layer})" if layer == sides.side.layers[-1] else layer
+    sentence = f"in {place} the {what} is multiplied by {number}{_words(factor, number)}"
     repair = f"take the factor {number} out of the forward pass of {layer}"
     evidence = f"with {name} times {number} the model agrees with the program"
     return Mistake("forward_scale", "prediction", sentence, evidence, repair)
@@ -144,7 +175,8 @@ def _words(factor: Factor, number: str) -> str:
 def _turned(sides: Sides) -> Iterator[Explained]:
     """Try kernels the other way round: transposed where they are square, turned over where of a convolution."""
     ones = (1.0,) * len(sides.side.shapes)
-    for at, shape in enumerate(sides.side.shapes):
+    for at in _tensors(sides):
+        shape = sides.side.shapes[at]
         ways: list[tuple[str, str, Callable[[Array], Array]]] = []
         if len(shape) == 2 and shape[0] == shape[1]:
             ways.append(("kernel_transposed", "transposed", np.transpose))
@@ -171,13 +203,16 @@ def _flip(kernel: Array) -> Array:
 def _fitted(sides: Sides) -> Iterator[Explained]:
     """Try any factor of one tensor or of the inputs: the nearest on a grid, then by thirds of what lies around it."""
     count = len(sides.side.shapes)
-    for at in range(-1, count):
-        number = _nearest(sides, at, count)
-        grant = Grant((1.0,) * count, inputs=number) if at < 0 else _only(count, at, number)
-        if abs(number - 1) > 1e-9 and _fits(sides, grant):
+    for at in [*([-1] if not sides.led and sides.target in (None, 0) else []), *_tensors(sides)]:
+        nearest = _nearest(sides, at, count)
+        for number in likely(nearest) if nearest else ():
+            grant = Grant((1.0,) * count, inputs=number) if at < 0 else _only(count, at, number)
+            if abs(number - 1) <= 1e-9 or not _fits(sides, grant):
+                continue
             factor = Factor(told(number), number)
             mistake = _of_inputs(sides, factor) if at < 0 else _of_tensor(sides, at, factor)
             yield _explained(sides, grant, mistake, number)
+            break
 
 
 def _nearest(sides: Sides, at: int, count: int) -> float:
@@ -216,20 +251,24 @@ def _rewritten(sides: Sides) -> Iterator[Explained]:
 
 
 def _other_activations(sides: Sides) -> Iterator[Explained]:
-    for variant in variants(sides.side):
+    batch = sides.search[0]
+    own = sides.prediction(batch)
+    assert own is not None
+    one = variants_of(sides.side, _layer(sides)) if _layer(sides) else None
+    for variant in one or variants(sides.side, batch.x, batch.weights, own):
         changed = sides.with_model(variant.side)
-        grant = changed.plain
-        if _fits(changed, grant):
-            where = "the output" if variant.layer == sides.side.layers[-1] else variant.layer
+        if _fits(changed, changed.plain):
+            names = ", ".join(variant.layers)
+            where = "the output" if variant.layers == sides.side.layers[-1:] else names
             sentence = f"the activation of {where} is {variant.other}, the model's {variant.own}"
-            evidence = f"with {variant.other} in {variant.layer} the model agrees with the program"
-            repair = f"use {variant.own} in {variant.layer}, or {variant.other} in the model"
+            evidence = f"with {variant.other} in {names} the model agrees with the program"
+            repair = f"use {variant.own} in {names}, or {variant.other} in the model"
             mistake = Mistake("other_activation", "prediction", sentence, evidence, repair)
-            yield _explained(changed, grant, mistake)._replace(sides=changed)
+            yield _explained(changed, changed.plain, mistake)._replace(sides=changed)
 
 
 def _late_biases(sides: Sides) -> Iterator[Explained]:
-    for side, layers in late_biases(sides.side):
+    for side, layers in late_biases(sides.side, _layer(sides)):
         changed = sides.with_model(side)
         if _fits(changed, changed.plain):
             sentence = f"the bias of {layers} is added after the activation, which the model takes of the sum with it"

@@ -9,7 +9,7 @@ from parity.bounds.bounded import Bounded
 from parity.bounds.graph.interpreter import Unknown
 from parity.bounds.numerics import Array
 from parity.explain.whole.batches import Batch
-from parity.explain.whole.factors import Factor, scaled, told
+from parity.explain.whole.factors import Factor, likely, scaled, told
 from parity.explain.whole.quantity import Mistake, Outcome, Stage, agrees, held, worst
 from parity.explain.whole.sides import Grant, Sides, combined
 from parity.explain.whole.variants import wrong_ways
@@ -19,14 +19,19 @@ _NONE = Factor("nothing", 0.0)
 _LEFT = 0.1
 """What part of a difference a reason may leave: more than that is the bound's doing and not the reason's."""
 _BEFORE = "summed before the activation's derivative is multiplied in"
+_INSIDE = "times the activation's derivative, which a bias that is added after the activation has not in its own"
 
 
 class Kind(NamedTuple):
-    """What a gradient is of the model's: a factor of the loss's part and a share of the penalty's, or another shape."""
+    """What a gradient is of the model's: a factor of the loss's part and a share of the penalty's, or another shape.
+
+    ``decay`` is what the weights are multiplied by and added: a penalty that the model does not have.
+    """
 
     factor: Factor
     penalty: float = 1.0
     shape: str = ""
+    decay: Factor = _NONE
 
     @property
     def right(self) -> bool:
@@ -87,14 +92,43 @@ def _kinds(sides: Sides, grant: Grant, at: int) -> Iterator[Kind]:
             kind = Kind(factor, share)
             if not kind.right and _is(sides, grant, at, kind):
                 yield kind
-    for shape in (*_SHAPES, _BEFORE):
+    yield from _penalties_fitted(sides, grant, at, penalised)
+    for shape in (*_SHAPES, _BEFORE, _INSIDE):
         for factor in [_ONE, *sides.factors()]:
             kind = Kind(factor, 1.0, shape)
             if _is(sides, grant, at, kind):
                 yield kind
     number = _ratio(sides, grant, at)
-    if number is not None and _is(sides, grant, at, Kind(Factor(told(number), number))):
-        yield Kind(Factor(told(number), number))
+    if number is None:
+        return
+    for each in likely(number):
+        if _is(sides, grant, at, Kind(Factor(told(each), each))):
+            yield Kind(Factor(told(each), each))
+            return
+
+
+def _penalties_fitted(sides: Sides, grant: Grant, at: int, penalised: bool) -> Iterator[Kind]:
+    """Yield the share of the model's penalty, else the penalty of its own, that a gradient has beside the model's."""
+    batch = sides.search[0]
+    whole, weights = sides.gradient(batch, at, grant), batch.weights[at]
+    if penalised:
+        penalty = sides.penalty_gradient(batch, at, grant)
+        share = 1 + _multiple(_own(sides, batch, at) - whole.value, penalty.value)
+        if _is(sides, grant, at, Kind(_ONE, share)):
+            yield Kind(_ONE, share)
+    number = _multiple(_own(sides, batch, at) - whole.value, weights)
+    words = "the weights"
+    for decay in (Factor(words, number), Factor(words, float(f"{number * batch.size:.6g}"), -1)):
+        if number and _is(sides, grant, at, Kind(_ONE, decay=decay)):
+            yield Kind(_ONE, decay=decay)
+
+
+def _multiple(one: Array, other: Array) -> float:
+    """Return what one array is of another, where that is largest, to six digits."""
+    value = np.asarray(other, dtype=np.float64)
+    place = np.unravel_index(int(np.argmax(np.abs(value))), value.shape)
+    number = float(np.asarray(one)[place] / value[place]) if value[place] else 0.0
+    return float(f"{number:.6g}") if np.isfinite(number) else 0.0
 
 
 def _ratio(sides: Sides, grant: Grant, at: int) -> float | None:
@@ -129,8 +163,8 @@ def _expected(sides: Sides, grant: Grant, at: int, kind: Kind, batch: Batch) -> 
     factor = kind.factor.at(batch.size)
     if isinstance(whole, Unknown):
         return None
-    if kind.shape == _BEFORE:
-        value = sides.before_derivative(batch, at, grant)
+    if kind.shape in (_BEFORE, _INSIDE):
+        value = sides.of_bias(batch, at, grant, kind.shape == _INSIDE)
         return None if value is None else scaled(value, factor)
     # factor * (whole - penalty) + share * penalty
     value = (
@@ -138,6 +172,9 @@ def _expected(sides: Sides, grant: Grant, at: int, kind: Kind, batch: Batch) -> 
         if penalty is not None
         else combined(whole, factor, None, 0)
     )
+    if kind.decay.scale:
+        added = batch.weights[at].astype(np.float64) * kind.decay.at(batch.size)
+        value = combined(value, 1.0, Bounded(added, np.abs(added) * np.finfo(sides.side.dtype).eps, value.format), 1.0)
     return _SHAPES[kind.shape](value) if kind.shape else value
 
 
@@ -181,6 +218,8 @@ def _mistakes(sides: Sides, grant: Grant, kinds: list[Kind | None]) -> Iterator[
         wrong = [at for at in wrong if kinds[at] is not None]
     yield from _penalties(sides, grant, [at for at in wrong if _share(kinds[at]) != 1.0], kinds)
     known = {at: kind for at in wrong if (kind := kinds[at]) is not None}
+    for decay in dict.fromkeys(kind.decay for kind in known.values() if kind.decay.scale):
+        yield _added(sides, grant, [at for at, kind in known.items() if kind.decay == decay], decay, kinds)
     scaled = {at: kind for at, kind in known.items() if not kind.shape and kind.factor != _ONE}
     for kind in dict.fromkeys(Kind(each.factor) for each in scaled.values()):
         group = [at for at, each in scaled.items() if each.factor == kind.factor]
@@ -206,7 +245,7 @@ def _scale(sides: Sides, grant: Grant, group: list[int], kind: Kind, kinds: list
         at for at in range(len(shapes)) if np.any(np.asarray(sides.gradient(sides.search[0], at, grant).value))
     ]
     confirmed = _confirmed(sides, grant, group, kinds)
-    number = f"{told(factor.scale)}{ {1: ' times the batch', -1: ' over the batch'}.get(factor.power, '') }"
+    number = factor.words if factor.power else told(factor.scale)
     times = f"{factor.words} times" if factor.words != told(factor.scale) else f"{number} times"
     evidence = f"the ratio of {', '.join(names)} is {number}, alike in every element and on every batch"
     if factor == _NONE:
@@ -251,10 +290,24 @@ def _penalties(sides: Sides, grant: Grant, group: list[int], kinds: list[Kind | 
         )
 
 
+def _added(sides: Sides, grant: Grant, group: list[int], decay: Factor, kinds: list[Kind | None]) -> Mistake:
+    names = ", ".join(sides.side.names[at] for at in group)
+    over = " over the batch's size" if decay.power else ""
+    sentence = f"{decay.scale:g}{over} times the weights is added to the gradient of {names}, which the model does not"
+    evidence = f"with {decay.scale:g}{over} times the weights the gradients agree"
+    repair = f"leave it out, or give the model's layers keras.regularizers.L2({decay.scale / 2:g})"
+    if decay.power:
+        repair = "leave it out, or give the model's layers a regularizer: L2(l) adds l·W² whatever the batch's size is"
+    confirmed = _confirmed(sides, grant, group, kinds)
+    return Mistake("penalty_added", "gradient", sentence, evidence, repair, confirmed)
+
+
 def _shape(sides: Sides, grant: Grant, group: list[int], kind: Kind) -> Mistake:
     name = ", ".join(sides.side.names[at] for at in group)
     confirmed = all(_is(sides, grant, at, kind, confirm=True) for at in group)
-    sentence = f"the gradient of {name} is {'' if kind.shape == _BEFORE else 'that of the model '}{kind.shape}"
+    sentence = (
+        f"the gradient of {name} is {'' if kind.shape in (_BEFORE, _INSIDE) else 'that of the model '}{kind.shape}"
+    )
     if kind.factor != _ONE:
         sentence += f", times {kind.factor.words}"
     repair = {
@@ -263,8 +316,9 @@ def _shape(sides: Sides, grant: Grant, group: list[int], kind: Kind) -> Mistake:
         "in the other order": "keep the order of the units",
         "turned over": "correlate the inputs with what comes back as they are: turn neither over",
         _BEFORE: "sum what comes back times the derivative, as its kernel's product takes it",
+        _INSIDE: "sum what comes back to the layer's output, or add the bias before the activation",
     }[kind.shape]
-    known = {"summed over all axes": "bias_gradient_axis", _BEFORE: "bias_before_derivative"}
+    known = {"summed over all axes": "bias_gradient_axis", _BEFORE: "bias_before_derivative", _INSIDE: "bias_as_inside"}
     name = known.get(kind.shape, f"gradient_{kind.shape.replace(' ', '_')}")
     return Mistake(name, "gradient", sentence, "so taken, every element agrees", repair, confirmed)
 

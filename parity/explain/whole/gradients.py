@@ -25,8 +25,20 @@ _AROUND: Final = (
 _BESIDE: Final = ("gradients", "grads", "grad", "gradient")
 
 
-def gradients_of(value: Any, places: Sequence[Place], shapes: Sequence[Sequence[int]]) -> list[Array]:
-    """Return a gradient for each weight in Keras' shapes, empty if what was returned holds none.
+class AbsentError(SubjectError):
+    """A call does not yield what it is asked for: no gradients, or no number."""
+
+
+def gradients_of(
+    value: Any, places: Sequence[Place], shapes: Sequence[Sequence[int]], held: Sequence[Any] = ()
+) -> list[list[Array]]:
+    """Return a gradient for each weight in Keras' shapes, in each order that fits as well; empty if there is none.
+
+    Args:
+        value: what a call returned.
+        places: where the weights are.
+        shapes: those of Keras' tensors.
+        held: what the program keeps in these places; a gradient of the very shape of its weight is the likelier one.
 
     Raises:
         SubjectError: it holds some, but they do not fit the weights.
@@ -34,16 +46,30 @@ def gradients_of(value: Any, places: Sequence[Place], shapes: Sequence[Sequence[
     if isinstance(value, tuple) and len(value) == 2 and _number(value[0]) and not _number(value[1]):
         value = value[1]
     if isinstance(value, Mapping):
-        return _named(value, places, shapes)
+        return [_named(value, places, shapes)]
     flat = list(_flat(value))
     if not flat:
         return []
-    for order in _orders(value, flat, len(places)):
-        fitted = [_fitted(each, place, shape) for each, place, shape in zip(order, places, shapes, strict=True)]
-        if all(each is not None for each in fitted):
-            return [each for each in fitted if each is not None]
+    fitting = _fitting(flat, places, shapes, [np.shape(each) for each in held] or [tuple(shape) for shape in shapes])
+    if fitting:
+        return fitting
     have, want = [each.shape for each in flat], [tuple(shape) for shape in shapes]
     raise SubjectError(f"the gradients have shapes {have}; the weights, in the model's order, {want}")
+
+
+def _fitting(
+    flat: list[Array], places: Sequence[Place], shapes: Sequence[Sequence[int]], held: Sequence[tuple[int, ...]]
+) -> list[list[Array]]:
+    """Return the gradients in each order that fits, those alone in which most have the shape of what is held."""
+    found: dict[tuple[int, ...], tuple[int, list[Array]]] = {}
+    for order in _orders(flat, len(places)):
+        fitted = [_fitted(each, place, shape) for each, place, shape in zip(order, places, shapes, strict=True)]
+        whole = [each for each in fitted if each is not None]
+        if len(whole) == len(fitted):
+            same = sum(each.shape == shape for each, shape in zip(order, held, strict=True))
+            found.setdefault(tuple(id(each) for each in order), (same, whole))
+    most = max((same for same, _ in found.values()), default=0)
+    return [each for same, each in found.values() if same == most]
 
 
 def _number(value: Any) -> bool:
@@ -58,7 +84,7 @@ def _flat(value: Any) -> Iterator[Array]:
         yield np.asarray(value)
 
 
-def _orders(value: Any, flat: list[Array], count: int) -> Iterator[list[Array]]:
+def _orders(flat: list[Array], count: int) -> Iterator[list[Array]]:
     """Yield the orders that gradients may have: the weights', all kernels or biases first, the last layer first."""
     if len(flat) > count:  # an inner gradient beside them, such as that of the inputs
         yield flat[-count:]
@@ -66,13 +92,16 @@ def _orders(value: Any, flat: list[Array], count: int) -> Iterator[list[Array]]:
     if len(flat) != count:
         return
     yield flat
+    yield flat[::-1]
+    if count % 2:
+        return
     half = count // 2
-    paired = [each for pair in zip(flat[:half], flat[half:], strict=False) for each in pair]
-    yield paired
-    yield [each for pair in zip(flat[half:], flat[:half], strict=False) for each in pair]
-    pairs = [flat[at : at + 2] for at in range(0, count, 2)]
-    yield [each for pair in reversed(pairs) for each in pair]
-    yield list(reversed(flat))
+    by_layer = [flat[at : at + 2] for at in range(0, count, 2)]
+    kernels_first = [list(pair) for pair in zip(flat[:half], flat[half:], strict=True)]
+    biases_first = [pair[::-1] for pair in kernels_first]
+    for pairs in (kernels_first, biases_first, by_layer, [pair[::-1] for pair in by_layer]):
+        yield [each for pair in pairs for each in pair]
+        yield [each for pair in reversed(pairs) for each in pair]
 
 
 def _named(value: Mapping[Any, Any], places: Sequence[Place], shapes: Sequence[Sequence[int]]) -> list[Array]:
@@ -100,7 +129,7 @@ def gradients_beside(root: Any, places: Sequence[Place], shapes: Sequence[Sequen
     """Return the gradients that a program keeps beside its weights, such as ``layers.0.dweights``.
 
     Raises:
-        SubjectError: it keeps none there.
+        AbsentError: it keeps none there.
     """
     found = []
     for place, shape in zip(places, shapes, strict=True):
@@ -114,7 +143,7 @@ def gradients_beside(root: Any, places: Sequence[Place], shapes: Sequence[Sequen
                 found.append(fitted)
                 break
         else:
-            raise SubjectError(f"no gradient of {place} was returned, and none lies beside it")
+            raise AbsentError(f"no gradient of {place} was returned, and none lies beside it")
     return found
 
 

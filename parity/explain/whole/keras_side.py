@@ -33,6 +33,9 @@ class KerasSide:
         names: of its trainable tensors, such as ``dense/kernel``.
         unseen: what of it is not looked at, a sentence each.
         data: the function of its file that returns inputs and labels, if it has one.
+        first: the model that this one is a change of, None where it is the person's own.
+        activations: what was changed in it: activations by the names of layers.
+        late: layers whose bias is added after their activation.
     """
 
     name: str
@@ -41,6 +44,9 @@ class KerasSide:
     names: list[str]
     unseen: list[str]
     data: Any = None
+    first: Any = None
+    activations: dict[str, Any] = field(default_factory=dict)
+    late: frozenset[str] = frozenset()
     _traced: dict[Any, Traced] = field(default_factory=dict)
     _slots: list[int] = field(default_factory=list)
 
@@ -113,7 +119,7 @@ class KerasSide:
         """Return the trace for batches of such examples."""
         key = (x.shape[1:], x.dtype.str, y.shape[1:], y.dtype.str)
         if key not in self._traced:
-            self._traced[key] = Traced(self.model, x, y)
+            self._traced[key] = Traced(self.model, x, y, sums=True)
         return self._traced[key]
 
     def whole(self, weights: Sequence[Array | Bounded]) -> list[Any]:

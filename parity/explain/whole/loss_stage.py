@@ -11,15 +11,18 @@ from parity.bounds.functions import lifted
 from parity.bounds.graph.interpreter import Unknown
 from parity.bounds.graph.losses import log_softmax
 from parity.explain.whole.batches import Batch
+from parity.explain.whole.calls import LOSS
 from parity.explain.whole.factors import Factor, fitting, scaled, told
 from parity.explain.whole.quantity import Mistake, Outcome, Stage, agrees, held, worst
 from parity.explain.whole.sides import LOSS_PLACE, Grant, Sides, combined
 from parity.explain.whole.traced import LAYER, Place
 
 _CLIPS = (1e-7, 1e-8, 1e-9, 1e-10, 1e-12, 1e-15, 1e-6, 1e-5, 1e-4, 1e-3)
+_EPSILON = float(np.finfo(np.float32).eps)
 _SMOOTHED = (0.1, 0.05, 0.2, 0.01)
 """What labels are smoothed by."""
 _IN_ONE = "clip in place of adding, or take the logarithm of the softmax in one piece"
+_OTHER = "compile the model with this loss, or use the model's"
 _NOT_DIVIDED = Factor("one", 1.0)
 _PENALTIES = (
     (Factor("nothing", 0.0), "left out"),
@@ -52,7 +55,7 @@ def judged(sides: Sides, grant: Grant | None) -> tuple[Stage, list[Explained]]:
         return Stage("loss", "", Outcome.UNSEEN, said or "the program has no call for it"), []
     if grant is None:
         return Stage("loss", "", Outcome.UNSEEN, "follows from the prediction, which parts for a reason not found"), []
-    expected = [sides.values(batch, grant)[LOSS_PLACE] for batch in batches]
+    expected = [sides.followed(batch, LOSS, grant)[LOSS_PLACE] for batch in batches]
     unknown = [each.operations for each in expected if isinstance(each, Unknown)]
     if unknown:
         note = f"the model uses what has no bound here: {', '.join(sorted(unknown[0]))}"
@@ -70,13 +73,17 @@ def judged(sides: Sides, grant: Grant | None) -> tuple[Stage, list[Explained]]:
 def _reasons(sides: Sides, grant: Grant) -> Iterator[Explained]:
     scale = list(_scaled(sides, grant))
     yield from scale
-    penalty = [] if scale else list(_penalised(sides, grant))
+    penalty = [] if scale else list(_penalised(sides, grant)) or list(_added(sides, grant))
     yield from penalty
     if scale or penalty:
         return
+    plain = False
     for name, sentence, repair, made in (*_broadcast(sides, grant), *_forms(sides, grant)):
+        if name == "probability_shift" and plain:
+            continue  # so little is added that the loss without it fits as well
         if all(_same(sides, batch, made) for batch in sides.search) and _accounts(sides, grant, made):
             confirmed = all(_same(sides, batch, made) for batch in sides.confirm)
+            plain = True
             yield Explained(Mistake(name, "loss", sentence, "so computed, the losses agree", repair, confirmed), None)
 
 
@@ -90,7 +97,7 @@ def _accounts(sides: Sides, grant: Grant, made: Callable[[Batch], Any]) -> bool:
     """Whether a reason leaves a tenth of the difference at most: what leaves more fits by the width of the bound."""
     left = before = 0.0
     for batch in sides.search:
-        own, model, value = sides.loss(batch), sides.values(batch, grant)[LOSS_PLACE], made(batch)
+        own, model, value = sides.loss(batch), sides.followed(batch, LOSS, grant)[LOSS_PLACE], made(batch)
         if own is None or not isinstance(model, Bounded) or not isinstance(value, Bounded):
             return False
         before += float(np.abs(own - model.value))
@@ -99,7 +106,7 @@ def _accounts(sides: Sides, grant: Grant, made: Callable[[Batch], Any]) -> bool:
 
 
 def _pairs(sides: Sides, grant: Grant, batches: list[Batch]) -> list[tuple[Any, Any, int]]:
-    return [(sides.loss(batch), sides.values(batch, grant)[LOSS_PLACE], batch.size) for batch in batches]
+    return [(sides.loss(batch), sides.followed(batch, LOSS, grant)[LOSS_PLACE], batch.size) for batch in batches]
 
 
 def _scaled(sides: Sides, grant: Grant) -> Iterator[Explained]:
@@ -110,7 +117,7 @@ def _scaled(sides: Sides, grant: Grant) -> Iterator[Explained]:
         fitted = factor.words == told(factor.scale)
 
         def made(batch: Batch, factor: Factor = factor) -> Any:
-            return scaled(sides.values(batch, grant)[LOSS_PLACE], factor.at(batch.size))
+            return scaled(sides.followed(batch, LOSS, grant)[LOSS_PLACE], factor.at(batch.size))
 
         if fitted and not (confirmed and _accounts(sides, grant, made)):
             continue
@@ -147,7 +154,8 @@ def _penalised(sides: Sides, grant: Grant) -> Iterator[Explained]:
     """Try another share of the penalty, beside the loss of the examples as it is or scaled."""
     if sides.data_loss(sides.search[0], grant)[1] is None:
         return
-    shares = [*_PENALTIES, (_NOT_DIVIDED, "")]
+    fitted = _share(sides, grant)
+    shares = [*_PENALTIES, (_NOT_DIVIDED, ""), (Factor("fitted", fitted), f"taken {fitted:g} times")]
     for share, words in shares:
         for factor in [Factor("one", 1.0), *sides.factors()]:
 
@@ -169,6 +177,53 @@ def _penalised(sides: Sides, grant: Grant) -> Iterator[Explained]:
                 if factor.scale != 1 or factor.power:
                     yield Explained(_scale_mistake(factor, confirmed), None)
                 return
+
+
+def _share(sides: Sides, grant: Grant) -> float:
+    """Return how often the penalty is in the loss of a batch, to six digits, if that is all that differs."""
+    batch = sides.search[0]
+    (loss, penalty), own = sides.data_loss(batch, grant), sides.loss(batch)
+    if own is None or not isinstance(loss, Bounded) or not isinstance(penalty, Bounded) or not penalty.value.any():
+        return 0.0
+    return float(f"{float((own - loss.value) / penalty.value):.6g}")
+
+
+def _added(sides: Sides, grant: Grant) -> Iterator[Explained]:
+    """Try a multiple of the squares of the weights beside the model's loss: a penalty that the model does not have."""
+    kernels = [at for at, shape in enumerate(sides.side.shapes) if len(shape) > 1]
+    everything = list(range(len(sides.side.shapes)))
+    ways = {"all weights and biases": everything, "the kernels": kernels}
+    ways["the biases"] = [at for at in everything if at not in kernels]
+    ways |= {f"{sides.side.names[at]}": [at] for at in kernels}
+    for words, tensors in ways.items():
+
+        def squares(batch: Batch, tensors: list[int] = tensors) -> float:
+            return float(sum(np.sum(batch.weights[at].astype(np.float64) ** 2) for at in tensors))
+
+        batch = sides.search[0]
+        loss, own = sides.followed(batch, LOSS, grant)[LOSS_PLACE], sides.loss(batch)
+        if own is None or not isinstance(loss, Bounded):
+            return
+        number = float(f"{float((own - loss.value) / squares(batch)):.6g}")
+        for factor in (Factor("", number), Factor("", float(f"{number * batch.size:.6g}"), -1)):
+
+            def made(batch: Batch, factor: Factor = factor, squares: Any = squares) -> Any:
+                loss, added = sides.followed(batch, LOSS, grant)[LOSS_PLACE], squares(batch) * factor.at(batch.size)
+                return Bounded(loss.value + added, loss.error + abs(added) * 8 * _EPSILON, loss.format)
+
+            if number and all(_same(sides, batch, made) for batch in sides.search) and _accounts(sides, grant, made):
+                over = _power(factor)
+                left = factor.scale < 0
+                sentence = f"{abs(factor.scale):g}{over} times the squares of {words} is "
+                sentence += "left out, which the model adds" if left else "added, which the model does not"
+                repair = f"leave it out, or give the model's layers keras.regularizers.L2({factor.scale:g})"
+                repair = "add the model's penalty, or take it out there" if left else repair
+                confirmed = all(_same(sides, batch, made) for batch in sides.confirm)
+                if confirmed:
+                    name = "penalty_in_loss" if left else "penalty_added"
+                    evidence = f"with{'out' if left else ''} it the losses agree"
+                    yield Explained(Mistake(name, "loss", sentence, evidence, repair, True), None)
+                    return
 
 
 def _broadcast(sides: Sides, grant: Grant) -> Iterator[tuple[str, str, str, Callable[[Batch], Any]]]:
@@ -202,12 +257,12 @@ def _forms(sides: Sides, grant: Grant) -> Iterator[tuple[str, str, str, Callable
 
     def of(form: Callable[[Any, Any], Any]) -> Callable[[Batch], Any]:
         def made(batch: Batch) -> Any:
-            p = sides.values(batch, grant)[last]
+            p = sides.followed(batch, LOSS, grant)[last]
             return form(p, _labels(batch, classes, p)) if isinstance(p, Bounded) else p
 
         return made
 
-    other = "compile the model with this loss, or use the model's"
+    other = _OTHER
     yield "other_loss", "the loss is a mean of squares", other, of(lambda p, y: _all_mean(f.squared(p - y)))
     yield "other_loss", "the loss is a mean of magnitudes", other, of(lambda p, y: _all_mean(f.maximum(p - y, y - p)))
     yield (
@@ -217,13 +272,8 @@ def _forms(sides: Sides, grant: Grant) -> Iterator[tuple[str, str, str, Callable
         of(lambda p, y: np.sqrt(_all_mean(f.squared(p - y)))),
     )
     if classes > 1:
-        words = "a softmax is taken of what is a softmax already"
-        yield (
-            "softmax_twice",
-            words,
-            "take the logarithm of the output itself",
-            of(lambda p, y: _mean(-log_softmax(p) * y)),
-        )
+        yield *_plain_cross_entropy(sides), of(lambda p, y: _mean(-f.log(p) * y))
+        yield *_softmax_of_output(sides), of(lambda p, y: _mean(-log_softmax(p) * y))
         yield (
             "other_loss",
             "the loss is a binary cross-entropy of each output",
@@ -243,12 +293,45 @@ def _forms(sides: Sides, grant: Grant) -> Iterator[tuple[str, str, str, Callable
             yield "probability_shift", words, _IN_ONE, of(_shifted(fitted))
     else:
         yield "other_loss", "the loss is a binary cross-entropy", other, of(lambda p, y: _all_mean(_binary(p, y, 0)))
+    yield *_sigmoid_of_output(sides), of(lambda p, y: _all_mean(_binary(f.sigmoid(p), y, 0)))
+
+
+def _plain_cross_entropy(sides: Sides) -> tuple[str, str, str]:
+    smoothed = float(getattr(sides.side.model.loss, "label_smoothing", 0.0) or 0.0)
+    if not smoothed:
+        return "other_loss", "the loss is a cross-entropy of the labels as they are", _OTHER
+    sentence = f"the labels are used as they are; the model's loss smooths them by {smoothed:g}"
+    return "label_smoothing", sentence, f"smooth the labels by {smoothed:g}, or compile the model without it"
+
+
+def _softmax_of_output(sides: Sides) -> tuple[str, str, str]:
+    if sides.side.activation == "softmax":
+        return (
+            "softmax_twice",
+            "a softmax is taken of what is a softmax already",
+            "take the logarithm of the output itself",
+        )
+    sentence = f"the loss takes a softmax of the output; the model's takes its {sides.side.activation} output as "
+    repair = "compile the model's loss with from_logits=True, or end both with a softmax"
+    return "from_logits", f"{sentence}probabilities", repair
+
+
+def _sigmoid_of_output(sides: Sides) -> tuple[str, str, str]:
+    if sides.side.activation == "sigmoid":
+        return (
+            "sigmoid_twice",
+            "a sigmoid is taken of what is a sigmoid already",
+            "take the logarithm of the output itself",
+        )
+    sentence = f"the loss takes a sigmoid of the output; the model's takes its {sides.side.activation} output as "
+    repair = "compile the model's loss with from_logits=True, or end both with a sigmoid"
+    return "from_logits", f"{sentence}probabilities", repair
 
 
 def _shift(sides: Sides, grant: Grant) -> float:
     """Return what added to the probabilities makes the loss of a batch, to three digits; zero where nothing does."""
     batch = sides.search[0]
-    p, own = sides.values(batch, grant)[Place(LAYER, len(sides.side.layers) - 1)], sides.loss(batch)
+    p, own = sides.followed(batch, LOSS, grant)[Place(LAYER, len(sides.side.layers) - 1)], sides.loss(batch)
     if own is None or not isinstance(p, Bounded):
         return 0.0
     chosen = np.sum(p.value * _labels(batch, p.shape[-1], p).value, axis=-1)

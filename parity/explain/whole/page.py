@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from parity.explain.picture import A_COLOUR, B_COLOUR, FAINT, FIXED_COLOUR, MUTED, Drawing, Scale
 from parity.explain.whole.curves import CHANGED, KERAS, YOURS
+from parity.explain.whole.text import unexplained
 from parity.report.markup import environment
 from parity.report.numbers import begun
 
@@ -18,7 +19,14 @@ _COLOURS: Final = {YOURS: A_COLOUR, KERAS: B_COLOUR, CHANGED: FIXED_COLOUR}
 def page(document: Mapping[str, Any]) -> str:
     """Return the page of one answer, from its JSON form; it needs nothing beside it."""
     picture = Markup(curves(document["curves"])) if document["curves"] else None  # an SVG of our own
-    return _template().render(answer=document, begun=begun, picture=picture, ladder=list(_ladder(document)))
+    return _template().render(
+        answer=document,
+        begun=begun,
+        picture=picture,
+        ladder=list(_ladder(document)),
+        rest=list(unexplained(document)),
+        parting=_parting(document),
+    )
 
 
 @cache
@@ -35,13 +43,27 @@ def _ladder(document: Mapping[str, Any]) -> list[dict[str, Any]]:
     order = ("FAILED", "NON_FINITE", "DIVERGED", "UNDECIDED", "UNSEEN", "ALIKE", "ROUNDING")
     first = document["first"]
     for rung in rungs.values():
+        rung["why"] = _why(document, rung)
         worst = min((row["outcome"] for row in rung["rows"]), key=order.index)
-        rung["state"] = {"ROUNDING": "same", "ALIKE": "same", "UNSEEN": "unseen", "UNDECIDED": "unseen"}.get(
+        rung["state"] = {"ROUNDING": "same", "ALIKE": "same", "UNSEEN": "unseen", "UNDECIDED": "undecided"}.get(
             worst, "parts"
         )
         rung["first"] = first is not None and rung["name"] == first["name"]
         rung["outcome"] = worst
     return list(rungs.values())
+
+
+def _parting(document: Mapping[str, Any]) -> list[str]:
+    """Return the stages that part, the first first."""
+    rows = document["quantities"]
+    return list(dict.fromkeys(row["name"] for row in rows if row["outcome"] in ("DIVERGED", "NON_FINITE", "FAILED")))
+
+
+def _why(document: Mapping[str, Any], rung: Mapping[str, Any]) -> list[str]:
+    """Return what a rung parts by, in a sentence each."""
+    said = [each["sentence"] for each in document["explanation"] if each["stage"] == rung["name"]]
+    notes = [row["note"] for row in rung["rows"] if row["outcome"] == "DIVERGED" and row["note"]]
+    return said or list(dict.fromkeys(notes)) if any(row["outcome"] == "DIVERGED" for row in rung["rows"]) else []
 
 
 def curves(found: Mapping[str, Any]) -> str:

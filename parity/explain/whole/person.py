@@ -3,6 +3,7 @@
 import contextlib
 import os
 import random
+import re
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,19 +16,24 @@ import numpy as np
 from parity.bounds.numerics import Array
 from parity.circumstances import launch, wire
 from parity.circumstances.child import private_pipes
-from parity.errors import ParityError, SubjectError, one_line, raised
+from parity.errors import ParityError, SubjectError, did_you_mean, one_line, raised
 from parity.explain.whole.calls import EPOCH, GRADS, LOSS, METRIC, PREDICT, ROOT, STEP, recognised_calls
 from parity.explain.whole.copying import copied
 from parity.explain.whole.epochs import Driver, taken_apart
 from parity.explain.whole.forms import Form
-from parity.explain.whole.gradients import gradients_beside, gradients_of
+from parity.explain.whole.gradients import AbsentError, gradients_beside, gradients_of
 from parity.explain.whole.loops import LOOP
 from parity.explain.whole.messages import plain, restored
 from parity.explain.whole.places import Place, candidates, got, read, recognised, write
 from parity.explain.whole.taking import take
+from parity.explain.whole.watching import Watch
 
+_EXPRESSION: Final = re.compile(r" (?:in |\()<string>, line \d+(?:: .*)?\)?")
 _MOST_STEPS: Final = 2_000
 _MOST_KEPT: Final = 64
+_AGAIN: Final = 8
+"""How often a call is asked for the same: a mask that is drawn may once let everything through."""
+_AGAIN_SECONDS: Final = 2.0
 _KEPT: Final = (ModuleType, FunctionType, BuiltinFunctionType, type)
 
 
@@ -47,8 +53,7 @@ class Program:
 
     def _begin(self, seed: int) -> None:
         """Take the file anew, with other seeds for what it draws."""
-        np.random.seed(seed)  # noqa: NPY002  # programs draw from it
-        random.seed(seed)
+        self.seed(seed)
         self.taken = take(self._path, self._text)
         self.names = self.taken.names
         self.root = ""
@@ -59,6 +64,10 @@ class Program:
 
     def _made(self) -> Any:
         text = self._make or self._name
+        if text.isidentifier() and text not in self.names:
+            there = [name for name in self.names if not name.startswith("__")]
+            shown = f" There is: {', '.join(there[:12]) or 'nothing'}."
+            raise SubjectError(f"{self._path.name} has no name {text!r}.{did_you_mean(text, there)}{shown}")
         try:
             value = eval(text, self.names)
             return value() if isinstance(value, type | FunctionType) else value
@@ -81,8 +90,14 @@ class Program:
 
     def restore(self) -> None:
         """Put everything back to how the file left it."""
-        np.random.seed(0)  # noqa: NPY002  # programs draw from it
+        self.seed(0)
         self.names.update(copied(self._start))
+
+    @staticmethod
+    def seed(seed: int) -> None:
+        """Seed the generators that programs draw from."""
+        np.random.seed(seed)  # noqa: NPY002  # programs draw from it
+        random.seed(seed)
 
     @property
     def base(self) -> Any:
@@ -97,6 +112,10 @@ class Program:
         """Put weights where the program keeps them."""
         for place, array in zip(places, arrays, strict=True):
             write(self.base, place, array, wide)
+
+    def watch(self, count: int) -> Watch:
+        """Return what keeps the arrays of so many examples that the program passes through."""
+        return Watch(str(self._path.parent), lambda array: count == 1 or (array.ndim > 0 and count in array.shape))
 
     def call(self, expression: str, x: Array, y: Array, rate: float) -> Any:
         """Return what an expression yields."""
@@ -161,10 +180,46 @@ def _evaluated(program: Program, request: Mapping[str, Any]) -> dict[str, Any]:
         program.restore()
         try:
             program.put(places, arrays, request["wide"])
-            value = program.call(expression, np.array(x), np.array(y), request["rate"])
+            watch = program.watch(len(x)) if request["kept"] else contextlib.nullcontext()
+            with watch as watched:
+                value = program.call(expression, np.array(x), np.array(y), request["rate"])
             answers[call] = _answer(program, call, value, places, shapes, request)
+            if watched is not None:
+                _left(program, watched, places)
+                for each in _arrays(value):
+                    watched.keep(np.asarray(each))
+                answers[call]["kept"] = list(watched.arrays.values())
         except Exception as error:  # whatever a person's program raises is an answer
-            answers[call] = {"error": str(error) if isinstance(error, ParityError) else raised(error)}
+            answers[call] = _failed(error)
+    return answers
+
+
+def _failed(error: Exception) -> dict[str, Any]:
+    """Return what a call raised, and whether the expression is to blame and nothing inside the program."""
+    if isinstance(error, ParityError):
+        return {"error": str(error), "expression": isinstance(error, AbsentError)}
+    text = raised(error)
+    return {"error": _EXPRESSION.sub("", text), "expression": bool(_EXPRESSION.search(text))}
+
+
+def _again(program: Program, request: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what each call yields several times in a row at the same weights, with other seeds for what it draws."""
+    places = [Place.of(text) for text in request["places"]]
+    answers: dict[str, Any] = {}
+    for call, expression in request["calls"].items():
+        program.restore()
+        answers[call] = []
+        try:
+            ends = time.monotonic() + _AGAIN_SECONDS
+            for seed in range(_AGAIN):
+                if seed > 1 and time.monotonic() > ends:
+                    break
+                program.seed(seed)
+                program.put(places, request["weights"], False)
+                value = program.call(expression, np.array(request["x"]), np.array(request["y"]), request["rate"])
+                answers[call].append(_answer(program, call, value, places, request["shapes"], request))
+        except Exception:  # what it raises when it is asked once is told there
+            answers[call] = []
     return answers
 
 
@@ -172,7 +227,8 @@ def _answer(
     program: Program, call: str, value: Any, places: list[Place], shapes: Any, request: Mapping[str, Any]
 ) -> dict[str, Any]:
     if call == GRADS:
-        return {"arrays": gradients_of(value, places, shapes) or gradients_beside(program.base, places, shapes)}
+        found = _gradients(program, value, places, shapes)
+        return {"arrays": found[request["gradients"] % len(found)], "orders": len(found)}
     if call == STEP:
         steps = [program.weights(places, shapes)]
         for _ in range(1, request["steps"]):
@@ -184,33 +240,37 @@ def _answer(
             value = value[0]
         array = np.asarray(value, dtype=np.float64)
         if array.size != 1:
-            raise SubjectError(f"the {call} is no number: it has shape {array.shape}")
+            raise AbsentError(f"the {call} is no number: it has shape {array.shape}")
         return {"number": float(array.reshape(()))}
     arrays = [np.array(each) for each in _arrays(value)]
-    return {"arrays": arrays, "kept": _kept(program, len(request["x"]), places) if request["kept"] else []}
+    return {"arrays": arrays}
 
 
-def _kept(program: Program, count: int, places: Sequence[Place]) -> list[Array]:
-    """Return arrays that a call left behind and that were not there before it, such as outputs of layers."""
+def _gradients(program: Program, value: Any, places: list[Place], shapes: Any) -> list[list[Array]]:
+    """Return the gradients that a call returned, in each order that fits, else those that lie beside the weights."""
+    held = [got(program.base, place.path) for place in places]
+    return gradients_of(value, places, shapes, held) or [gradients_beside(program.base, places, shapes)]
+
+
+def _left(program: Program, watch: Watch, places: Sequence[Place]) -> None:
+    """Keep the arrays that a call left behind and that are no weights, such as outputs of layers."""
     own = {id(got(program.base, place.path)) for place in places}
-    found: list[Array] = []
     stack: list[tuple[Any, int]] = [(program.names, 0)]
     seen: set[int] = set()
-    while stack and len(found) < _MOST_KEPT:
+    while stack:
         value, depth = stack.pop()
         if id(value) in seen or depth > 4 or isinstance(value, (*_KEPT, str, bytes)):
             continue
         seen.add(id(value))
         if isinstance(value, np.ndarray):
-            if value.dtype.kind == "f" and value.ndim and count in value.shape and id(value) not in own:
-                found.append(np.array(value))
+            if id(value) not in own:
+                watch.keep(value)
         elif isinstance(value, Mapping):
             stack += [(each, depth + 1) for key, each in value.items() if not str(key).startswith("__")]
         elif isinstance(value, list | tuple):
             stack += [(each, depth + 1) for each in value[:_MOST_KEPT]]
         elif hasattr(value, "__dict__"):
             stack.append((vars(value), depth))
-    return found
 
 
 def _arrays(value: Any) -> Iterator[Any]:
@@ -235,25 +295,37 @@ def _all_numbers(value: Any) -> bool:
 
 
 def _steps(program: Program, request: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what several steps start from, their gradients by the program's own call, and what they end in."""
+    """Return what several steps start from, their gradients by the program's own call, and what they end in.
+
+    The gradients are those that it yields there, and those that it yields at the same weights with nothing before.
+    """
     places = [Place.of(text) for text in request["places"]]
     shapes = request["shapes"]
-    before, gradients, after = [], [], []
+    before: list[list[Array]] = []
+    gradients: list[list[Array]] = []
+    anew: list[list[Array]] = []
+    after: list[list[Array]] = []
     program.restore()
     program.put(places, request["weights"], request["wide"])
     try:
         for x, y in zip(request["xs"], request["ys"], strict=True):
             before.append(program.weights(places, shapes))
             if request["grads"]:
-                kept = program._data()
-                value = program.call(request["grads"], np.array(x), np.array(y), request["rate"])
-                gradients.append(gradients_of(value, places, shapes) or gradients_beside(program.base, places, shapes))
-                program.names.update(kept)
+                kept, drawn = program._data(), np.random.get_state()  # noqa: NPY002  # programs draw from it
+                for found in (gradients, anew):
+                    if found is anew:
+                        program.restore()
+                        program.put(places, before[-1], request["wide"])
+                    value = program.call(request["grads"], np.array(x), np.array(y), request["rate"])
+                    orders = _gradients(program, value, places, shapes)
+                    found.append(orders[request["gradients"] % len(orders)])
+                    program.names.update(copied(kept))
+                np.random.set_state(drawn)  # noqa: NPY002
             program.call(request["step"], np.array(x), np.array(y), request["rate"])
             after.append(program.weights(places, shapes))
     except Exception as error:  # whatever a person's program raises is an answer
         return {"error": str(error) if isinstance(error, ParityError) else raised(error)}
-    return {"before": before, "gradients": gradients, "after": after}
+    return {"before": before, "gradients": gradients, "anew": anew, "after": after}
 
 
 def _starts(program: Program, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -343,8 +415,16 @@ def main() -> None:
     launch.follow(int(sys.argv[1]))
     requests, answers = private_pipes()
     os.environ.setdefault("MPLBACKEND", "Agg")
+    del sys.argv[1:]  # a program that reads its arguments was given none
     program: Program | None = None
-    actions = {"evaluate": _evaluated, "steps": _steps, "starts": _starts, "train": _trained, "epoch": _epoch}
+    actions = {
+        "evaluate": _evaluated,
+        "again": _again,
+        "steps": _steps,
+        "starts": _starts,
+        "train": _trained,
+        "epoch": _epoch,
+    }
     while (request := wire.read(requests)) is not None:
         request = restored(request)
         try:

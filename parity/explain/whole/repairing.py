@@ -9,7 +9,8 @@ import numpy as np
 
 from parity.bounds.bounded import Bounded
 from parity.errors import ParityError
-from parity.explain.whole import update_stage
+from parity.explain.whole import layer_stage, update_stage
+from parity.explain.whole.calls import LOSS
 from parity.explain.whole.edits import Edit, edits, starts
 from parity.explain.whole.quantity import Answer, Outcome, agrees
 from parity.explain.whole.sides import LOSS_PLACE, Sides
@@ -83,10 +84,16 @@ def _holds(sides: Sides, text: str, check: Callable[[Sides], bool]) -> bool:
         return False
 
 
+def _layer(sides: Sides) -> bool:
+    return all(stage.outcome is Outcome.ROUNDING for stage in layer_stage.judged(sides))
+
+
 def _prediction(sides: Sides) -> bool:
     for batch in (*sides.search, *sides.confirm):
         own, expected = sides.prediction(batch), sides.output(batch)
         if own is None or not isinstance(expected, Bounded) or not agrees(own, expected):
+            return False
+        if batch is sides.search[0] and not sides.repeats(batch, expected):
             return False
     return True
 
@@ -95,7 +102,7 @@ def _loss(sides: Sides) -> bool:
     if "loss" not in sides.settled.calls:
         return True
     for batch in (*sides.search, *sides.confirm):
-        own, expected = sides.loss(batch), sides.values(batch)[LOSS_PLACE]
+        own, expected = sides.loss(batch), sides.followed(batch, LOSS)[LOSS_PLACE]
         if own is None or not agrees(own, expected):
             return False
     return True
@@ -115,6 +122,7 @@ def _update(sides: Sides) -> bool:
 
 
 _CHECKS: Final[dict[str, Callable[[Sides], bool]]] = {
+    "layer": _layer,
     "prediction": _prediction,
     "loss": _loss,
     "gradient": _gradient,

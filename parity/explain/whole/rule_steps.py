@@ -71,7 +71,7 @@ def held_against(
         starts: numbers that slots start at, instead of the page's.
         switches: choices of the rule's family that are not the page's.
     """
-    before, gradients, after = steps
+    before, gradients, after = steps[:3]
     keys = [str(at) for at in range(len(before[0]))]
     plain: Any = page(rule)
     kinds: Any = (family(rule).kind, family(rule).bounded) if switches else (plain, bounded(plain))

@@ -43,6 +43,7 @@ class Settled:
         tried: expressions for each call, whether they work or not.
         idle: a step that a person bound and that changes no weight.
         alone: whether a step on a batch trains on its examples one after the other.
+        anew: whether a step's gradients are those of a first call, since it sets to zero what it keeps.
     """
 
     places: list[str]
@@ -56,6 +57,7 @@ class Settled:
     tried: Mapping[str, Sequence[str]] = field(default_factory=dict)
     idle: str = ""
     alone: bool = False
+    anew: bool = False
 
     def form_of(self, call: str) -> Form:
         """Return the form for one call."""
@@ -93,6 +95,9 @@ def settle(side: KerasSide, asked: Asked, data: Data, bound: Mapping[str, str]) 
         _settle_labels(side, asked, settled, call, calls[call], (many, one), data.given)
     if _one_after_other(side, asked, settled, many):
         settled.form, settled.alone = Form(_ALONE[settled.form.layout], settled.form.image), True
+    for call in (PREDICT, LOSS, GRADS, STEP):
+        if call in bound and call in settled.unseen:
+            _require_sense(side, asked, settled, call, bound[call], one if settled.form.single else many)
     settled.metrics, settled.tried = (calls[METRIC], METRIC in bound), calls
     if STEP in bound and STEP not in settled.calls and settled.unseen.get(STEP, "").endswith(CHANGES_NOTHING):
         settled.idle = bound[STEP]
@@ -105,6 +110,20 @@ def settle(side: KerasSide, asked: Asked, data: Data, bound: Mapping[str, str]) 
             f"names, x, y and rate, such as --bind 'predict=forward(x, params)' or --bind 'step=net.train(x, y)'."
         )
     return settled
+
+
+def _require_sense(side: KerasSide, asked: Asked, settled: Settled, call: str, text: str, batch: Batch) -> None:
+    """Refuse an expression of a person's own that is itself what cannot be evaluated.
+
+    Raises:
+        SubjectError: it is.
+    """
+    answer = evaluated(side, asked, settled.places, {call: text}, settled.form_of(call), batch)[call]
+    if answer.get("expression"):
+        raise SubjectError(
+            f"bind {call}: {text!r}: {answer['error']}. Allowed: an expression over the file's names, x, y and rate, "
+            f"after statements that are parted by semicolons."
+        )
 
 
 def _takes_one(
@@ -291,6 +310,35 @@ def _settle_labels(
     settled.labels[call] = form.labels
     if not known:
         settled.form, settled.places = Form(form.layout, form.image), places
+    if call == GRADS:
+        _settle_order(side, asked, settled, both[1] if form.single else both[0])
+
+
+def _settle_order(side: KerasSide, asked: Asked, settled: Settled, batch: Batch) -> None:
+    """Settle which gradient is whose where shapes leave that open: the order that is most like the model's."""
+    expected = side.traced(batch.x, batch.y).bounded(batch.x, batch.y, side.whole(batch.weights))
+    values: list[Any] = [expected[Place(GRADIENT, at)] for at in range(len(side.shapes))]
+    calls, form = {GRADS: settled.calls[GRADS]}, settled.form_of(GRADS)
+    best, chosen, order, orders = -1.0, 0, 0, 1
+    while order < orders:
+        asked.order = order
+        answer = evaluated(side, asked, settled.places, calls, form, batch)[GRADS]
+        orders = answer.get("orders", 1)
+        if orders == 1 or not all(isinstance(value, Bounded) for value in values):
+            break
+        alike = [_alike(own, value.value) for own, value in zip(answer["arrays"], values, strict=True)]
+        if float(np.mean(alike)) > best + 1e-9:
+            best, chosen = float(np.mean(alike)), order
+        order += 1
+    asked.order = chosen
+
+
+def _alike(own: Array, expected: Array) -> float:
+    """Return the cosine between two gradients, whatever their scale and sign."""
+    with np.errstate(all="ignore"):
+        lengths = float(np.linalg.norm(own)) * float(np.linalg.norm(expected))
+        cosine = abs(float(np.sum(own * expected))) / lengths
+    return cosine if np.isfinite(cosine) else 0.0
 
 
 def _labels(y: Array, classes: int) -> list[str]:
@@ -326,8 +374,12 @@ def evaluated(
     kept: bool = False,
 ) -> dict[str, Any]:
     """Return what calls yield on a batch in one form, at its weights, in float64."""
-    x = form.inputs(batch.x).astype(np.float64)
-    y = form.targets(batch.y, int(np.prod(side.classes)))
-    y = y.astype(np.float64) if y.dtype.kind == "f" else y
+    x, y = taken(side, form, batch)
     weights = [array.astype(np.float64) for array in batch.weights]
     return asked.evaluate(places, calls, weights, x, y, wide=wide, rate=rate, kept=kept)
+
+
+def taken(side: KerasSide, form: Form, batch: Batch) -> tuple[Array, Array]:
+    """Return inputs and labels as the program takes them, in float64."""
+    y = form.targets(batch.y, int(np.prod(side.classes)))
+    return form.inputs(batch.x).astype(np.float64), y.astype(np.float64) if y.dtype.kind == "f" else y

@@ -2,7 +2,7 @@
 
 import copy
 import re
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -18,11 +18,27 @@ from parity.explain.whole.batches import Batch, Data, batches, sizes_beside
 from parity.explain.whole.calls import GRADS, LOSS, PREDICT, STEP
 from parity.explain.whole.factors import Factor, factors, scaled
 from parity.explain.whole.keras_side import KerasSide
-from parity.explain.whole.settling import Settled, evaluated
-from parity.explain.whole.traced import BACK, GRADIENT, KINDS, LAYER, PENALTY, PENALTY_GRADIENT, Place, layers_of
+from parity.explain.whole.quantity import agrees
+from parity.explain.whole.settling import Settled, evaluated, taken
+from parity.explain.whole.traced import (
+    BACK,
+    GRADIENT,
+    KINDS,
+    LAYER,
+    PENALTY,
+    PENALTY_GRADIENT,
+    SUM_BACK,
+    Place,
+    layers_of,
+)
 
 Values = dict[Place, Any]
 LOSS_PLACE = Place("loss", 0)
+_LAYERS: Final = frozenset({LAYER})
+_LIKELY: Final = 8
+"""How many arrays are tried as the output of a layer that was not found."""
+_TIGHT: Final = 1e-4
+"""A bound in parts of the largest value up to which what lies inside it is taken for a layer's: a wide one has any."""
 _NEAR: Final = 2.0**-20
 """A rate at which a step is nearly a multiple of it: what rounding adds and what bends are both far below float32's."""
 
@@ -58,6 +74,11 @@ class Grant:
             expected = Bounded(turn(expected.value), turn(error), expected.format)
         return scaled(expected, self.factors[at] or 1.0)
 
+    def with_(self, other: "Grant") -> "Grant":
+        """Return both changes."""
+        factors = tuple(one * two for one, two in zip(self.factors, other.factors, strict=True))
+        return Grant(factors, self.inputs * other.inputs, self.turned | other.turned)
+
 
 class Sides:
     """A program and a model, asked on the same batches."""
@@ -69,6 +90,11 @@ class Sides:
         self.search, self.confirm = batches(side, data, sizes[:2], 1), batches(side, data, sizes[2:], 2)
         self._own: dict[int, dict[str, Any]] = {}
         self._values: dict[Any, Values] = {}
+        self._followed: dict[Any, Values] = {}
+        self.led: tuple[int, ...] = ()
+        """Layers that were seen to part: what comes after them is judged from the program's own output of them."""
+        self.target: int | None = None
+        """The layer of which the output is looked at as the prediction; unless given, the last."""
 
     def factors(self) -> list[Factor]:
         """Return the factors that are looked for; one example alone does not tell those of a batch's size from one."""
@@ -78,18 +104,19 @@ class Sides:
     def afresh(self) -> "Sides":
         """Return the same without what the program answered: it was taken anew."""
         other = copy.copy(self)
-        other._own = {}
+        other._own, other._followed = {}, {}
         return other
 
     def read_from(self, places: list[str]) -> None:
         """Read and write the program's weights by other paths."""
         self.settled.places = places
         self._own.clear()
+        self._followed.clear()
 
     def with_model(self, side: KerasSide) -> "Sides":
         """Return the same program and batches beside another model."""
         other = copy.copy(self)
-        other.side, other._values = side, {}
+        other.side, other._values, other._followed = side, {}, {}
         return other
 
     @property
@@ -111,6 +138,8 @@ class Sides:
 
     def prediction(self, batch: Batch) -> Array | None:
         """Return the program's output as the model has it."""
+        if self.target is not None:
+            return self.used(batch, PREDICT, self.target)
         answer = self.own(batch).get(PREDICT, {"error": ""})
         arrays = answer.get("arrays", [])
         if "error" in answer or len(arrays) <= self.settled.output:
@@ -118,14 +147,138 @@ class Sides:
         array = arrays[self.settled.output]
         return forms.output(array, batch.size, self.side.classes, self.settled.form.layout)
 
-    def kept(self, batch: Batch) -> list[Array]:
-        """Return the arrays that the program returns or leaves behind where it predicts."""
-        if PREDICT not in self.settled.calls:
-            return []
-        calls = {PREDICT: self.settled.calls[PREDICT]}
-        form = self.settled.form_of(PREDICT)
-        answer = evaluated(self.side, self.asked, self.settled.places, calls, form, batch, kept=True)[PREDICT]
-        return [*answer.get("arrays", []), *answer.get("kept", [])]
+    def repeats(self, batch: Batch, expected: Bounded) -> bool:
+        """Return whether the program predicts the same when it is asked again, up to the largest bound there."""
+        call = PREDICT
+        form, places = self.settled.form_of(call), self.settled.places
+        x, y = taken(self.side, form, batch)
+        weights = [array.astype(np.float64) for array in batch.weights]
+        answers = self.asked.again(places, {call: self.settled.calls[call]}, weights, x, y)[call]
+        reach = float(np.max(expected.error, initial=0.0))
+        arrays = [np.asarray(each["arrays"][self.settled.output], dtype=np.float64) for each in answers]
+        with np.errstate(all="ignore"):
+            return all(
+                array.shape == arrays[0].shape and not (np.abs(array - arrays[0]) > reach).any() for array in arrays
+            )
+
+    def kept(self, batch: Batch, call: str) -> list[Array]:
+        """Return the arrays that a call of the program returns, passes through or leaves behind."""
+        key = f"kept by {call}"
+        if key not in self.own(batch):
+            found: list[Array] = []
+            if call in self.settled.calls:
+                calls, form = {call: self.settled.calls[call]}, self.settled.form_of(call)
+                answer = evaluated(self.side, self.asked, self.settled.places, calls, form, batch, kept=True)[call]
+                found = answer.get("kept", [])
+            self.own(batch)[key] = found
+        kept: list[Array] = self.own(batch)[key]
+        return kept
+
+    def followed(self, batch: Batch, call: str, grant: Grant | None = None, kinds: Container[str] = KINDS) -> Values:
+        """Return what the model's graph yields where each layer goes on from the program's own output before it.
+
+        That is so for the outputs, and for what comes back to them, that are found among the arrays of a call: each
+        quantity shows its own difference and its own bound. Where an array is not found, what is computed goes on.
+        """
+        granted = grant or self.plain
+        kept = self.kept(batch, call)
+        if not kept:
+            return self.fresh(batch, granted, kinds) if kinds != KINDS else self.values(batch, grant)
+        key = id(batch), granted.factors, granted.inputs, tuple(granted.turned), call
+        if kinds == KINDS and key in self._followed:
+            return self._followed[key]
+
+        led = {number: self._of_call(batch, call, number) for number in self.led}
+        found = self._follow(batch, granted, kinds, self._anchor(batch, call, led))
+        if kinds == KINDS:
+            self._followed[key] = found
+        return found
+
+    def at(self, layer: int | None) -> "Sides":
+        """Return the same where a layer's output stands for the prediction, the last layer's unless one is given."""
+        other = copy.copy(self)
+        other.target, other._followed = layer, {}
+        return other
+
+    def change(self, side: KerasSide) -> None:
+        """Take another model."""
+        self.side, self._values, self._followed = side, {}, {}
+
+    def leading(self, layer: int) -> None:
+        """Judge what comes after a layer from the program's own output of it."""
+        self.led = (*self.led, layer)
+        self._followed.clear()
+
+    def used(self, batch: Batch, call: str, layer: int) -> Array | None:
+        """Return the array that the layer after one is computed from, None where none is.
+
+        With it in the layer's place, the next layer's output is among what the program passes through.
+        """
+        key = f"{call} uses for {layer}"
+        if key not in self.own(batch):
+            self.own(batch)[key] = self._search(batch, call, layer)
+        found: Array | None = self.own(batch)[key]
+        return found
+
+    def _of_call(self, batch: Batch, call: str, layer: int) -> Array | None:
+        """Return what a call uses for a layer, else what the program predicts with."""
+        found = self.used(batch, call, layer)
+        return self.used(batch, PREDICT, layer) if found is None else found
+
+    def _anchor(self, batch: Batch, call: str, led: Mapping[int, Array | None]) -> Callable[[Place, Bounded], Bounded]:
+        """Return what puts the program's arrays in place of what is computed; ``led`` has those that stand anyhow."""
+
+        def anchor(place: Place, value: Bounded) -> Bounded:
+            array = led.get(place.number) if place.kind == LAYER else None
+            if array is not None:
+                return rounded(array, value)
+            return anchored(value, self.shaped(batch, call, value.shape[1:]))
+
+        return anchor
+
+    def _search(self, batch: Batch, call: str, layer: int) -> Array | None:
+        before = {number: self._of_call(batch, call, number) for number in self.led if number < layer}
+
+        def outputs(array: Array | None) -> Values:
+            return self._follow(batch, self.plain, _LAYERS, self._anchor(batch, call, {**before, layer: array}))
+
+        def is_there(value: Any) -> bool:
+            arrays = self.shaped(batch, call, value.shape[1:]) if isinstance(value, Bounded) else []
+            return isinstance(value, Bounded) and anchored(value, arrays) is not value
+
+        def leads_on(array: Array) -> bool:
+            """Whether the next layer that computes anything of an array is among what the program passes through."""
+            found = outputs(array)
+            after = (found[Place(LAYER, number)] for number in range(layer + 1, len(self.side.layers)))
+            computed = (each for each in after if not _is_copy(each, array))
+            return is_there(next(computed, None))
+
+        plain = outputs(None)
+        output, after = plain[Place(LAYER, layer)], plain[Place(LAYER, layer + 1)]
+        if not isinstance(output, Bounded) or is_there(output) or is_there(after):
+            return None
+        arrays = self.shaped(batch, call, output.shape[1:])
+        with np.errstate(all="ignore"):
+            away = [float(np.nan_to_num(np.linalg.norm(each - output.value), nan=np.inf)) for each in arrays]
+        likely = [arrays[at] for at in np.argsort(away)[:_LIKELY]]
+        return next((each for each in likely if leads_on(each)), None)
+
+    def shaped(self, batch: Batch, call: str, shape: tuple[int, ...]) -> list[Array]:
+        """Return the arrays of a call that may be a quantity of such a shape for each example, as the model has it."""
+        key = f"{call} of {shape}"
+        if key not in self.own(batch):
+            layout = self.settled.form.layout
+            arrays = (forms.output(each, batch.size, shape, layout) for each in self.kept(batch, call))
+            self.own(batch)[key] = [each for each in arrays if each is not None]
+        found: list[Array] = self.own(batch)[key]
+        return found
+
+    def _follow(
+        self, batch: Batch, grant: Grant, kinds: Container[str], anchor: Callable[[Place, Bounded], Bounded]
+    ) -> Values:
+        x, weights = self._granted(batch, grant)
+        traced = self.side.traced(batch.x, batch.y)
+        return traced.followed(x, batch.y, self.side.whole(weights), anchor, kinds)
 
     def loss(self, batch: Batch) -> Array | None:
         """Return the program's loss."""
@@ -198,44 +351,52 @@ class Sides:
 
     def fresh(self, batch: Batch, grant: Grant, kinds: Container[str] = KINDS) -> Values:
         """Return what the model's graph yields on a batch that is asked once."""
-        traced = self.side.traced(batch.x, batch.y)
+        x, weights = self._granted(batch, grant)
+        return self.side.traced(batch.x, batch.y).bounded(x, batch.y, self.side.whole(weights), kinds=kinds)
+
+    def _granted(self, batch: Batch, grant: Grant) -> tuple[Array | Bounded, Sequence[Array | Bounded]]:
+        """Return the inputs and weights that the model is given."""
         fmt = format_of(batch.x.dtype) if grant.inputs != 1 else None
         x = batch.x if fmt is None else lifted(batch.x.astype(fmt.wide) * grant.inputs, fmt)
-        weights = batch.weights if grant == self.plain else grant.weights(batch.weights)
-        return traced.bounded(x, batch.y, self.side.whole(weights), kinds=kinds)
+        return x, batch.weights if grant == self.plain else grant.weights(batch.weights)
 
     def output(self, batch: Batch, grant: Grant | None = None) -> Bounded | Unknown:
         """Return the model's output."""
-        values = self.values(batch) if grant is None else self.fresh(batch, grant, (LAYER,))
-        found: Bounded | Unknown = values[Place(LAYER, len(self.side.layers) - 1)]
+        values = self.followed(batch, PREDICT, grant, KINDS if grant is None else _LAYERS)
+        number = len(self.side.layers) - 1 if self.target is None else self.target
+        found: Bounded | Unknown = values[Place(LAYER, number)]
         return found
 
     def data_loss(self, batch: Batch, grant: Grant | None = None) -> tuple[Any, Any]:
         """Return the loss of the examples alone, and the penalty (None where the model has none)."""
-        values = self.values(batch, grant)
+        values = self.followed(batch, LOSS, grant)
         loss, penalty = values[LOSS_PLACE], values.get(Place(PENALTY, 0))
         if penalty is None or isinstance(loss, Unknown) or isinstance(penalty, Unknown):
             return loss, penalty
         return _less(loss, penalty), penalty
 
-    def gradient(self, batch: Batch, at: int, grant: Grant | None = None) -> Any:
-        """Return the gradient of the loss in a tensor."""
-        value = self.values(batch, grant)[Place(GRADIENT, at)]
+    def gradient(self, batch: Batch, at: int, grant: Grant | None = None, alone: bool = False) -> Any:
+        """Return the gradient of the loss in a tensor; ``alone`` says that nothing of the program stands in it."""
+        values = self.values(batch, grant) if alone else self.followed(batch, GRADS, grant)
+        value = values[Place(GRADIENT, at)]
         return value if isinstance(value, Unknown) else (grant or self.plain).gradient(at, value)
 
-    def before_derivative(self, batch: Batch, at: int, grant: Grant | None = None) -> Any:
-        """Return the sum over the examples of what comes back to a layer's output, for the layer of a bias.
+    def of_bias(self, batch: Batch, at: int, grant: Grant | None, through: bool) -> Any:
+        """Return the sum over the examples of what comes back to the layer of a bias, None for what is no such bias.
 
-        It is the bias' gradient without the activation's derivative; None for what is no such bias.
+        That is what comes back to the layer's output, or ``through`` its activation to the sums before that.
         """
+        values, place = self.followed(batch, GRADS, grant), -1
         for number, layer in enumerate(layers_of(self.side.model)):
+            place += callable(getattr(layer, "activation", None))
             own = getattr(layer, "bias", None)
             if own is None or self.side.model.trainable_variables[at] is not own:
                 continue
-            back = self.values(batch, grant)[Place(BACK, number)]
-            if isinstance(back, Unknown) or getattr(layer.activation, "__name__", "linear") == "linear":
+            back = values.get(Place(SUM_BACK, place) if through else Place(BACK, number))
+            if not isinstance(back, Bounded) or getattr(layer.activation, "__name__", "linear") == "linear":
                 return None
-            return (grant or self.plain).gradient(at, np.sum(back, axis=tuple(range(back.ndim - 1))))
+            summed = np.sum(back, axis=tuple(range(back.ndim - 1)))  # type: ignore[call-overload]  # its own
+            return (grant or self.plain).gradient(at, summed)
         return None
 
     def penalty_gradient(self, batch: Batch, at: int, grant: Grant | None = None) -> Any:
@@ -255,6 +416,36 @@ class Sides:
     def has_step(self) -> bool:
         """Whether the program can be made to train on a batch."""
         return STEP in self.settled.calls
+
+
+def anchored(computed: Bounded, arrays: Sequence[Array]) -> Bounded:
+    """Return what a program has where the model has what is computed; that itself where no array is inside its bound.
+
+    Several arrays may be inside it, such as one before and after it is rounded: the error reaches to all of them.
+    """
+    error = np.broadcast_to(computed.error, computed.shape)
+    with np.errstate(all="ignore"):
+        if not float(np.max(error, initial=0.0)) <= _TIGHT * float(np.max(np.abs(computed.value), initial=0.0)):
+            return computed
+        fitting = [array for array in arrays if agrees(array, computed)]
+        if not fitting:
+            return computed
+        found = rounded(fitting[0], computed)
+        spread = np.max([np.abs(each - found.value) for each in fitting], axis=0)
+    return Bounded(found.value, found.error + spread, found.format)
+
+
+def _is_copy(value: Any, array: Array) -> bool:
+    """Whether a layer passes on what it is given, in another shape if at all."""
+    return (
+        isinstance(value, Bounded) and value.size == array.size and np.array_equal(value.value.ravel(), array.ravel())
+    )
+
+
+def rounded(array: Array, like: Bounded) -> Bounded:
+    """Return an array as it is, or as it may be once it is rounded to the format of a model."""
+    value = array.astype(like.value.dtype)
+    return Bounded(value, np.abs(value) * np.finfo(like.format.dtype).eps, like.format)
 
 
 def _straight(batch: Batch, one: list[Array], two: list[Array]) -> list[bool]:

@@ -20,7 +20,7 @@ from parity.explain.whole.asked import Asked
 from parity.explain.whole.batches import data_for, loss_name
 from parity.explain.whole.curves import curves
 from parity.explain.whole.keras_side import load
-from parity.explain.whole.quantity import Answer, Outcome, Stage
+from parity.explain.whole.quantity import Answer, Mistake, Outcome, Stage
 from parity.explain.whole.repairing import repaired
 from parity.explain.whole.settling import settle
 from parity.explain.whole.sides import Grant, Sides
@@ -83,14 +83,19 @@ def _judge(found: Answer, sides: Sides) -> None:
     stages, mistakes = start_stage.judged(sides)
     found.stages += [*stages, _data(sides)]
     found.mistakes += mistakes
-    found.stages += layer_stage.judged(sides)
     prediction, explained = _predicted(sides)
-    found.stages.append(prediction)
+    layers = layer_stage.judged(sides)
     grant: Grant | None = sides.plain
+    if explained is None:
+        sides, grant, mistakes = _layers(sides, layers)
+        found.mistakes += mistakes
+        if sides.led:
+            prediction, explained = _from_layers(sides)
+    found.stages += [*layers, prediction]
     if explained is not None:
         found.mistakes.append(explained.mistake)
         sides = explained.sides or sides
-        grant = explained.grant if explained.grant.factors else None
+        grant = grant.with_(explained.grant) if grant is not None and explained.grant.factors else None
     elif prediction.outcome.parts:
         grant = None
     loss, reasons = loss_stage.judged(sides, grant)
@@ -110,6 +115,31 @@ def _judge(found: Answer, sides: Sides) -> None:
     metric, mistakes = metric_stage.judged(sides, grant)
     found.stages.append(metric)
     found.mistakes += mistakes
+
+
+def _layers(sides: Sides, stages: list[Stage]) -> tuple[Sides, Grant, list[Mistake]]:
+    """Go through the layers that part; return both sides with what explains them granted."""
+    sides, grant = sides.at(None), sides.plain
+    mistakes: list[Mistake] = []
+    for number in layer_stage.located(sides, stages):
+        explained = next(forward_stage.changes_of_layer(sides.at(number)), None)
+        if explained is not None:
+            stages[number].note, stages[number].factor = explained.mistake.sentence, explained.factor
+            mistakes.append(explained.mistake)
+            grant = grant.with_(explained.grant)
+            if explained.sides is not None:
+                sides.change(explained.sides.side)
+        sides.leading(number)
+    return sides, grant, mistakes
+
+
+def _from_layers(sides: Sides) -> tuple[Stage, forward_stage.Explained | None]:
+    """Judge the prediction from the program's own layers before it."""
+    prediction, explained = forward_stage.judged(sides)
+    if not prediction.outcome.parts:
+        layers = " and ".join(sides.side.layers[number] for number in sides.led)
+        prediction.note = f"from the program's own output of {layers}"
+    return prediction, explained
 
 
 def _predicted(sides: Sides) -> tuple[Stage, forward_stage.Explained | None]:

@@ -16,6 +16,8 @@ _BUILDS: Final = 8
 """Models that are built at most, each of which takes some time."""
 _NUMBERS: Final = 1_000
 """How many numbers of each kernel are wanted."""
+_ALIKE: Final = 0.1
+"""A ratio of spreads that is nearer to one than this is not what is said of two samples."""
 _CHANCE: Final = 1e-6
 """How seldom two samples of one distribution may be told apart by chance."""
 
@@ -36,20 +38,29 @@ def judged(sides: Sides) -> tuple[list[Stage], list[Mistake]]:
         own = np.concatenate([start[at].ravel() for start in starts])
         keras = np.concatenate([np.asarray(model.trainable_variables[at]).ravel() for model in models])
         if told_apart(own, keras):
-            sentence = f"{name} begins {_described(own)}; the model's {_described(keras)}"
-            stages.append(Stage("weights", name, Outcome.DIVERGED, sentence, None, _ratio(own, keras)))
+            note = f"{name} begins {_described(own)}; the model's {_described(keras)}"
+            stages.append(Stage("weights", name, Outcome.DIVERGED, note, None, _ratio(own, keras)))
         else:
             both = "both begin as zeros" if not own.any() and not keras.any() else f"{_described(own)}, as the model's"
             stages.append(Stage("weights", name, Outcome.ALIKE, both))
     wrong = [stage for stage in stages if stage.outcome is Outcome.DIVERGED]
     if wrong:
         names = ", ".join(stage.about for stage in wrong)
-        sentence = "; ".join(stage.note for stage in wrong)
+        sentence = "; ".join(_shortly(stage) for stage in wrong)
         repair = f"draw {names} as the model does, or give both the same weights"
         seen = f"{len(starts)} start(s) beside {len(models)} of the model"
-        evidence = f"{seen}, chance of error {_CHANCE:g} (Kolmogorov-Smirnov)"
+        evidence = "; ".join(stage.note for stage in wrong)
+        evidence += f": {seen}, chance of error {_CHANCE:g} (Kolmogorov-Smirnov)"
         mistakes.append(Mistake("initial_weights", "weights", sentence, evidence, repair, True))
     return stages, mistakes
+
+
+def _shortly(stage: Stage) -> str:
+    """Return how a tensor begins in few words, where it is wider or narrower than the model's."""
+    ratio = stage.factor
+    if not ratio or abs(ratio - 1) < _ALIKE:
+        return stage.note
+    return f"{stage.about} begins {ratio:.3g} times as widely spread as the model's"
 
 
 def told_apart(one: Array, two: Array) -> bool:

@@ -6,7 +6,7 @@ from typing import Any, Final
 from parity.report.numbers import begun
 
 _BESIDE: Final = 6
-_EXPLAINED: Final = frozenset({"prediction", "loss", "gradient", "update"})
+_EXPLAINED: Final = frozenset({"layer", "prediction", "loss", "gradient", "update"})
 """Stages of which a mistake is sought."""
 _HEADS: Final = {
     "DIVERGED": "they part",
@@ -83,6 +83,15 @@ def _why(document: Mapping[str, Any]) -> Iterator[str]:
         says = "is" if consistent else "is not"
         own = f"the derivative of its own loss (central differences in float64){_times(document)}"
         yield f"  The program's gradient {says} {own}."
+    yield from (f"  {each}" for each in unexplained(document))
+
+
+def unexplained(document: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a sentence on each stage that parts and that no mistake explains."""
     parting = dict.fromkeys(row["name"] for row in document["quantities"] if row["outcome"] == "DIVERGED")
-    for name in parting.keys() - {each["stage"] for each in explanation} & _EXPLAINED:
-        yield f"  No known mistake explains the {name}."
+    explained = {each["stage"] for each in document["explanation"]}
+    for name in [each for each in parting if each in _EXPLAINED - explained]:
+        if name == "gradient" and document["consistent"] and "loss" in parting:
+            yield "The gradient parts with the loss: it is the derivative of the program's own."
+        else:
+            yield f"No known mistake explains the {name}."

@@ -9,6 +9,7 @@ import inspect
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -19,8 +20,10 @@ from parity.bounds.numerics import Array
 
 Mode = Literal["eager", "graph", "xla"]
 LAYER, LOSS, PENALTY, GRADIENT, BACK, PENALTY_GRADIENT = "layer", "loss", "penalty", "gradient", "back", "penalty grad"
-LOGITS, LOGITS_BACK = "logits", "logits back"
-KINDS = frozenset({LAYER, LOSS, PENALTY, GRADIENT, BACK, PENALTY_GRADIENT, LOGITS, LOGITS_BACK})
+LOGITS, LOGITS_BACK, SUM, SUM_BACK = "logits", "logits back", "sum", "sum back"
+KINDS = frozenset({LAYER, LOSS, PENALTY, GRADIENT, BACK, PENALTY_GRADIENT, LOGITS, LOGITS_BACK, SUM, SUM_BACK})
+ANCHORED = frozenset({LAYER, BACK, SUM, SUM_BACK})
+"""What a program may leave behind, and what the rest is then judged from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +62,14 @@ class Traced:
         model: compiled, with a loss; asked as in inference, so that dropout is off.
         x: a batch of inputs.
         y: its targets, as the loss takes them.
+        sums: whether what goes into each activation is looked at, too.
     """
 
-    def __init__(self, model: Any, x: Array, y: Array) -> None:
+    def __init__(self, model: Any, x: Array, y: Array, sums: bool = False) -> None:
         import tensorflow as tf
 
         self.model = model
-        self._step = _step_of(model)
+        self._step = _step_of(model, sums)
         self._runs: dict[str, Any] = {}
         specs = [tf.TensorSpec((None, *np.shape(each)[1:]), np.asarray(each).dtype) for each in (x, y)]
         self._function = tf.function(self._step, autograph=False).get_concrete_function(*specs)
@@ -107,6 +111,36 @@ class Traced:
         outputs = self._interpreter([x, y], self._state(weights), anchors, wanted=wanted)
         return dict(zip((self._places[at] for at in wanted), outputs, strict=True))
 
+    def followed(
+        self,
+        x: Array | Bounded,
+        y: Array,
+        weights: Sequence[Array | Bounded],
+        anchor: Callable[[Place, Bounded], Bounded],
+        kinds: Container[str] = KINDS,
+    ) -> dict[Place, Bounded | Unknown]:
+        """Return every quantity with its bound, as computed from what stands in place of those before it.
+
+        Args:
+            x: inputs.
+            y: targets.
+            weights: an array for each of the model's variables.
+            anchor: makes of what is computed for a layer, or comes back to it, what goes on in its place.
+            kinds: of quantities that are wanted.
+        """
+        names = [_source(tensor).name for tensor in self._function.outputs]
+        computed: dict[str, Any] = {}
+        places = {n: place for n, place in zip(names, self._places, strict=True) if place.kind in ANCHORED}
+
+        def goes_on(name: str, value: Any) -> Any:
+            computed[name] = value
+            return anchor(places[name], value) if name in places and isinstance(value, Bounded) else value
+
+        anchors = {name: partial(goes_on, name) for name in names}
+        wanted = [at for at, place in enumerate(self._places) if place.kind in kinds]
+        self._interpreter([x, y], self._state(weights), anchors, wanted=wanted)
+        return {self._places[at]: computed[names[at]] for at in wanted}
+
     def observed(self, x: Array, y: Array, weights: Sequence[Array], mode: Mode = "eager") -> dict[Place, Array]:
         """Return every quantity as Keras computes it; the model keeps the weights that it had."""
         import tensorflow as tf
@@ -115,7 +149,7 @@ class Traced:
             compiled = tf.function(self._step, autograph=False, jit_compile=mode == "xla")
             self._runs[mode] = self._step if mode == "eager" else compiled
         run = self._runs[mode]
-        with _weights(self.model, weights):
+        with lent(self.model, weights):
             outputs = run(tf.constant(x), tf.constant(y))
         flat = [np.asarray(each) for _, tensors in sorted(outputs.items()) for each in tensors]
         return dict(zip(self._places, flat, strict=True))
@@ -160,7 +194,7 @@ def _source(tensor: Any) -> Any:
 
 
 @contextmanager
-def _weights(model: Any, weights: Sequence[Array]) -> Iterator[None]:
+def lent(model: Any, weights: Sequence[Array]) -> Iterator[None]:
     """Lend a model weights."""
     before = [np.asarray(variable) for variable in model.variables]
     try:
@@ -177,7 +211,7 @@ def layers_of(model: Any) -> list[Any]:
     return [layer for layer in model.layers if type(layer).__name__ != "InputLayer"]
 
 
-def _step_of(model: Any) -> Callable[[Any, Any], dict[str, list[Any]]]:
+def _step_of(model: Any, sums: bool) -> Callable[[Any, Any], dict[str, list[Any]]]:
     """Return what computes every quantity of a batch, and the gradients in weights and in layers' outputs."""
     import tensorflow as tf
 
@@ -186,8 +220,9 @@ def _step_of(model: Any) -> Callable[[Any, Any], dict[str, list[Any]]]:
 
     def step(x: Any, y: Any) -> dict[str, list[Any]]:
         outputs: list[Any] = []
+        into: list[Any] = []
         with tf.GradientTape(persistent=True) as tape:
-            with _recording(layers, outputs):
+            with _recording(layers, outputs, into if sums else None):
                 prediction = model(x, training=False)
             loss = model.compute_loss(x=x, y=y, y_pred=prediction, training=False)
             # The sum is taken as Keras takes it, so that the penalty alone has no rounding of its own.
@@ -198,9 +233,11 @@ def _step_of(model: Any) -> Callable[[Any, Any], dict[str, list[Any]]]:
             wanted[LOGITS] = [logits]
             wanted[LOGITS_BACK] = [tape.gradient(loss, logits, unconnected_gradients=tf.UnconnectedGradients.ZERO)]
         zero = tf.UnconnectedGradients.ZERO
-        gradients = tape.gradient(loss, watched + outputs, unconnected_gradients=zero)
+        gradients = tape.gradient(loss, watched + outputs + into, unconnected_gradients=zero)
         wanted[GRADIENT] = [tf.convert_to_tensor(each) for each in gradients[: len(watched)]]
-        wanted[BACK] = list(gradients[len(watched) :])
+        wanted[BACK] = list(gradients[len(watched) : len(watched) + len(outputs)])
+        if into:
+            wanted[SUM], wanted[SUM_BACK] = into, list(gradients[len(watched) + len(outputs) :])
         if penalty is not None:
             wanted[PENALTY] = [penalty]
             each = tape.gradient(penalty, watched, unconnected_gradients=zero)
@@ -211,16 +248,30 @@ def _step_of(model: Any) -> Callable[[Any, Any], dict[str, list[Any]]]:
 
 
 @contextmanager
-def _recording(layers: Sequence[Any], outputs: list[Any]) -> Iterator[None]:
-    """Put down what each layer returns."""
+def _recording(layers: Sequence[Any], outputs: list[Any], into: list[Any] | None) -> Iterator[None]:
+    """Put down what each layer returns, and what goes into its activation unless ``into`` is None."""
     own = [layer.call for layer in layers]
+    bent = [layer for layer in layers if into is not None and callable(getattr(layer, "activation", None))]
+    activations = [layer.activation for layer in bent]
     try:
         for layer, call in zip(layers, own, strict=True):
             object.__setattr__(layer, "call", _recorded(call, outputs))
+        for layer, activation in zip(bent, activations, strict=True):
+            object.__setattr__(layer, "activation", _entered(activation, into))
         yield
     finally:
         for layer, call in zip(layers, own, strict=True):
             object.__setattr__(layer, "call", call)
+        for layer, activation in zip(bent, activations, strict=True):
+            object.__setattr__(layer, "activation", activation)
+
+
+def _entered(activation: Callable[..., Any], into: Any) -> Callable[..., Any]:
+    def entered(z: Any) -> Any:
+        into.append(z)
+        return activation(z)
+
+    return entered
 
 
 def _recorded(call: Callable[..., Any], outputs: list[Any]) -> Callable[..., Any]:

@@ -1,6 +1,6 @@
 """A program's steps as a log: what each started from, its own gradient and what it ended in, judged like any log."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -40,11 +40,21 @@ _ARGUMENTS: Final = ("learning_rate", "rho", "momentum", "epsilon", "centered")
 
 
 class Steps(NamedTuple):
-    """Steps that a program made: weights before, its own gradients, weights after, a list of tensors each."""
+    """Steps that a program made: weights before, its own gradients, weights after, a list of tensors each.
+
+    ``anew`` has the gradients that it yields at the same weights when nothing was called before.
+    """
 
     before: list[list[Array]]
     gradients: list[list[Array]]
     after: list[list[Array]]
+    anew: Sequence[list[Array]] = ()
+
+    @property
+    def carried(self) -> list[int]:
+        """The tensors whose gradient in a step depends on what was called before it."""
+        pairs = list(zip(self.gradients, self.anew, strict=False))
+        return [at for at in range(len(self.before[0])) if not all(_near(own[at], first[at]) for own, first in pairs)]
 
 
 def judged(sides: Sides, grant: Grant | None) -> tuple[list[Stage], list[Mistake]]:
@@ -70,6 +80,48 @@ def judged(sides: Sides, grant: Grant | None) -> tuple[list[Stage], list[Mistake
         return [Stage("update", "", outcome, note)], []
     if GRADS not in sides.settled.calls:
         return _whole_step(sides, grant, kind, config)
+    stages, mistakes = _by_rule(sides, made, kind, config)
+    if made.carried and not any(stage.outcome.parts for stage in stages):
+        return stages, [*mistakes, _added_up(sides, made)]
+    if made.carried:  # a step may set to zero what it adds up: then its gradients are those that nothing came before
+        sides.settled.anew = True
+        others = _by_rule(sides, made._replace(gradients=list(made.anew)), kind, config)
+        if not any(stage.outcome.parts for stage in others[0]):
+            return others
+        sides.settled.anew = False
+    return stages, mistakes
+
+
+def _added_up(sides: Sides, made: Steps) -> Mistake:
+    """Return what a step's gradient is where it depends on the steps before."""
+    names = ", ".join(sides.side.names[at] for at in made.carried)
+    if all(
+        _near(step[at], np.sum([s[at] for s in made.anew[: n + 1]], axis=0))
+        for n, step in enumerate(made.gradients)
+        for at in made.carried
+    ):
+        sentence = f"the gradient of {names} is added to that of the steps before: it is not set to zero between steps"
+        evidence = f"on {len(made.anew)} steps it is the sum of what the program yields at the same weights at first"
+        repair = "set the gradients to zero before each batch"
+        return Mistake("gradient_accumulated", "state", sentence, evidence, repair, True)
+    sentence = f"the gradient of {names} depends on the steps before, beside the weights"
+    evidence = f"on {len(made.anew)} steps it is not what the program yields at the same weights at first"
+    return Mistake(
+        "gradient_carried", "state", sentence, evidence, "keep nothing of a step for the next gradient", True
+    )
+
+
+def _near(one: Array, other: Array) -> bool:
+    """Whether two answers of one program are the same but for rounding.
+
+    It tells what is carried from what is not and judges no number: a program may keep its weights in float32 or not.
+    """
+    # Not derived: far above what float32 rounds, far below a gradient more or less.
+    return bool(np.linalg.norm(one - other) <= 1e-4 * float(np.linalg.norm(other)))
+
+
+def _by_rule(sides: Sides, made: Steps, kind: str, config: dict[str, Any]) -> tuple[list[Stage], list[Mistake]]:
+    """Return how steps compare with the model's optimizer."""
     if kind == "RMSprop":
         return _by_page(sides, made, config)
     rule = rule_steps.rule_of(kind)
@@ -138,9 +190,10 @@ def _too_early(sides: Sides, curved: list[int]) -> tuple[list[Stage], list[Mista
 def carried(sides: Sides, updates: list[Stage], mistakes: list[Mistake]) -> Stage:
     """Return whether the optimizer's state goes on from step to step, as far as the updates show it."""
     kind, config = sides.side.optimizer
-    restarts = next((each.sentence for each in mistakes if each.name == "state_restarts"), "")
-    if restarts:
-        return Stage("state", "", Outcome.DIVERGED, restarts)
+    known = ("state_restarts", "gradient_accumulated", "gradient_carried")
+    said = next((each.sentence for each in mistakes if each.name in known), "")
+    if said:
+        return Stage("state", "", Outcome.DIVERGED, said)
     if any(stage.outcome.parts for stage in updates):
         return Stage("state", "", Outcome.UNSEEN, "follows from the update, which parts")
     if not all(stage.outcome is Outcome.ROUNDING for stage in updates):
@@ -160,7 +213,10 @@ def _made(sides: Sides, seed: int, rate: float) -> Steps | str:
     calls = sides.settled.calls.get(GRADS, ""), sides.settled.calls[STEP]
     weights = [array.astype(np.float64) for array in drawn[0].weights]
     answer = sides.asked.steps(sides.settled.places, calls, weights, pairs, rate)
-    return str(answer["error"]) if "error" in answer else Steps(answer["before"], answer["gradients"], answer["after"])
+    if "error" in answer:
+        return str(answer["error"])
+    own = answer["anew" if sides.settled.anew else "gradients"]
+    return Steps(answer["before"], own, answer["after"], answer["anew"])
 
 
 def _as_taken(y: Array) -> Array:

@@ -1,58 +1,152 @@
-"""Models like the person's with one choice changed: another activation in one layer, or another derivative of it."""
+"""Models like the person's with one choice changed: another activation, or another derivative of it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, Final, NamedTuple
 
-from parity.explain.whole.keras_side import KerasSide
-from parity.explain.whole.traced import layers_of
+import numpy as np
 
-_ACTIVATIONS: Final = ("relu", "tanh", "sigmoid", "linear", "leaky_relu", "softmax")
+from parity.bounds.numerics import Array
+from parity.explain.whole.keras_side import KerasSide
+from parity.explain.whole.traced import layers_of, lent
+
+_NAMED: Final = (
+    *(
+        "relu",
+        "tanh",
+        "sigmoid",
+        "linear",
+        "leaky_relu",
+        "elu",
+        "selu",
+        "gelu",
+        "softplus",
+        "silu",
+        "softsign",
+        "softmax",
+    ),
+)
+_LEAKS: Final = (0.01, 0.1, 0.2, 0.3)
+"""What people multiply negative sums by."""
+_NEAR: Final = 1e-2
+"""How far from the program, in parts of its largest value, what is worth a look may be: no bound, which follows."""
+Activation = Callable[[Any], Any]
 
 
 class Variant(NamedTuple):
-    """A model with one layer's activation changed."""
+    """A model with the activation of some layers changed: which layers, what they have and what they get."""
 
     side: KerasSide
-    layer: str
+    layers: list[str]
     own: str
     other: str
 
 
-def variants(side: KerasSide) -> Iterator[Variant]:
-    """Yield the model with each activation in place of each layer's own."""
-    for layer in layers_of(side.model):
-        own = getattr(getattr(layer, "activation", None), "__name__", "")
-        if own not in _ACTIVATIONS:
-            continue
-        for other in _ACTIVATIONS:
-            if other != own and (other != "softmax" or layer is layers_of(side.model)[-1]):
-                yield Variant(_changed(side, layer.name, other), layer.name, own, other)
+def variants_of(side: KerasSide, layer: str) -> Iterator[Variant]:
+    """Yield the model with another activation in one layer."""
+    for names, own, other, activation in _choices(side):
+        if names == [layer]:
+            yield Variant(_changed(side, {layer: activation}), names, own, other)
 
 
-def late_biases(side: KerasSide) -> Iterator[tuple[KerasSide, str]]:
-    """Yield the model with its biases added after their activations, in every layer and in each, and where that is."""
-    names = [layer.name for layer in layers_of(side.model) if _bent(layer)]
-    together = [names] if len(names) > 1 else []
-    for chosen in [*together, *([name] for name in names)]:
+def variants(side: KerasSide, x: Array, weights: Sequence[Array], seen: Array) -> Iterator[Variant]:
+    """Yield the model with other activations, in a layer or in all that have one, where it comes near what was seen.
 
-        def copied(each: Any, chosen: list[str] = chosen) -> Any:
-            made = type(each).from_config(each.get_config())
-            if each.name in chosen:
-                made.activation = _before_bias(made)
-            return made
+    Args:
+        side: the model.
+        x: a batch.
+        weights: those that the batch was seen at.
+        seen: the program's output.
+    """
+    reach = _NEAR * float(np.max(np.abs(seen), initial=0.0))
+    with lent(side.model, side.whole(weights)):
+        near = [
+            (names, own, other, activation)
+            for names, own, other, activation in _choices(side)
+            if np.max(np.abs(_output(side, names, activation, x) - seen), initial=0.0) <= reach
+        ]
+    for names, own, other, activation in near:
+        yield Variant(_changed(side, dict.fromkeys(names, activation)), names, own, other)
 
-        yield _cloned(side, copied), ", ".join(chosen)
+
+def _choices(side: KerasSide) -> Iterator[tuple[list[str], str, str, Activation]]:
+    """Yield layers, the name of their activation, and another."""
+    layers = layers_of(side.model)
+    named = [(layer.name, activation_of(layer)) for layer in layers]
+    kinds = [kind for _, kind in named[:-1]]
+    groups = [[name] for name, kind in named if kind in _NAMED]
+    groups += [[n for n, k in named[:-1] if k == kind] for kind in dict.fromkeys(kinds) if kinds.count(kind) > 1]
+    for names in groups:
+        own = dict(named)[names[0]]
+        for other, activation in _activations().items():
+            if own in _NAMED and other != own and (other != "softmax" or names == [layers[-1].name]):
+                yield names, own, other, activation
+
+
+def _activations() -> Mapping[str, Activation]:
+    """Return activations by what they are called here."""
+    import keras
+
+    found: dict[str, Any] = {name: keras.activations.get(name) for name in _NAMED}
+    leaky = found.pop("leaky_relu")
+    for leak in _LEAKS:
+        name = f"a leaky relu of {leak:g}"
+        found[name] = _called(name, partial(leaky, negative_slope=leak))
+    found["gelu by tanh"] = _called("gelu by tanh", partial(keras.activations.gelu, approximate=True))
+    return found
+
+
+def activation_of(layer: Any) -> str:
+    """Return the name of a layer's activation, empty if it has none."""
+    return getattr(getattr(layer, "activation", None), "__name__", "")
+
+
+def _output(side: KerasSide, names: Sequence[str], activation: Activation, x: Array) -> Array:
+    """Return the model's output with the activation of some layers changed, as Keras computes it."""
+    chosen = [layer for layer in layers_of(side.model) if layer.name in names]
+    own = [layer.activation for layer in chosen]
+    try:
+        for layer in chosen:
+            object.__setattr__(layer, "activation", activation)
+        return np.asarray(side.model(x, training=False), dtype=np.float64)
+    finally:
+        for layer, each in zip(chosen, own, strict=True):
+            object.__setattr__(layer, "activation", each)
+
+
+def late_biases(side: KerasSide, only: str = "") -> Iterator[tuple[KerasSide, str]]:
+    """Yield the model with its biases added after their activations, in every layer and in each, and where that is.
+
+    ``only`` is the one layer that is looked at, unless empty.
+    """
+    layers = layers_of(side.model)
+    names = [layer.name for layer in layers if _bent(layer) and layer.name not in side.late]
+    hidden = [name for name in names if name != layers[-1].name]
+    together = [names, hidden] if not only else []
+    several = [chosen for chosen in together if len(chosen) > 1 and together.count(chosen) == 1]
+    for chosen in [*several, *([name] for name in names if only in ("", name))]:
+        yield _changed(side, {}, late=chosen), ", ".join(chosen)
 
 
 def _bent(layer: Any) -> bool:
-    name = getattr(getattr(layer, "activation", None), "__name__", "")
-    return name in _ACTIVATIONS and name != "linear" and bool(getattr(layer, "use_bias", False))
+    name = activation_of(layer)
+    return name in _NAMED and name != "linear" and bool(getattr(layer, "use_bias", False))
 
 
-def _before_bias(layer: Any) -> Callable[[Any], Any]:
+def _before_bias(layer: Any) -> Activation:
     """Return a layer's activation of its sums without the bias, which is added to it."""
     activation = layer.activation
-    return lambda z: activation(z - layer.bias) + layer.bias
+    return _called(activation_of(layer), lambda z: activation(z - layer.bias) + layer.bias)
+
+
+def _called(name: str, activation: Activation) -> Activation:
+    """Return an activation that is called so."""
+
+    def curve(z: Any) -> Any:
+        return activation(z)
+
+    curve.__name__ = name
+    return curve
 
 
 class Wrong(NamedTuple):
@@ -65,65 +159,101 @@ class Wrong(NamedTuple):
 
 
 def wrong_ways(side: KerasSide) -> Iterator[Wrong]:
-    """Yield the model with each hidden activation's derivative left out, or multiplied in twice."""
-    for layer in layers_of(side.model)[:-1]:
-        own = getattr(getattr(layer, "activation", None), "__name__", "")
-        if own not in _ACTIVATIONS or own in ("linear", "softmax"):
-            continue
-        yield Wrong(
-            _changed(side, layer.name, own, lambda z, up: up),
-            "derivative_left_out",
-            f"on the way back the derivative of the {own} of {layer.name} is left out",
-            f"multiply what comes back to {layer.name} by the derivative of {own}",
-        )
-        if own in _SLOPES:
-            yield Wrong(
-                _changed(side, layer.name, own, _twice(_SLOPES[own])),
-                "derivative_twice",
-                f"the derivative of the {own} of {layer.name} is multiplied in twice",
-                "multiply it in once",
-            )
+    """Yield the model with the derivative of hidden activations left out, multiplied in twice or taken at the output.
+
+    That is in one layer, and in all that have one activation: there is one function.
+    """
+    hidden = [(layer.name, activation_of(layer)) for layer in layers_of(side.model)[:-1]]
+    bent = [(name, own) for name, own in hidden if own not in ("", "linear", "softmax")]
+    groups = [([name], own) for name, own in bent]
+    kinds = [own for _, own in bent]
+    groups += [([n for n, k in bent if k == own], own) for own in dict.fromkeys(kinds) if kinds.count(own) > 1]
+    for names, own in groups:
+        where = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+        for name, back in _BACK.items():
+            if name != "derivative_left_out" and own in ("relu", "leaky_relu"):
+                continue  # the same twice, or at the output, up to the leak
+            sentence, repair = _SAID[name]
+            words = {"own": own if own[0].isalpha() else "activation", "where": where}
+            changed = _changed(side, {}, back=back, through=names)
+            yield Wrong(changed, name, sentence.format(**words), repair.format(**words))
 
 
-_SLOPES: Final[dict[str, Callable[[Any], Any]]] = {"tanh": lambda a: 1 - a * a, "sigmoid": lambda a: a * (1 - a)}
-"""Derivatives, written in the output."""
+Way = Callable[[Activation, Any, Any], Any]
+"""What comes back through an activation, from its input and from what comes back to its output."""
 
 
-def _twice(slope: Callable[[Any], Any]) -> Callable[[Any, Any], Any]:
-    return lambda a, up: up * slope(a) * slope(a)
+def _right(activation: Activation, z: Any, up: Any) -> Any:
+    import tensorflow as tf
+
+    with tf.GradientTape() as tape:
+        tape.watch(z)
+        a = activation(z)
+    return tape.gradient(a, z, up)
 
 
-def _changed(side: KerasSide, layer: str, activation: str, back: Callable[[Any, Any], Any] | None = None) -> KerasSide:
-    """Return a model with one activation another, or with another way back: of its output and what comes from above."""
+_BACK: Final[dict[str, Way]] = {
+    "derivative_left_out": lambda activation, z, up: up,
+    "derivative_twice": lambda activation, z, up: _right(activation, z, _right(activation, z, up)),
+    "derivative_at_output": lambda activation, z, up: _right(activation, activation(z), up),
+}
+_SAID: Final = {
+    "derivative_left_out": (
+        "on the way back the derivative of the {own} of {where} is left out",
+        "multiply what comes back to {where} by the derivative of {own}",
+    ),
+    "derivative_twice": ("the derivative of the {own} of {where} is multiplied in twice", "multiply it in once"),
+    "derivative_at_output": (
+        "the derivative of the {own} of {where} is taken at its output, as if that were its input",
+        "take it at the sums",
+    ),
+}
 
-    def copied(each: Any) -> Any:
-        config = each.get_config()
-        if each.name == layer:
-            config["activation"] = activation
-        made = type(each).from_config(config)
-        if each.name == layer and back is not None:
-            made.activation = _with_gradient(made.activation, back)
-        return made
 
-    return _cloned(side, copied)
+def _changed(
+    side: KerasSide,
+    activations: Mapping[str, Activation],
+    late: Sequence[str] = (),
+    back: Way | None = None,
+    through: Sequence[str] = (),
+) -> KerasSide:
+    """Return a model whose layers are made anew, with what was changed before and some more.
 
-
-def _cloned(side: KerasSide, copied: Callable[[Any], Any]) -> KerasSide:
-    """Return a model whose layers are made anew."""
+    Args:
+        side: the model.
+        activations: others, by the names of layers.
+        late: layers whose bias is added after their activation.
+        back: another way back through activations.
+        through: the layers of which.
+    """
     import keras
 
-    model = keras.models.clone_model(side.model, clone_function=copied)
-    optimizer = side.model.optimizer
-    model.compile(optimizer=type(optimizer).from_config(optimizer.get_config()), loss=side.model.loss)
-    return KerasSide(side.name, side.build, model, side.names, side.unseen, side.data)
+    swapped, lates = {**side.activations, **activations}, side.late | {*late}
+
+    def copied(each: Any) -> Any:
+        made = type(each).from_config(each.get_config())
+        if each.name in swapped:
+            made.activation = swapped[each.name]
+        if back is not None and each.name in through:
+            made.activation = _called(activation_of(made), _with_gradient(made.activation, back))
+        if each.name in lates:
+            made.activation = _before_bias(made)
+        return made
+
+    first = side.first or side.model
+    model = keras.models.clone_model(first, clone_function=copied)
+    optimizer = first.optimizer
+    model.compile(optimizer=type(optimizer).from_config(optimizer.get_config()), loss=first.loss)
+    changed = KerasSide(side.name, side.build, model, side.names, side.unseen, side.data)
+    changed.first, changed.activations, changed.late = first, swapped, lates
+    return changed
 
 
-def _with_gradient(activation: Callable[[Any], Any], back: Callable[[Any, Any], Any]) -> Callable[[Any], Any]:
+def _with_gradient(activation: Activation, back: Way) -> Activation:
     import tensorflow as tf
 
     @tf.custom_gradient  # type: ignore[untyped-decorator]  # TensorFlow's
     def curve(z: Any) -> Any:
-        a = activation(z)
-        return a, lambda up: back(a, up)
+        return activation(z), lambda up: back(activation, z, up)
 
     return lambda z: curve(z)

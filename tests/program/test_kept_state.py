@@ -1,0 +1,99 @@
+"""What a program draws or keeps from call to call: predictions that change, gradients that add up."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = [pytest.mark.tensorflow, pytest.mark.xdist_group("tensorflow")]
+
+LAYERS = """import numpy as np
+
+
+class Linear:
+    def __init__(self, inputs, units):
+        self.weight = np.random.uniform(-1, 1, (units, inputs)) * np.sqrt(6 / (inputs + units))
+        self.bias = np.zeros(units)
+        self.zero()
+
+    def zero(self):
+        self.weight_grad, self.bias_grad = np.zeros_like(self.weight), np.zeros_like(self.bias)
+
+    def __call__(self, x):
+        self.x = x
+        return x @ self.weight.T + self.bias
+
+    def backward(self, d):
+        self.weight_grad = self.weight_grad + d.T @ self.x
+        self.bias_grad = self.bias_grad + d.sum(0)
+        return d @ self.weight
+
+
+class Net:
+    def __init__(self):
+        self.modules = [Linear(6, 7), Linear(7, 4)]
+
+    def forward(self, x):
+        self.a = np.tanh(self.modules[0](x))«mask»
+        e = np.exp(self.modules[1](self.a))
+        return e / e.sum(axis=1, keepdims=True)
+
+    def loss(self, x, y):
+        return -np.mean(np.sum(y * np.log(self.forward(x)), axis=1))
+
+    def backward(self, x, y):
+        d = (self.forward(x) - y) / len(x)
+        self.modules[0].backward(self.modules[1].backward(d) * (1 - self.a**2))
+
+    def step(self, x, y):
+        «before»
+        self.backward(x, y)
+        for layer in self.modules:
+            layer.weight -= «rate» * layer.weight_grad
+            layer.bias -= «rate» * layer.bias_grad
+
+
+net = Net()
+"""
+_ZERO = "[layer.zero() for layer in self.modules]"
+
+
+def ask(folder: Path, **gaps: str) -> Any:
+    pytest.importorskip("tensorflow")
+    from programs import KERAS
+
+    from parity.explain.whole.stages import answer
+
+    text = gaps.pop("head", "") + LAYERS
+    for gap, code in ({"mask": "", "before": _ZERO, "rate": "0.1"} | gaps).items():
+        text = text.replace(f"«{gap}»", code)
+    (folder / "mine.py").write_text(text)
+    (folder / "model.py").write_text(KERAS)
+    return answer(folder / "mine.py", "", (folder / "model.py", "build"), "", {}, 30.0)
+
+
+def test_gradients_that_a_step_sets_to_zero_first_are_right(tmp_path: Path) -> None:
+    found = ask(tmp_path)
+    assert (found.first, found.mistakes, found.verdict) == (None, [], "ROUNDING")
+
+
+def test_gradients_that_are_never_set_to_zero_are_named(tmp_path: Path) -> None:
+    found = ask(tmp_path, before="pass")
+    assert found.first.name == "state"
+    assert [each.name for each in found.mistakes] == ["gradient_accumulated"]
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("mask", [" * (np.random.rand(7) < 0.8) / 0.8", " + 1e-3 * np.random.randn(7)"])
+def test_what_is_drawn_in_a_prediction_is_named_and_nothing_else(tmp_path: Path, mask: str) -> None:
+    found = ask(tmp_path, mask=mask)
+    assert found.first.name == "prediction"
+    assert [each.name for each in found.mistakes] == ["not_repeatable"]
+
+
+@pytest.mark.exhaustive
+def test_a_program_that_reads_its_arguments_was_given_none(tmp_path: Path) -> None:
+    found = ask(tmp_path, head="import sys\n\nrate = float(sys.argv[1])\n", rate="rate")
+    update = next(stage for stage in found.stages if stage.name == "update")
+    assert (update.outcome.name, found.mistakes) == ("UNSEEN", [])
+    assert "NameError" in update.note
