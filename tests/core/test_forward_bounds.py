@@ -129,7 +129,7 @@ def test_a_wrong_network_is_named_as_a_wrong_gradient(way, monkeypatch):
             super().open(problem)
 
             class Spoiled:
-                absent = staticmethod(problem.absent)
+                absent, frozen = staticmethod(problem.absent), staticmethod(problem.frozen)
 
                 def evaluate(self, params, step):
                     found = evaluate(problem, params, step)

@@ -151,12 +151,13 @@ def test_no_loop_tunes_the_batches_of_fit_and_keeps_who_frees_them_waiting(tf):
     import msgspec
 
     from parity.case.cells import select
-    from parity.subjects.keras_fit import _batches
+    from parity.subjects.keras_fit import _alike, _batches
 
     network = select(["network/quick"])[0]
     for tried in (cell(steps=3), msgspec.structs.replace(network, steps=3)):
         made = problems.make(tried)
-        dataset = _batches(tf, made)
+        (steps,) = _alike(made)
+        dataset = _batches(tf, made, steps)
         assert dataset.options().autotune.enabled is False
         # One batch more than there are steps, which fit is never given.
         assert len(list(dataset)) == 4

@@ -167,8 +167,8 @@ def test_a_tutorial_with_names_and_defaults_of_its_own_is_diagnosed_as_it_is():
     (answer,) = found.explanations
     assert found.finding is Finding.EXPLAINED
     assert dict(answer.member.switches)["epsilon_place"] == "outside"
-    assert answer.document()["hyperparameters"] == {"learning_rate": 0.01, "epsilon": 1e-8}
-    assert found.binding["passed as"] == "rho as decay_factor"
+    assert answer.document()["hyperparameters"] == {"epsilon": 1e-8}
+    assert found.binding["passed as"] == "rho as decay_factor, learning_rate as step (by a trial)"
     assert answer.confirmed
 
 
