@@ -136,6 +136,8 @@ UNDECIDED: Final = "not decided"
 """Of a case: what fits differs where the bound is infinite, which would excuse anything."""
 BEYOND: Final = "beyond rounding"
 """Of a case: a choice that only rounds elsewhere reproduces it, and leaves the bound of tf.keras' own rule."""
+RAISES: Final = "raises"
+"""Of a case: the subject raises there, so that nothing is held against anything."""
 
 
 @dataclass(slots=True)

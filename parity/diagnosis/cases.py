@@ -6,12 +6,22 @@ from dataclasses import replace
 import numpy as np
 
 from parity.case.spec import Cell
-from parity.diagnosis.arguments import BEYOND, DOUBLE, OTHERWISE, UNDECIDED, reproducing, the_page, with_doubles
+from parity.diagnosis.arguments import (
+    BEYOND,
+    DOUBLE,
+    OTHERWISE,
+    RAISES,
+    UNDECIDED,
+    reproducing,
+    the_page,
+    with_doubles,
+)
 from parity.diagnosis.behaviour import run
 from parity.diagnosis.findings import Diagnosis, Explanation, Finding
 from parity.diagnosis.member import bound_ratio
 from parity.diagnosis.observe import Make
 from parity.diagnosis.probes import mode_of, of_cell
+from parity.errors import NotInstalledError, UnsupportedError
 from parity.subjects.numpy_class import NumpySubject
 
 _MOST_CASES = 4
@@ -23,6 +33,10 @@ def on_these(found: Diagnosis, outcomes: dict[str, str]) -> Diagnosis:
     if finding in (Finding.IDENTICAL, Finding.ROUNDING):
         if said:
             finding = Finding.UNEXPLAINED if OTHERWISE in outcomes.values() else Finding.EXPLAINED
+        raising = [case for case, outcome in outcomes.items() if outcome == RAISES]
+        # Who raises with what it lacks is told so already.
+        if raising and not found.lacks:
+            said, finding = [*said, f"it raises in {_listed(raising)}"], finding if said else Finding.FAILED
         said += _undecided(outcomes)
     return replace(found, finding=finding, evidence=(*found.evidence, *said), cases={**found.cases, **outcomes})
 
@@ -54,7 +68,7 @@ def on_cases(make: Make, found: Sequence[Explanation], cells: Sequence[Cell]) ->
 
     Where what fits differs under an infinite bound it is undecided.
     A case is left out where its gradients are not replayed, where it is of another rule than the explanations are, or
-    where the subject cannot run it.
+    where the subject lacks what it needs.
     """
     rules = {each.member.rule for each in found}
     own = [cell for cell in cells if cell.rule in rules]
@@ -70,8 +84,10 @@ def _on_case(make: Make, found: Sequence[Explanation], cell: Cell) -> str:
         return ""
     try:
         seen = run(make, own)
-    except Exception:  # the verdict of the case says what it raised
+    except (NotInstalledError, UnsupportedError):
         return ""
+    except Exception:  # the verdict of the case says what it raised
+        return RAISES
     if seen.strange:  # the verdict says so: nothing is compared
         return ""
     fitting, outcome = reproducing([*the_page(members), *members], seen, 1.0)

@@ -13,7 +13,7 @@ import numpy as np
 from parity.case.rule import DEFAULT
 from parity.case.spec import Cell
 from parity.diagnosis.apart import in_parts
-from parity.diagnosis.arguments import BEYOND, BITS, OTHERWISE, UNDECIDED, Checked, checked
+from parity.diagnosis.arguments import BEYOND, BITS, OTHERWISE, RAISES, UNDECIDED, Checked, checked
 from parity.diagnosis.behaviour import (
     Watched,
     kept_wider,
@@ -80,7 +80,7 @@ def held_against(
     agrees = found.finding in (Finding.IDENTICAL, Finding.ROUNDING)
     short = shipped if agrees else [msgspec.structs.replace(cell, steps=min(cell.steps, 12)) for cell in shipped]
     found, outcomes = _zero_as_given(make, found, on_cases(make, found.explanations, short), short)
-    against = {case: outcome for case, outcome in outcomes.items() if outcome in (OTHERWISE, BEYOND, UNDECIDED)}
+    against = {case: outcome for case, outcome in outcomes.items() if outcome in _AGAINST}
     binding, shown = _binding(make, rule)
     found = replace(found, binding=binding, places=_places(make), rule=rule)
     if shown and found.finding in _JUDGED:
@@ -111,6 +111,7 @@ def _zero_as_given(
     return found, outcomes
 
 
+_AGAINST: Final = (OTHERWISE, BEYOND, UNDECIDED, RAISES)
 _JUDGED: Final = (Finding.IDENTICAL, Finding.ROUNDING, Finding.EXPLAINED, Finding.UNEXPLAINED, Finding.OUTSIDE)
 
 

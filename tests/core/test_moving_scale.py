@@ -1,18 +1,17 @@
 """A loss scale that moves: what a case may say, who is driven with it, what is said of who moves, who leaves it out."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
+from surrounded import left_out, not_driven, own
 
-from parity.case.cells import load_cells, select
+from parity.case.cells import select
 from parity.diagnosis import scale_mutants
 from parity.diagnosis.mutants import mutants
 from parity.errors import SpecError
 from parity.problem.problems import make
 from parity.runner.loop import run_pair
-from parity.subjects.numpy_class import NumpySubject
 
 CASE = """\
 id = "own"
@@ -24,15 +23,8 @@ loss_scale = { initial_scale = 4.0, dynamic_growth_steps = 1 }
 """
 
 
-def own(folder: Path, text: str = CASE) -> Any:
-    path = folder / "own.toml"
-    path.write_text(text, encoding="utf-8")
-    (cell,) = load_cells(path)
-    return cell
-
-
 def test_one_element_overflows_in_turn_and_the_scale_is_known_beforehand(tmp_path: Path) -> None:
-    problem = make(own(tmp_path))
+    problem = make(own(tmp_path, CASE))
     assert all(np.isfinite(problem.gradients(step)["w"]).all() for step in range(5))
     spoiled = [problem.gradients(step)["b"] for step in (1, 2, 3)]
     assert [int(np.flatnonzero(~np.isfinite(each)).item()) for each in spoiled] == [1, 0, 1]
@@ -41,7 +33,7 @@ def test_one_element_overflows_in_turn_and_the_scale_is_known_beforehand(tmp_pat
 
 
 def test_the_page_is_identical_to_itself_and_shows_what_is_around_it(tmp_path: Path) -> None:
-    pair = run_pair(own(tmp_path), "reference")
+    pair = run_pair(own(tmp_path, CASE), "reference")
     assert pair.verdict.name == "IDENTICAL"
     (lockstep,) = (item for item in pair.comparisons if item.comparison == "lockstep")
     # Five steps and the start, of parameters, of a second moment, and of three numbers a tensor.
@@ -49,7 +41,7 @@ def test_the_page_is_identical_to_itself_and_shows_what_is_around_it(tmp_path: P
 
 
 def test_who_moves_is_told_where(tmp_path: Path) -> None:
-    cell, found = own(tmp_path), {}
+    cell, found = own(tmp_path, CASE), {}
     for mutant in (each for each in mutants() if each.mistake == "dynamic_loss_scale" and not each.needs):
         pair = run_pair(cell, "mutant", mutant.make(cell))
         (lockstep,) = (item for item in pair.comparisons if item.comparison == "lockstep")
@@ -63,20 +55,8 @@ def test_who_moves_is_told_where(tmp_path: Path) -> None:
     assert (found["not divided"].slot, found["not divided"].step) == ("second_moment", 0)
 
 
-class Mine:
-    """A person's own."""
-
-    def __init__(self, learning_rate: float = 0.001) -> None:
-        self.rate = learning_rate
-
-    def update(self, w: Any, grad: Any) -> Any:
-        return w - (self.rate * grad).astype(w.dtype)
-
-
 def test_a_persons_class_is_not_driven_with_it(tmp_path: Path) -> None:
-    pair = run_pair(own(tmp_path), "mine", NumpySubject(Mine, "mine"))
-    assert {item.verdict for item in pair.comparisons} == {"UNSUPPORTED"}
-    assert "a loss scale that moves" in pair.comparisons[0].reason
+    assert "a loss scale that moves" in not_driven(own(tmp_path, CASE))
 
 
 @pytest.mark.parametrize(
@@ -106,16 +86,8 @@ def test_a_loss_that_depends_on_the_weights_is_refused(tmp_path: Path) -> None:
         own(tmp_path, text + 'gradients = "shared"\n')
 
 
-def test_vectors_twins_and_probes_leave_such_cases_out(tmp_path: Path, capsys: Any) -> None:
-    from parity.commands.cli import main
-    from parity.diagnosis.probes import of_cell
-    from parity.fuzz.judging import judge_cell
-
-    cell = own(tmp_path)
-    assert of_cell(cell) is None
-    assert judge_cell(cell, "permute", "reference").verdict == "UNSUPPORTED"
-    assert main(["export", str(tmp_path / "own.toml"), "--output", str(tmp_path / "vectors")]) == 3
-    assert "in which a loss scale moves, and steps that overflow are skipped" in capsys.readouterr().out
+def test_vectors_twins_and_probes_leave_such_cases_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "in which a loss scale moves, and steps that overflow are skipped" in left_out(tmp_path, CASE, capsys)
 
 
 def test_the_rules_that_have_its_mutants_are_those_with_its_cases() -> None:

@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import outside
 import pytest
 from otherwise import KINDS, HidesNan, StateUnderPosition, StateUnderShape
@@ -13,7 +14,7 @@ from whole import STYLES, Whole
 
 from parity.case.cells import collect
 from parity.case.rule import DEFAULT
-from parity.diagnosis.arguments import DOUBLE, OTHERWISE, UNDECIDED
+from parity.diagnosis.arguments import DOUBLE, OTHERWISE, RAISES, UNDECIDED
 from parity.diagnosis.cases import on_cases, on_these
 from parity.diagnosis.diagnose import diagnose
 from parity.diagnosis.findings import Diagnosis, Explanation, Finding
@@ -135,6 +136,36 @@ def test_an_answer_that_a_case_refutes_acquits_nobody_and_names_the_case(rule, c
         found = diagnose(lambda: NumpySubject(kind, "its.py:Class"), "its.py:Class", asked, shipped)
         assert found.finding is Finding.UNEXPLAINED
         assert found.evidence == (f"no set of choices reproduces it in {case}",)
+
+
+class RaisesLate:
+    """Right as long as it goes."""
+
+    def __init__(self, learning_rate=0.001, rho=0.9, epsilon=1e-7):
+        self.rate, self.rho, self.epsilon, self.moment, self.made = learning_rate, rho, epsilon, {}, 0
+
+    def step(self, params, grads):
+        self.made += 1
+        if self.made > 13:
+            raise RuntimeError("no more")
+        for key, g in grads.items():
+            before = self.moment.get(key, np.zeros_like(g))
+            self.moment[key] = v = self.rho * before + (1 - self.rho) * np.square(g)
+            params[key] -= self.rate * g / np.sqrt(v + self.epsilon)
+
+
+@pytest.mark.parametrize("steps", [13, 14])
+def test_who_raises_in_a_case_is_not_acquitted_and_the_case_is_named(steps):
+    (cell,) = [cell for cell in replayed() if cell.id == "rmsprop/plain[float32]"]
+    cell = msgspec.structs.replace(cell, steps=steps)
+    page = Diagnosis("its.py:Class", Finding.IDENTICAL, (Explanation(Member(), ("plain",), 0, 0, True),))
+    outcomes = on_cases(lambda: NumpySubject(RaisesLate, "its.py:Class"), page.explanations, [cell])
+    found = on_these(page, outcomes)
+    if steps == 13:
+        assert found.finding is Finding.IDENTICAL
+    else:
+        assert (outcomes[cell.id], found.finding) == (RAISES, Finding.FAILED)
+        assert found.evidence == (f"it raises in {cell.id}",)
 
 
 def of_the_page(kind, cell):

@@ -60,42 +60,22 @@ def ask(folder: Path, net: Net, gaps: dict[str, str], beside: dict[str, Any], **
     return answer(folder / "mine.py", "", (folder / "model.py", "build"), "", bound, 30.0)
 
 
-def _cases(names: Any, quick: bool) -> list[str]:
-    return [name for name in names if (name in QUICK) is quick]
+def _cases(names: Any) -> list[Any]:
+    return [name if name in QUICK else pytest.param(name, marks=pytest.mark.exhaustive) for name in names]
 
 
-def right(folder: Path, name: str) -> None:
-    found = ask(folder, *RIGHT[name])
+@pytest.mark.parametrize("name", _cases(RIGHT))
+def test_a_right_one_is_not_accused(tmp_path: Path, name: str) -> None:
+    found = ask(tmp_path, *RIGHT[name])
     assert (found.first, found.mistakes, found.verdict) == (None, [], "ROUNDING")
 
 
-def named(folder: Path, name: str) -> None:
+@pytest.mark.parametrize("name", _cases(WRONG))
+def test_its_mistake_is_named(tmp_path: Path, name: str) -> None:
     net, gaps, beside, mistakes = WRONG[name]
-    found = ask(folder, net, gaps, beside)
+    found = ask(tmp_path, net, gaps, beside)
     assert found.first is not None
     assert [(each.name, each.confirmed) for each in found.mistakes] == [(each, True) for each in mistakes]
-
-
-@pytest.mark.parametrize("name", _cases(RIGHT, True))
-def test_a_right_one_is_not_accused(tmp_path: Path, name: str) -> None:
-    right(tmp_path, name)
-
-
-@pytest.mark.exhaustive
-@pytest.mark.parametrize("name", _cases(RIGHT, False))
-def test_nor_is_another(tmp_path: Path, name: str) -> None:
-    right(tmp_path, name)
-
-
-@pytest.mark.parametrize("name", _cases(WRONG, True))
-def test_its_mistake_is_named(tmp_path: Path, name: str) -> None:
-    named(tmp_path, name)
-
-
-@pytest.mark.exhaustive
-@pytest.mark.parametrize("name", _cases(WRONG, False))
-def test_so_is_every_other_one(tmp_path: Path, name: str) -> None:
-    named(tmp_path, name)
 
 
 @pytest.mark.exhaustive

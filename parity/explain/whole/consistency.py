@@ -50,6 +50,7 @@ def _rounded(ratio: float, found: Slope) -> float:
     """Return a ratio as a whole number or one over one, if it may be that, and else to the digits that are known."""
     unsure = found.unsure / abs(found.measured) + found.hidden
     for number in (round(ratio), 1 / round(1 / ratio) if abs(ratio) < 1 and round(1 / ratio) else 0):
+        # Not derived, and judges nothing: a sentence says the whole number that a ratio is within a millionth of.
         if number not in (0, 1) and abs(ratio / number - 1) <= max(unsure, 1e-6):
             return float(number)
     digits = next((d for d in range(4, 9) if float(f"{ratio:.{d}g}") != 1), 9)

@@ -278,7 +278,7 @@ class Sides:
     ) -> Values:
         x, weights = self._granted(batch, grant)
         traced = self.side.traced(batch.x, batch.y)
-        return traced.followed(x, batch.y, self.side.whole(weights), anchor, kinds)
+        return traced.bounded(x, batch.y, self.side.whole(weights), anchor, kinds)
 
     def loss(self, batch: Batch) -> Array | None:
         """Return the program's loss."""

@@ -90,42 +90,17 @@ class Traced:
         x: Array | Bounded,
         y: Array,
         weights: Sequence[Array | Bounded],
-        layers: Mapping[int, Array] | None = None,
+        anchor: Callable[[Place, Bounded], Bounded] = lambda place, computed: computed,
         kinds: Container[str] = KINDS,
     ) -> dict[Place, Bounded | Unknown]:
-        """Return every quantity with its bound, at the weights given.
+        """Return every quantity with its bound, as computed at the weights given.
 
         Args:
             x: inputs.
             y: targets.
             weights: an array for each of the model's variables.
-            layers: outputs of layers, by number, from which the rest is computed; else from what is computed.
-            kinds: of quantities that are wanted.
-        """
-        anchors = {
-            _source(self._function.outputs[at]).name: np.asarray(layers[place.number])
-            for at, place in enumerate(self._places)
-            if layers and place.kind == LAYER and place.number in layers
-        }
-        wanted = [at for at, place in enumerate(self._places) if place.kind in kinds]
-        outputs = self._interpreter([x, y], self._state(weights), anchors, wanted=wanted)
-        return dict(zip((self._places[at] for at in wanted), outputs, strict=True))
-
-    def followed(
-        self,
-        x: Array | Bounded,
-        y: Array,
-        weights: Sequence[Array | Bounded],
-        anchor: Callable[[Place, Bounded], Bounded],
-        kinds: Container[str] = KINDS,
-    ) -> dict[Place, Bounded | Unknown]:
-        """Return every quantity with its bound, as computed from what stands in place of those before it.
-
-        Args:
-            x: inputs.
-            y: targets.
-            weights: an array for each of the model's variables.
-            anchor: makes of what is computed for a layer, or comes back to it, what goes on in its place.
+            anchor: makes of what is computed for a layer, or comes back to it, what goes on in its place; unless given,
+                that itself.
             kinds: of quantities that are wanted.
         """
         names = [_source(tensor).name for tensor in self._function.outputs]
