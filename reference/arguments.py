@@ -62,7 +62,7 @@ ARGUMENTS = (
         limits=(1e-14, 1e2),
     ),
     Argument("nesterov", "flag"),
-    Argument("weight_decay", "non_negative", usual=(0.5, 0.0, 0.004, 1.0, 1e30)),
+    Argument("weight_decay", "non_negative", aliases=("wd",), usual=(0.5, 0.0, 0.004, 1.0, 1e30)),
     Argument("clipnorm", "positive", aliases=("clip_norm",)),
     Argument("clipvalue", "positive", aliases=("clip_value",)),
     Argument("global_clipnorm", "positive", aliases=("global_clip_norm",)),
