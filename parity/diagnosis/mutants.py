@@ -2,7 +2,6 @@
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from functools import partial
 from typing import Any, Final, NamedTuple
 
@@ -11,7 +10,7 @@ import numpy as np
 from parity.bounds.rule import absences, frozen, page
 from parity.case.rule import DEFAULT, around
 from parity.case.spec import Cell, Mlp
-from parity.diagnosis import scale_mutants
+from parity.diagnosis import scale_mutants, tensor_mutants
 from parity.diagnosis.choices import switches
 from parity.diagnosis.family import family, slots_of
 from parity.errors import AbsentArgumentError
@@ -136,8 +135,8 @@ def mutants(rule: str = DEFAULT) -> list[Mutant]:
     programs = _programs() if rule == DEFAULT else []  # no case of another rule trains a network
     found = [*_switched(rule), *own, *_arguments(kind), *_rules(kind), *programs]
     found += _scales(kind) if rule in scale_mutants.RULES else []
-    found += _thaws(kind) if rule in FROZEN_RULES else []
-    found += _constrains(kind) if rule in CONSTRAINED_RULES else []
+    found += _thaws(kind) if rule in tensor_mutants.FROZEN_RULES else []
+    found += _constrains(kind) if rule in tensor_mutants.CONSTRAINED_RULES else []
     return [mutant._replace(rule=rule, of=kind if mutant.of is Family else mutant.of) for mutant in found]
 
 
@@ -255,8 +254,7 @@ def _rules(own: type[Any]) -> list[Mutant]:
     found = [Mutant("sign", "lost", _always(_with_gradient(own, np.abs)))]
     found.append(Mutant("sign", "turned", _always(_with_gradient(own, np.negative))))
     keeps = slots_of(own()) or "momentum" in inspect.signature(own).parameters
-    found.append(Mutant("absent_gradient", "taken for zero", _of_absent(_zero_for_none(own))))
-    found.append(Mutant("absent_gradient", "decayed", _of_absent(_decays_none(own)), needs="weight_decay"))
+    found += _in_cells("absent_gradient", tensor_mutants.absent(own), absences)
     decays = own is Family or _moves_at_zero(own)
     found += [Mutant("zero_gradient", "leaves the state", _always(_zero_skips(own)))] if decays else []
     if own is Family:
@@ -280,6 +278,25 @@ def _moves_at_zero(own: type[Any]) -> bool:
     after, later = rule.step(params, zero, state)
     shown = [{"parameter": params, **rule.slots(state)}, {"parameter": after, **rule.slots(later)}]
     return any(not np.array_equal(shown[0][s][n], shown[1][s][n]) for s in shown[0] for n in shown[0][s])
+
+
+def _thaws(own: type[Any]) -> list[Mutant]:
+    found = _in_cells("frozen_tensor", tensor_mutants.thawed(own), frozen)
+    (trained,) = _in_cells("frozen_tensor", {"trained all the same": (own, "")}, frozen)
+    return [*found, trained._replace(trains=True)]
+
+
+def _constrains(own: type[Any]) -> list[Mutant]:
+    return _in_cells("constraint", tensor_mutants.constrained(own), lambda cell: cell.constraints)
+
+
+def _in_cells(mistake: str, found: tensor_mutants.Variants, concerned: Callable[[Cell], Any]) -> list[Mutant]:
+    """Return mutants that can be made in the cells that they concern."""
+
+    def where(kind: Kind) -> Callable[[Cell], Kind | None]:
+        return lambda cell: kind if concerned(cell) else None
+
+    return [Mutant(mistake, name, where(kind), needs=needs) for name, (kind, needs) in found.items()]
 
 
 def _scales(own: type[Any]) -> list[Mutant]:
@@ -390,142 +407,6 @@ def _zero_skips(own: type[Any]) -> type[Any]:
             return update._replace(**kept)
 
     return ZeroSkips
-
-
-def _of_absent(kind: Kind) -> Callable[[Cell], Kind | None]:
-    return lambda cell: kind if absences(cell) else None
-
-
-def _zero_for_none(own: type[Any]) -> type[Any]:
-    class ZeroForNone(own):  # type: ignore[misc]  # of any rule
-        def step(self, params: Any, grads: Any, state: Any) -> Any:
-            full = {name: np.zeros_like(params[name]) if g is None else g for name, g in grads.items()}
-            return super().step(params, full, state)
-
-    return ZeroForNone
-
-
-def _decays_none(own: type[Any]) -> type[Any]:
-    class DecaysNone(own):  # type: ignore[misc]  # of any rule
-        def step(self, params: Any, grads: Any, state: Any) -> Any:
-            rate = self._learning_rate_at(state["iterations"])
-            decayed = {n: self._decayed(n, params[n], params[n], rate)[0] for n, g in grads.items() if g is None}
-            return super().step({**params, **decayed}, grads, state)
-
-    return DecaysNone
-
-
-FROZEN_RULES: Final = ("rmsprop", "adam")
-"""The rules whose cases freeze tensors: whoever does so knows nothing of the rule."""
-
-
-def _thaws(own: type[Any]) -> list[Mutant]:
-    kinds = {"state of a thawed tensor starts anew": _anew(own, False), "all state starts anew": _anew(own, True)}
-    found = [Mutant("frozen_tensor", name, _of_frozen(kind)) for name, kind in kinds.items()]
-    found.append(Mutant("frozen_tensor", "average stands still", _of_frozen(_keeps_average(own)), needs="use_ema"))
-    return [*found, Mutant("frozen_tensor", "trained all the same", _of_frozen(own), trains=True)]
-
-
-def _of_frozen(kind: Kind) -> Callable[[Cell], Kind | None]:
-    return lambda cell: kind if frozen(cell) else None
-
-
-def _anew(own: type[Any], everything: bool) -> type[Any]:
-    """Return a class that forgets a tensor's state when it is thawed, or all state when other tensors are trained."""
-
-    class Anew(own):  # type: ignore[misc]  # of any rule
-        def step(self, params: Any, grads: Any, state: Any) -> Any:
-            trained = {name for name, g in grads.items() if g is not None}
-            before = getattr(self, "_trained", trained)
-            self._trained = trained
-            start = self.init(params)
-            if everything and trained != before:
-                state = start
-            for slot in self._own_slots(state):
-                state = {**state, slot: {**state[slot], **{n: start[slot][n] for n in trained - before}}}
-            return super().step(params, grads, state)
-
-    return Anew
-
-
-def _keeps_average(own: type[Any]) -> type[Any]:
-    class KeepsAverage(own):  # type: ignore[misc]  # of any rule
-        def step(self, params: Any, grads: Any, state: Any) -> Any:
-            after, new = super().step(params, grads, state)
-            kept = {name: state["average"][name] for name, g in grads.items() if g is None}
-            return after, {**new, "average": {**new["average"], **kept}}
-
-    return KeepsAverage
-
-
-CONSTRAINED_RULES: Final = ("rmsprop", "adam")
-"""The rules whose cases have constraints: whoever applies them knows nothing of the rule."""
-
-
-def _constrains(own: type[Any]) -> list[Mutant]:
-    kinds = {
-        "missing": _constraining(own, lambda rule, params, grads: dict(params)),
-        "of each tensor, with a gradient or not": _constraining(own, _everywhere),
-        "along the last axis": _constraining(own, lambda rule, params, grads: _along(rule, params, grads, -1)),
-        "of the whole tensor": _constraining(own, lambda rule, params, grads: _along(rule, params, grads, None)),
-        "before the step": _constrains_first(own),
-    }
-    where = {"before the average": ("use_ema", _averages_constrained(own))}
-    where["where gradients are applied alone"] = "gradient_accumulation_steps", _constrains_updates(own)
-    found = [Mutant("constraint", name, _of_constrained(kind)) for name, kind in kinds.items()]
-    return found + [Mutant("constraint", n, _of_constrained(kind), needs=needs) for n, (needs, kind) in where.items()]
-
-
-def _of_constrained(kind: Kind) -> Callable[[Cell], Kind | None]:
-    return lambda cell: kind if cell.constraints else None
-
-
-def _constraining(own: type[Any], change: Callable[[Any, Any, Any], dict[str, Any]]) -> type[Any]:
-    class Constraining(own):  # type: ignore[misc]  # of any rule
-        def _constrained(self, params: Any, grads: Any) -> dict[str, Any]:
-            return change(self, params, grads)
-
-    return Constraining
-
-
-def _everywhere(rule: Any, params: Any, grads: Any) -> dict[str, Any]:
-    return {**params, **{name: constrain(params[name]) for name, constrain in rule.constraints.items()}}
-
-
-def _along(rule: Any, params: Any, grads: Any, axis: int | None) -> dict[str, Any]:
-    other = {n: replace(each, axis=axis) if hasattr(each, "axis") else each for n, each in rule.constraints.items()}
-    return {**params, **{n: each(params[n]) for n, each in other.items() if grads[n] is not None}}
-
-
-def _constrains_first(own: type[Any]) -> type[Any]:
-    class ConstrainsFirst(own):  # type: ignore[misc]  # of any rule
-        def step(self, params: Any, grads: Any, state: Any) -> Any:
-            return super().step(super()._constrained(params, grads), grads, state)
-
-        def _constrained(self, params: Any, grads: Any) -> dict[str, Any]:
-            return dict(params)
-
-    return ConstrainsFirst
-
-
-def _averages_constrained(own: type[Any]) -> type[Any]:
-    class AveragesConstrained(own):  # type: ignore[misc]  # of any rule
-        def _averaged(self, params: Any, state: Any) -> Any:
-            return super()._averaged(_everywhere(self, params, params), state)
-
-    return AveragesConstrained
-
-
-def _constrains_updates(own: type[Any]) -> type[Any]:
-    class ConstrainsUpdates(own):  # type: ignore[misc]  # of any rule
-        def step(self, params: Any, grads: Any, state: Any) -> Any:
-            self._updates = (state["iterations"] + 1) % self.gradient_accumulation_steps == 0
-            return super().step(params, grads, state)
-
-        def _constrained(self, params: Any, grads: Any) -> dict[str, Any]:
-            return super()._constrained(params, grads) if self._updates else dict(params)
-
-    return ConstrainsUpdates
 
 
 def _mixed(own: type[Any]) -> type[Any]:

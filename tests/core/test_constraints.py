@@ -9,7 +9,8 @@ from surrounded import not_driven, own
 
 from parity.bounds.rule import page
 from parity.case.cells import select
-from parity.diagnosis.mutants import CONSTRAINED_RULES, mutants
+from parity.diagnosis.mutants import mutants
+from parity.diagnosis.tensor_mutants import CONSTRAINED_RULES
 from parity.errors import SpecError
 from parity.reference.constraints import EPSILON, MaxNorm, MinMaxNorm, NonNeg, UnitNorm
 from parity.runner.loop import run_pair

@@ -7,7 +7,8 @@ import pytest
 from surrounded import not_driven, own
 
 from parity.case.cells import select
-from parity.diagnosis.mutants import FROZEN_RULES, mutants
+from parity.diagnosis.mutants import mutants
+from parity.diagnosis.tensor_mutants import FROZEN_RULES
 from parity.errors import SpecError
 from parity.problem.problems import make
 from parity.runner.loop import run_pair
