@@ -88,7 +88,8 @@ def held_against(
     found = on_these(found, {**against, **on_cases(make, found.explanations, cells)})
     if found.finding not in (Finding.IDENTICAL, Finding.ROUNDING):
         return found
-    return replace(found, extent=extent(cell for cell in short if cell.id in outcomes)._asdict())
+    seen = [cell for cell in short if outcomes.get(cell.id, RAISES) != RAISES]
+    return replace(found, extent=extent(seen)._asdict())
 
 
 def _zero_as_given(
