@@ -1,6 +1,7 @@
 """What is special about a case: the arguments it sets and the awkward numbers it holds, as words."""
 
 from collections.abc import Iterator
+from typing import Any, Final
 
 import numpy as np
 
@@ -15,7 +16,7 @@ def features(problem: Problem) -> frozenset[str]:
     cell = problem.cell
     found = {f"{cell.dtype}"} if cell.dtype != "float32" else set()
     found |= {cell.rule} if cell.rule != DEFAULT else set()
-    found |= set(_arguments(cell.hyperparameters))
+    found |= set(_arguments(cell.hyperparameters, problem.dtype))
     for array in problem.params.values():
         found |= {f"{word} weight" for word in _numbers(array)} | _shape(array.shape)
     if isinstance(cell.problem, Replayed) and cell.gradients == "replayed":
@@ -34,12 +35,17 @@ def features(problem: Problem) -> frozenset[str]:
     return frozenset(found)
 
 
-def _arguments(given: Hyperparameters) -> Iterator[str]:
+_TO_ONE: Final = ("learning_rate", "rho", "beta_1", "beta_2", "epsilon", "momentum")
+"""Arguments of which 0 and 1 are special."""
+
+
+def _arguments(given: Hyperparameters, dtype: Any) -> Iterator[str]:
+    """Yield what is set; a number that is 0 or 1 in the dtype of the weights is no other one."""
     for name, value in given.departures().items():
         if name == "learning_rate" and not isinstance(value, float | int):
             yield type(value).__name__
-        elif name in ("learning_rate", "rho", "beta_1", "beta_2", "epsilon", "momentum") and value in (0, 1):
-            yield f"{name} {value:g}"
+        elif name in _TO_ONE and (held := float(np.dtype(dtype).type(value))) in (0, 1):
+            yield f"{name} {held:g}"
         else:
             yield name
         if isinstance(value, float) and float(np.finfo(np.float32).max) < abs(value) < np.inf:

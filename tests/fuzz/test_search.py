@@ -8,6 +8,7 @@ import tempfile
 import tomllib
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from parity.case.cells import select
@@ -192,6 +193,14 @@ def test_a_number_beyond_float32_is_a_feature_of_its_own():
     problem = make(select(["found/decay_beyond_float32"])[0])
     assert {"weight_decay", "weight_decay beyond float32"} <= features(problem)
     assert "weight_decay beyond float32" not in features(make(select(["rmsprop/weight_decay*"])[0]))
+
+
+@pytest.mark.parametrize(("dtype", "zero"), [("float32", True), ("float64", False)])
+def test_a_number_that_the_weights_hold_as_zero_is_zero(dtype: str, zero: bool) -> None:
+    (cell,) = select(["rmsprop/epsilon[epsilon=1e-08]"])
+    tiny = msgspec.structs.replace(cell.hyperparameters, epsilon=2.0**-1022)
+    found = features(make(msgspec.structs.replace(cell, hyperparameters=tiny, dtype=dtype)))
+    assert ("epsilon 0" in found, "epsilon" in found) == (zero, not zero)
 
 
 def test_findings_that_need_more_join_the_one_that_needs_less():
