@@ -11,12 +11,12 @@ import numpy as np
 
 from parity.case.rule import DEFAULT
 from parity.case.rule import around as find_around
-from parity.case.spec import LearningRateSchedule
+from parity.case.spec import LearningRateSchedule, hyperparameters
 from parity.diagnosis.behaviour import run
-from parity.diagnosis.choices import modes
+from parity.diagnosis.choices import modes, switches
 from parity.diagnosis.family import family
 from parity.diagnosis.member import MAX_UNDECIDED, Member, equal_bits, measured, predict
-from parity.diagnosis.observe import Make, Observation
+from parity.diagnosis.observe import Make, Observation, other_dtypes
 from parity.diagnosis.probes import HELD_RATE, RATES, Probe, first_probe, in_float32, probe
 from parity.errors import AbsentArgumentError, UnsupportedError
 from parity.reference.arguments import BY_NAME
@@ -81,6 +81,8 @@ _AROUND: Final = (
     Move({"weight_decay": 0.25, "clipvalue": 0.05}),
 )
 _NARROW: Final = ("float16", "bfloat16")
+HELD: Final = "float32"
+"""What a choice is called that holds a number in float32, whatever the weights are."""
 _HELD_IN_16_BITS: Final = {"beta_2": 0.984375}
 """Numbers that 16 bits hold, for what they round to one by default: then a moment of tf.keras never moves."""
 _DTYPES: Final = (
@@ -138,6 +140,8 @@ BEYOND: Final = "beyond rounding"
 """Of a case: a choice that only rounds elsewhere reproduces it, and leaves the bound of tf.keras' own rule."""
 RAISES: Final = "raises"
 """Of a case: the subject raises there, so that nothing is held against anything."""
+OTHER_DTYPE: Final = "another dtype"
+"""Of a case: what the subject makes has another dtype than the weights there, so that nothing is compared."""
 
 
 @dataclass(slots=True)
@@ -209,8 +213,7 @@ def checked(
             if not seen.strange:
                 _judge(result, move, seen, fitted)
                 continue
-            (what, shown), *more = seen.strange.items()
-            result.lacks[move.label] = f"{what} is {shown}{f', and {len(more)} more are' if more else ''}"
+            result.lacks[move.label] = other_dtypes(seen)
         if exact and result.missing is None and _parts(result.members, probe_of(move, dtype, rule)):
             result.missing = move.label
     return result
@@ -222,22 +225,35 @@ def probe_of(move: Move, dtype: str = "float32", rule: str = DEFAULT) -> Probe:
     plain = first_probe(kind, rule=rule)
     weights = probe("plain", False, dtype=kind, rule=rule).weights if "weight_decay" in move.given else plain.weights
     values = in_float32(move.given) if dtype == "float64" else move.given
-    given = msgspec.structs.replace(plain.hyperparameters, **values)
+    # A move to another dtype shows as well how numbers are held: only what it gives is the same in float32.
+    asked = hyperparameters(rule)() if move.dtype else plain.hyperparameters
+    given = msgspec.structs.replace(asked, **values)
     return Probe(move.label, move.mode(rule), given, weights, plain.gradients, rule=rule)
 
 
 def _judge(result: Checked, move: Move, seen: Observation, fitted: Sequence[Observation]) -> None:
     before = [*fitted, *result.seen]
+
+    def held_against(members: list[Member]) -> list[Member]:
+        """What another move suggests, an ignored argument too, must reproduce all that was seen before."""
+        fresh = any(member not in result.members for member in members)
+        return [m for m in members if not fresh or all(reproducing([m], each)[0] for each in before)]
+
     for outcome, members in _offers(result.members, move):
         fitting, how = reproducing(members, seen)
-        # What another move suggests, an ignored argument too, must reproduce all that was seen before.
-        if outcome != DOUBLE and any(member not in result.members for member in fitting):
-            fitting = [member for member in fitting if all(reproducing([member], each)[0] for each in before)]
+        if outcome == DOUBLE:
+            # How numbers are held is said of the move; what is chosen beside it holds for the others, too.
+            fitting = held_against([member.without("numbers") for member in fitting])
+            if fitting:
+                result.outcomes[move.label] = outcome
+                result.members = fitting if fitting[0] not in result.members else result.members
+                return
+            continue
+        fitting = held_against(fitting)
         if fitting:
             result.outcomes[move.label] = outcome or how
-            if outcome != DOUBLE:
-                result.members = fitting
-                result.seen.append(seen)
+            result.members = fitting
+            result.seen.append(seen)
             return
     result.outcomes[move.label] = OTHERWISE
 
@@ -249,7 +265,7 @@ def _offers(members: list[Member], move: Move) -> Iterator[tuple[str, list[Membe
     yield "", _multiplied(members, move)
     if move.dtype == "float64":
         yield DOUBLE, with_doubles(members)
-        held = _in_float32(members, move) if members[0].rule == DEFAULT else []
+        held = _in_float32(members, move)
         yield "", held
         yield DOUBLE, with_doubles(held)
     yield IGNORED, _pinned(members, move)
@@ -283,9 +299,11 @@ def with_doubles(members: Sequence[Member]) -> list[Member]:
 
 
 def _in_float32(members: Sequence[Member], move: Move) -> list[Member]:
-    """Return the members with numbers held in float32, fewest first; float32 weights tell it by 1 - rho alone."""
-    names = ["rho_held", "epsilon_held", *(["momentum_held"] if "momentum" in move.given else [])]
-    turned = [dict.fromkeys(some, "float32") for count in (1, 2, 3) for some in combinations(names, count)]
+    """Return the members with numbers held in float32, fewest first; narrower weights hardly tell it, if at all."""
+    rule = members[0].rule
+    names = [each.name for each in switches(rule).values() if HELD in each.values and each.name != "arithmetic"]
+    names = [name for name in names if not switches(rule)[name].needs or switches(rule)[name].needs in move.given]
+    turned = [dict.fromkeys(some, HELD) for count in (1, 2, 3) for some in combinations(names, count)]
     found = [
         (member.minus("one_minus_rho") if "rho_held" in more else member).plus(**more)
         for more in turned

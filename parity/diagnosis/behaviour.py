@@ -1,23 +1,19 @@
 """What no formula can explain: chance, state outside the instance, inputs that are written to."""
 
-import ast
 import copy
-import inspect
 import io
-import textwrap
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout, suppress
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any
 
 import msgspec
-import numpy as np
 
 from parity.case.rule import find
 from parity.case.spec import Hyperparameters
 from parity.diagnosis.findings import Finding
 from parity.diagnosis.observe import Make, Observation, observe
-from parity.diagnosis.probes import HELD_RATE, LAYOUT, Probe
+from parity.diagnosis.probes import LAYOUT, Probe, held_in_float32
 from parity.errors import AbsentArgumentError
 from parity.runner.repeat import first_difference, kept_outside, parting
 from parity.subjects.binding.arguments import Bound
@@ -72,15 +68,16 @@ def run(make: Make, probe: Probe, seed: int = 0) -> Observation:
     if isinstance(make, Watched) and make.layout is not LAYOUT:
         probe = replace(probe, tensors=make.layout)
     with seeded(seed):
-        try:
-            return observe(make, probe)
-        except AbsentArgumentError as error:
-            # Who takes no learning rate is given none, and needs none that float32 holds.
-            given = probe.hyperparameters
-            if error.argument != "learning_rate" or given.learning_rate != HELD_RATE:
-                raise
-            own = msgspec.structs.replace(given, learning_rate=type(given)().learning_rate)
-            return observe(make, replace(probe, hyperparameters=own))
+        while True:
+            try:
+                return observe(make, probe)
+            except AbsentArgumentError as error:
+                # Who does not take a number is given none, and needs none that float32 holds.
+                given, name = probe.hyperparameters, error.argument
+                own, held = getattr(type(given)(), name), held_in_float32("float64", probe.rule)
+                if getattr(given, name) in (own, None) or getattr(given, name) != held.get(name):
+                    raise
+                probe = replace(probe, hyperparameters=msgspec.structs.replace(given, **{name: own}))
 
 
 def misbehaviour(make: Watched, probe: Probe, first: Observation) -> tuple[Finding, str] | None:
@@ -122,54 +119,6 @@ def _first_instance(make: Watched, probe: Probe) -> Observation | None:
         anew = make.anew()
         return None if anew is None else run(anew, probe)
     return None
-
-
-def made_in_float64(kind: Any) -> str:
-    """Return the line of a class or function that makes arrays of float64, empty if none is seen."""
-    try:
-        lines, first = inspect.getsourcelines(kind)
-        tree = ast.parse(textwrap.dedent("".join(lines)))
-    except (OSError, TypeError, SyntaxError):
-        return ""
-    for node in ast.walk(tree):
-        said = _widens(node) if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) else ""
-        if said:
-            return f"line {first + getattr(node, 'lineno', 1) - 1}: {said}"
-    return ""
-
-
-def kept_wider(subject: NumpySubject) -> str:
-    """Return that a class keeps arrays of float64 for weights that are none, in words, empty if none is seen.
-
-    Weights that change in place keep their dtype, and hide it.
-    """
-    shown = subject.read()["parameter"]
-    shapes = {array.shape for array in shown.values() if array.ndim}
-    if any(array.dtype == np.float64 for array in shown.values()):
-        return ""
-    wide = [each for each in subject.kept() if each.dtype == np.float64 and each.shape in shapes]
-    dtype = next(iter(shown.values())).dtype
-    line = made_in_float64(subject.kind) if wide else ""
-    return f"what it keeps is float64; the weights are {dtype}{f' ({line})' if line else ''}" if wide else ""
-
-
-def _widens(call: ast.Call) -> str:
-    """Return by what a call makes float64 whatever it is given, empty if it does not."""
-    assert isinstance(call.func, ast.Attribute)
-    name, position = call.func.attr, _WIDE.get(call.func.attr, 1)
-    given = [word.value for word in call.keywords if word.arg == "dtype"] + call.args[position : position + 1]
-    if name in _WIDE and not given:
-        return f"np.{name} without a dtype makes float64, whatever the weights are; np.{name}_like keeps theirs"
-    if name == "astype":
-        given = call.args[:1] or given
-    if any(ast.unparse(each).strip("'\"").rpartition(".")[2] in _DOUBLE for each in given):
-        return f"{ast.unparse(call)[:60]} is float64, whatever the weights are; their own dtype is w.dtype"
-    return ""
-
-
-_DOUBLE: Final = frozenset({"float", "float64", "double", "d", "f8"})
-_WIDE: Final = {"zeros": 1, "ones": 1, "empty": 1, "full": 2}
-"""What makes an array without a dtype, and how many arguments come before that."""
 
 
 def wrote_into_inputs(error: Exception) -> bool:

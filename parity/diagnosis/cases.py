@@ -9,6 +9,7 @@ from parity.case.spec import Cell
 from parity.diagnosis.arguments import (
     BEYOND,
     DOUBLE,
+    OTHER_DTYPE,
     OTHERWISE,
     RAISES,
     UNDECIDED,
@@ -17,28 +18,49 @@ from parity.diagnosis.arguments import (
     with_doubles,
 )
 from parity.diagnosis.behaviour import run
+from parity.diagnosis.choices import modes
 from parity.diagnosis.findings import Diagnosis, Explanation, Finding
 from parity.diagnosis.member import bound_ratio
-from parity.diagnosis.observe import Make
-from parity.diagnosis.probes import mode_of, of_cell
+from parity.diagnosis.observe import Make, Observation
+from parity.diagnosis.probes import Probe, mode_of, of_cell
 from parity.errors import NotInstalledError, UnsupportedError
 from parity.subjects.numpy_class import NumpySubject
 
 _MOST_CASES = 4
 
 
-def on_these(found: Diagnosis, outcomes: dict[str, str]) -> Diagnosis:
-    """Add what became of cases; what nothing reproduces is said, and acquits nobody."""
+def on_these(found: Diagnosis, outcomes: dict[str, str], cells: Sequence[Cell] = ()) -> Diagnosis:
+    """Add what became of cases, of which ``cells`` are; what nothing reproduces is said, and acquits nobody."""
     said, finding = refuted(outcomes), found.finding
+    told = {cell.id for cell in cells if _is_told(cell, found.lacks)}
+    others = _uncompared({case: outcome for case, outcome in outcomes.items() if case not in told})
     if finding in (Finding.IDENTICAL, Finding.ROUNDING):
         if said:
             finding = Finding.UNEXPLAINED if OTHERWISE in outcomes.values() else Finding.EXPLAINED
-        raising = [case for case, outcome in outcomes.items() if outcome == RAISES]
-        # Who raises with what it lacks is told so already.
-        if raising and not found.lacks:
-            said, finding = [*said, f"it raises in {_listed(raising)}"], finding if said else Finding.FAILED
+        elif others:
+            finding = next(iter(others))
         said += _undecided(outcomes)
+    said += others.values()
     return replace(found, finding=finding, evidence=(*found.evidence, *said), cases={**found.cases, **outcomes})
+
+
+def _is_told(cell: Cell, lacks: Mapping[str, str]) -> bool:
+    """Return whether what a subject lacks says already why a case of it cannot be compared."""
+    asked = cell.hyperparameters.departures()
+    given = {name for name, value in asked.items() if name != "learning_rate" or not isinstance(value, float | int)}
+    words = {word.partition(" = ")[0] for label in lacks for word in label.split(", ")}
+    words |= {"learning_rate"} if words & {"schedule", "a rate that changes"} else set()
+    words |= {name for mode in words & {*modes(cell.rule)} for name in modes(cell.rule)[mode]}
+    return bool(given & words) or (cell.dtype != "float32" and f"{cell.dtype} weights" in words)
+
+
+def _uncompared(outcomes: Mapping[str, str]) -> dict[Finding, str]:
+    """Return in which cases nothing could be compared, in words, by what that is."""
+    raising, wider = (
+        [case for case, outcome in outcomes.items() if outcome == ended] for ended in (RAISES, OTHER_DTYPE)
+    )
+    said = {Finding.FAILED: f"it raises in {_listed(raising)}"} if raising else {}
+    return said | ({Finding.MIXED_DTYPES: f"its result has another dtype in {_listed(wider)}"} if wider else {})
 
 
 def refuted(outcomes: Mapping[str, str]) -> list[str]:
@@ -83,13 +105,13 @@ def _on_case(make: Make, found: Sequence[Explanation], cell: Cell) -> str:
     if own is None:
         return ""
     try:
-        seen = run(make, own)
+        seen = _seen(make, own)
     except (NotInstalledError, UnsupportedError):
         return ""
     except Exception:  # the verdict of the case says what it raised
         return RAISES
-    if seen.strange:  # the verdict says so: nothing is compared
-        return ""
+    if seen.strange:
+        return OTHER_DTYPE
     fitting, outcome = reproducing([*the_page(members), *members], seen, 1.0)
     rounds = fitting and all(member.rounding and member.size for member in fitting)
     if rounds and bound_ratio(members[0].page, seen, 1.0, 1.0) > 1:
@@ -97,3 +119,16 @@ def _on_case(make: Make, found: Sequence[Explanation], cell: Cell) -> str:
     if outcome == OTHERWISE and cell.dtype == "float64" and reproducing(with_doubles(members), seen, 1.0)[0]:
         return DOUBLE
     return outcome
+
+
+def _seen(make: Make, own: Probe) -> Observation:
+    """Return what a subject does in a case, with axes where it takes no tensor without dimensions."""
+    axes = tuple(shape or (1,) for shape in own.tensors.shapes)
+    try:
+        return run(make, own)
+    except UnsupportedError:
+        raise
+    except Exception:  # a person's code may raise anything
+        if axes == own.tensors.shapes:
+            raise
+        return run(make, replace(own, tensors=replace(own.tensors, shapes=axes)))

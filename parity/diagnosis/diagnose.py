@@ -13,11 +13,9 @@ import numpy as np
 from parity.case.rule import DEFAULT
 from parity.case.spec import Cell
 from parity.diagnosis.apart import in_parts
-from parity.diagnosis.arguments import BEYOND, BITS, OTHERWISE, RAISES, UNDECIDED, Checked, checked
+from parity.diagnosis.arguments import BEYOND, BITS, OTHER_DTYPE, OTHERWISE, RAISES, UNDECIDED, Checked, checked
 from parity.diagnosis.behaviour import (
     Watched,
-    kept_wider,
-    made_in_float64,
     misbehaviour,
     run,
     unseen_first,
@@ -30,11 +28,12 @@ from parity.diagnosis.estimate import USUAL_EPSILONS
 from parity.diagnosis.family import family
 from parity.diagnosis.findings import Diagnosis, Explanation, Finding
 from parity.diagnosis.member import Member, bound_ratio, equal_bits, step_error
-from parity.diagnosis.observe import Make, Observation
+from parity.diagnosis.observe import Make, Observation, other_dtypes
 from parity.diagnosis.outside import Binds, another_rule
 from parity.diagnosis.places import places
-from parity.diagnosis.probes import VECTORS, WITH_AXES, ProbeProblem, extent, first_probe, probe
+from parity.diagnosis.probes import OTHER_LAYOUTS, WITH_AXES, ProbeProblem, extent, first_probe, probe
 from parity.diagnosis.search import Found, extended, likely_rounding, nearest, search, within, written_or_numbers
+from parity.diagnosis.wider import kept_wider, made_in_float64, numbers_in_float64
 from parity.errors import AbsentArgumentError, NotInstalledError, UnsupportedError, one_line, raised
 from parity.subjects.binding import words
 from parity.subjects.binding.trials import idle
@@ -85,10 +84,10 @@ def held_against(
     found = replace(found, binding=binding, places=_places(make), rule=rule)
     if shown and found.finding in _JUDGED:
         found = replace(found, evidence=(*found.evidence, *shown))
-    found = on_these(found, {**against, **on_cases(make, found.explanations, cells)})
+    found = on_these(found, {**against, **on_cases(make, found.explanations, cells)}, [*short, *cells])
     if found.finding not in (Finding.IDENTICAL, Finding.ROUNDING):
         return found
-    seen = [cell for cell in short if outcomes.get(cell.id, RAISES) != RAISES]
+    seen = [cell for cell in short if outcomes.get(cell.id, RAISES) not in (RAISES, OTHER_DTYPE)]
     return replace(found, extent=extent(seen)._asdict())
 
 
@@ -112,7 +111,7 @@ def _zero_as_given(
     return found, outcomes
 
 
-_AGAINST: Final = (OTHERWISE, BEYOND, UNDECIDED, RAISES)
+_AGAINST: Final = (OTHERWISE, BEYOND, UNDECIDED, RAISES, OTHER_DTYPE)
 _JUDGED: Final = (Finding.IDENTICAL, Finding.ROUNDING, Finding.EXPLAINED, Finding.UNEXPLAINED, Finding.OUTSIDE)
 
 
@@ -186,17 +185,10 @@ def _first(watched: Watched, rule: str) -> tuple[Observation, dict[str, str]]:
     except (NotInstalledError, UnsupportedError):
         raise
     except Exception as error:  # a person's code may raise anything
-        for watched.layout, what in _OTHER_LAYOUTS:
+        for what, watched.layout in OTHER_LAYOUTS.items():
             with suppress(Exception):  # then it is not that: what it raised first says more
                 return run(watched, first_probe(rule=rule)), {what: f"raised {one_line(error)}"}
         raise error from None
-
-
-_OTHER_LAYOUTS: Final = (
-    (WITH_AXES, "a tensor without dimensions"),
-    (VECTORS, "a tensor of none or of two dimensions"),
-)
-"""How tensors are shaped for who raises with ours, and what they are then not seen with."""
 
 
 _OF_SCALARS: Final = (
@@ -222,11 +214,8 @@ def _with_axes(watched: Watched, first: Observation) -> Diagnosis | None:
 
 def _in_float64(make: Watched, first: Observation) -> Diagnosis:
     """Return what a subject is whose values have another dtype than its weights, judged where both are float64."""
-    evidence = [
-        f"{what} is {dtype}; the weights are {first.probe.weights.dtype}" for what, dtype in first.strange.items()
-    ]
-    line = made_in_float64(make.kind)
-    evidence += [line] if line else []
+    evidence = [f"{other_dtypes(first)}; the weights are {first.probe.weights.dtype}"]
+    evidence += filter(None, (made_in_float64(make.kind), numbers_in_float64(make, make.kind, first.probe)))
     wide = run(make, first_probe("float64", rule=first.probe.rule))
     if wide.strange:
         return Diagnosis(make.name, Finding.MIXED_DTYPES, evidence=tuple(evidence), shows=tuple(first.columns))

@@ -35,12 +35,12 @@ def effect(switches: dict[str, Any], numbers: dict[str, Any], modes: Sequence[st
     parts += ["It shows wherever `epsilon` is given as zero."] if "epsilon_if_zero" in numbers else []
     if not switches and not rest:
         return " ".join(parts)
-    given = _given(switches, rest, modes, rule)
-    shown = _differing(given, switches, rest, 1e-3, rule)
+    offers = _given(switches, rest, modes, rule)
+    shown = next((said for given in offers if (said := _differing(given, switches, rest, 1e-3, rule))), "")
     if not shown:
-        changing = _differing(given, switches, rest, lambda step: 1e-3 if step < HALVED else 5e-4, rule)
+        changing = _differing(offers[0], switches, rest, lambda step: 1e-3 if step < HALVED else 5e-4, rule)
         shown = f"It shows once the rate changes (halved at step {HALVED:,}): {changing}" if changing else ""
-    none = f"On seven magnitudes of gradients from 1e-5 to 10{_with(given)} its steps are tf.keras'."
+    none = f"On seven magnitudes of gradients from 1e-5 to 10{_with(offers[0])} its steps are tf.keras'."
     return " ".join([shown or none, *parts])
 
 
@@ -48,14 +48,22 @@ def _defaults(rule: str) -> dict[str, Any]:
     return {name: default for name, _, default in family(rule).rule.parameters}
 
 
-def _given(switches: dict[str, Any], numbers: dict[str, Any], modes: Sequence[str], rule: str) -> dict[str, Any]:
-    """Return the arguments without which a choice shows nothing, as both sides get them."""
+def _given(switches: dict[str, Any], numbers: dict[str, Any], modes: Sequence[str], rule: str) -> list[dict[str, Any]]:
+    """Return the arguments without which a choice shows nothing, as both sides get them, the fewest first.
+
+    They are those of modes that the subject was seen in: what it lacks cannot be set.
+    """
     own = known(rule)
-    needed = {own[name].needs for name in switches} | {name.removesuffix("_factor") for name in numbers} & {*modes}
+    # What is on by itself shows where nobody asks for it.
+    moved = {name.removesuffix("_factor") for name, value in numbers.items() if value is not True}
+    needed = {own[name].needs for name in switches} | moved & {*modes}
     usual = {name: value for arguments in modes_of(rule).values() for name, value in arguments.items()}
-    together = {name for arguments in modes_of(rule).values() if needed & {*arguments} for name in arguments}
-    wanted = needed if rule == DEFAULT else together
-    return {name: value for name, value in usual.items() if name in wanted}
+    needed &= {*usual}
+    seen = [arguments for mode, arguments in modes_of(rule).items() if mode in modes]
+    wanted = [needed] if needed <= {"weight_decay"} or rule == DEFAULT else []
+    wanted += [{*arguments} | needed for arguments in seen if needed & {*arguments}]
+    wanted = sorted(wanted or [needed], key=len)
+    return [{name: value for name, value in usual.items() if name in some} for some in wanted]
 
 
 def _with(given: dict[str, Any]) -> str:

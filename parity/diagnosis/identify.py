@@ -107,7 +107,7 @@ _UNKNOWN: Final = 1_000
 """Larger than any set of choices."""
 
 
-def _size(found: Diagnosis, said: str) -> int:
+def _size(found: Diagnosis, said: str) -> float:
     """Return how many choices a diagnosis needs to explain all that was tried.
 
     Choices that make another rule of it explain nobody whose words do not say the first.
@@ -118,7 +118,9 @@ def _size(found: Diagnosis, said: str) -> int:
         return 0
     # In 16 bits, and in float64, a right rule may differ by how it holds its numbers.
     lost = [label for label, outcome in found.moved.items() if outcome == OTHERWISE and "weights" not in label]
-    if found.finding is not Finding.EXPLAINED or lost:
+    lost += [case for case, outcome in found.cases.items() if outcome == OTHERWISE and "[float64" not in case]
+    shown = {mode for each in found.explanations if each.confirmed for mode in each.modes}
+    if lost or not shown.issuperset(found.modes) or found.finding not in (Finding.EXPLAINED, Finding.UNEXPLAINED):
         return _UNKNOWN
     return sum(_told(each.member) for each in {each.modes: each for each in reversed(found.explanations)}.values())
 
@@ -133,14 +135,19 @@ def _becomes_another(member: Member) -> bool:
     )
 
 
-def _least(held: dict[str, Diagnosis], said: str) -> int:
+def _least(held: dict[str, Diagnosis], said: str) -> float:
     return min((_size(found, said) for found in held.values()), default=_UNKNOWN)
 
 
-def _told(member: Member) -> int:
+_ROUNDS: Final = 0.5
+"""What only rounds is more than nothing, and less than any choice that changes a rule."""
+
+
+def _told(member: Member) -> float:
     """Return how many choices of a member change the rule."""
     turned = [name for name, value in member.switches if not only_rounds(name, value, member.rule)]
-    return max(len(turned) + len(member.without("batch_size", "numbers").numbers), 1)
+    changed = len(turned) + len(member.without("batch_size", "numbers").numbers)
+    return changed or (_ROUNDS if member.size else 0)
 
 
 def _seen(make: Make, name: str, probe: Probe) -> Observation | None:

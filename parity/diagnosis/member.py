@@ -114,27 +114,28 @@ def bounded_rule_for(member: Member, probe: Probe) -> OnBounds:
     return rule
 
 
-def _page(member: Member, seen: Observation) -> Page:
-    """Return the member on the flat rows of a probe."""
+def _begun(member: Member, seen: Observation) -> tuple[Page, dict[str, Array]]:
+    """Return the member on the flat rows of a probe, and the rows that it starts from."""
     own, probe = family(member.rule), seen.probe
     rule: Optimizer = rule_for(member, probe, own.kind)
     layout = _shaped(rule, probe) if own.shaped else probe.layout
     if rule.mixes_elements and not layout.by_name:
         layout = replace(layout, by_name=True)
-    slots = rule.slots(rule.init(probe.tensors.split(probe.weights) if own.shaped else {}))
-    return Page(rule, own.rule, layout, rule.step, tuple(slots))
+    start = begin(rule, layout, seen)
+    return Page(rule, own.rule, layout, rule.step, tuple(slot for slot in start if slot != "parameter")), start
+
+
+def begin(rule: Optimizer, layout: Layout, seen: Observation) -> dict[str, Array]:
+    """Return the flat rows that a rule starts from on a probe: what is shown of the weights, and every slot."""
+    params = layout.unravel(seen.columns["parameter"][0])
+    state = {"parameter": params, **rule.slots(rule.init(params))}
+    return {slot: layout.of(slot).ravel(tensors) for slot, tensors in state.items()}
 
 
 def _shaped(rule: Optimizer, probe: Probe) -> Layout:
     """Return how the tensors of a probe lie, and the slots that have shapes of their own."""
     params = probe.tensors.split(probe.weights)
     return layout_of(params, True, rule.slots(rule.init(params)))
-
-
-def _start(page: Page, seen: Observation) -> dict[str, Array]:
-    params = page.layout.unravel(seen.columns["parameter"][0])
-    state = page.rule.slots(page.rule.init(params))
-    return {slot: page.layout.of(slot).ravel(tensors) for slot, tensors in {"parameter": params, **state}.items()}
 
 
 def _run(page: Page, seen: Observation, state: dict[str, Array]) -> Iterator[dict[str, Array]]:
@@ -158,8 +159,8 @@ class _Own:
     """A member's own run on a probe that every diagnosis asks for, made once and as far as somebody looked."""
 
     def __init__(self, member: Member, seen: Observation) -> None:
-        self.page = _page(member, seen)
-        self._states, self._gradients = [_start(self.page, seen)], seen.probe.gradients
+        self.page, start = _begun(member, seen)
+        self._states, self._gradients = [start], seen.probe.gradients
 
     def __iter__(self) -> Iterator[dict[str, Array]]:
         for at in range(len(self._gradients) + 1):
@@ -186,10 +187,10 @@ def _begins(seen: Observation) -> bool:
     return bool(seen.columns["parameter"][0].tobytes() == seen.probe.weights.tobytes())
 
 
-def _changes(page: Page, seen: Observation) -> Iterator[tuple[Array, Array]]:
+def _changes(page: Page, seen: Observation, begun: dict[str, Array]) -> Iterator[tuple[Array, Array]]:
     """Yield how each step changed the parameters, and how the page would, ``[elements]`` in float64."""
     own = None
-    for at, state in enumerate(islice(_run(page, seen, _start(page, seen)), 1, None)):
+    for at, state in enumerate(islice(_run(page, seen, begun), 1, None)):
         start, after = seen.before("parameter")[at].astype(np.float64), state["parameter"].astype(np.float64)
         made = after - (start if own is None or seen.apart is not None else own)
         yield seen.columns["parameter"][at + 1].astype(np.float64) - start, made
@@ -219,21 +220,44 @@ def _stretches(page: Page, seen: Observation, slots: Collection[str]) -> Iterato
 def predict(member: Member, probe: Probe) -> Array:
     """Return the parameters that the member reaches on a probe, ``[steps + 1, elements]``."""
     start = Observation(probe, {"parameter": probe.weights[None]})
-    page = _page(member, start)
-    return np.stack([predicted["parameter"] for predicted in _run(page, start, _start(page, start))])
+    page, begun = _begun(member, start)
+    return np.stack([predicted["parameter"] for predicted in _run(page, start, begun)])
 
 
 def starts_alike(member: Member, seen: Observation, steps: int = 4) -> bool:
     """Return whether the first changes of the parameters are the member's to within a hundredth: a cheap first look."""
-    page = _page(member, seen)
+    page, begun = _begun(member, seen)
     if not seen.reaches(set(page.slots)):
         return False
     unit = 8 * format_of(seen.columns["parameter"].dtype).unit
     with np.errstate(all="ignore"):
-        for row, (shown, made) in enumerate(islice(_changes(page, seen), steps), 1):
-            if not np.all(_close(shown, seen.columns["parameter"][row].astype(np.float64), made, unit)):
+        for shown, after, made in chain(_first_change(page, seen, begun), _first_changes(page, seen, begun, steps)):
+            if not np.all(_close(shown, after, made, unit)):
                 return False
     return True
+
+
+def _first_change(page: Page, seen: Observation, begun: dict[str, Array]) -> Iterator[tuple[Array, Array, Array]]:
+    """Yield the first change from the stages of one update alone, if that is what a step is: it refutes nearly all."""
+    rule = page.rule
+    around = rule.use_ema or rule.gradient_accumulation_steps or rule.constraints
+    if around or seen.apart is not None or seen.numbers or type(rule).step is not Optimizer.step:
+        return
+    named = {slot: page.layout.of(slot).unravel(row) for slot, row in begun.items()}
+    params, grads = named.pop("parameter"), page.layout.unravel(seen.probe.gradients[0])
+    updates = rule.stages(params, grads, {"iterations": 0, **named})
+    assert updates is not None
+    made = page.layout.ravel({name: update.parameter for name, update in updates.items()}).astype(np.float64)
+    before, after = (seen.columns["parameter"][row].astype(np.float64) for row in (0, 1))
+    yield after - before, after, made - begun["parameter"].astype(np.float64)
+
+
+def _first_changes(
+    page: Page, seen: Observation, begun: dict[str, Array], steps: int
+) -> Iterator[tuple[Array, Array, Array]]:
+    """Yield the first changes, the parameters after each, and the page's."""
+    for row, (shown, made) in enumerate(islice(_changes(page, seen, begun), steps), 1):
+        yield shown, seen.columns["parameter"][row].astype(np.float64), made
 
 
 def _close(shown: Array, after: Array, made: Array, unit: float) -> Array:
@@ -248,10 +272,10 @@ def begins_alike(member: Member, seen: Observation, numbers: Sequence[tuple[str,
     A start of the second moment is another row to start from, a clip another gradient, and a decay of the rate nothing
     yet: where the rule takes every element alone, one step of many rows is that of all of them, to the bit.
     """
-    page = _page(member, seen)
+    page, begun = _begun(member, seen)
     rule: Any = page.rule
     apart = rule.mixes_elements or page.layout.by_name or seen.numbers or seen.apart is not None
-    start = {**_start(page, seen), "gradient": seen.probe.gradients[0]}
+    start = {**begun, "gradient": seen.probe.gradients[0]}
     rows = [{} if apart else _first_rows(page, seen, start, *number) for number in numbers]
     at = [place for place, row in enumerate(rows) if row]
     if not at:
@@ -278,8 +302,7 @@ def _first_rows(page: Page, seen: Observation, rows: dict[str, Array], name: str
 def equal_bits(member: Member, seen: Observation) -> bool:
     """Return whether every bit of everything shown is equal; stops at the first that is not."""
     own = _own(member, seen)
-    page = _page(member, seen) if own is None else own.page
-    start = _start(page, seen) if own is None else next(iter(own))
+    page, start = _begun(member, seen) if own is None else (own.page, next(iter(own)))
     if not seen.reaches(set(page.slots)) or not _starts_equal(start, seen):
         return False
     if seen.lockstep(set(start)):
@@ -314,8 +337,7 @@ def _equal(shown: Array, made: Array) -> bool:
 
 def share_equal(member: Member, seen: Observation) -> tuple[int, int]:
     """Return how many of the compared values have equal bits, in lockstep where the slots are visible."""
-    page = _page(member, seen)
-    start = _start(page, seen)
+    page, start = _begun(member, seen)
     equal = total = 0
     if seen.lockstep(set(start)):
         pairs = ((each.shown[slot], each.made[slot]) for each in _stretches(page, seen, start) for slot in start)
@@ -339,14 +361,14 @@ def step_error(member: Member, seen: Observation) -> float:
 
 def step_errors(member: Member, seen: Observation) -> Array:
     """Return how far each change of a parameter is off ``[steps, elements]``, from 0 (equal) to 1 (unrelated)."""
-    return page_errors(_page(member, seen), seen)
+    return page_errors(*_begun(member, seen), seen)
 
 
-def page_errors(page: Page, seen: Observation) -> Array:
-    """Return what ``step_errors`` does, for the page of any rule on the rows of a probe."""
+def page_errors(page: Page, begun: dict[str, Array], seen: Observation) -> Array:
+    """Return what ``step_errors`` does, for the page of any rule and the rows of a probe that it begins at."""
     if seen.apart is not None and not seen.reaches(set(page.slots)):
         return np.ones(seen.probe.gradients.shape, dtype=np.float64)
-    a, b = map(np.stack, zip(*_changes(page, seen), strict=True))
+    a, b = map(np.stack, zip(*_changes(page, seen, begun), strict=True))
     scale = np.abs(a) + np.abs(b)
     with np.errstate(all="ignore"):
         error = np.where(scale == 0, 0.0, np.abs(a - b) / scale)
@@ -374,8 +396,7 @@ def measured(
     """
     if any(name == "arithmetic" for name, _ in member.switches):
         return (0.0 if equal_bits(member, seen) else np.inf), False
-    page = _page(member, seen)
-    start = _start(page, seen)
+    page, start = _begun(member, seen)
     if not seen.reaches(set(page.slots)) or not _starts_equal(start, seen):
         return np.inf, False
     format = format_of(seen.columns["parameter"].dtype)

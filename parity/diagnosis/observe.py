@@ -84,6 +84,15 @@ def observe(make: Make, probe: Probe) -> Observation:
     return Observation(probe, {slot: np.stack([row[slot] for row in rows]) for slot in shown}, strange)
 
 
+def other_dtypes(seen: Observation) -> str:
+    """Return what has another dtype than the weights, and which, in words: ``parameter of kernel, bias is float64``."""
+    tensors: dict[tuple[str, str], list[str]] = {}
+    for what, dtype in seen.strange.items():
+        slot, _, name = what.partition(" of ")
+        tensors.setdefault((slot, dtype), []).append(name)
+    return "; ".join(f"{slot} of {', '.join(names)} is {dtype}" for (slot, dtype), names in tensors.items())
+
+
 def _row(adapter: Adapter, probe: Probe, strange: dict[str, str]) -> dict[str, Array]:
     row = {}
     known, shaped = find(probe.rule).slots, family(probe.rule).shaped

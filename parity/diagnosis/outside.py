@@ -10,7 +10,7 @@ from parity.bounds.rule import page
 from parity.case.rule import DEFAULT, Rule, find, names
 from parity.case.spec import Hyperparameters
 from parity.diagnosis.estimate import USUAL_EPSILONS
-from parity.diagnosis.member import page_errors
+from parity.diagnosis.member import begin, page_errors
 from parity.diagnosis.observe import Observation
 from parity.diagnosis.search import ALIKE
 from parity.judge.page import Page
@@ -100,6 +100,7 @@ def _reproduces(rule: Rule, numbers: dict[str, Any], seen: Observation) -> bool:
         slots = own.slots(own.init(params))
         layout = layout_of(params, seen.probe.layout.by_name or own.mixes_elements, slots)
         with np.errstate(all="ignore"):
-            return bool(np.all(page_errors(Page(own, rule, layout, own.step, tuple(slots)), seen) <= ALIKE))
+            made = Page(own, rule, layout, own.step, tuple(slots))
+            return bool(np.all(page_errors(made, begin(own, layout, seen), seen) <= ALIKE))
     except (ValueError, TypeError):  # numbers that the page refuses
         return False

@@ -15,7 +15,7 @@ import numpy as np
 
 from parity.bounds.numerics import Array, dtype_of
 from parity.bounds.rule import plain_arguments
-from parity.case.rule import DEFAULT
+from parity.case.rule import DEFAULT, find
 from parity.case.spec import Cell, Hyperparameters, LearningRateSchedule, Replayed, Weights, hyperparameters
 from parity.diagnosis.choices import MODES as MODES
 from parity.diagnosis.choices import mode_of as _mode_of
@@ -23,6 +23,7 @@ from parity.diagnosis.choices import modes
 from parity.problem.data import Tensors
 from parity.problem.portable import powers_of_ten
 from parity.problem.problems import ReplayedProblem, make
+from parity.reference.arguments import BY_NAME
 from parity.trajectory.layout import Layout, layout_of
 
 SHAPES: Final[dict[str, tuple[int, ...]]] = {"kernel": (6, 4), "bias": (12,), "scale": ()}
@@ -37,6 +38,8 @@ VECTORS: Final = layout_of(
     {name: np.zeros(math.prod(shape), dtype=np.float32) for name, shape in SHAPES.items()},
 )
 """The same elements, for who takes vectors alone."""
+OTHER_LAYOUTS: Final = {"a tensor without dimensions": WITH_AXES, "a tensor of none or of two dimensions": VECTORS}
+"""How tensors are shaped for who raises with ours, by what they are then not seen with."""
 BATCH_SIZE: Final = 32
 """The batch that a gradient of a probe is said to be the mean of; a rule that sums is off by this factor."""
 
@@ -97,7 +100,7 @@ def first_probe(dtype: str = "float32", seed: int = 0, rule: str = DEFAULT) -> P
     """Return the probe with Keras' defaults and weights of zero, where each change is seen in full precision."""
     weights = _frozen(np.zeros(SIZE, dtype=dtype_of(dtype)))
     name = f"defaults{f', held back {seed}' if seed else ''}"
-    given = hyperparameters(rule)(**_held_in_float32(dtype))
+    given = hyperparameters(rule)(**held_in_float32(dtype, rule))
     return _shared(Probe(name, "plain", given, weights, _gradients(seed, len(RATES), dtype), rule=rule))
 
 
@@ -111,7 +114,7 @@ def probe(mode: str, scheduled: bool, seed: int = 0, dtype: str = "float32", rul
     steps = len(RATES) + (_LONGER if seed else 0)
     rates = RATES if seed == 0 else tuple(float(f"{r:.3g}") for r in powers_of_ten(rng.uniform(-4, -2, steps)))
     own = modes(rule)[mode]
-    given = {**(in_float32(own) if dtype == "float64" else own), **_held_in_float32(dtype)}
+    given = {**held_in_float32(dtype, rule), **(in_float32(own) if dtype == "float64" else own)}
     if "weight_decay" in own and dtype == "float64":
         given["weight_decay"] = 2.0**-7
     if scheduled:
@@ -128,9 +131,22 @@ def _shared(probe: Probe) -> Probe:
     return probe
 
 
-def _held_in_float32(dtype: str) -> dict[str, Any]:
-    """Return a learning rate that is the same number in float32, where Keras holds it, and in float64."""
-    return {"learning_rate": HELD_RATE} if dtype == "float64" else {}
+@cache
+def held_in_float32(dtype: str, rule: str = DEFAULT) -> dict[str, Any]:
+    """Return numbers that are the same in float32, where Keras holds or rounds them, and in float64.
+
+    That is the learning rate, and what is as long as nobody sets it: a decay that is on, and the fractions of which
+    pages beside RMSprop's form powers.
+    """
+    if dtype != "float64":
+        return {}
+    held = () if rule == DEFAULT else (each for each in find(rule).parameters if each.name in _rounded(rule))
+    return {**in_float32({each.name: each.default for each in held}), "learning_rate": HELD_RATE}
+
+
+def _rounded(rule: str) -> set[str]:
+    own = {each.name for each in find(rule).parameters if isinstance(each.default, float)}
+    return {name for name in own if name == "weight_decay" or BY_NAME[name].domain == "fraction"}
 
 
 def in_float32(given: Mapping[str, Any]) -> dict[str, Any]:

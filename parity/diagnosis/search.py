@@ -61,12 +61,15 @@ def search(observations: list[Observation], joint: bool = True) -> Found | None:
     """Return the members that reproduce all observations, or None; the first observation is the one to search on.
 
     ``joint`` says that the first observation is plain, so that switches which need momentum, decay or a schedule can
-    wait until the others are looked at; and that numbers are looked for, which show on a plain probe, if at all.
+    wait until the others are looked at; and that numbers are estimated, which show on a plain probe, if at all. Without
+    it only those are tried that people write into the code.
     """
     later, base = _later(observations), _page_of(observations)
     first, rest = (_always(base.rule), later) if joint else ([*_always(base.rule), *later], [])
     found = _switched(observations, first, rest, base, near=True)
-    return found if found is not None or not joint else written_or_numbers(observations, base)
+    if found is not None:
+        return found
+    return written_or_numbers(observations, base) if joint else _written(observations, base, 0)
 
 
 def _page_of(observations: list[Observation]) -> Member:

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from parity.case.rule import DEFAULT, find
 from parity.diagnosis.arguments import BITS, DOUBLE, ROUNDING
+from parity.diagnosis.choices import only_rounds
 from parity.diagnosis.disputes import disputes
 from parity.diagnosis.effect import effect
 from parity.diagnosis.findings import Finding
@@ -106,6 +107,13 @@ def confirmation(found: Mapping[str, Any]) -> str:
 def _open_ends(document: dict[str, Any]) -> list[str]:
     lines = []
     ties = document["ties"] if document["verdict"] != Finding.OUTSIDE.name else []
+    rule = document.get("rule", DEFAULT)
+    explained = [_changes(found, rule) for found in document["explanations"]]
+    alike = [tie for tie in ties if any(explained) and _changes(tie, rule) in explained]
+    ties = [tie for tie in ties if tie not in alike]
+    if alike:
+        more = f"{len(alike)} more sets fit" if len(alike) > 1 else "1 more set fits"
+        lines.append(f"  {more} as well, of the same choices beside others that only round.")
     if ties:
         lines.append(f"  {len(ties)} larger or equal set{'s' if len(ties) > 1 else ''} fit as well:")
         lines += [f"    {_spelled(tie)}" for tie in ties[:_SHOWN_TIES]]
@@ -119,6 +127,12 @@ def _open_ends(document: dict[str, Any]) -> list[str]:
     lines += _never_beyond(document["extent"])
     lines += [f"  Not seen with {mode}: {reason}" for mode, reason in document["lacks"].items()]
     return [*lines, *_never(absent)]
+
+
+def _changes(member: Mapping[str, Any], rule: str) -> dict[str, Any]:
+    """Return what a set of choices changes by more than rounding."""
+    turned = {name: value for name, value in member["switches"].items() if not only_rounds(name, value, rule)}
+    return {**turned, **member["hyperparameters"]}
 
 
 def _held(moved: dict[str, str]) -> list[str]:

@@ -321,8 +321,13 @@ _ADAM = (
     _POWER,
     Switch(
         "powers",
-        "powers of the betas in the dtype of the weights, or of Python's numbers",
-        (Choice("variable_dtype"), Choice("double", "the powers of the betas are those of Python's numbers")),
+        "powers of the betas, or the whole rate with them, formed in the dtype of the weights or of Python's numbers",
+        (
+            Choice("variable_dtype"),
+            Choice("double", "the powers of the betas are those of Python's numbers"),
+            Choice("rate", "the rate and what corrects it are formed of Python's numbers, and rounded once"),
+            Choice("float32", "the corrected rate is rounded to float32, whatever the weights are"),
+        ),
         rounds="precision",
     ),
     Switch(

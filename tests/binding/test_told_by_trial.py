@@ -7,7 +7,7 @@ import pytest
 
 from parity.case.cells import select
 from parity.case.spec import hyperparameters
-from parity.diagnosis.behaviour import made_in_float64
+from parity.diagnosis.wider import made_in_float64
 from parity.errors import SubjectError
 from parity.runner.loop import run_pair
 from parity.subjects.binding.arguments import bind

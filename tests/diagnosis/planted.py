@@ -154,6 +154,15 @@ def singles_of(rule):
         yield (*choices_of(rule)[name].beside, (name, value))
 
 
+def pairs_of(rule):
+    """Yield each two choices of a rule that can be made at once, with what they show beside alone."""
+    for pair in combinations(departures(rule), 2):
+        beside = [each for name, _ in pair for each in choices_of(rule)[name].beside]
+        together = dict([*beside, *pair])
+        if all(together[name] == value for name, value in [*beside, *pair]):
+            yield tuple(together.items())
+
+
 def sets(size: int, choices=CHOICES):
     for choice in combinations(choices, size):
         if len({name for name, _ in choice}) == size:
@@ -172,9 +181,11 @@ def drawn(planted, count: int):
 
 
 def everything(rules):
-    """Yield what is planted, by name and rule: every single of some rules, or of all, and more of RMSprop."""
+    """Yield what is planted, by name and rule: singles and pairs of some rules, or some of all, and more of RMSprop."""
     for rule in rules or RULES:
         yield f"{rule}: singles", list(singles_of(rule)), rule
+        pairs = list(dict.fromkeys(pairs_of(rule)))
+        yield f"{rule}: pairs", pairs if rules else drawn(pairs, min(50, len(pairs))), rule
     if rules:
         return
     yield "singles", list(sets(1)), DEFAULT

@@ -77,7 +77,7 @@ def told(kind):
     cells = failing(kind)
     alone = diagnose(lambda: NumpySubject(kind, "its.py:Class"), "its.py:Class")
     outcomes = on_cases(lambda: NumpySubject(kind, "its.py:Class"), alone.explanations, cells)
-    return cells, alone, on_these(alone, outcomes)
+    return cells, alone, on_these(alone, outcomes, cells)
 
 
 def contradictions(cells, found):
@@ -160,7 +160,7 @@ def test_who_raises_in_a_case_is_not_acquitted_and_the_case_is_named(steps):
     cell = msgspec.structs.replace(cell, steps=steps)
     page = Diagnosis("its.py:Class", Finding.IDENTICAL, (Explanation(Member(), ("plain",), 0, 0, True),))
     outcomes = on_cases(lambda: NumpySubject(RaisesLate, "its.py:Class"), page.explanations, [cell])
-    found = on_these(page, outcomes)
+    found = on_these(page, outcomes, [cell])
     if steps == 13:
         assert found.finding is Finding.IDENTICAL
     else:
@@ -172,7 +172,7 @@ def of_the_page(kind, cell):
     """Return what becomes of a case where a class is said to compute the page, and what is said then."""
     page = Diagnosis("its.py:Class", Finding.ROUNDING, (Explanation(Member(), ("plain", "centered"), 0, 0, True),))
     outcomes = on_cases(lambda: NumpySubject(kind, "its.py:Class"), page.explanations, [cell])
-    return outcomes[cell.id], on_these(page, outcomes)
+    return outcomes[cell.id], on_these(page, outcomes, [cell])
 
 
 def test_who_hides_nan_is_refuted_where_every_right_evaluation_divides_nothing_by_nothing():

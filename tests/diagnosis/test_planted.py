@@ -1,7 +1,7 @@
 """Planted mistakes, with the state visible and without: each named or tied, none named wrongly.
 
 Of RMSprop two hundred triples, the first of the five hundred that ``planted.py`` goes through as a script, which takes
-too long for a suite; of the other rules that people write each choice alone.
+too long for a suite; of the other rules that people write each choice alone, and some pairs of them.
 """
 
 import planted
@@ -32,6 +32,15 @@ def test_each_choice_of_a_rule_is_named_or_tied_and_no_confirmed_answer_is_wrong
     assert {each for choices in found for each in choices} >= set(planted.departures(rule))
     assert [choices for choices, each in found.items() if not each.inside] == []
     assert [choices for choices, each in found.items() if not each.right] == []
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("slots", [True, False], ids=["slots", "parameters"])
+@pytest.mark.parametrize("rule", planted.RULES)
+def test_two_choices_of_a_rule_are_named_or_tied_and_no_confirmed_answer_is_wrong(rule, slots):
+    found = {pair: planted.check(pair, slots, rule) for pair in planted.drawn(planted.pairs_of(rule), 20)}
+    assert [pair for pair, each in found.items() if not each.inside] == []
+    assert [pair for pair, each in found.items() if not each.right] == []
 
 
 SOME = {

@@ -1,0 +1,75 @@
+"""How numbers are held is told as that: no other rule, no other cause, and no word on what was not compared."""
+
+import numbers_held as held
+import pytest
+
+from parity.case.cells import select
+from parity.diagnosis.diagnose import diagnose
+from parity.diagnosis.findings import Finding
+from parity.diagnosis.identify import identified
+from parity.diagnosis.text import render
+from parity.subjects.numpy_class import NumpySubject
+
+pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
+
+
+def maker(kind):
+    return lambda: NumpySubject(kind, kind.__name__)
+
+
+def found(kind, rule="rmsprop", cases=()):
+    return diagnose(maker(kind), kind.__name__, select(cases) if cases else [], rule=rule)
+
+
+def test_a_rate_of_pythons_numbers_is_adams_to_every_bit_and_no_decay_is_made_up():
+    seen = identified(maker(held.Adam), "Adam")
+    assert (seen.rule, seen.finding) == ("adam", Finding.ROUNDING)
+    assert dict(seen.explanations[0].member.switches)["powers"] == "rate"
+    assert seen.explanations[0].ratio == 0
+
+
+def test_a_rate_that_is_rounded_to_float32_is_named_and_is_no_other_rule():
+    seen = identified(maker(held.Single), "Adam")
+    assert seen.rule == "adam"
+    assert dict(seen.explanations[0].member.switches)["powers"] == "float32"
+    assert "rounded to float32, whatever the weights are" in render(seen.document())
+    assert "AdamW" not in render(seen.document())
+
+
+def test_numpys_number_of_float64_is_named_with_its_line_beside_the_fault():
+    seen = found(held.CoupledAdamW, "adamw")
+    assert seen.finding is Finding.MIXED_DTYPES
+    line = next(said for said in seen.evidence if said.startswith("line "))
+    assert "np.sqrt(1 - self.beta2 ** self.t) is a number of float64" in line
+    (told,) = {each.member.switches for each in seen.explanations}
+    assert dict(told)["weight_decay_form"] == "coupled"
+    assert all(each.confirmed for each in seen.explanations)
+
+
+def test_what_is_on_by_itself_in_one_mode_is_named_in_that_mode():
+    seen = found(held.CentredWithMomentum)
+    assert seen.finding is Finding.EXPLAINED
+    assert not seen.evidence
+    by_mode = {each.modes: dict(each.member.numbers) for each in seen.explanations}
+    assert by_mode == {("plain",): {}, ("momentum",): {"centered": True}}
+
+
+def test_an_effect_is_told_with_what_the_subject_takes():
+    text = render(found(held.DampenedSGD, "sgd").document())
+    effect = next(line for line in text.splitlines() if "Effect:" in line)
+    assert "with momentum 0.9 its steps are 0.1 times" in effect
+    assert "nesterov" not in effect
+
+
+@pytest.mark.parametrize(
+    ("kind", "finding", "said"),
+    [
+        (held.WideWhereLarge, Finding.MIXED_DTYPES, "its result has another dtype in rmsprop/plain[float32]"),
+        (held.RaisesWhereLarge, Finding.FAILED, "it raises in rmsprop/plain[float32]"),
+        (held.LacksScalars, Finding.IDENTICAL, ""),
+    ],
+)
+def test_a_case_that_cannot_be_compared_is_named(kind, finding, said):
+    seen = found(kind, cases=["rmsprop/plain[float32]"])
+    assert seen.finding is finding
+    assert said in " ".join(seen.evidence)
