@@ -24,8 +24,8 @@ class AdamChoices(Numbers, Adam):
     `epsilon_place`: "hat" beside the root of a moment that is not corrected, "corrected" beside that of one that is,
     "under_hat" and "under_corrected" under these, "less" where it is subtracted, or "none". `correction_form` says
     what is divided where epsilon is beside the corrected root: the "moments", or the "step" and the root. `powers` are
-    those of a Python number ("double") or of one in the dtype of the weights. They are Python's, too, where the rate and
-    all that corrects it are formed of such numbers, and rounded once: to that dtype ("rate"), or to "float32".
+    those of a Python number ("double") or of one in the dtype of the weights. They are Python's, too, where the rate
+    and all that corrects it are formed of such numbers, and rounded once: to that dtype ("rate"), or to "float32".
     """
 
     epsilon_place: str = "hat"

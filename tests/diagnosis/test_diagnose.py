@@ -146,7 +146,7 @@ def test_a_rule_outside_the_family_has_no_name_and_no_neighbour_but_one_with_mos
         (strange.SharesItsCache, Finding.GLOBAL_STATE, "SharesItsCache.shared changed during a run"),
         (strange.ScalesItsGradients, Finding.MUTATES_INPUTS, "update wrote into the gradient of"),
         (strange.WritesIntoWeights, Finding.MUTATES_INPUTS, "read-only"),
-        (strange.Promotes, Finding.MIXED_DTYPES, "parameter of kernel, bias, scale is float64; the weights are float32"),
+        (strange.Promotes, Finding.MIXED_DTYPES, "parameter of kernel, bias, scale is float64; the weights"),
     ],
     ids=lambda value: getattr(value, "__name__", None),
 )
