@@ -19,6 +19,8 @@ from parity.diagnosis.observe import Make
 from parity.diagnosis.probes import Probe, ProbeProblem
 from parity.subjects.numpy_class import NumpySubject
 
+SHOWS_LOCALS: Final = sys.version_info[:3] != (3, 13, 0)
+"""Whether a traced function may be asked for its locals: where a comprehension closes over one, 3.13.0 crashes."""
 _DOUBLE: Final = frozenset({"float", "float64", "double", "d", "f8"})
 _WIDE: Final = {"zeros": 1, "ones": 1, "empty": 1, "full": 2}
 """What makes an array without a dtype, and how many arguments come before that."""
@@ -42,7 +44,7 @@ def numbers_in_float64(make: Make, kind: Any, probe: Probe) -> str:
         kind: the class or function.
         probe: what its first step is made of.
     """
-    if sys.version_info[:3] == (3, 13, 0):  # it crashes where a traced comprehension shows its locals
+    if not SHOWS_LOCALS:
         return ""
     tree, first, file = _text(kind)
     calls: dict[int, list[ast.Call]] = {}
