@@ -434,8 +434,11 @@ def _variants(member: Member, first: Observation) -> list[Member]:
 
 
 def _smaller_with_numbers(observations: list[Observation], members: list[Member], base: Member = KERAS) -> list[Member]:
-    """Return members that need fewer choices, or as few, because a number differs instead of a switch."""
-    smallest = min(member.size for member in members)
+    """Return members that need fewer choices, or as few, because a number differs instead of a switch.
+
+    What only rounds is no choice that a number would make: who needs that has none of these bits without it.
+    """
+    smallest = min(member.size - len(_rounding_of(member)) for member in members)
     if smallest == 0:
         return []
     found = []
@@ -444,6 +447,10 @@ def _smaller_with_numbers(observations: list[Observation], members: list[Member]
             if member.numbers and member.size <= smallest and equal_bits(member, observations[0]):
                 found += extended([member], observations, equal_bits)
     return found
+
+
+def _rounding_of(member: Member) -> list[str]:
+    return [name for name, value in member.switches if only_rounds(name, value, member.rule)]
 
 
 def _numbered_beside(rule: str) -> list[str]:
