@@ -104,7 +104,7 @@ class NumpySubject:
             raise UnsupportedError(f"the constructor refuses an argument that the case sets: {error}.") from error
         if ways is not None:
             self._mover = mover(self._driver, ways, bound, own)
-        shown = ", ".join(f"{name}={value!r}" for name, value in bound.values.items())
+        shown = ", ".join(f"{name}={value!r}" for name, value in bound.passed.items())
         self.resolved = f"{self._plain}({shown})"
         self.circumstances = dict(
             words.circumstances(shape.title, bound, self._chosen, known.settled_for(given), shape.hands)

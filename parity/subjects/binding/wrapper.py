@@ -14,9 +14,11 @@ import numpy as np
 
 from parity.bounds.numerics import Array
 from parity.errors import one_line
-from parity.reference.arguments import BY_NAME
-from parity.subjects.binding.arguments import HYPERPARAMETERS, SAYS_LITTLE, Bound
+from parity.reference.arguments import ARGUMENTS, BY_NAME
+from parity.subjects.binding.arguments import SAYS_LITTLE, Bound
+from parity.subjects.binding.asked import HYPERPARAMETERS
 from parity.subjects.binding.drivers.shape import numbered
+from parity.subjects.binding.parts import word_of, written
 from parity.subjects.binding.roles import Parameter, parameters_of, role_of
 from parity.subjects.binding.standin import Asked, AskedTensor, part_of, stands_for
 
@@ -73,10 +75,11 @@ def wrapper(kind: Callable[..., Any], bound: Bound, methods: Sequence[str]) -> W
         bound: what it would be passed.
         methods: names of its methods, those that usually make a step first.
     """
-    if any(p.name in (BY_NAME["beta_1"].name, *BY_NAME["beta_1"].aliases) for p in parameters_of(kind) or ()):
+    firsts = (BY_NAME["beta_1"].name, *BY_NAME["beta_1"].aliases)
+    if any(word_of(own) in firsts for own in (*bound.values, *bound.defaults)):
         # Beside a first beta, what may be rho is the second one, and has a default of its own.
         bound = _without_rho(bound)
-    elif bound.spelled.get("rho") in SAYS_LITTLE and bound.spelled["rho"] in bound.defaults:
+    elif word_of(bound.spelled.get("rho", "")) in SAYS_LITTLE and bound.spelled["rho"] in bound.defaults:
         bound = _without_rho(bound)
     of_function = _of_generator if inspect.isgeneratorfunction(kind) else _of_function
     texts = _of_class(kind, bound, methods) if inspect.isclass(kind) else of_function(kind, bound)
@@ -106,7 +109,7 @@ _MIXES: Final = "took weights down their gradient, and what one does depends on 
 
 def _of_class(kind: Any, bound: Bound, methods: Sequence[str]) -> Iterator[str]:
     all_of_it = parameters_of(kind) or []
-    needed = [p for p in all_of_it if p.required and p.name not in bound.spelled.values()]
+    needed = [p for p in all_of_it if p.required and p.name not in bound.taken]
     # Behind what goes by name, all else does, too.
     by_name = needed != all_of_it[: len(needed)]
     for values in product(*(_AT_FIRST.get(p.role, _SHAPES) for p in needed)):
@@ -126,7 +129,7 @@ def _of_class(kind: Any, bound: Bound, methods: Sequence[str]) -> Iterator[str]:
 
 
 def _of_function(kind: Callable[..., Any], bound: Bound) -> Iterator[str]:
-    own = [p for p in parameters_of(kind) or [] if p.name not in bound.spelled.values()]
+    own = [p for p in parameters_of(kind) or [] if p.name not in bound.taken]
     for call in _calls(own):
         for lines in _bodies(f"{_title(kind)}({', '.join([*call, *_keywords(bound, 'self.')])})", ""):
             yield _written(bound, {}, lines)
@@ -138,7 +141,7 @@ _PARTS: Final = (("", ""), (".ravel()", ".reshape(w.shape)"))
 
 def _of_generator(kind: Callable[..., Any], bound: Bound) -> Iterator[str]:
     """Yield wrappers of a generator that is sent what it takes apart, and yields a step or new weights."""
-    needed = [p for p in parameters_of(kind) or [] if p.required and p.name not in bound.spelled.values()]
+    needed = [p for p in parameters_of(kind) or [] if p.required and p.name not in bound.taken]
     calls = [call for names in _sent_to(kind) for call in _calls([Parameter(n, role_of(n), True) for n in names])]
     calls = [call for call in calls if set(call) <= {"w", "g", "1"}]
     for values in product(*(_KNOWN_TO_MAKE.get(p.role, _SHAPES) for p in needed)):
@@ -177,14 +180,14 @@ def _asked(kind: Any, bound: Bound, methods: Sequence[str]) -> Iterator[str]:
 
 def _of_tensor(kind: Any, bound: Bound, methods: Sequence[str]) -> Iterator[str]:
     """Yield wrappers of a class with a method that takes one tensor with its gradient, an object of any names."""
-    needed = [p.name for p in parameters_of(kind) or [] if p.required and p.name not in bound.spelled.values()]
+    needed = [p.name for p in parameters_of(kind) or [] if p.required and p.name not in bound.taken]
     for method in methods:
         if len([p for p in (parameters_of(getattr(kind, method)) or [])[1:] if p.required]) != 1:
             continue
         for plain in (True, False):
             asked = AskedTensor(plain)
             with suppress(Exception):  # what it asked for until then is known
-                getattr(kind(**dict.fromkeys(needed), **bound.values), method)(asked)
+                getattr(kind(**dict.fromkeys(needed), **bound.passed), method)(asked)
             # Of who sets anything on it, only what it asked for first is known.
             held = {name: part_of(name) for name in asked.asked if not plain or role_of(name) in ("params", "grads")}
             weights = next((name for name, word in held.items() if word == "w"), "")
@@ -198,7 +201,7 @@ def _of_tensor(kind: Any, bound: Bound, methods: Sequence[str]) -> Iterator[str]
 
 def _of_pair(kind: Callable[..., Any], bound: Bound) -> Iterator[str]:
     """Yield wrappers of a function of two gradients, of weights and biases, with a state by their names."""
-    own = [p for p in parameters_of(kind) or [] if p.name not in bound.spelled.values() and p.required]
+    own = [p for p in parameters_of(kind) or [] if p.name not in bound.taken and p.required]
     gradients = [p.name for p in own if p.role in ("grads", "bias_grads")]
     if len(gradients) != 2 or any(p.role not in _KNOWN for p in own):
         return
@@ -215,13 +218,13 @@ def _standing_in(kind: Any, bound: Bound, methods: Sequence[str]) -> Iterator[st
 
     What stands in for that has the attributes that it was asked for, each by what its name speaks of.
     """
-    needed = [p for p in parameters_of(kind) or [] if p.required and p.name not in bound.spelled.values()]
+    needed = [p for p in parameters_of(kind) or [] if p.required and p.name not in bound.taken]
     for method in methods if len(needed) == 1 else ():
         if any(p.required for p in (parameters_of(getattr(kind, method)) or [])[1:]):
             continue
         asked = Asked()
         with suppress(Exception):  # what it asked for until then is known
-            getattr(kind(**{needed[0].name: asked}, **bound.values), method)()
+            getattr(kind(**{needed[0].name: asked}, **bound.passed), method)()
         held = ", ".join(f"{name}={stands_for(name)}" for name in asked.__dict__)
         made = f"{_title(kind)}({', '.join([needed[0].name, *_keywords(bound, '')])})"
         for lines in _bodies(f"self.inner.{method}()", "") if "self.g" in held else ():
@@ -343,14 +346,28 @@ _TAKEN: Final = frozenset({"self", "w", "g", "s", "t", "u", "p", "inner", "make"
 
 def _own(bound: Bound) -> dict[str, bool | int | float]:
     """Return the numbers of what is wrapped that none of Keras' names stands for, with its own defaults."""
+    return {_called(own): bound.defaults[own] for own in _left(bound)}
+
+
+def _left(bound: Bound) -> list[str]:
     spelled = set(bound.spelled.values())
-    own = {name: value for name, value in bound.defaults.items() if name not in spelled | _TAKEN}
-    return {name: value for name, value in own.items() if isinstance(value, bool | int | float)}
+    free = (own for own in bound.defaults if own not in spelled and _called(own) not in _TAKEN)
+    return [own for own in free if isinstance(bound.defaults[own], bool | int | float)]
+
+
+def _called(own: str) -> str:
+    """Return what an argument is called in a wrapper: the part of a pair as Keras calls that, else its own name."""
+    word = word_of(own)
+    return word if word.isidentifier() else next(a.name for a in ARGUMENTS if word in a.aliases and a.name != "rho")
 
 
 def _keywords(bound: Bound, holder: str) -> list[str]:
-    spelled = {bound.spelled[keras]: keras for keras in _KERAS if keras in bound.spelled}
-    return [f"{own}={holder}{name}" for own, name in {**spelled, **{name: name for name in _own(bound)}}.items()]
+    """Return what a call is given by keyword; what must be given and stands under no name of a wrapper is usual."""
+    names = {bound.spelled[keras]: keras for keras in _KERAS if keras in bound.spelled}
+    names |= {own: _called(own) for own in _left(bound)}
+    texts = {own: f"{holder}{name}" for own, name in names.items()}
+    texts |= {own: repr(value) for own, value in bound.values.items() if own not in {*names, *bound.defaults}}
+    return [f"{own}={text}" for own, text in written(texts, bound.defaults, bound.kinds).items()]
 
 
 def _title(kind: Any) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from parity.subjects.binding.arguments import HYPERPARAMETERS
+from parity.subjects.binding.asked import HYPERPARAMETERS
 from parity.subjects.binding.candidates.methods import STEPS, spoken
 from parity.subjects.binding.candidates.owners import handed, layered, layers_of, of_owner
 from parity.subjects.binding.candidates.tensors import ALONE, BESIDE, PAIRS, of_tensors
