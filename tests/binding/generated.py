@@ -567,6 +567,26 @@ FUNCTIONS = {
                 self.v = self.keep * self.v + (1 - self.keep) * {d} * {d}
                 self.held = self.held - self.rate * {d} / {root_inside}
     """,
+    "array and its gradient in the constructor": """
+        class Mine:
+            def __init__(self, {w}, {d}, {signature}):
+                self.held, self.slope, self.keep, self.eps, self.v = {w}, {d}, {keep}, {eps}, 0
+
+            def update(self, eta):
+                self.v = self.keep * self.v + (1 - self.keep) * self.slope * self.slope
+                {moving}
+    """,
+    "mappings and their gradients in the constructor": """
+        class Mine:
+            def __init__(self, {p}, {g}, {signature}):
+                self.held, self.slopes, (self.rate, self.keep, self.eps) = {p}, {g}, ({names})
+                self.kept = {{k: 0 * w for k, w in {p}.items()}}
+
+            def step(self):
+                for k, d in self.slopes.items():
+                    v = self.kept[k] = self.keep * self.kept[k] + (1 - self.keep) * d * d
+                    self.held[k] = self.held[k] - self.rate * d / {root_self}
+    """,
     "pairs, the parameter first": """
         class Mine:
             def __init__(self, {signature}):
@@ -777,7 +797,10 @@ FUNCTIONS = {
     """,
 }
 """Shapes that are no class with a method for each step, written out."""
-SERVED = {"rate with each step", "length with each step", "change to add, its length with each step"}
+SERVED = {
+    *("rate with each step", "length with each step", "change to add, its length with each step"),
+    "array and its gradient in the constructor",
+}
 """Those that are handed their learning rate with each step, not before."""
 REFUSED = {
     "two tensors a call": """
@@ -1007,5 +1030,7 @@ def _written(bodies: dict[str, str], sets: int = len(CONSTRUCTORS)) -> Iterator[
         moved = f"self.rate * d / {words['root_self']}"
         taken = (f'held[k]["value"] -= {moved}', f"w -= {moved}", f"layer.set_params({{k: w - {moved}}})")
         words["taken"] = taken[number % len(taken)]
+        there = f"eta * self.slope / {words['root_inside']}"
+        words["moving"] = (f"self.held -= {there}", f"self.held = self.held - {there}")[number % 2]
         text = textwrap.dedent(body).format(w=w, d=d, p=p, g=g, first=first, second=second, **words)
         yield Generated(shape, fault, text)

@@ -119,7 +119,8 @@ class Calls:
             return ()
         if self._shape.driver is states.Configured:
             return ("for config in configs.values():", f'    config["{self._ways[0][0]}"] = rates[t]')
-        if self._shape.driver in (arrays.Singly, twos.Twos) and not self._shape.more.get("shared"):
+        alone = self._shape.driver in (arrays.Singly, twos.Twos) and not self._shape.more.get("shared")
+        if alone or self._shape.more.get("held") == "array":
             return (
                 "for each in optimizers.values():",
                 *(f"    {_place('each', way)} = rates[t]" for way in self._ways),

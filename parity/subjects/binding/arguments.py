@@ -145,7 +145,7 @@ def bind(
     swallows = "" if read_too is None else open_ended
     read = behind_kwargs(kind) if open_ended else {}
     named = {**dict.fromkeys(read_too or (), UNKNOWN), **read, **named}
-    named, kinds = taken_apart(named)
+    named, kinds = taken_apart(named, (chosen or {}).values())
     lying = _in_mappings(kind, taken, named, kinds)
     title = getattr(kind, "__name__", type(kind).__name__)
     takes = [lying.get(name, name) for name in named if role_of(name) not in _STRUCTURE]

@@ -4,7 +4,7 @@ A part is called as Python reads it: ``betas[0]``, ``config[lr]``, ``config[beta
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from inspect import Parameter
 from types import SimpleNamespace
 from typing import Any, Final
@@ -39,11 +39,17 @@ def part_in(mapping: str, word: str) -> str:
     return f"{mapping}[{key}]{word[len(key) :]}"
 
 
-def taken_apart(named: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Callable[..., Any]]]:
-    """Return arguments with their defaults, each pair of weights as two, and what these pairs were."""
+def taken_apart(
+    named: Mapping[str, Any], by_hand: Collection[str] = ()
+) -> tuple[dict[str, Any], dict[str, Callable[..., Any]]]:
+    """Return arguments with their defaults, each pair of weights as two, and what these pairs were.
+
+    ``by_hand`` are parts that a person named: what they are of is a pair, whatever it is called.
+    """
+    pairs = {argument_of(own) for own in by_hand if own in _places(argument_of(own))}
     found, kinds = dict[str, Any](), dict[str, Callable[..., Any]]()
     for name, default in named.items():
-        if not _is_pair(name, default):
+        if not (_is_pair(name, default) or (name in pairs and _are_two(default))):
             found[name] = default
             continue
         kinds[name] = list if isinstance(default, list) else tuple
@@ -57,8 +63,11 @@ def _is_pair(name: str, default: Any) -> bool:
         return False
     if default is NONE:
         return name.endswith("s")
-    pair = isinstance(default, list | tuple) and len(default) == _TWO
-    return pair and all(isinstance(each, float | int) and 0 <= each < 1 for each in default)
+    return _are_two(default) and all(isinstance(each, float | int) and 0 <= each < 1 for each in default)
+
+
+def _are_two(default: Any) -> bool:
+    return default is NONE or (isinstance(default, list | tuple) and len(default) == _TWO)
 
 
 def _places(whole: str) -> list[str]:

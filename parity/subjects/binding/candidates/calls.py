@@ -1,16 +1,19 @@
 """The shapes that a method or a function may have, by the roles of its parameters."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Final
 
 from parity.subjects.binding.asked import HYPERPARAMETERS
 from parity.subjects.binding.candidates.methods import STEPS, spoken
-from parity.subjects.binding.candidates.owners import handed, layered, layers_of, of_owner
+from parity.subjects.binding.candidates.owners import filled, handed, layered, layers_of, of_owner
 from parity.subjects.binding.candidates.tensors import ALONE, BESIDE, PAIRS, of_tensors
 from parity.subjects.binding.drivers.objects import OfModel
 from parity.subjects.binding.drivers.shape import GUESSED, INSTANCE, Call, Shape, numbered
 from parity.subjects.binding.drivers.twos import BOTH, of_twos
 from parity.subjects.binding.roles import PLURAL, Parameter
+
+_OF_FILLED: Final = frozenset({"rate", "count", "loss"})
+"""Roles of what a step may take whose weights and gradients the constructor has."""
 
 
 def of_call(
@@ -50,6 +53,8 @@ def of_call(
             yield Shape(f"{call} with a model's params and grads", OfModel, {"call": call})
             yield from layered(call, holder, "")
             yield from handed(call, f"in {call}", {})
+        elif owner and taker and kinds and kinds <= _OF_FILLED:
+            yield from filled(call, owner, taker)
         elif {"params", "grads"} <= kinds or (owner and kinds and kinds <= {"grads", *BESIDE}) or kinds & PAIRS:
             yield from of_tensors(call, plural, owner, whose)
         elif owner and not kinds and method in STEPS:

@@ -108,19 +108,51 @@ class Handed(Called):
 
 
 class Shared(Called):
-    """Lists of parameters and of gradients go into the constructor, and are filled in place before each step."""
+    """Parameters and their gradients go into the constructor as arrays, and these are filled in before each step.
 
-    def __init__(self, make: Make, params: Tensors, rate: Rate, method: str, owner: str, taker: str) -> None:
-        self._method = method
-        self.params: dict[str, Any] = copied(params)
+    All of either in a ``list`` or a ``mapping``, or one of each, an instance for each tensor; where the new weights of
+    one are another array, it is what the step returns, or what the instance holds where it kept the first.
+    """
+
+    def __init__(self, make: Make, params: Tensors, rate: Rate, call: Call, owner: str, taker: str, held: str) -> None:
+        self._call, self._rate, self._count = call, rate, 0
+        self._arrays: dict[str, Any] = copied(params)
         self._grads = {name: np.zeros_like(array) for name, array in params.items()}
-        self.optimizer = make(**{owner: list(self.params.values()), taker: list(self._grads.values())})
+        self._names = list(params)
+        self.optimizers: dict[str, Any] = {}
+        self.kept: dict[str, list[str]] = {}
+        """The attributes in which an instance keeps the weights, by tensor."""
+        self._held: Any = list(self._arrays.values()) if held == "list" else dict(self._arrays)
+        if held != "array":
+            grads: Any = list(self._grads.values()) if held == "list" else self._grads
+            self.optimizer = make(**{owner: self._held, taker: grads})
+            return
+        for name, array in self._arrays.items():
+            made = self.optimizers[name] = make(**{owner: array, taker: self._grads[name]})
+            self.kept[name] = [key for key, value in getattr(made, "__dict__", {}).items() if value is array]
+        self.optimizer = next(iter(self.optimizers.values()), None)
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """Parameters as they are held together, or by each instance."""
+        held = self._held.values() if isinstance(self._held, dict) else self._held
+        return dict(zip(self._names, held, strict=True))
 
     def step(self, gradients: Tensors) -> None:
         """Fill in the gradients and make a step."""
+        self._count += 1
         for name, array in self._grads.items():
             array[...] = gradients[name]
-        getattr(self.optimizer, self._method)()
+        given = {"count": self._count, "rate": self._rate(self._count - 1), "loss": 0.0}
+        if not self.optimizers:
+            self._call.on(self.optimizer, **given)
+        for name, optimizer in self.optimizers.items():
+            returned = self._call.on(optimizer, **given)
+            if isinstance(returned, np.ndarray | np.generic):
+                self._held[name] = returned
+                self._arrays[name][...] = returned  # where the next step of who keeps that array starts
+            elif self.kept[name]:
+                self._held[name] = getattr(optimizer, self.kept[name][0])
 
 
 class Layers(Called):
