@@ -945,6 +945,62 @@ REFUSED = {
                 self.u = self.keep * self.u + (1 - self.keep) * dB * dB
                 return self.rate * dW / {root_inside}, self.rate * dB / (np.sqrt(self.u) + self.eps)
     """,
+    "generator that is sent two mappings": """
+        def Mine({signature}):
+            after, kept = None, {{}}
+            while True:
+                {p}, {g} = yield after
+                after = {{}}
+                for k, d in {g}.items():
+                    v = kept[k] = {keep} * kept.get(k, 0 * d) + (1 - {keep}) * d * d
+                    after[k] = {p}[k] - {rate} * d / {root}
+    """,
+    "function of a state that makes a function": """
+        def Mine({signature}):
+            def with_state(s):
+                def change({w}, {d}):
+                    v = {keep} * s + (1 - {keep}) * {d} * {d}
+                    return {w} - {rate} * {d} / {root}, v
+                return change
+            return with_state
+    """,
+    "function of the start that makes a function": """
+        def Mine({signature}):
+            def start({w}):
+                now, v = {w}, 0 * {w}
+                def change({d}):
+                    nonlocal now, v
+                    v = {keep} * v + (1 - {keep}) * {d} * {d}
+                    now = now - {rate} * {d} / {root}
+                    return now
+                return change
+            return start
+    """,
+    "class of which nobody makes an instance": """
+        class Mine:
+            {rate}, {keep}, {eps} = 0.5, 0.5, 0.5
+            kept = None
+
+            @classmethod
+            def update(cls, {w}, {d}):
+                v = (1 - cls.{keep}) * {d} * {d}
+                cls.kept = v = v if cls.kept is None else cls.{keep} * cls.kept + v
+                return {w} - cls.{rate} * {d} / {root_cls}
+    """,
+    "class that one of its methods sets up": """
+        class Mine:
+            kept = {{}}
+
+            @classmethod
+            def configure(cls, {signature}):
+                cls.rate, cls.keep, cls.eps = {names}
+
+            @classmethod
+            def apply(cls, {p}, {g}):
+                for k, d in {g}.items():
+                    v = cls.kept[k] = cls.keep * cls.kept.get(k, 0 * d) + (1 - cls.keep) * d * d
+                    {p}[k] = {p}[k] - cls.rate * d / {root_held}
+    """,
     "three that say nothing": """
         class Mine:
             def __init__(self, {signature}):
@@ -1029,6 +1085,8 @@ def _written(bodies: dict[str, str], sets: int = len(CONSTRUCTORS)) -> Iterator[
         words |= TWOS[number] | {"data": ("data", "value")[number % 2], "sign": ("", "-")[number % 2]}
         moved = f"self.rate * d / {words['root_self']}"
         taken = (f'held[k]["value"] -= {moved}', f"w -= {moved}", f"layer.set_params({{k: w - {moved}}})")
+        words["root_held"] = root.format(v="v").replace("self.", "cls.")
+        words["root_cls"] = words["root_held"].replace("cls.eps", f"cls.{eps}")
         words["taken"] = taken[number % len(taken)]
         there = f"eta * self.slope / {words['root_inside']}"
         words["moving"] = (f"self.held -= {there}", f"self.held = self.held - {there}")[number % 2]

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import chain, islice, pairwise, product
+from types import SimpleNamespace
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -16,9 +17,9 @@ from parity.bounds.numerics import Array
 from parity.errors import one_line
 from parity.reference.arguments import ARGUMENTS, BY_NAME
 from parity.subjects.binding.arguments import SAYS_LITTLE, Bound
-from parity.subjects.binding.asked import HYPERPARAMETERS
+from parity.subjects.binding.asked import HYPERPARAMETERS, signature
 from parity.subjects.binding.drivers.shape import numbered
-from parity.subjects.binding.parts import word_of, written
+from parity.subjects.binding.parts import NONE, word_of, written
 from parity.subjects.binding.roles import Parameter, parameters_of, role_of
 from parity.subjects.binding.standin import Asked, AskedTensor, part_of, stands_for
 
@@ -83,9 +84,10 @@ def wrapper(kind: Callable[..., Any], bound: Bound, methods: Sequence[str]) -> W
         bound = _without_rho(bound)
     of_function = _of_generator if inspect.isgeneratorfunction(kind) else _of_function
     texts = _of_class(kind, bound, methods) if inspect.isclass(kind) else of_function(kind, bound)
+    by_itself = _of_class_itself if inspect.isclass(kind) else _of_curried
     asked = _asked(kind, bound, methods) if inspect.isclass(kind) else _of_pair(kind, bound)
     found: Wrapper | None = None
-    for text in chain(islice(texts, _MOST), asked):
+    for text in chain(islice(by_itself(kind, bound), _MOST), islice(texts, _MOST), asked):
         fault = _fault(text, kind)
         if not fault:
             return Wrapper(text, "")
@@ -118,14 +120,113 @@ def _of_class(kind: Any, bound: Bound, methods: Sequence[str]) -> Iterator[str]:
         for method in methods:
             own = (parameters_of(getattr(kind, method)) or [])[1:]
             callee = "self.inner" if method == "__call__" else f"self.inner.{method}"
-            for (into, out), call in product(_HOLDERS, _calls(own)):
-                words = [into.format(word) if word in ("w", "g") else word for word in call]
-                for lines in _bodies(f"{callee}({', '.join(words)})", out):
-                    if needed:
-                        first = "self.inner = self.make(w) if self.inner is None else self.inner"
-                        yield _written(bound, {"make": f"lambda w: {made}", "inner": "None"}, [first, *lines])
-                    else:
-                        yield _written(bound, {"inner": made}, lines)
+            for lines in _called_in(callee, own):
+                if needed:
+                    first = "self.inner = self.make(w) if self.inner is None else self.inner"
+                    yield _written(bound, {"make": f"lambda w: {made}", "inner": "None"}, [first, *lines])
+                else:
+                    yield _written(bound, {"inner": made}, lines)
+
+
+def _called_in(callee: str, own: Sequence[Parameter], given: Sequence[str] = ()) -> Iterator[list[str]]:
+    """Yield the lines of calls with weights and gradient as they are, in a mapping, in a list, or as columns."""
+    for (into, out), call in product(_HOLDERS, _calls(own)):
+        words = [*(into.format(word) if word in ("w", "g") else word for word in call), *given]
+        yield from _bodies(f"{callee}({', '.join(words)})", out)
+        if out and "w" in call:  # what is held may be another array after
+            held = [into.format("w"), "p"]
+            words = [held[1] if word == held[0] else word for word in words]
+            yield [f"p = {held[0]}", f"{callee}({', '.join(words)})", f"return p{out}"]
+
+
+def _of_class_itself(kind: Any, bound: Bound) -> Iterator[str]:
+    """Yield wrappers of a class that nobody makes an instance of: of a class of its own for each tensor.
+
+    What it holds begins as it stands there, its numbers under the names of Keras; one method may set them.
+    """
+    own = [name for each in reversed(kind.__mro__[:-1]) for name, held in vars(each).items() if _is_of_class(held)]
+    public = [name for name in dict.fromkeys(own) if not name.startswith("_")]
+    setters = [name for name in public if not {"params", "grads"} & {p.role for p in _needed_by(kind, name)}]
+    held = {name: value for name, value in vars(kind).items() if not name.startswith("__")}
+    parts = [f'"{name}": {_keras_word(name) or repr(value)}' for name, value in held.items() if _is_written(value)]
+    for method, setter in product((name for name in public if name not in setters), ("", *setters)):
+        first = ["if self.inner is None:", f'    self.inner = type("Own", ({_title(kind)},), {{{", ".join(parts)}}})']
+        set_up = ", ".join([*_handed(_needed_by(kind, setter)), *_given(getattr(kind, setter))]) if setter else ""
+        first += [f"    self.inner.{setter}({set_up})"] if setter else []
+        given = _given(getattr(kind, method))
+        for lines in _called_in(f"self.inner.{method}", _needed_by(kind, method), given):
+            yield _written(bound, {"inner": "None"}, [*first, *lines])
+
+
+def _is_of_class(held: Any) -> bool:
+    return isinstance(held, classmethod | staticmethod)
+
+
+def _is_written(value: Any) -> bool:
+    """Whether what a class holds can be written down: a number, nothing, or an empty list or mapping."""
+    return isinstance(value, bool | int | float | str | None) or value in ([], {})
+
+
+def _needed_by(kind: Any, method: str) -> list[Parameter]:
+    """Return what a method of a class itself must be given."""
+    return [p for p in parameters_of(getattr(kind, method)) or [] if p.required]
+
+
+def _handed(needed: Sequence[Parameter]) -> list[str]:
+    """Return the numbers that must be given, each by its name."""
+    return [f"{p.name}={_keras_word(p.name) or 'None'}" for p in needed]
+
+
+def _given(function: Callable[..., Any]) -> list[str]:
+    """Return the numbers that a call may be given and has defaults for, each by its name."""
+    found = signature(function)
+    return [f"{name}={_keras_word(name)}" for name, p in found.items() if p.default is not NONE and _keras_word(name)]
+
+
+def _keras_word(name: str) -> str:
+    """Return what a wrapper holds for a number of that name, empty for any other."""
+    word = _held(name)
+    return word if word != "0.0" else ""
+
+
+def _of_curried(kind: Callable[..., Any], bound: Bound) -> Iterator[str]:
+    """Yield wrappers of a function that makes a function that makes one: the first calls once, the last each step."""
+    try:
+        made = kind(**bound.passed)
+    except Exception:  # it needs more than is known here
+        return
+    first = f"{_title(kind)}({', '.join(_keywords(bound, ''))})"
+    for levels in _levels(made):
+        for once in reversed(range(len(levels))):  # a state that begins anew at each step is none
+            kept = "".join(f"({', '.join(words)})" for words in levels[:once]).replace("self.", "")
+            each = "".join(f"({', '.join(words)})" for words in levels[once:])
+            make = {"make": f"lambda w: {first}{kept}", "inner": "None"}
+            start = "self.inner = self.make(w) if self.inner is None else self.inner"
+            for lines in _bodies(f"self.inner{each}", ""):
+                yield _written(bound, make, [start, *lines])
+
+
+def _levels(made: Any, before: Sequence[list[str]] = ()) -> Iterator[list[list[str]]]:
+    """Yield what each call of a chain is given whose last one returns no function: a tensor, its gradient, or more."""
+    own = [p for p in parameters_of(made) or [] if p.required]
+    if not own or len(before) == _DEEPEST:
+        return
+    offers = [([_KNOWN[p.role]] if p.role in _KNOWN else [_keras_word(p.name) or "w", "g", "self.s"]) for p in own]
+    for words in product(*offers):
+        sample = {"w": _START.copy(), "g": _GRADIENTS[0].copy(), "self": SimpleNamespace(s=np.zeros_like(_START), t=1)}
+        vars(sample["self"]).update(_KERAS)
+        try:
+            returned = made(*(eval(word, {"np": np, **sample}) for word in words))  # our own words
+        except Exception:
+            continue
+        levels = [*before, list(words)]
+        if inspect.isroutine(returned):
+            yield from _levels(returned, levels)
+        elif len(levels) > 1:
+            yield levels
+
+
+_DEEPEST: Final = 3
 
 
 def _of_function(kind: Callable[..., Any], bound: Bound) -> Iterator[str]:
@@ -135,8 +236,8 @@ def _of_function(kind: Callable[..., Any], bound: Bound) -> Iterator[str]:
             yield _written(bound, {}, lines)
 
 
-_PARTS: Final = (("", ""), (".ravel()", ".reshape(w.shape)"))
-"""How arrays go into a generator, and how what it yields comes back: as they are, or flat."""
+_PARTS: Final = (("{}", ""), ("{}.ravel()", ".reshape(w.shape)"), ('{{"w": {}}}', '["w"]'), ("[{}]", "[0]"))
+"""How arrays go into a generator, and how what it yields comes back: as they are, flat, by name, or in a list."""
 
 
 def _of_generator(kind: Callable[..., Any], bound: Bound) -> Iterator[str]:
@@ -148,7 +249,7 @@ def _of_generator(kind: Callable[..., Any], bound: Bound) -> Iterator[str]:
         given = [f"{p.name}={word}" for p, word in zip(needed, values, strict=True)]
         made = f"lambda w: {_title(kind)}({', '.join([*given, *_keywords(bound, '')])})"
         for (into, out), call in product(_PARTS, calls):
-            words = [word + into if word in ("w", "g") else word for word in call]
+            words = [into.format(word) if word in ("w", "g") else word for word in call]
             sent = f"({', '.join(words)})" if len(words) > 1 else words[0]
             first = ["if self.inner is None:", "    self.inner = self.make(w)", "    next(self.inner)"]
             for lines in _bodies(f"self.inner.send({sent}){out}", ""):
