@@ -41,7 +41,7 @@ ORDER = [
 MODULES = {
     ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__"): path
     for path in sorted(PACKAGE.rglob("*.py"))
-    if not {"reference", "cases"} & set(path.relative_toPACKAGE.parts)
+    if not {"reference", "cases"} & set(path.relative_to(PACKAGE).parts)
 }
 WITHIN = sorted(name for name in MODULES if name.count("."))
 

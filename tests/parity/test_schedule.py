@@ -87,7 +87,7 @@ def test_a_search_draws_each_of_them_and_only_what_a_case_may_hold() -> None:
 def test_no_other_module_of_ours_lists_them() -> None:
     """Two of them by name are a preference; all of them are a second list."""
     for path in sorted(PACKAGE.rglob("*.py")):
-        if {"reference", "cases"} & set(path.relative_toPACKAGE.parts):
+        if {"reference", "cases"} & set(path.relative_to(PACKAGE).parts):
             continue
         named = {name for name in SCHEDULES if re.search(rf"\b{name}\b", path.read_text(encoding="utf-8"))}
         assert len(named) <= 4, (path.name, named)
