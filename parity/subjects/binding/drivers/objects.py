@@ -49,12 +49,13 @@ class Objects(Called):
         self._held: dict[str, Any] = {
             name: own(array.copy(), name, blank) if of is None else of(array.copy()) for name, array in params.items()
         }
+        self._at = {name: "data" if of is None else _kept_in(self._held[name], params[name]) for name in params}
         self.optimizer = make(**{owner: dict(self._held) if by_name else list(self._held.values())})
 
     @property
     def params(self) -> dict[str, Any]:
         """Parameters as the objects hold them."""
-        return {name: each.data for name, each in self._held.items()}
+        return {name: getattr(each, self._at[name]) for name, each in self._held.items()}
 
     def step(self, gradients: Tensors) -> None:
         """Hand out the gradients and make a step."""
@@ -67,6 +68,13 @@ class Objects(Called):
         for each in self._held.values() if self._of is None else ():
             if each.never_set:
                 raise MisbehavedError(f"{self._method} reads {each.never_set[0]} of a parameter, and nothing sets it.")
+
+
+def _kept_in(held: Any, array: Any) -> str:
+    """Return the attribute in which an instance of somebody's class keeps the array that it was made of."""
+    own = {} if hasattr(held, "data") else getattr(held, "__dict__", {})
+    same = (name for name, value in own.items() if isinstance(value, np.ndarray) and np.array_equal(value, array))
+    return next(same, "data")
 
 
 class Handed(Called):
