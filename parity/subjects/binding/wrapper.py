@@ -43,6 +43,7 @@ _HOLDERS: Final = (
     ("{}", ""),
     ('{{"w": {}}}', '["w"]'),
     ("[{}]", "[0]"),
+    ('{{"l": {{"w": {}}}}}', '["l"]["w"]'),
     ("{}.reshape(-1, 1)", ".reshape(w.shape)"),
 )
 """How weights and their gradient go into a call, and how what comes out is taken from there."""

@@ -41,7 +41,8 @@ def of_call(
     used = _without_biases(used)
     for roles in _roles(used, bool(owner)):
         by_name = {role: p.name for role, p in zip(roles, used, strict=True) if p.by_name}
-        call, kinds = Call(method, roles, by_name, spoken(method, holder)), set(roles)
+        guessed = "grads" in roles and not any(p.role in ("grads", *PAIRS) for p in used)
+        call, kinds = Call(method, roles, by_name, spoken(method, holder), guessed), set(roles)
         plural = any(p.name in PLURAL for p in used)
         if kinds & {"layer", "layers"}:
             yield from layered(call, holder, "")
