@@ -28,7 +28,7 @@ class Argument(NamedTuple):
 
 
 _RATES = ("lr", "learningRate", "l_rate", "learn_rate", "eta", "step_size", "stepsize", "step_rate", "rate", "alpha")
-_PAIRS = ("betas", "beta", "b")
+_PAIRS = ("betas", "beta", "b", "decay_rates")
 """What people call the two weights of old moments that they pass as a pair: `betas=(0.9, 0.999)`."""
 _SECONDS = tuple(f"{name}[1]" for name in _PAIRS)
 _MEMORIES = (

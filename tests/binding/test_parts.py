@@ -2,6 +2,7 @@
 
 import json
 import textwrap
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -96,6 +97,60 @@ class Attributes(Arrays):
         super().__init__(args.lr, [args.beta1, args.beta2], args.eps)
 
 
+class Shortened(Arrays):
+    """A step gives what the constructor kept a shorter name, and looks up what must be there."""
+
+    def __init__(self, opts):
+        self.opts, self.kept, self.t = opts, (0, 0), 0
+
+    @property
+    def numbers(self):
+        o = self.opts
+        return o["lr"], *o["decay_rates"], o["eps"]
+
+
+class Copied(Arrays):
+    """Nothing says what is asked of the mapping, but what its copy misses at a step."""
+
+    def __init__(self, hyper):
+        self.held, self.kept, self.t = dict(hyper), (0, 0), 0
+
+    def update(self, w, g):
+        self.numbers = [self.held[name] for name in ("learning_rate", "beta_1", "beta_2", "epsilon")]
+        return super().update(w, g)
+
+
+class Merged(Arrays):
+    """A mapping that goes over the defaults."""
+
+    def __init__(self, options=None):
+        self.held = {"lr": 0.01, "beta1": 0.5, "beta2": 0.5, "eps": 1e-3} | (options or {})
+        self.kept, self.t = (0, 0), 0
+
+    numbers = property(lambda self: tuple(self.held.values()))
+
+
+@dataclass
+class Settings:
+    lr: float
+    betas: tuple = (0.5, 0.5)
+    eps: float = 1e-3
+    name: str = "adam"
+
+
+class Configured(Arrays):
+    """An instance of a class beside it, and of no other."""
+
+    def __init__(self, settings: Settings):
+        assert isinstance(settings, Settings)
+        super().__init__(settings.lr, settings.betas, settings.eps)
+
+
+class ConfiguredByDefault(Arrays):
+    def __init__(self, settings=Settings(0.01)):  # noqa: B008  # as people write
+        super().__init__(settings.lr, settings.betas, settings.eps)
+
+
 def function(w, g, state=None, lr=1e-3, betas=(0.9, 0.999), eps=1e-8):
     m, v, t = state or (0, 0, 0)
     w, m, v = stepped(w, g, m, v, t + 1, (lr, *betas, eps))
@@ -121,6 +176,11 @@ RIGHT = {
     Looks: {"learning_rate": "config[lr]", "beta_1": "config[betas][0]", "beta_2": "config[betas][1]"},
     Named: {"learning_rate": "conf[learning_rate]", "beta_1": "conf[beta1]", "beta_2": "conf[beta2]"},
     Attributes: {"learning_rate": "args[lr]", "beta_1": "args[beta1]", "beta_2": "args[beta2]"},
+    Shortened: {"learning_rate": "opts[lr]", "beta_1": "opts[decay_rates][0]", "beta_2": "opts[decay_rates][1]"},
+    Copied: {"learning_rate": "hyper[learning_rate]", "beta_1": "hyper[beta_1]", "beta_2": "hyper[beta_2]"},
+    Merged: {"learning_rate": "options[lr]", "beta_1": "options[beta1]", "beta_2": "options[beta2]"},
+    Configured: {"beta_1": "settings[betas][0]", "beta_2": "settings[betas][1]"},
+    ConfiguredByDefault: {"beta_1": "settings[betas][0]", "beta_2": "settings[betas][1]"},
     function: {"beta_1": "betas[0]", "beta_2": "betas[1]"},
     config_of_its_own: {"beta_1": "betas[0]", "beta_2": "betas[1]"},
 }
@@ -233,7 +293,7 @@ class Missed(Rule):
             setattr(self, name, kwargs[name])
 
 
-class Merged(Rule):
+class Follows(Rule):
     """Keeps only what follows from the numbers."""
 
     def __init__(self, **options):
@@ -266,7 +326,7 @@ class Swallows(Rule):
         self.lr = lr
 
 
-@pytest.mark.parametrize("kind", [Missed, Merged, Helped], ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("kind", [Missed, Follows, Helped], ids=lambda kind: kind.__name__)
 def test_what_kwargs_change_is_passed_by_the_name_that_does(kind) -> None:
     outside = {"root": staticmethod(lambda v, eps: np.sqrt(v) + eps), "__module__": __name__}
     faulty = type(f"Faulty{kind.__name__}", (kind,), outside)
@@ -301,6 +361,24 @@ def test_a_default_of_none_is_told_as_the_number_that_an_instance_has() -> None:
     assert bind(Fills, hyperparameters()()).departures == {"learning_rate": (0.01, 0.001)}
     assert bind(Hides, hyperparameters()()).departures == {}
     assert bind(Hides, hyperparameters()()).values == {"lr": 0.001, "rho": 0.9, "eps": 1e-7}
+
+
+def test_a_change_that_is_handed_back_to_be_applied_is_no_gradient() -> None:
+    class InTwo(Rule):
+        def __init__(self, lr=0.001, rho=0.9, eps=1e-7):
+            self.lr, self.rho, self.eps = lr, rho, eps
+
+        def compute(self, g):
+            return self.update(0 * g, g)
+
+        def apply(self, w, u):
+            return w + u
+
+        update = property(lambda self: lambda w, g: Rule.update(self, w, g))  # no method of the class
+
+    with pytest.raises(SubjectError, match="This wrapper, which was tried") as caught:
+        NumpySubject(InTwo, "mine.py:InTwo").shape()
+    assert "return w + self.inner.compute(g)" in str(caught.value)
 
 
 def test_a_refusal_of_who_takes_a_pair_hands_out_a_wrapper_that_works() -> None:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Collection, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import cache
-from types import SimpleNamespace
 from typing import Any, Final
 
 import numpy as np
@@ -21,12 +20,12 @@ from parity.subjects.binding.asked import (
     LookedUp,
     behind_kwargs,
     is_off_at_zero,
-    keys_of,
     numbers_of,
     rule_of,
     signature,
     usual,
 )
+from parity.subjects.binding.mappings import keys_of
 from parity.subjects.binding.parts import NONE, UNKNOWN, Kinds, argument_of, part_in, put_together, taken_apart, word_of
 from parity.subjects.binding.roles import parameters_of, role_of
 
@@ -214,13 +213,14 @@ def _in_mappings(
     """Add to the arguments what is looked up in those that take a mapping, and return where each of it lies."""
     lying: dict[str, str] = {}
     for name, p in taken.items():
-        free = name in named and name not in HYPERPARAMETERS and p.default in (NONE, None, {})
-        keys, by_attributes = keys_of(kind, name) if free and p.kind in PASSED else ({}, False)
-        if not keys:
+        if name not in named or name in HYPERPARAMETERS or p.kind not in PASSED:
+            continue
+        holder = keys_of(kind, name)
+        if not holder.keys:
             continue
         del named[name]
-        parts, inner = taken_apart(keys)
-        kinds |= {name: SimpleNamespace if by_attributes else dict, **{f"{name}[{key}]": k for key, k in inner.items()}}
+        parts, inner = taken_apart(holder.keys)
+        kinds |= {name: holder.made_by, **{f"{name}[{key}]": k for key, k in inner.items()}}
         lying |= {word: part_in(name, word) for word in parts if word not in named}
         named |= {word: parts[word] for word in lying if word in parts}
     return lying

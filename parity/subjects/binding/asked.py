@@ -5,7 +5,7 @@ import contextlib
 import inspect
 import io
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from copy import deepcopy
 from functools import cache
 from typing import Any, Final
@@ -50,7 +50,7 @@ class LookedUp(dict[str, Any]):
         return True  # or who says `config or {}` would ask another one
 
     def __missing__(self, name: str) -> Any:
-        if (value := _usual_of(name)) is None:
+        if (value := usual_of(name)) is None:
             raise KeyError(name)
         self.asked.setdefault(name, NONE)
         return value
@@ -66,53 +66,13 @@ class LookedUp(dict[str, Any]):
         return super().setdefault(name, default)
 
 
-class _Attributes(LookedUp):
-    """The same by attributes, too."""
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        try:
-            return self[name]
-        except KeyError as error:
-            raise AttributeError(name) from error
-
-
-def _usual_of(word: str) -> Any:
+def usual_of(word: str) -> Any:
     """Return Keras' default of what people call so, a pair of what they call so, None where nothing is called so."""
     parts, kinds = taken_apart({word: NONE})
     if kinds:
-        return kinds[word](_usual_of(part) for part in parts)
+        return kinds[word](usual_of(part) for part in parts)
     named = (each for each in ARGUMENTS if word in (each.name, *each.aliases))
     return next((usual(each.name) for each in named if rule_of(each.name)), None)
-
-
-_CONFIGS: Final = frozenset(
-    {"config", "cfg", "conf", "hp", "hps", "hparams", "hyperparams", "hyperparameters", "hyper_params", "hyper"}
-    | {"hyper_parameters", "settings", "setting", "options", "option", "opts", "opt", "args", "arguments", "kw", "conf"}
-    | {"config_dict", "optimizer_config", "optim_config", "opt_config", "optimizer_params", "optim_params", "parms"}
-)
-"""Names of what holds hyperparameters, in a mapping or as attributes."""
-_RATES: Final = frozenset({"learning_rate", *BY_NAME["learning_rate"].aliases})
-
-
-@cache
-def keys_of(kind: Callable[..., Any], argument: str) -> tuple[dict[str, Any], bool]:
-    """Return what is looked up in the mapping that a constructor takes, with defaults, and whether by attributes.
-
-    Nothing where it takes no mapping in which it looks up a learning rate.
-    """
-    means_it = argument.lower() in _CONFIGS
-    looked, seen = _looked_up(kind, argument, means_it), dict[str, Any]()
-    if means_it and inspect.isclass(kind):
-        asked = _Attributes()
-        others = {n: None for n, p in signature(kind).items() if p.default is NONE and p.kind in PASSED}
-        with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(Exception, SystemExit):
-            kind(**{**others, argument: asked})  # what it asked for until it raised is known
-        seen = asked.asked
-    found = {**seen, **looked[0]}
-    keyed = not set(found) & looked[1]
-    return (found, not keyed) if set(found) & _RATES else ({}, False)
 
 
 def signature(kind: Callable[..., Any]) -> dict[str, inspect.Parameter]:
@@ -140,7 +100,7 @@ def behind_kwargs(kind: Callable[..., Any]) -> dict[str, Any]:
         if function is None or function.args.kwarg is None:
             break
         holder = function.args.kwarg.arg
-        found = _read(function, holder) | found
+        found = read(function, holder) | found
         if not _passes_on(function, holder):
             break
     return found or _kept(kind) or _demanded(kind)
@@ -155,7 +115,7 @@ def _demanded(kind: Callable[..., Any]) -> dict[str, Any]:
                 kind(**given)
             except KeyError as error:
                 key = str(error.args[0]) if error.args else ""
-                value = None if key in given else _usual_of(key)
+                value = None if key in given else usual_of(key)
                 if value is None:
                     return {}
                 given[key] = value
@@ -178,11 +138,11 @@ PASSED: Final = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYW
 
 
 def _parsed(function: Callable[..., Any]) -> ast.FunctionDef | None:
-    tree = _tree(function)
+    tree = tree_of(function)
     return next((node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)), None) if tree else None
 
 
-def _tree(kind: Callable[..., Any]) -> ast.Module | None:
+def tree_of(kind: Callable[..., Any]) -> ast.Module | None:
     """Return the text of a class or a function, None where there is none."""
     try:
         return ast.parse(textwrap.dedent(inspect.getsource(kind)))
@@ -190,53 +150,24 @@ def _tree(kind: Callable[..., Any]) -> ast.Module | None:
         return None
 
 
-def _read(function: ast.AST, holder: str) -> dict[str, Any]:
+def read(function: ast.AST, holder: str) -> dict[str, Any]:
     """Return what a function reads from a mapping of that name, with defaults."""
     found = dict[str, Any]()
     for node in ast.walk(function):
-        if isinstance(node, ast.Subscript) and _is(node.value, holder) and isinstance(node.slice, ast.Constant):
+        if isinstance(node, ast.Subscript) and is_name(node.value, holder) and isinstance(node.slice, ast.Constant):
             found.setdefault(str(node.slice.value), NONE)
-        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and _is(node.func.value, holder)):
+        called = node.func if isinstance(node, ast.Call) else None
+        if not (isinstance(node, ast.Call) and isinstance(called, ast.Attribute) and is_name(called.value, holder)):
             continue
-        if node.func.attr in ("get", "pop", "setdefault") and node.args and isinstance(node.args[0], ast.Constant):
+        if called.attr in ("get", "pop", "setdefault") and node.args and isinstance(node.args[0], ast.Constant):
             found[str(node.args[0].value)] = _literal(node.args[1]) if len(node.args) > 1 else None
     return found
-
-
-def _looked_up(kind: Callable[..., Any], argument: str, attributes: bool) -> tuple[dict[str, Any], set[str]]:
-    """Return what the text of a class, or of a function, looks up in an argument of its constructor, with defaults.
-
-    In the argument itself, and where the constructor keeps it; also the names that it looks up as attributes.
-    """
-    trees = [tree for each in (kind.__mro__[:-1] if inspect.isclass(kind) else [kind]) if (tree := _tree(each))]
-    functions = (node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))
-    maker = next((each for each in functions if not inspect.isclass(kind) or each.name == "__init__"), None)
-    if maker is None:
-        return {}, set()
-    kept = [ast.unparse(target) for target, value in _assigned(maker) if _is(value, argument)]
-    places = [(argument, maker), *((name, tree) for name in kept for tree in trees)]
-    found, by_attribute = dict[str, Any](), set[str]()
-    for name, where in places:
-        found = _read(where, name) | found
-        attributed = [node for node in ast.walk(where) if isinstance(node, ast.Attribute) and _is(node.value, name)]
-        by_attribute |= {node.attr for node in attributed if attributes and node.attr in HYPERPARAMETERS}
-    return {**dict.fromkeys(sorted(by_attribute), NONE), **found}, by_attribute
-
-
-def _assigned(function: ast.AST) -> Iterator[tuple[ast.expr, ast.expr]]:
-    """Yield what is assigned to what in a function, also several at once."""
-    for node in (node for node in ast.walk(function) if isinstance(node, ast.Assign)):
-        for target in node.targets:
-            if isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple):
-                yield from zip(target.elts, node.value.elts, strict=False)
-            else:
-                yield target, node.value
 
 
 def _passes_on(function: ast.FunctionDef, holder: str) -> bool:
     """Whether a constructor hands its ``**kwargs`` to that of a base class."""
     calls = [node for node in ast.walk(function) if isinstance(node, ast.Call) and _is_init(node.func)]
-    return any(word.arg is None and _is(word.value, holder) for call in calls for word in call.keywords)
+    return any(word.arg is None and is_name(word.value, holder) for call in calls for word in call.keywords)
 
 
 def _is_init(node: ast.expr) -> bool:
@@ -249,10 +180,18 @@ _PROBE: Final = 0.4321098765432101
 
 def _kept(kind: Callable[..., Any]) -> dict[str, Any]:
     """Return the known names under which an instance takes a number to where it otherwise has its own default."""
-    plain, found = numbers_of(kind), {}
-    for name in filter(str.isidentifier, HYPERPARAMETERS) if plain else ():
-        # Who keeps whatever comes has no number of its own at the place that a strange name leads to.
-        places = [key for key, value in _numbers(kind, {name: _PROBE}).items() if value == _PROBE and key in plain]
+    return taken_by_name(kind, lambda passed: passed)
+
+
+def taken_by_name(kind: Callable[..., Any], handed: Callable[[dict[str, Any]], dict[str, Any]]) -> dict[str, Any]:
+    """Return the known names of numbers that an instance holds as they were handed, with what it holds otherwise.
+
+    Who keeps whatever comes has no number of its own at the place that a strange name leads to.
+    """
+    plain, found = numbers_of(kind), dict[str, Any]()
+    for name in (name for name in HYPERPARAMETERS if name.isidentifier() and not name.endswith("_")) if plain else ():
+        held = _numbers(kind, handed({name: _PROBE}))
+        places = [key for key, value in held.items() if value == _PROBE and key in plain]
         if places:
             found[name] = plain[places[0]]
     return found
@@ -279,12 +218,12 @@ def _numbers(kind: Callable[..., Any], passed: dict[str, Any]) -> dict[str, Any]
     return {key.strip("_"): value for key, value in found.items() if isinstance(value, bool | int | float)}
 
 
-def _is(node: ast.expr, name: str) -> bool:
+def is_name(node: ast.expr, name: str) -> bool:
     """Whether an expression is a name, or an attribute of one, such as ``self.config``."""
     holder, _, attribute = name.rpartition(".")
     if not holder:
         return isinstance(node, ast.Name) and node.id == name
-    return isinstance(node, ast.Attribute) and node.attr == attribute and _is(node.value, holder)
+    return isinstance(node, ast.Attribute) and node.attr == attribute and is_name(node.value, holder)
 
 
 def _literal(node: ast.expr) -> Any:

@@ -15,7 +15,7 @@ NONE: Final = Parameter.empty
 UNKNOWN: Final = object()
 """The default of what a constructor takes although nothing of it can be read, as a trial showed."""
 Kinds = Mapping[str, Callable[..., Any]]
-"""What is taken apart to what it is made of its parts by: ``tuple``, ``list``, ``dict`` or ``SimpleNamespace``."""
+"""What is taken apart to what makes it: ``tuple`` and ``list`` of two, anything else of its parts by keyword."""
 _ALIASES: Final = frozenset(word for argument in ARGUMENTS for word in argument.aliases)
 _TWO: Final = 2
 _LAST: Final = re.compile(r"(.+)\[([^\[\]]+)\]")
@@ -78,7 +78,7 @@ def put_together(values: Mapping[str, Any], defaults: Mapping[str, Any], kinds: 
     """Return what is passed under the names of arguments; what is not passed of a pair is its default."""
     found = dict(values)
     for whole, parts in _wholes(found, kinds):
-        if kinds[whole] in (dict, SimpleNamespace):
+        if kinds[whole] not in (tuple, list):
             found[whole] = kinds[whole](**parts)
         elif parts:
             found[whole] = kinds[whole](
@@ -94,6 +94,9 @@ def written(texts: Mapping[str, str], defaults: Mapping[str, Any], kinds: Kinds)
         if kinds[whole] in (dict, SimpleNamespace):
             text = f"{{{', '.join(f'{key!r}: {value}' for key, value in parts.items())}}}"
             found[whole] = text if kinds[whole] is dict else f'type("Config", (), {text})'
+        elif kinds[whole] not in (tuple, list):
+            given = ", ".join(f"{key}={value}" for key, value in parts.items())
+            found[whole] = f"{getattr(kinds[whole], '__name__', 'Config')}({given})"
         elif parts:
             places = enumerate(_places(whole))
             inner = ", ".join(parts.get(str(number), repr(defaults.get(place))) for number, place in places)
