@@ -105,7 +105,8 @@ class NumpySubject:
         if ways is not None:
             self._mover = mover(self._driver, ways, bound, own)
         shown = ", ".join(f"{name}={value!r}" for name, value in bound.passed.items())
-        self.resolved = f"{self._plain}({shown})"
+        stepping = ", ".join(f"{name}={value!r}" for name, value in bound.stepping.items())
+        self.resolved = f"{self._plain}({shown}){f', and with each step {stepping}' if stepping else ''}"
         self.circumstances = dict(
             words.circumstances(shape.title, bound, self._chosen, known.settled_for(given), shape.hands)
         )

@@ -349,6 +349,47 @@ def test_who_swallows_whatever_comes_is_said_to_and_not_to_lack_it() -> None:
         subject.bound(hyperparameters()(rho=0.5))
 
 
+class OfSteps(Rule):
+    """Has all its numbers in the step, where each has a default."""
+
+    def update(self, w, g, rho=0.5, lr=0.01, eps=1e-3):
+        self.lr, self.rho, self.eps = lr, rho, eps
+        return super().update(w, g)
+
+
+class OfBoth(Rule):
+    """Has its rate in the constructor, and the others in the call, which is inherited."""
+
+    def __init__(self, lr=0.01):
+        self.lr = lr
+
+    def __call__(self, w, g, gamma=0.5, epsilon=1e-3):
+        self.rho, self.eps = gamma, epsilon
+        return self.advance(w, g)
+
+    advance, update = Rule.update, None
+
+
+class Static:
+    """A place for functions."""
+
+    @staticmethod
+    def rmsprop(w, g, cache, alpha=0.5, lr=0.01, eps=1e-3):
+        cache = alpha * cache + (1 - alpha) * g * g
+        return w - lr * g / np.sqrt(cache + eps), cache
+
+
+@pytest.mark.parametrize("kind", [OfSteps, OfBoth, Static], ids=lambda kind: kind.__name__)
+def test_numbers_that_a_step_takes_are_handed_to_each(kind) -> None:
+    subject = NumpySubject(kind, "mine")
+    for cell in (RMSPROP, *select(["rmsprop/epsilon*"])):
+        assert run_pair(cell, "mine", subject).verdict.name in ("IDENTICAL", "ROUNDING")
+    bound = subject.bound(hyperparameters()(rho=0.75, epsilon=0.125))
+    assert sorted(bound.stepping.values()) == [0.125, 0.75]
+    assert set(bound.passed) == ({"lr"} if kind is OfBoth else set())
+    assert "and with each step" in subject.resolved
+
+
 def test_a_default_of_none_is_told_as_the_number_that_an_instance_has() -> None:
     class Fills(Rule):
         def __init__(self, lr=None, rho=None, eps=None, momentum=None):

@@ -154,6 +154,15 @@ class FromAPair(Base):
         return self.one(0, w, g)
 
 
+class NumbersWithEachStep(Base):
+    def __init__(self):
+        super().__init__()
+
+    def update(self, w, g, rho=0.5, lr=0.01, eps=1e-3):
+        self.rho, self.rate, self.eps = rho, lr, eps
+        return self.one(0, w, g)
+
+
 class OfLayers(Base):
     def update_params(self, layer):
         layer.weights = self.one((id(layer), "w"), layer.weights, layer.dweights)

@@ -93,11 +93,14 @@ class Calls:
         """Return the arguments of the constructor, or of the rule itself, that are not its own defaults of nothing."""
         own, texts = self._bound.spelled.get("learning_rate", ""), dict[str, str]()
         for word, value in self._bound.values.items():
+            if argument_of(word) in self._bound.with_steps:
+                continue
             default = self._bound.defaults.get(word, value)
             if value in (None, False, []) and default == value and argument_of(word) == word:
                 continue
             texts[word] = self._value(value, word == own)
-        texts = written(texts, self._bound.defaults, self._bound.kinds)
+        kinds = {name: k for name, k in self._bound.kinds.items() if name not in self._bound.with_steps}
+        texts = written(texts, self._bound.defaults, kinds)
         return ", ".join([*([more] if more else []), *(f"{word}={text}" for word, text in texts.items())])
 
     def _value(self, value: Any, is_rate: bool) -> str:
@@ -135,6 +138,7 @@ class Calls:
         roles = {**roles, GUESSED: roles["state"]}
         texts = [roles[role] for role in call.roles if role not in call.by_name]
         texts += [f"{name}={roles[role]}" for role, name in call.by_name.items()]
+        texts += [f"{name}={value!r}" for name, value in self._bound.stepping.items()]
         if self._rule:
             return f"{self._name}({', '.join(filter(None, (*texts, self.arguments())))})"
         return (

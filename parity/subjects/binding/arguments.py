@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
@@ -38,6 +38,13 @@ SAYS_LITTLE: Final = ("alpha", "beta", "gamma")
 """Names of a number that weighs something old, or something else: which it is only a trial tells."""
 
 
+class Steps(NamedTuple):
+    """The method that makes a step, and the numbers that it takes beside weights and gradients, with defaults."""
+
+    method: str
+    numbers: Mapping[str, Any]
+
+
 @dataclass(frozen=True, slots=True)
 class Bound:
     """What a constructor is passed.
@@ -58,6 +65,8 @@ class Bound:
         kinds: what was taken apart to what it is put together as.
         meant: its own names of arguments whose default is None to the numbers that an instance has then.
         swallows: the name of its ``**kwargs``, where a trial found that nothing else in it changes a step.
+        with_steps: its own names of numbers that its step takes, not its constructor.
+        step: the name of the method that makes the step, where it takes such.
     """
 
     values: dict[str, Any]
@@ -72,6 +81,8 @@ class Bound:
     kinds: Kinds = field(default_factory=dict)
     meant: Mapping[str, Any] = field(default_factory=dict)
     swallows: str = ""
+    with_steps: frozenset[str] = frozenset()
+    step: str = ""
 
     @property
     def passed(self) -> dict[str, Any]:
@@ -80,7 +91,14 @@ class Bound:
 
     def passing(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Return what the arguments of the constructor are given where its own names have other values."""
-        return put_together(values, self.defaults, self.kinds)
+        own = {name: value for name, value in values.items() if argument_of(name) not in self.with_steps}
+        return put_together(own, self.defaults, {n: k for n, k in self.kinds.items() if n not in self.with_steps})
+
+    @property
+    def stepping(self) -> dict[str, Any]:
+        """What each step is given beside weights and gradients."""
+        own = {name: value for name, value in self.values.items() if argument_of(name) in self.with_steps}
+        return put_together(own, self.defaults, {name: k for name, k in self.kinds.items() if name in self.with_steps})
 
     @property
     def taken(self) -> set[str]:
@@ -120,6 +138,7 @@ def bind(
     chosen: Mapping[str, str] | None = None,
     served: Collection[str] = (),
     read_too: Collection[str] | None = None,
+    with_steps: Steps | None = None,
 ) -> Bound:
     """Return the arguments for a constructor: every hyperparameter that it accepts.
 
@@ -130,6 +149,7 @@ def bind(
             of its own is.
         served: Keras' names of what a class need not take, since it is handed them with each step.
         read_too: names of what it takes by way of ``**kwargs``, as a trial showed; None before there was one.
+        with_steps: what its step takes beside weights and gradients.
 
     Raises:
         AbsentArgumentError: the case sets a hyperparameter that the constructor lacks; it is never ignored.
@@ -143,7 +163,9 @@ def bind(
     open_ended = next((name for name, p in taken.items() if p.kind is p.VAR_KEYWORD), "")
     swallows = "" if read_too is None else open_ended
     read = behind_kwargs(kind) if open_ended else {}
-    named = {**dict.fromkeys(read_too or (), UNKNOWN), **read, **named}
+    steps = with_steps or Steps("", {})
+    stepping = {name: default for name, default in steps.numbers.items() if name not in named}
+    named = {**dict.fromkeys(read_too or (), UNKNOWN), **read, **named, **stepping}
     named, kinds = taken_apart(named, (chosen or {}).values())
     lying = _in_mappings(kind, taken, named, kinds)
     title = getattr(kind, "__name__", type(kind).__name__)
@@ -190,7 +212,7 @@ def bind(
     unsaid = {own for own in spelled.values() if own in defaults and defaults[own] is None}
     meant = {own: value for own, value in numbers_of(kind).items() if own in unsaid} if unsaid else {}
     known = values, spelled, defaults, owner, gradients, may_own, _defaults(given), spreads, shaped
-    return Bound(*known, kinds, meant, swallows)
+    return Bound(*known, kinds, meant, swallows, frozenset(stepping), steps.method)
 
 
 def _is_shown(default: Any) -> bool:

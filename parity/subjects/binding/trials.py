@@ -4,22 +4,24 @@ and where its learning rate can be set."""
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import wraps
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 
 from parity.case.spec import Hyperparameters, hyperparameters
 from parity.reference.arguments import ARGUMENTS, BY_NAME
-from parity.subjects.binding.arguments import AMBIGUOUS, SAYS_LITTLE, Bound, bind, config_of
-from parity.subjects.binding.asked import signature
+from parity.subjects.binding.arguments import AMBIGUOUS, SAYS_LITTLE, Bound, Steps, bind, config_of
+from parity.subjects.binding.asked import HYPERPARAMETERS, signature
 from parity.subjects.binding.candidates.rules import is_rule
 from parity.subjects.binding.companions import with_own
-from parity.subjects.binding.drivers.shape import Driver, Make, Shape
+from parity.subjects.binding.drivers.shape import Call, Driver, Make, Shape
 from parity.subjects.binding.evidence import acts_as, decays, reads
 from parity.subjects.binding.fitting import after_steps, fits
-from parity.subjects.binding.parts import word_of
+from parity.subjects.binding.parts import NONE, argument_of, taken_apart, word_of
 from parity.subjects.binding.rates import TOLD, Place, move, places
 from parity.subjects.binding.recognise import recognise
+from parity.subjects.binding.roles import role_of
 from parity.subjects.generators import seeded
 
 
@@ -28,13 +30,14 @@ class Known(NamedTuple):
 
     A name is empty where a trial showed that none of its own is that argument. ``memory`` is its own name of what
     weighs what was before, which is the momentum of a rule that has nothing else to weigh; ``read_too`` are names that
-    it takes by way of ``**kwargs``, which no text says.
+    it takes by way of ``**kwargs``, which no text says; ``with_steps`` are the numbers that its step takes.
     """
 
     shape: Shape
     settled: dict[str, str]
     memory: str = ""
     read_too: tuple[str, ...] | None = None
+    with_steps: Steps | None = None
 
     def settled_for(self, given: Hyperparameters) -> dict[str, str]:
         """Return what is settled of a rule's arguments."""
@@ -50,7 +53,7 @@ class Known(NamedTuple):
     def bind(self, kind: Callable[..., Any], given: Hyperparameters) -> Bound:
         """Return what the class is passed; see ``arguments.bind``."""
         served = ("learning_rate",) if self.shape.serves_rate else ()
-        return bind(kind, given, self.settled_for(given), served, self.read_too)
+        return bind(kind, given, self.settled_for(given), served, self.read_too, self.with_steps)
 
 
 def maker(kind: Callable[..., Any], bound: Bound) -> Make:
@@ -64,9 +67,41 @@ def maker(kind: Callable[..., Any], bound: Bound) -> Make:
             return lambda *given, **named: function(*given, **{**bound.passed, **named})
 
         return rule
+    if bound.with_steps:
+        kind = _stepping(kind, bound)
     if bound.spreads:
         return lambda **more: kind(*more.pop(bound.owns, ()), **bound.passed, **more)
     return lambda **more: kind(**bound.passed, **more)
+
+
+def _stepping(kind: Any, bound: Bound) -> Any:
+    """Return a class like another one whose step is given the numbers that it takes."""
+    held = inspect.getattr_static(kind, bound.step)
+    plain = isinstance(held, staticmethod | classmethod)
+    function = held.__func__ if plain else held
+
+    @wraps(function)
+    def stepped(*given: Any, **named: Any) -> Any:
+        return function(*given, **{**bound.stepping, **named})
+
+    return type(kind.__name__, (kind,), {"__slots__": (), bound.step: type(held)(stepped) if plain else stepped})
+
+
+def with_steps(kind: Any, shape: Shape) -> Steps | None:
+    """Return the numbers that the step of a class takes beside weights and gradients, None where it takes none.
+
+    Only what people call so, and what no role of the call is.
+    """
+    call = shape.more.get("call")
+    if not inspect.isclass(kind) or not isinstance(call, Call) or not hasattr(kind, call.name):
+        return None
+    own = signature(getattr(kind, call.name))
+    numbers = {name: p.default for name, p in own.items() if p.default is not NONE and role_of(name) not in call.roles}
+    parts, kinds = taken_apart(numbers)
+    known = {argument_of(part) for part in parts if part in HYPERPARAMETERS}
+    found = {name: default for name, default in numbers.items() if name in known}
+    found = {n: default for n, default in found.items() if n in kinds or isinstance(default, bool | int | float)}
+    return Steps(call.name, found) if found else None
 
 
 _WAYS: dict[int, tuple[Any, dict[str, str], list[Place] | None]] = {}
@@ -146,13 +181,14 @@ def _known(kind: Callable[..., Any], name: str, chosen: dict[str, str]) -> Known
     shape = recognise(kind, maker(kind, bound), bound, name)
     settled = dict(chosen)
     read_too = _read_too(kind, shape, bound)
-    bound = bind(kind, hyperparameters()(), chosen, read_too=read_too)
+    steps = with_steps(kind, shape)
+    bound = bind(kind, hyperparameters()(), chosen, read_too=read_too, with_steps=steps)
     # Each trial takes a meaning away from an argument, so that this ends.
     while (keras := _misnamed(kind, shape, bound, settled)) is not None:
         settled |= keras
-        bound = bind(kind, hyperparameters()(), settled, read_too=read_too)
+        bound = bind(kind, hyperparameters()(), settled, read_too=read_too, with_steps=steps)
     settled |= _unnamed(kind, shape, bound, settled)
-    return Known(shape, settled, _memory(kind, shape, bound, settled), read_too)
+    return Known(shape, settled, _memory(kind, shape, bound, settled), read_too, steps)
 
 
 def _read_too(kind: Callable[..., Any], shape: Shape, bound: Bound) -> tuple[str, ...]:
