@@ -112,18 +112,18 @@ def _missing(kind: type, argument: str, given: Mapping[str, Any]) -> str | None:
         with contextlib.redirect_stdout(io.StringIO()), np.errstate(all="ignore"):
             try:
                 made = kind(**{**_others(kind), argument: dict(given)})
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 return _key(error, given)
             for method in methods_of(made):
                 try:
                     getattr(made, method)(*(held for p in taken_by(made, method) if p.required))
-                except Exception as error:
+                except (Exception, SystemExit) as error:
                     if (key := _key(error, given)) is not None:
                         return key
     return None
 
 
-def _key(error: Exception, given: Mapping[str, Any]) -> str | None:
+def _key(error: BaseException, given: Mapping[str, Any]) -> str | None:
     named = error.args[0] if isinstance(error, KeyError) and error.args else getattr(error, "name", None)
     key = str(named or "")
     return key if key not in given and usual_of(key) is not None else None
