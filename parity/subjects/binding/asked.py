@@ -119,7 +119,7 @@ def _demanded(kind: Callable[..., Any]) -> dict[str, Any]:
                 if value is None:
                     return {}
                 given[key] = value
-            except Exception:  # what it lacks, or refuses, is told by who makes it for a case
+            except (Exception, SystemExit):  # what it lacks, or refuses, is told by who makes it for a case
                 return {}
             else:
                 return dict.fromkeys(given, NONE)
@@ -210,7 +210,7 @@ def _numbers(kind: Callable[..., Any], passed: dict[str, Any]) -> dict[str, Any]
             made = kind(**passed)
             bases = reversed(type(made).__mro__[:-1])
             held = {name: value for each in (*bases, made) for name, value in vars(each).items()}
-        except Exception:  # what it lacks, or refuses, is told by who makes it for a case
+        except (Exception, SystemExit):  # what it lacks, or refuses, is told by who makes it for a case
             return {}
     mappings = [value for value in held.values() if isinstance(value, dict)]
     mappings += [vars(value) for value in held.values() if hasattr(value, "__dict__") and not callable(value)]
