@@ -165,7 +165,7 @@ def bind(
     read = behind_kwargs(kind) if open_ended else {}
     steps = with_steps or Steps("", {})
     stepping = {name: default for name, default in steps.numbers.items() if name not in named}
-    named = {**dict.fromkeys(read_too or (), UNKNOWN), **read, **named, **stepping}
+    named = {**dict.fromkeys((read_too or ()) if open_ended else (), UNKNOWN), **read, **named, **stepping}
     named, kinds = taken_apart(named, (chosen or {}).values())
     lying = _in_mappings(kind, taken, named, kinds)
     title = getattr(kind, "__name__", type(kind).__name__)
