@@ -379,13 +379,57 @@ class Static:
         return w - lr * g / np.sqrt(cache + eps), cache
 
 
-@pytest.mark.parametrize("kind", [OfSteps, OfBoth, Static], ids=lambda kind: kind.__name__)
+class Layered:
+    """Is handed a layer, and has a default for each number."""
+
+    def __init__(self):
+        self.kept = {}
+
+    def update(self, layer, lr=0.01, rho=0.5, eps=1e-3):
+        for name, slope in (("weights", "dweights"), ("biases", "dbiases")):
+            g, key = getattr(layer, slope), (id(layer), name)
+            self.kept[key] = rho * self.kept.get(key, 0) + (1 - rho) * g * g
+            setattr(layer, name, getattr(layer, name) - lr * g / np.sqrt(self.kept[key] + eps))
+
+
+class Held:
+    """Holds objects, and has a default for each number."""
+
+    def __init__(self, params):
+        self.params, self.kept = list(params), {}
+
+    def step(self, lr=0.01, rho=0.5, eps=1e-3):
+        for k, p in enumerate(self.params):
+            self.kept[k] = rho * self.kept.get(k, 0) + (1 - rho) * p.grad * p.grad
+            p.data = p.data - lr * p.grad / np.sqrt(self.kept[k] + eps)
+
+
+def beside_its_state(w, g, state, hp):
+    state = hp["rho"] * (0 if state is None else state) + (1 - hp["rho"]) * g * g
+    return w - hp["lr"] * g / np.sqrt(state + hp.get("eps", 1e-3)), state
+
+
+def in_its_state(w, g, state):
+    state.setdefault("sum", 0)
+    state["sum"] = 0.9 * state["sum"] + (1 - 0.9) * g * g
+    return w - state.get("lr", 0.01) * g / np.sqrt(state["sum"] + 1e-7), state
+
+
+def test_a_mapping_of_numbers_beside_a_state_is_none_and_numbers_in_a_state_are_taken_from_there() -> None:
+    for cell in select(["rmsprop/epsilon*"]):
+        assert run_pair(cell, "mine", NumpySubject(beside_its_state, "mine")).verdict.name in ("IDENTICAL", "ROUNDING")
+    subject = NumpySubject(in_its_state, "mine")
+    assert run_pair(RMSPROP, "mine", subject).verdict.name in ("IDENTICAL", "ROUNDING")
+    assert subject.bound(hyperparameters()(learning_rate=0.5)).passed == {"lr": 0.5}
+
+
+@pytest.mark.parametrize("kind", [OfSteps, OfBoth, Static, Layered, Held], ids=lambda kind: kind.__name__)
 def test_numbers_that_a_step_takes_are_handed_to_each(kind) -> None:
     subject = NumpySubject(kind, "mine")
     for cell in (RMSPROP, *select(["rmsprop/epsilon*"])):
         assert run_pair(cell, "mine", subject).verdict.name in ("IDENTICAL", "ROUNDING")
     bound = subject.bound(hyperparameters()(rho=0.75, epsilon=0.125))
-    assert sorted(bound.stepping.values()) == [0.125, 0.75]
+    assert {0.125, 0.75} <= {*bound.stepping.values()} <= {0.125, 0.75, 0.001}
     assert set(bound.passed) == ({"lr"} if kind is OfBoth else set())
     assert "and with each step" in subject.resolved
 

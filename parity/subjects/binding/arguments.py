@@ -313,9 +313,11 @@ def config_of(rule: Any) -> dict[str, Any] | None:
         return None
     after = _config_after(rule, config) or config
     for name, value in list(config.items()):
-        counts = isinstance(value, int | float) and after.get(name, value) != value
+        becomes = after.get(name, value)
+        grows = isinstance(value, np.ndarray) or isinstance(becomes, np.ndarray)
+        counts = not grows and isinstance(value, int | float) and becomes != value
         rest = {key: held for key, held in config.items() if key != name}
-        if (counts or isinstance(value, np.ndarray)) and _config_after(rule, rest) is not None:
+        if (counts or grows) and _config_after(rule, rest) is not None:
             config = rest
         elif counts:
             config[name] = 2 * value - after[name]

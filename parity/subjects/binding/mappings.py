@@ -57,6 +57,8 @@ def keys_of(kind: Callable[..., Any], argument: str) -> Holder:
     if default not in (NONE, None, {}):
         return Holder({})
     means_it = argument.lower() in _CONFIGS
+    if not inspect.isclass(kind) and _writes(kind, argument):
+        return Holder({})  # it is what goes from step to step
     keys, attributes = _looked_up(kind, argument, means_it)
     if means_it and inspect.isclass(kind):
         keys = {**_asked(kind, argument), **keys}
@@ -162,6 +164,17 @@ def _looked_up(kind: Callable[..., Any], argument: str, attributes: bool) -> tup
         attributed = [node for node in ast.walk(where) if isinstance(node, ast.Attribute) and is_name(node.value, name)]
         by_attribute |= {node.attr for node in attributed if attributes and node.attr in HYPERPARAMETERS}
     return {**dict.fromkeys(sorted(by_attribute), NONE), **found}, by_attribute
+
+
+def _writes(function: Callable[..., Any], argument: str) -> bool:
+    """Whether the text of a function writes into a mapping that it is handed."""
+    tree = tree_of(function)
+    for node in ast.walk(tree) if tree else ():
+        if isinstance(node, ast.Subscript) and is_name(node.value, argument) and not isinstance(node.ctx, ast.Load):
+            return True
+        if isinstance(node, ast.Attribute) and is_name(node.value, argument) and node.attr in ("setdefault", "update"):
+            return True
+    return False
 
 
 def _aliases(function: ast.FunctionDef, kept: Sequence[str]) -> list[str]:

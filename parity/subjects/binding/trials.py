@@ -93,15 +93,16 @@ def with_steps(kind: Any, shape: Shape) -> Steps | None:
     Only what people call so, and what no role of the call is.
     """
     call = shape.more.get("call")
-    if not inspect.isclass(kind) or not isinstance(call, Call) or not hasattr(kind, call.name):
+    method, roles = (call.name, call.roles) if isinstance(call, Call) else (str(shape.more.get("method", "")), ())
+    if not inspect.isclass(kind) or shape.owns_loop or not inspect.isroutine(getattr(kind, method, None)):
         return None
-    own = signature(getattr(kind, call.name))
-    numbers = {name: p.default for name, p in own.items() if p.default is not NONE and role_of(name) not in call.roles}
+    own = signature(getattr(kind, method))
+    numbers = {name: p.default for name, p in own.items() if p.default is not NONE and role_of(name) not in roles}
     parts, kinds = taken_apart(numbers)
     known = {argument_of(part) for part in parts if part in HYPERPARAMETERS}
     found = {name: default for name, default in numbers.items() if name in known}
     found = {n: default for n, default in found.items() if n in kinds or isinstance(default, bool | int | float)}
-    return Steps(call.name, found) if found else None
+    return Steps(method, found) if found else None
 
 
 _WAYS: dict[int, tuple[Any, dict[str, str], list[Place] | None]] = {}

@@ -90,9 +90,11 @@ def _called(
             if shape.driver is Singly and not shape.more["shared"]:
                 title = f"{shape.title}, made with its shape"
                 yield shape._replace(title=title, more={**shape.more, "shaped": bound.shaped})
-    if inspect.isclass(holder) and "learning_rate" not in bound.spelled:
+    rates = [p for p in own if p.role == "rate" and not p.required]
+    if rates and inspect.isclass(holder) and "learning_rate" not in bound.spelled:
         # Who has no other learning rate is given it with each step, also where that has a default for it.
-        own = [p._replace(required=True, by_name=True) if p.role == "rate" and not p.required else p for p in own]
+        given = [p._replace(required=True, by_name=True) if p in rates else p for p in own]
+        yield from _called(method, given, make, bound, holder, whose)
     known = bound.has_rate or any(p.role == "rate" for p in own)
     if not known and any(p.role == "count" and p.required for p in own):
         lengths = [p._replace(role="rate") if p.role == "count" and p.required else p for p in own]

@@ -187,6 +187,7 @@ class Layers(Called):
         mapped: bool = False,
     ) -> None:
         self._names, self._call, self._before, self._after = list(params), call, before, after
+        self._rate, self._count = rate, 0
         twos = in_twos([array.copy() for array in params.values()])
         base = TakingLayer if takes else PairingLayer if pairs else MappingLayer if mapped else Layer
         self._layers = [
@@ -209,6 +210,8 @@ class Layers(Called):
 
     def step(self, gradients: Tensors) -> None:
         """Hand out the gradients and make a step, with what comes before and after it."""
+        self._count += 1
+        beside = {"count": self._count, "rate": self._rate(self._count - 1), "loss": 0.0}
         twos = in_twos([gradients[name] for name in self._names])
         for layer, two in zip(self._layers, twos, strict=True):
             layer.take(*two)
@@ -216,11 +219,10 @@ class Layers(Called):
             getattr(self.optimizer, self._before)()
         if "layer" in self._call.roles:
             for index, (layer, (dw, db)) in enumerate(zip(self._layers, twos, strict=True)):
-                known = {"layer": layer, "index": index, "name": f"layer_{index}", "loss": 0.0}
-                known |= {"grads": dw, "bias_grads": db}
-                self._call.on(self.optimizer, **known)
+                known = {"layer": layer, "index": index, "name": f"layer_{index}"}
+                self._call.on(self.optimizer, **beside, **known, grads=dw, bias_grads=db)
         else:
-            self._call.on(self.optimizer, layers=self._layers, model=self._model)
+            self._call.on(self.optimizer, **beside, layers=self._layers, model=self._model)
         if self._after:
             getattr(self.optimizer, self._after)()
 
@@ -229,7 +231,7 @@ class OfModel(Called):
     """One object with ``params`` and ``grads`` by name is handed in, or given to the constructor."""
 
     def __init__(self, make: Make, params: Tensors, rate: Rate, call: Call, owner: str = "") -> None:
-        self._model, self._call = Model(copied(params), []), call
+        self._model, self._call, self._rate, self._count = Model(copied(params), []), call, rate, 0
         self.optimizer = make(**({owner: self._model} if owner else {}))
 
     @property
@@ -239,5 +241,7 @@ class OfModel(Called):
 
     def step(self, gradients: Tensors) -> None:
         """Hand out the gradients and make a step."""
+        self._count += 1
         self._model.grads = dict(gradients)
-        self._call.on(self.optimizer, model=self._model, grads=self._model.grads)
+        known = {"count": self._count, "rate": self._rate(self._count - 1), "loss": 0.0}
+        self._call.on(self.optimizer, **known, model=self._model, grads=self._model.grads)
