@@ -976,6 +976,20 @@ REFUSED = {
                 return change
             return start
     """,
+    "array that a method gives to keep": """
+        class Mine:
+            def __init__(self, {signature}):
+                self.rate, self.keep, self.eps = {names}
+                self.kept = []
+
+            def add_parameter(self, {w}):
+                self.kept.append([{w}, 0 * {w}])
+
+            def step(self, {g}):
+                for held, d in zip(self.kept, {g}):
+                    v = held[1] = self.keep * held[1] + (1 - self.keep) * d * d
+                    held[0] -= self.rate * d / {root_self}
+    """,
     "class of which nobody makes an instance": """
         class Mine:
             {rate}, {keep}, {eps} = 0.5, 0.5, 0.5

@@ -276,8 +276,26 @@ def _sent_to(kind: Callable[..., Any]) -> Sequence[list[str]]:
 
 def _asked(kind: Any, bound: Bound, methods: Sequence[str]) -> Iterator[str]:
     """Yield wrappers of who is handed an object, made of what it asked of that."""
+    yield from _given_before(kind, bound, methods)
     yield from _standing_in(kind, bound, methods)
     yield from _of_tensor(kind, bound, methods)
+
+
+def _given_before(kind: Any, bound: Bound, methods: Sequence[str]) -> Iterator[str]:
+    """Yield wrappers of a class that one method gives an array to keep, and another one gradients."""
+    if any(p.required and p.name not in bound.taken for p in parameters_of(kind) or []):
+        return
+    taken = {
+        method: [p.role for p in (parameters_of(getattr(kind, method)) or [])[1:] if p.required] for method in methods
+    }
+    givers = [method for method, roles in taken.items() if roles == ["params"]]
+    steps = [method for method, roles in taken.items() if roles == ["grads"]]
+    made = f"{_title(kind)}({', '.join(_keywords(bound, 'self.'))})"
+    for giver, step, (held, _), (into, _) in product(givers, steps, _HOLDERS[:3], _HOLDERS[:3]):
+        first = ["if self.inner is None:", f"    self.inner, self.p = {made}, w.copy()"]
+        first.append(f"    self.inner.{giver}({held.format('self.p')})")
+        lines = ["self.p[...] = w", f"self.inner.{step}({into.format('g')})", "return self.p.copy()"]
+        yield _written(bound, {"inner": "None", "p": "None"}, [*first, *lines])
 
 
 def _of_tensor(kind: Any, bound: Bound, methods: Sequence[str]) -> Iterator[str]:
