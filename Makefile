@@ -6,11 +6,12 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 LIBRARIES := $(VENV)/.libraries
 JOBS ?= 2
+WITH ?= $(PYTHON)
 # What a process compiles, the hundreds that the suite starts need not compile again.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help report test exhaustive bench check accept net keep answer program matrix lint golden schema pins clean
+.PHONY: help report test wheel exhaustive bench check accept net keep answer program matrix lint golden schema pins clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/make \1\t\2/' | column -t -s $$'\t'
@@ -32,6 +33,9 @@ report: $(READY)  ## run every case against every subject and write reports/late
 
 test: $(READY)  ## run the test suite
 	@$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup -m "not exhaustive"
+
+wheel: $(READY)  ## run the suite against the installed wheel, without TensorFlow: make wheel WITH=python3.13
+	@folder=$$(mktemp -d) && $(BIN)/python tests/wheel.py $(WITH) $$folder -n $(JOBS) && rm -rf $$folder
 
 exhaustive: $(READY)  ## run the tests that hold every wrong optimizer against every case (half an hour; once a day)
 	@$(BIN)/python -m pytest -n $(JOBS) -m exhaustive

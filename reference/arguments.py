@@ -28,7 +28,13 @@ class Argument(NamedTuple):
 
 
 _RATES = ("lr", "learningRate", "l_rate", "learn_rate", "eta", "step_size", "stepsize", "step_rate", "rate", "alpha")
-_MEMORIES = ("rho_val", "rho_", "alpha", "decay_rate", "gamma", "beta", "beta2", "beta_2", "decay", "decay_factor")
+_PAIRS = ("betas", "beta", "b", "decay_rates")
+"""What people call the two weights of old moments that they pass as a pair: `betas=(0.9, 0.999)`."""
+_SECONDS = tuple(f"{name}[1]" for name in _PAIRS)
+_MEMORIES = (
+    *("rho_val", "rho_", "alpha", "decay_rate", "gamma", "beta", "beta2", "beta_2", "decay", "decay_factor"),
+    *_SECONDS,
+)
 """Where `lr` is there too, `alpha` is rho; a decay whose default is 0 is that of the rate, and none of them."""
 ARGUMENTS = (
     Argument("learning_rate", "rate", aliases=_RATES, limits=(1e-5, 1e4)),
@@ -44,10 +50,10 @@ ARGUMENTS = (
     Argument("l1_regularization_strength", "non_negative", aliases=("lambda1", "l1"), usual=(0.0, 0.01)),
     Argument("l2_regularization_strength", "non_negative", aliases=("lambda2", "l2"), usual=(0.0, 0.01)),
     Argument("l2_shrinkage_regularization_strength", "non_negative", usual=(0.0, 0.01)),
-    Argument("beta_1", "fraction", aliases=("beta1", "b1"), limits=(1e-3, 0.9999)),
-    Argument("beta_2", "fraction", aliases=("beta2", "b2"), limits=(0.05, 0.99999)),
-    Argument("adam_beta_1", "fraction", limits=(1e-3, 0.9999)),
-    Argument("adam_beta_2", "fraction", limits=(0.05, 0.99999)),
+    Argument("beta_1", "fraction", aliases=("beta1", "b1", *(f"{name}[0]" for name in _PAIRS)), limits=(1e-3, 0.9999)),
+    Argument("beta_2", "fraction", aliases=("beta2", "b2", *_SECONDS), limits=(0.05, 0.99999)),
+    Argument("adam_beta_1", "fraction", aliases=("adam_betas[0]",), limits=(1e-3, 0.9999)),
+    Argument("adam_beta_2", "fraction", aliases=("adam_betas[1]",), limits=(0.05, 0.99999)),
     Argument("adam_lr_ratio", "non_negative", usual=(1.0, 0.5, 0.0, 2.0)),
     Argument("adam_weight_decay", "non_negative", usual=(0.004, 0.5, 0.0, 1.0)),
     Argument("exclude_layers", "patterns"),

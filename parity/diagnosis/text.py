@@ -126,7 +126,7 @@ def _open_ends(document: dict[str, Any]) -> list[str]:
     lines += _held(document["moved"])
     lines += _never_beyond(document["extent"])
     lines += [f"  Not seen with {mode}: {reason}" for mode, reason in document["lacks"].items()]
-    return [*lines, *_never(absent)]
+    return [*lines, *_never(absent, binding.SWALLOWED in document["binding"])]
 
 
 def _changes(member: Mapping[str, Any], rule: str) -> dict[str, Any]:
@@ -157,8 +157,9 @@ def _never_beyond(extent: Mapping[str, Any]) -> list[str]:
     return [f"  Seen over {looked} {extent['elements']:,} elements; what shows only beyond that was not seen."]
 
 
-def _never(absent: list[str]) -> list[str]:
-    return [f"  Not probed, as it takes no such argument: {', '.join(absent)}."] if absent else []
+def _never(absent: list[str], swallowed: bool) -> list[str]:
+    why = "as its text and a trial show no such argument" if swallowed else "as it takes no such argument"
+    return [f"  Not probed, {why}: {', '.join(absent)}."] if absent else []
 
 
 def _spelled(member: dict[str, Any]) -> str:

@@ -77,7 +77,7 @@ def _makes(kind: Any, chosen: dict[str, str]) -> str:
     with unheard(), suppress(Exception):  # whatever it raises, it is told by whoever drives it in another shape
         bound = bind(kind, hyperparameters()(), chosen)
         if not is_rule(kind, bound):
-            return framework_of(kind(**bound.values, **({bound.owns: _parameters()} if bound.owns else {})))
+            return framework_of(kind(**bound.passed, **({bound.owns: _parameters()} if bound.owns else {})))
     return ""
 
 

@@ -301,12 +301,13 @@ def optimizer_of(cell: Cell, own: Own | None) -> Any:
     import keras
 
     given = structs.replace(cell.hyperparameters, exclude_from_weight_decay=[])
-    values = own.bound(given).values
+    bound = own.bound(given)
+    values = dict(bound.values)
     values.pop("exclude_from_weight_decay", None)
     for name, value in values.items():
         if callable(value):
             values[name] = learning_rate(keras.optimizers.schedules, given.learning_rate)
-    optimizer = own.kind(**values)
+    optimizer = own.kind(**bound.passing(values))
     if cell.hyperparameters.exclude_from_weight_decay:
         optimizer.exclude_from_weight_decay(var_names=list(cell.hyperparameters.exclude_from_weight_decay))
     return optimizer

@@ -14,8 +14,8 @@ from parity.errors import UsageError, did_you_mean
 from parity.reference.arguments import BY_NAME
 from parity.trajectory.golden.place import is_golden
 
-_NAME = re.compile(r"(.*)\[([^\[\]]*)\]", re.DOTALL)
-_ITS = re.compile(r"[^\[\],=\s]+")
+_NAME = re.compile(r"(.*)\[((?:[^\[\]]|\[\w+\])*)\]", re.DOTALL)
+_ITS = re.compile(r"[^\[\],=\s]+(?:\[\w+\])*")
 FORM = "KERAS=ITS, such as rho=alpha"
 
 

@@ -104,8 +104,9 @@ class NumpySubject:
             raise UnsupportedError(f"the constructor refuses an argument that the case sets: {error}.") from error
         if ways is not None:
             self._mover = mover(self._driver, ways, bound, own)
-        shown = ", ".join(f"{name}={value!r}" for name, value in bound.values.items())
-        self.resolved = f"{self._plain}({shown})"
+        shown = ", ".join(f"{name}={value!r}" for name, value in bound.passed.items())
+        stepping = ", ".join(f"{name}={value!r}" for name, value in bound.stepping.items())
+        self.resolved = f"{self._plain}({shown}){f', and with each step {stepping}' if stepping else ''}"
         self.circumstances = dict(
             words.circumstances(shape.title, bound, self._chosen, known.settled_for(given), shape.hands)
         )

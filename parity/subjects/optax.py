@@ -136,7 +136,8 @@ class OwnOptaxSubject(OwnSubject, OptaxSubject):
         self.tell()
 
     def _made(self) -> Any:
-        values = {name: _counted(value) for name, value in self.own.bound(self._given).values.items()}
+        bound = self.own.bound(self._given)
+        values = bound.passing({name: _counted(value) for name, value in bound.values.items()})
         self.resolved = self.shown(values)
         return self.own.kind(**values)
 

@@ -143,7 +143,8 @@ class OwnTorchSubject(OwnSubject, TorchSubject):
     def _values(self) -> dict[str, Any]:
         bound = self.own.bound(self._given)
         rate = bound.spelled.get("learning_rate", "")
-        return {**bound.values, **({rate: self.rate_at(0)} if rate in bound.values else {})}
+        values = {**bound.values, **({rate: self.rate_at(0)} if rate in bound.values else {})}
+        return bound.passing(values)
 
     def _made(self, params: Mapping[str, Any]) -> Any:
         owner, held = self.own.bound(self._given).owns, list(params.values())

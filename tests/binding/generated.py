@@ -567,6 +567,26 @@ FUNCTIONS = {
                 self.v = self.keep * self.v + (1 - self.keep) * {d} * {d}
                 self.held = self.held - self.rate * {d} / {root_inside}
     """,
+    "array and its gradient in the constructor": """
+        class Mine:
+            def __init__(self, {w}, {d}, {signature}):
+                self.held, self.slope, self.keep, self.eps, self.v = {w}, {d}, {keep}, {eps}, 0
+
+            def update(self, eta):
+                self.v = self.keep * self.v + (1 - self.keep) * self.slope * self.slope
+                {moving}
+    """,
+    "mappings and their gradients in the constructor": """
+        class Mine:
+            def __init__(self, {p}, {g}, {signature}):
+                self.held, self.slopes, (self.rate, self.keep, self.eps) = {p}, {g}, ({names})
+                self.kept = {{k: 0 * w for k, w in {p}.items()}}
+
+            def step(self):
+                for k, d in self.slopes.items():
+                    v = self.kept[k] = self.keep * self.kept[k] + (1 - self.keep) * d * d
+                    self.held[k] = self.held[k] - self.rate * d / {root_self}
+    """,
     "pairs, the parameter first": """
         class Mine:
             def __init__(self, {signature}):
@@ -777,7 +797,10 @@ FUNCTIONS = {
     """,
 }
 """Shapes that are no class with a method for each step, written out."""
-SERVED = {"rate with each step", "length with each step", "change to add, its length with each step"}
+SERVED = {
+    *("rate with each step", "length with each step", "change to add, its length with each step"),
+    "array and its gradient in the constructor",
+}
 """Those that are handed their learning rate with each step, not before."""
 REFUSED = {
     "two tensors a call": """
@@ -922,6 +945,76 @@ REFUSED = {
                 self.u = self.keep * self.u + (1 - self.keep) * dB * dB
                 return self.rate * dW / {root_inside}, self.rate * dB / (np.sqrt(self.u) + self.eps)
     """,
+    "generator that is sent two mappings": """
+        def Mine({signature}):
+            after, kept = None, {{}}
+            while True:
+                {p}, {g} = yield after
+                after = {{}}
+                for k, d in {g}.items():
+                    v = kept[k] = {keep} * kept.get(k, 0 * d) + (1 - {keep}) * d * d
+                    after[k] = {p}[k] - {rate} * d / {root}
+    """,
+    "function of a state that makes a function": """
+        def Mine({signature}):
+            def with_state(s):
+                def change({w}, {d}):
+                    v = {keep} * s + (1 - {keep}) * {d} * {d}
+                    return {w} - {rate} * {d} / {root}, v
+                return change
+            return with_state
+    """,
+    "function of the start that makes a function": """
+        def Mine({signature}):
+            def start({w}):
+                now, v = {w}, 0 * {w}
+                def change({d}):
+                    nonlocal now, v
+                    v = {keep} * v + (1 - {keep}) * {d} * {d}
+                    now = now - {rate} * {d} / {root}
+                    return now
+                return change
+            return start
+    """,
+    "array that a method gives to keep": """
+        class Mine:
+            def __init__(self, {signature}):
+                self.rate, self.keep, self.eps = {names}
+                self.kept = []
+
+            def add_parameter(self, {w}):
+                self.kept.append([{w}, 0 * {w}])
+
+            def step(self, {g}):
+                for held, d in zip(self.kept, {g}):
+                    v = held[1] = self.keep * held[1] + (1 - self.keep) * d * d
+                    held[0] -= self.rate * d / {root_self}
+    """,
+    "class of which nobody makes an instance": """
+        class Mine:
+            {rate}, {keep}, {eps} = 0.5, 0.5, 0.5
+            kept = None
+
+            @classmethod
+            def update(cls, {w}, {d}):
+                v = (1 - cls.{keep}) * {d} * {d}
+                cls.kept = v = v if cls.kept is None else cls.{keep} * cls.kept + v
+                return {w} - cls.{rate} * {d} / {root_cls}
+    """,
+    "class that one of its methods sets up": """
+        class Mine:
+            kept = {{}}
+
+            @classmethod
+            def configure(cls, {signature}):
+                cls.rate, cls.keep, cls.eps = {names}
+
+            @classmethod
+            def apply(cls, {p}, {g}):
+                for k, d in {g}.items():
+                    v = cls.kept[k] = cls.keep * cls.kept.get(k, 0 * d) + (1 - cls.keep) * d * d
+                    {p}[k] = {p}[k] - cls.rate * d / {root_held}
+    """,
     "three that say nothing": """
         class Mine:
             def __init__(self, {signature}):
@@ -1006,6 +1099,10 @@ def _written(bodies: dict[str, str], sets: int = len(CONSTRUCTORS)) -> Iterator[
         words |= TWOS[number] | {"data": ("data", "value")[number % 2], "sign": ("", "-")[number % 2]}
         moved = f"self.rate * d / {words['root_self']}"
         taken = (f'held[k]["value"] -= {moved}', f"w -= {moved}", f"layer.set_params({{k: w - {moved}}})")
+        words["root_held"] = root.format(v="v").replace("self.", "cls.")
+        words["root_cls"] = words["root_held"].replace("cls.eps", f"cls.{eps}")
         words["taken"] = taken[number % len(taken)]
+        there = f"eta * self.slope / {words['root_inside']}"
+        words["moving"] = (f"self.held -= {there}", f"self.held = self.held - {there}")[number % 2]
         text = textwrap.dedent(body).format(w=w, d=d, p=p, g=g, first=first, second=second, **words)
         yield Generated(shape, fault, text)

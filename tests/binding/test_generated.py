@@ -75,6 +75,8 @@ WORDS = {
     "layers that hand out pairs": "update_params(layer) with layers that own weights, biases and their gradients",
     "shape in the constructor": "one array a call, an instance for each tensor, made with its shape",
     "one array in the constructor": "minimize(grads) on one array in the constructor, an instance for each tensor",
+    "array and its gradient in the constructor": "an array and its gradient in the constructor, then update(rate), an",
+    "mappings and their gradients in the constructor": "mappings of parameters and gradients in the constructor, then",
     "pairs, the parameter first": "update_step(pairs of parameter and gradient) over a list",
     "layers whose parameters are pairs": "own weights, biases and their gradients, in pairs by parameters()",
     "model of arrays": "arrays that change in place, in the constructor's module, then step()",

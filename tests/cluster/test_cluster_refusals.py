@@ -7,9 +7,10 @@ import time
 from pathlib import Path
 
 import pytest
-from dask_cluster import ROOT, Cluster
+from dask_cluster import Cluster
 from driving import OPTIMIZERS
 
+import parity
 from parity.commands.cli import main
 from parity.runner.cluster import connect
 
@@ -112,7 +113,7 @@ def test_a_cluster_without_workers_is_said_after_a_short_wait(without_workers, c
 def test_a_worker_with_another_version_is_named_with_both_versions(without_workers: Cluster, tmp_path, capfd):
     package = tmp_path / "parity"
     package.mkdir()
-    for path in (ROOT / "parity").iterdir():
+    for path in Path(parity.__file__).parent.iterdir():
         (package / path.name).symlink_to(path)
     (package / "__init__.py").unlink()
     (package / "__init__.py").write_text('__version__ = "0.0.9"\n')

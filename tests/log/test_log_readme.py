@@ -10,7 +10,7 @@ from parity.commands.cli import COMMANDS
 from parity.reference.rmsprop import SLOTS
 from parity.trajectory.log import names
 
-PAGE = (Path(__file__).resolve().parents[2] / "parity/trajectory/log/README.md").read_text(encoding="utf-8")
+PAGE = Path(names.__file__).with_name("README.md").read_text(encoding="utf-8")
 
 
 def test_the_example_in_python_writes_a_log_whose_fault_is_named(

@@ -10,7 +10,10 @@ from pathlib import Path
 
 import pytest
 
+import parity
+
 ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = Path(parity.__file__).resolve().parent
 
 # In the order of the data's path: a folder, or a file of the root, may import those before it.
 ORDER = [
@@ -36,9 +39,9 @@ ORDER = [
     "__main__",
 ]
 MODULES = {
-    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
-    for path in sorted((ROOT / "parity").rglob("*.py"))
-    if not {"reference", "cases"} & set(path.relative_to(ROOT / "parity").parts)
+    ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__"): path
+    for path in sorted(PACKAGE.rglob("*.py"))
+    if not {"reference", "cases"} & set(path.relative_to(PACKAGE).parts)
 }
 WITHIN = sorted(name for name in MODULES if name.count("."))
 
@@ -81,17 +84,15 @@ def circles(graph: dict[str, set[str]]) -> Iterator[list[str]]:
 
 def test_the_root_shows_the_path() -> None:
     # What is left of modules that went elsewhere, such as compiled ones, is no part of the tree.
-    entries = [
-        path for path in (ROOT / "parity").iterdir() if path.is_file() or [*path.glob("*.py"), *path.glob("*.md")]
-    ]
+    entries = [path for path in PACKAGE.iterdir() if path.is_file() or [*path.glob("*.py"), *path.glob("*.md")]]
     assert len(entries) <= 24
     folders = {path.name for path in entries if (path / "__init__.py").exists()}
     assert folders - {"reference", "cases"} <= {*ORDER}
 
 
-@pytest.mark.parametrize("folder", [name for name in ORDER if (ROOT / "parity" / name).is_dir()])
+@pytest.mark.parametrize("folder", [name for name in ORDER if (PACKAGE / name).is_dir()])
 def test_a_folder_says_in_a_sentence_what_it_is(folder: str) -> None:
-    text = (ROOT / "parity" / folder / "__init__.py").read_text(encoding="utf-8")
+    text = (PACKAGE / folder / "__init__.py").read_text(encoding="utf-8")
     assert (ast.get_docstring(ast.parse(text)) or "").partition("\n")[0].endswith((".", ":", ","))
 
 
@@ -141,20 +142,22 @@ def test_the_wheel_takes_every_package_along() -> None:
     given = tools["setuptools"]["packages"]["find"]
     assert given.pop("namespaces")
     # Elsewhere: importing setuptools replaces distutils in the process that does so.
-    program = f"from setuptools import find_namespace_packages as find; print(*find({str(ROOT)!r}, **{given}))"
+    program = (
+        f"from setuptools import find_namespace_packages as find; print(*find({str(PACKAGE.parent)!r}, **{given}))"
+    )
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
-    homes = {path.parent for path in (ROOT / "parity").rglob("*.py")} | {ROOT / "parity" / "cases"}
-    assert {".".join(home.relative_to(ROOT).parts) for home in homes} <= set(found)
+    homes = {path.parent for path in PACKAGE.rglob("*.py")} | {PACKAGE / "cases"}
+    assert {".".join(home.relative_to(PACKAGE.parent).parts) for home in homes} <= set(found)
     assert all(name.split(".")[0] == "parity" for name in found)
 
 
 def test_the_wheel_takes_every_template_along() -> None:
     taken = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]["package-data"]
-    templates = {path for path in (ROOT / "parity").rglob("templates/*") if path.is_file()}
+    templates = {path for path in PACKAGE.rglob("templates/*") if path.is_file()}
     matched = {path for package in taken for glob in taken[package] for path in home(package).glob(glob)}
     assert templates
     assert templates <= matched
 
 
 def home(package: str) -> Path:
-    return ROOT.joinpath(*package.split("."))
+    return PACKAGE.parent.joinpath(*package.split("."))

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
+import parity
 from parity.baseline import elsewhere
 from parity.bounds.rule import plain_argument
 from parity.case.page import REQUIRED
@@ -18,6 +19,7 @@ from parity.fuzz import strategies
 from parity.reference import schedules as page
 
 ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = Path(parity.__file__).parent
 CLASSES = {kind.__name__: kind for kind in vars(page).values() if dataclasses.is_dataclass(kind)}
 CHOSEN = {"boundaries": [3], "values": [0.5, 0.25], "decay_steps": 4, "first_decay_steps": 4}
 
@@ -84,8 +86,8 @@ def test_a_search_draws_each_of_them_and_only_what_a_case_may_hold() -> None:
 
 def test_no_other_module_of_ours_lists_them() -> None:
     """Two of them by name are a preference; all of them are a second list."""
-    for path in sorted((ROOT / "parity").rglob("*.py")):
-        if {"reference", "cases"} & set(path.relative_to(ROOT / "parity").parts):
+    for path in sorted(PACKAGE.rglob("*.py")):
+        if {"reference", "cases"} & set(path.relative_to(PACKAGE).parts):
             continue
         named = {name for name in SCHEDULES if re.search(rf"\b{name}\b", path.read_text(encoding="utf-8"))}
         assert len(named) <= 4, (path.name, named)

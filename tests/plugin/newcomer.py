@@ -6,8 +6,10 @@ import subprocess
 from pathlib import Path
 from typing import NamedTuple
 
+from parity.trajectory.log import names
+
 ROOT = Path(__file__).resolve().parents[2]
-LOG = ROOT / "parity" / "trajectory" / "log" / "README.md"
+LOG = Path(names.__file__).with_name("README.md")
 CASE = "rmsprop/plain[float32]"
 NOTEBOOK = """
 import parity

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from parity.case.spec import CASES
 from parity.testing.plugin import _is_case
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -85,7 +86,7 @@ def test_subjects_may_stand_in_the_settings(run: Run, cases: Path, pytester: pyt
 
 
 def test_a_recorded_library_is_a_subject_and_skips_what_was_not_recorded(run: Run, pytester: pytest.Pytester) -> None:
-    result = run("", str(ROOT / "cases" / "rmsprop" / "plain.toml"), "--parity-subject", "golden:keras-eager")
+    result = run("", str(CASES.resolve() / "rmsprop" / "plain.toml"), "--parity-subject", "golden:keras-eager")
     result.assert_outcomes(passed=4)
     (pytester.path / "own.toml").write_text(
         (ROOT / "cases" / "rmsprop" / "plain.toml").read_text(encoding="utf-8").replace('"plain"', '"own"'),

@@ -116,6 +116,53 @@ class SharedArrays(Base):
             w[...] = self.one(k, w, g)
 
 
+class SharedMappings(SharedArrays):
+    def step(self):
+        for n, g in self.grads.items():
+            self.params[n] = self.one(n, self.params[n], g)
+
+
+class ArrayAndGradient(Base):
+    def __init__(self, w, g, rho=0.9, eps=1e-7):
+        super().__init__(0.0, rho, eps)
+        self.w, self.g = w, g
+
+    def update(self, eta):
+        self.rate = eta
+        self.w = self.one(0, self.w, self.g)
+
+
+class ArrayAndGradientReturned(ArrayAndGradient):
+    def update(self, eta):
+        self.rate = eta
+        return self.one(0, self.w, self.g)
+
+
+class FromAMapping(Base):
+    def __init__(self, config):
+        super().__init__(config["lr"], config["betas"][1], config.get("eps", 1e-8))
+
+    def update(self, w, g):
+        return self.one(0, w, g)
+
+
+class FromAPair(Base):
+    def __init__(self, lr=0.001, betas=(0.5, 0.9), eps=1e-7):
+        super().__init__(lr, betas[1], eps)
+
+    def update(self, w, g):
+        return self.one(0, w, g)
+
+
+class NumbersWithEachStep(Base):
+    def __init__(self):
+        super().__init__()
+
+    def update(self, w, g, rho=0.5, lr=0.01, eps=1e-3):
+        self.rho, self.rate, self.eps = rho, lr, eps
+        return self.one(0, w, g)
+
+
 class OfLayers(Base):
     def update_params(self, layer):
         layer.weights = self.one((id(layer), "w"), layer.weights, layer.dweights)

@@ -32,6 +32,8 @@ SHAPES = HERE / "every_shape.py"
 KINDS = [
     *("StateHandedOn", "Transforms", "MappingInPlace", "MappingReturned", "MappingFirst", "ListReturned", "Pairs"),
     *("Called", "OneArray", "OneArrayByName", "OneArrayWithState", "Owns", "Objects", "SharedArrays", "OfLayers"),
+    *("SharedMappings", "ArrayAndGradient", "ArrayAndGradientReturned", "FromAMapping", "FromAPair"),
+    "NumbersWithEachStep",
     *("OfModel", "rule", "configured", "functions"),
     *("Nested", "OfLayerAndGradients", "HandsOut", "WeightsAndBiases"),
     *("ChangeToSubtract", "ChangesToAdd", "ListOfChanges", "numbers_first", "change_and_state", "state_last"),

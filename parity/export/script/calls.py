@@ -1,7 +1,7 @@
 """How a person's optimizer is made and called in a script: arguments, learning rate, and what a step returns."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -10,10 +10,11 @@ from parity.bounds.rule import plain_argument
 from parity.errors import UnsupportedError
 from parity.export.script.literals import number
 from parity.problem.problems import Problem
-from parity.subjects.binding.arguments import Bound, config_of
+from parity.subjects.binding.arguments import config_of
 from parity.subjects.binding.candidates.rules import is_rule
 from parity.subjects.binding.drivers import arrays, states, twos
 from parity.subjects.binding.drivers.shape import FURTHER, GUESSED, KEPT, Call, Driver, Shape
+from parity.subjects.binding.parts import argument_of, written
 from parity.subjects.binding.rates import Place
 from parity.subjects.binding.trials import maker
 from parity.subjects.numpy_class import NumpySubject
@@ -90,14 +91,17 @@ class Calls:
 
     def arguments(self, more: str = "") -> str:
         """Return the arguments of the constructor, or of the rule itself, that are not its own defaults of nothing."""
-        texts = [more] if more else []
-        own = self._bound.spelled.get("learning_rate", "")
+        own, texts = self._bound.spelled.get("learning_rate", ""), dict[str, str]()
         for word, value in self._bound.values.items():
-            default = self._bound.defaults.get(word, value)
-            if value in (None, False, []) and default == value:
+            if argument_of(word) in self._bound.with_steps:
                 continue
-            texts.append(f"{word}={self._value(value, word == own)}")
-        return ", ".join(texts)
+            default = self._bound.defaults.get(word, value)
+            if value in (None, False, []) and default == value and argument_of(word) == word:
+                continue
+            texts[word] = self._value(value, word == own)
+        kinds = {name: k for name, k in self._bound.kinds.items() if name not in self._bound.with_steps}
+        texts = written(texts, self._bound.defaults, kinds)
+        return ", ".join([*([more] if more else []), *(f"{word}={text}" for word, text in texts.items())])
 
     def _value(self, value: Any, is_rate: bool) -> str:
         if not callable(value):
@@ -118,7 +122,8 @@ class Calls:
             return ()
         if self._shape.driver is states.Configured:
             return ("for config in configs.values():", f'    config["{self._ways[0][0]}"] = rates[t]')
-        if self._shape.driver in (arrays.Singly, twos.Twos) and not self._shape.more.get("shared"):
+        alone = self._shape.driver in (arrays.Singly, twos.Twos) and not self._shape.more.get("shared")
+        if alone or self._shape.more.get("held") == "array":
             return (
                 "for each in optimizers.values():",
                 *(f"    {_place('each', way)} = rates[t]" for way in self._ways),
@@ -133,6 +138,7 @@ class Calls:
         roles = {**roles, GUESSED: roles["state"]}
         texts = [roles[role] for role in call.roles if role not in call.by_name]
         texts += [f"{name}={roles[role]}" for role, name in call.by_name.items()]
+        texts += [f"{name}={value!r}" for name, value in self._bound.stepping.items()]
         if self._rule:
             return f"{self._name}({', '.join(filter(None, (*texts, self.arguments())))})"
         return (
@@ -155,9 +161,7 @@ class Calls:
         bound = self._bound
         own = bound.spelled.get("learning_rate", "")
         values = {**bound.values, **({own: float(self._rate_at(0))} if self._ways is not None else {})}
-        make = maker(
-            self._subject.kind, Bound(values, bound.spelled, bound.defaults, bound.owns, bound.takes_gradients)
-        )
+        make = maker(self._subject.kind, replace(bound, values=values))
         with np.errstate(all="ignore"):
             driver = shape.drive(make, self._problem.params, lambda step: float(self._rate_at(step)), 1)
             driver.step({name: np.array(g) for name, g in self._problem.gradients(0).items()})
@@ -195,9 +199,12 @@ class Calls:
 
     def config(self) -> str:
         """Return the config that a function starts from, an expression over the weights ``w``."""
-        names, values = config_of(self._subject.kind) or {}, self._bound.values
-        parts = [f'"{key}": {values.get(key, value)!r}' if np.shape(value) == () else f'"{key}": np.zeros_like(w)'
-                 for key, value in names.items()]  # fmt: skip
+        names, values = config_of(self._subject.kind) or {}, self._bound.passed
+        own = {key for key, value in names.items() if key in values or np.shape(value) == ()}
+        parts = [
+            f'"{key}": {values.get(key, value)!r}' if key in own else f'"{key}": np.zeros_like(w)'
+            for key, value in names.items()
+        ]
         return f"{{{', '.join(parts)}}}"
 
     @property

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+import numpy as np
+
 from parity.export.script.calls import COPIES, Called, Calls
 from parity.export.script.loops import generated, looped
 from parity.export.script.side import Side, Wish
@@ -151,11 +153,20 @@ def _handed(calls: Calls) -> Called:
 
 
 def _shared(calls: Calls) -> Called:
-    own = f"{calls.more['owner']}=list(params.values()), {calls.more['taker']}=list(held.values())"
-    before = (COPIES, "held = {n: np.zeros_like(w) for n, w in start.items()}",
-              f"optimizer = {calls.constructor(own)}")  # fmt: skip
-    each = ("for n, g in grads.items():", "    held[n][...] = g", f"optimizer.{calls.more['method']}()")
-    return Called(before, each, "params[{name}]")
+    owner, taker, held = (calls.more[key] for key in ("owner", "taker", "held"))
+    first = (COPIES, "held = {n: np.zeros_like(w) for n, w in start.items()}")
+    fill = ("for n, g in grads.items():", "    held[n][...] = g")
+    if held == "array":
+        kept, returns = calls.heard(objects.Shared).kept, isinstance(calls.returned(), np.ndarray | np.generic)
+        each = [f"    {'params[n][...] = ' if returns else ''}{calls.call('each', _beside())}"]
+        names = [names[0] for names in kept.values() if names and not returns]
+        each += [f"    params[n] = each.{names[0]}"] if names else []
+        made = f"optimizers = {{n: {calls.constructor(f'{owner}=w, {taker}=held[n]')} for n, w in params.items()}}"
+        return Called((*first, made), (*fill, "for n, each in optimizers.items():", *each), "params[{name}]")
+    weights, grads = ("list(params.values())", "list(held.values())") if held == "list" else ("params", "held")
+    made = f"optimizer = {calls.constructor(f'{owner}=weights, {taker}={grads}')}"
+    shown = "weights[{at}]" if held == "list" else "weights[{name}]"
+    return Called((*first, f"weights = {weights}", made), (*fill, calls.call("optimizer", _beside())), shown)
 
 
 def _layers(calls: Calls) -> Called:

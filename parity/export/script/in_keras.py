@@ -10,6 +10,7 @@ from parity.export.script.side import Side, Wish
 from parity.problem.problems import Problem
 from parity.subjects import keras
 from parity.subjects.adapter import Own
+from parity.subjects.binding.parts import written
 from parity.subjects.keras import KerasSubject, Mode
 from parity.subjects.keras_fit import KerasFitSubject
 
@@ -70,13 +71,16 @@ def _optimizer(own: Own | None, problem: Problem, name: str = "") -> _Made:
     """Return what makes an optimizer of Keras; ``name`` is that of somebody's own, which extends Keras' optimizer."""
     cell = problem.cell
     given = cell.hyperparameters
-    values = departures(given) if own is None else own.bound(given).values
+    bound = None if own is None else own.bound(given)
+    values = departures(given) if bound is None else dict(bound.values)
     values.pop("exclude_from_weight_decay", None)
     source: tuple[str, ...] = ()
     texts = {word: repr(value) for word, value in values.items() if value is not None}
     for word, value in values.items():
         if callable(value) or hasattr(value, "__struct_fields__"):
             source, texts[word] = schedule(given.learning_rate, "keras.optimizers.schedules")
+    if bound is not None:
+        texts = written(texts, bound.defaults, bound.kinds)
     kind = f"keras.optimizers.{keras.row_of(cell.rule).kind}" if own is None else name
     lines = [f"optimizer = {kind}({as_arguments(texts)})"]
     if given.exclude_from_weight_decay:

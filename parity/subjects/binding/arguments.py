@@ -1,27 +1,34 @@
 """Which hyperparameter a constructor's argument is: by its name, its default, and what else is there."""
 
-import ast
-import contextlib
 import inspect
-import io
 import string
-import textwrap
 from collections.abc import Callable, Collection, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
 from parity.bounds.rule import plain_argument
-from parity.case.rule import names
-from parity.case.spec import Hyperparameters, hyperparameters
+from parity.case.spec import Hyperparameters
 from parity.errors import AbsentArgumentError, SubjectError, did_you_mean
 from parity.reference.arguments import ARGUMENTS, BY_NAME
+from parity.subjects.binding.asked import (
+    HYPERPARAMETERS,
+    PASSED,
+    LookedUp,
+    behind_kwargs,
+    is_off_at_zero,
+    numbers_of,
+    rule_of,
+    signature,
+    usual,
+)
+from parity.subjects.binding.mappings import keys_of
+from parity.subjects.binding.parts import NONE, UNKNOWN, Kinds, argument_of, part_in, put_together, taken_apart, word_of
 from parity.subjects.binding.roles import parameters_of, role_of
 
-NONE: Final = inspect.Parameter.empty
 AMBIGUOUS: Final = {"rho": "memory", "momentum": "momentum", "learning_rate": "rate"}
 """Keras' names that people's own may be taken for by mistake, and what an argument does that is the one."""
 _KEPT: Final = 0.3
@@ -30,20 +37,24 @@ _KEPT: Final = 0.3
 SAYS_LITTLE: Final = ("alpha", "beta", "gamma")
 """Names of a number that weighs something old, or something else: which it is only a trial tells."""
 
-HYPERPARAMETERS: Final = tuple(
-    dict.fromkeys(word for argument in ARGUMENTS for word in (argument.name, *argument.aliases))
-)
-"""Every name that people give to an argument of Keras'."""
+
+class Steps(NamedTuple):
+    """The method that makes a step, and the numbers that it takes beside weights and gradients, with defaults."""
+
+    method: str
+    numbers: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Bound:
     """What a constructor is passed.
 
+    Of an argument that holds several, each part has a name of its own, such as ``betas[0]``; see ``parts``.
+
     Attributes:
         values: its own names to values.
         spelled: Keras' names to its own.
-        defaults: its own names to its defaults, of all that it has and that is a number or a switch.
+        defaults: its own names to its defaults, of all that it has and that is a number, several, or a switch.
         owns: its own name of the argument that takes the parameters, an empty string where it has none.
         takes_gradients: its own name of the argument that takes arrays of gradients beside them.
         may_own: its own name of an argument that may take the parameters, which only a trial tells: one that has a
@@ -51,6 +62,11 @@ class Bound:
         keras: Keras' names to Keras' defaults, of the rule that it was bound for.
         spreads: whether what takes the parameters is ``*name``, so that each is an argument by itself.
         shaped: its own name of the argument that takes the shape of a tensor.
+        kinds: what was taken apart to what it is put together as.
+        meant: its own names of arguments whose default is None to the numbers that an instance has then.
+        swallows: the name of its ``**kwargs``, where a trial found that nothing else in it changes a step.
+        with_steps: its own names of numbers that its step takes, not its constructor.
+        step: the name of the method that makes the step, where it takes such.
     """
 
     values: dict[str, Any]
@@ -62,6 +78,32 @@ class Bound:
     keras: Mapping[str, Any] = field(default_factory=dict)
     spreads: bool = False
     shaped: str = ""
+    kinds: Kinds = field(default_factory=dict)
+    meant: Mapping[str, Any] = field(default_factory=dict)
+    swallows: str = ""
+    with_steps: frozenset[str] = frozenset()
+    step: str = ""
+
+    @property
+    def passed(self) -> dict[str, Any]:
+        """What the arguments of the constructor are given."""
+        return self.passing(self.values)
+
+    def passing(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what the arguments of the constructor are given where its own names have other values."""
+        own = {name: value for name, value in values.items() if argument_of(name) not in self.with_steps}
+        return put_together(own, self.defaults, {n: k for n, k in self.kinds.items() if n not in self.with_steps})
+
+    @property
+    def stepping(self) -> dict[str, Any]:
+        """What each step is given beside weights and gradients."""
+        own = {name: value for name, value in self.values.items() if argument_of(name) in self.with_steps}
+        return put_together(own, self.defaults, {name: k for name, k in self.kinds.items() if name in self.with_steps})
+
+    @property
+    def taken(self) -> set[str]:
+        """The arguments of the constructor that are hyperparameters, or hold them."""
+        return {argument_of(own) for own in (*self.spelled.values(), *self.kinds)}
 
     @property
     def left(self) -> dict[str, Any]:
@@ -72,15 +114,17 @@ class Bound:
     def has_rate(self) -> bool:
         """Whether one of its own arguments is the learning rate for certain, and not the weight of an old moment."""
         own = self.spelled.get("learning_rate", "")
-        return own != "" and own not in BY_NAME["rho"].aliases
+        return own != "" and word_of(own) not in BY_NAME["rho"].aliases
 
     @property
     def departures(self) -> dict[str, tuple[Any, Any]]:
         """Keras' names of the arguments whose default is not Keras': that default, and Keras'."""
         found = {}
         for name, own in self.spelled.items():
-            if own in self.defaults and not _same(self.defaults[own], self.keras.get(name)):
-                found[name] = (self.defaults[own], self.keras.get(name))
+            default = self.meant.get(own, self.defaults.get(own))
+            # None says that a class has its own way to a number, which is told where that shows.
+            if own in self.defaults and default is not None and not _same(default, self.keras.get(name)):
+                found[name] = (default, self.keras.get(name))
         return found
 
 
@@ -93,6 +137,8 @@ def bind(
     given: Hyperparameters,
     chosen: Mapping[str, str] | None = None,
     served: Collection[str] = (),
+    read_too: Collection[str] | None = None,
+    with_steps: Steps | None = None,
 ) -> Bound:
     """Return the arguments for a constructor: every hyperparameter that it accepts.
 
@@ -102,6 +148,8 @@ def bind(
         chosen: Keras' names to the constructor's own, where a person or a trial settled them; empty for one that none
             of its own is.
         served: Keras' names of what a class need not take, since it is handed them with each step.
+        read_too: names of what it takes by way of ``**kwargs``, as a trial showed; None before there was one.
+        with_steps: what its step takes beside weights and gradients.
 
     Raises:
         AbsentArgumentError: the case sets a hyperparameter that the constructor lacks; it is never ignored.
@@ -110,82 +158,115 @@ def bind(
     config = config_of(kind)
     if config is not None:
         return _in_config(config, given, chosen or {})
-    signature = _signature(kind)
-    named = {name: p.default for name, p in signature.items() if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)}
-    open_ended = any(p.kind is p.VAR_KEYWORD for p in signature.values())
-    read = _behind_kwargs(kind) if open_ended else {}
-    named |= {name: default for name, default in read.items() if name not in named}
+    taken = signature(kind)
+    named = {name: p.default for name, p in taken.items() if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)}
+    open_ended = next((name for name, p in taken.items() if p.kind is p.VAR_KEYWORD), "")
+    swallows = "" if read_too is None else open_ended
+    read = behind_kwargs(kind) if open_ended else {}
+    steps = with_steps or Steps("", {})
+    stepping = {name: default for name, default in steps.numbers.items() if name not in named}
+    named = {**dict.fromkeys((read_too or ()) if open_ended else (), UNKNOWN), **read, **named, **stepping}
+    named, kinds = taken_apart(named, (chosen or {}).values())
+    lying = _in_mappings(kind, taken, named, kinds)
     title = getattr(kind, "__name__", type(kind).__name__)
-    _require(title, chosen or {}, [name for name in named if role_of(name) not in _STRUCTURE], open_ended and not read)
-    spelled = _spelled(named, chosen or {}, given.__struct_fields__)
+    takes = [lying.get(name, name) for name in named if role_of(name) not in _STRUCTURE]
+    _require(title, chosen or {}, takes, bool(open_ended) and not read)
+    words = {own: word for word, own in lying.items()}
+    meant = {keras: words.get(own, own) for keras, own in (chosen or {}).items()}
+    spelled = _spelled(named, meant, given.__struct_fields__)
     departures, values = given.departures(), dict[str, Any]()
     for name in given.__struct_fields__:
         own = spelled.get(name) or (name if open_ended and not read and name in departures else "")
         value = plain_argument(getattr(given, name))
         if not own:
             if name in departures and name not in served:
-                message = f"the constructor has no argument {name!r}, which the case sets to {departures[name]!r}."
-                raise AbsentArgumentError(name, message)
+                what = f"the constructor has no argument {name!r}, which the case sets to {departures[name]!r}"
+                more = f", and none in **{swallows} that changes a step of a trial" if swallows else ""
+                raise AbsentArgumentError(name, f"{what}{more}.")
             continue
         # None says that an argument is off, which a class of its own says with its own default.
         default = named.get(own, NONE)
-        if value is None and _is_off_at_zero(name, default):
+        if value is None and is_off_at_zero(name, default):
             value = 0.0
         elif value is None and default not in (NONE, None):
             continue
         values[own] = value
-    for name, own in _needed(signature, spelled).items():
-        values[own], spelled[name] = _usual(name), own
-    taken = set(spelled.values())
-    owns = [
-        name for name, p in signature.items() if name not in taken and p.default is NONE and p.kind < p.VAR_POSITIONAL
-    ]
-    shaped = next((name for name in signature if name.lower() in _SHAPES), "")
+    needed = [name for name, default in named.items() if default is NONE and _goes_by_name(taken, name)]
+    for name, own in _needed(needed, spelled).items():
+        values[own], spelled[name] = usual(name), own
+    used = {argument_of(lying.get(own, own)) for own in spelled.values()} | set(kinds)
+    owns = [name for name, p in taken.items() if name not in used and p.default is NONE and p.kind < p.VAR_POSITIONAL]
+    shaped = next((name for name in taken if name.lower() in _SHAPES), "")
     owns = [name for name in owns if name != shaped]
-    spread = [name for name, p in signature.items() if p.kind is p.VAR_POSITIONAL and role_of(name) in _MANY]
+    spread = [name for name, p in taken.items() if p.kind is p.VAR_POSITIONAL and role_of(name) in _MANY]
     owns += spread
     roles = {role_of(name): name for name in reversed(owns)}
-    numbers = {name: value for name, value in named.items() if isinstance(value, bool | int | float | None)}
+    numbers = {lying.get(name, name): value for name, value in named.items() if _is_shown(value)}
     defaults = {name: value for name, value in numbers.items() if name != shaped}
     owner = roles.get("params") or roles.get("layers") or roles.get("model") or ""
-    may_own = "" if owner or shaped else _possible(signature, taken)
+    may_own = "" if owner or shaped else _possible(taken, used)
     gradients = roles.get("grads", "") if owner else ""
     spreads = owner != "" and owner in spread
-    return Bound(values, spelled, defaults, owner, gradients, may_own, _defaults(given), spreads, shaped)
+    values = {lying.get(own, own): value for own, value in values.items()}
+    spelled = {keras: lying.get(own, own) for keras, own in spelled.items()}
+    unsaid = {own for own in spelled.values() if own in defaults and defaults[own] is None}
+    meant = {own: value for own, value in numbers_of(kind).items() if own in unsaid} if unsaid else {}
+    known = values, spelled, defaults, owner, gradients, may_own, _defaults(given), spreads, shaped
+    return Bound(*known, kinds, meant, swallows, frozenset(stepping), steps.method)
 
 
-def _is_off_at_zero(name: str, default: Any) -> bool:
-    """Whether zero says to a constructor that an argument is off: a decay that is on by default, or must be given."""
-    return bool(default) and name in BY_NAME and BY_NAME[name].domain == "non_negative"
+def _is_shown(default: Any) -> bool:
+    """Whether a default is a number, several, a switch, or nothing."""
+    return _is_several(default) or isinstance(default, bool | int | float | None)
 
 
-def _needed(signature: Mapping[str, inspect.Parameter], spelled: Mapping[str, str]) -> dict[str, str]:
+def _is_several(default: Any) -> bool:
+    """Whether a default is several numbers, which no argument of Keras' is."""
+    numbers = isinstance(default, tuple | list) and all(isinstance(each, bool | int | float) for each in default)
+    return numbers and bool(default)
+
+
+def _in_mappings(
+    kind: Callable[..., Any],
+    taken: Mapping[str, inspect.Parameter],
+    named: dict[str, Any],
+    kinds: dict[str, Callable[..., Any]],
+) -> dict[str, str]:
+    """Add to the arguments what is looked up in those that take a mapping, and return where each of it lies."""
+    lying: dict[str, str] = {}
+    for name, p in taken.items():
+        if name not in named or name in HYPERPARAMETERS or p.kind not in PASSED:
+            continue
+        holder = keys_of(kind, name)
+        if not holder.keys:
+            continue
+        del named[name]
+        parts, inner = taken_apart(holder.keys)
+        kinds |= {name: holder.made_by, **{f"{name}[{key}]": k for key, k in inner.items()}}
+        lying |= {word: part_in(name, word) for word in parts if word not in named}
+        named |= {word: parts[word] for word in lying if word in parts}
+    return lying
+
+
+def _goes_by_name(taken: Mapping[str, inspect.Parameter], name: str) -> bool:
+    argument = argument_of(name)
+    return argument not in taken or taken[argument].kind in PASSED
+
+
+def _needed(needed: Collection[str], spelled: Mapping[str, str]) -> dict[str, str]:
     """Return Keras' names of what must be given and only other rules have, such as Adam's betas, to its own."""
-    needed = [name for name, p in signature.items() if p.default is NONE and p.kind in _PASSED]
     found: dict[str, str] = {}
     for own in (name for name in needed if name not in spelled.values()):
         words = (each for each in BY_NAME.values() if own in (each.name, *each.aliases) and each.name not in spelled)
-        argument = next((each for each in words if each.name not in found and _rule_of(each.name)), None)
+        argument = next((each for each in words if each.name not in found and rule_of(each.name)), None)
         if argument is not None:
             found[argument.name] = own
     return found
 
 
-@cache
-def _rule_of(name: str) -> str:
-    """Return the first rule that has an argument of Keras' name, empty if none has."""
-    return next((rule for rule in names() if name in hyperparameters(rule).__struct_fields__), "")
-
-
-def _usual(name: str) -> Any:
-    """Return Keras' default of an argument, zero where None says that it is off."""
-    value = plain_argument(getattr(hyperparameters(_rule_of(name))(), name))
-    return 0.0 if value is None and _is_off_at_zero(name, NONE) else value
-
-
-def _possible(signature: Mapping[str, inspect.Parameter], taken: set[str]) -> str:
+def _possible(own: Mapping[str, inspect.Parameter], taken: set[str]) -> str:
     """Return the argument that may take the parameters although neither its name nor its place says so."""
-    free = {name: p for name, p in signature.items() if name not in taken and p.kind < p.VAR_POSITIONAL}
+    free = {name: p for name, p in own.items() if name not in taken and p.kind < p.VAR_POSITIONAL}
     needed = [name for name, p in free.items() if p.default is NONE]
     if needed:
         return needed[0] if len(needed) == 1 and not role_of(needed[0]) else ""
@@ -232,39 +313,23 @@ def config_of(rule: Any) -> dict[str, Any] | None:
         return None
     after = _config_after(rule, config) or config
     for name, value in list(config.items()):
-        counts = isinstance(value, int | float) and after.get(name, value) != value
+        becomes = after.get(name, value)
+        grows = isinstance(value, np.ndarray) or isinstance(becomes, np.ndarray)
+        counts = not grows and isinstance(value, int | float) and becomes != value
         rest = {key: held for key, held in config.items() if key != name}
-        if (counts or np.shape(value)) and _config_after(rule, rest) is not None:
+        if (counts or grows) and _config_after(rule, rest) is not None:
             config = rest
         elif counts:
             config[name] = 2 * value - after[name]
     return config
 
 
-class _LookedUp(dict[str, Any]):
-    """A mapping that remembers what it was asked for, with a default for it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.asked: dict[str, Any] = {}
-
-    def get(self, name: str, default: Any = None) -> Any:
-        """Return what is there, else the default, which is remembered."""
-        self.asked.setdefault(name, deepcopy(default))
-        return super().get(name, default)
-
-    def setdefault(self, name: str, default: Any = None) -> Any:
-        """Return what is there, else the default, which is remembered and kept."""
-        self.asked.setdefault(name, deepcopy(default))
-        return super().setdefault(name, default)
-
-
 def _config_looked_up(rule: Callable[..., Any]) -> dict[str, Any] | None:
     """Return what a step looks up in a config, None where none of it is a hyperparameter."""
-    config = _LookedUp()
-    if _config_after(rule, config, copies=False) is None:
+    config = LookedUp()
+    if _config_after(rule, config, copies=False) is None or not set(config.asked) & set(HYPERPARAMETERS):
         return None
-    return config.asked if set(config.asked) & set(HYPERPARAMETERS) else None
+    return {name: LookedUp()[name] if default is NONE else default for name, default in config.asked.items()}
 
 
 def _config_after(
@@ -287,14 +352,15 @@ def _config_after(
 
 def _in_config(config: dict[str, Any], given: Hyperparameters, chosen: Mapping[str, str]) -> Bound:
     """Return what a config is filled with."""
-    numbers = {name: value for name, value in config.items() if isinstance(value, bool | int | float)}
+    held = {name: value for name, value in config.items() if value is not None and _is_shown(value)}
+    numbers, kinds = taken_apart(held)
     _require("its config", chosen, list(numbers), takes_any=False)
     spelled, departures = _spelled(numbers, chosen, given.__struct_fields__), given.departures()
     for name, value in departures.items():
         if name not in spelled:
             raise AbsentArgumentError(name, f"its config has no {name!r}, which the case sets to {value!r}.")
     values = {own: plain_argument(getattr(given, name)) for name, own in spelled.items()}
-    return Bound(values, spelled, numbers, keras=_defaults(given))
+    return Bound(values, spelled, numbers, keras=_defaults(given), kinds=kinds)
 
 
 def _defaults(given: Hyperparameters) -> dict[str, Any]:
@@ -303,19 +369,12 @@ def _defaults(given: Hyperparameters) -> dict[str, Any]:
     return {name: getattr(plain, name) for name in given.__struct_fields__}
 
 
-def _signature(kind: Callable[..., Any]) -> dict[str, inspect.Parameter]:
-    try:
-        return dict(inspect.signature(kind).parameters)
-    except (TypeError, ValueError):
-        return {}
-
-
 def _spelled(named: Mapping[str, Any], chosen: Mapping[str, str], known: Collection[str]) -> dict[str, str]:
     """Return Keras' names to a constructor's own; what was chosen is settled, and so is the argument that it took.
 
     ``known`` are those of the rule; what another rule calls so is another name of one of them, a switch, or nothing.
     """
-    free = {name: default for name, default in named.items() if name not in chosen.values()}
+    free = {name: value for name, value in named.items() if name not in chosen.values() and not _is_several(value)}
     others = {word for argument in ARGUMENTS if argument.name in known for word in argument.aliases}
     switches = (name for name, argument in BY_NAME.items() if argument.domain == "flag" and name not in others)
     own = dict.fromkeys((*(name for name in BY_NAME if name in known), *switches, *known))
@@ -375,111 +434,4 @@ def _first(found: dict[str, str], name: str, words: list[str]) -> None:
 
 def _keeps(default: Any) -> bool:
     """Whether an argument with this default may be the weight of an old moment."""
-    return default is NONE or (isinstance(default, float) and _KEPT <= default < 1)
-
-
-@cache
-def _behind_kwargs(kind: Callable[..., Any]) -> dict[str, Any]:
-    """Return what a constructor takes by way of its ``**kwargs``, with defaults.
-
-    As far as its text says so, or that of a base class to which they are passed on; else what a trial shows.
-    """
-    found = {} if inspect.isclass(kind) else _enclosed(kind)
-    if found:
-        return found
-    makers = [vars(base).get("__init__") for base in kind.__mro__[:-1]] if inspect.isclass(kind) else [kind]
-    for maker in filter(inspect.isfunction, makers):
-        function = _parsed(maker)
-        found = {name: p.default for name, p in _signature(maker).items() if p.kind in _PASSED} | found
-        found.pop("self", None)
-        if function is None or function.args.kwarg is None:
-            break
-        holder = function.args.kwarg.arg
-        found = _read(function, holder) | found
-        if not _passes_on(function, holder):
-            break
-    return found or _kept(kind)
-
-
-def _enclosed(kind: Callable[..., Any]) -> dict[str, Any]:
-    """Return the arguments of the one function that a decorator's function encloses, if they are hyperparameters."""
-    cells = inspect.getclosurevars(kind).nonlocals.values() if inspect.isfunction(kind) else ()
-    functions = [each for each in cells if inspect.isfunction(each)]
-    taken = [{n: p.default for n, p in _signature(f).items() if p.kind in _PASSED} for f in functions]
-    known = [each for each in taken if set(each) & set(HYPERPARAMETERS)]
-    return {n: default for n, default in known[0].items() if n in HYPERPARAMETERS} if len(known) == 1 else {}
-
-
-_PASSED: Final = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-
-
-def _parsed(function: Callable[..., Any]) -> ast.FunctionDef | None:
-    try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
-    except (OSError, TypeError, SyntaxError, ValueError):
-        return None
-    return next((node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)), None)
-
-
-def _read(function: ast.FunctionDef, holder: str) -> dict[str, Any]:
-    """Return what a function reads from a mapping of that name, with defaults."""
-    found = dict[str, Any]()
-    for node in ast.walk(function):
-        if isinstance(node, ast.Subscript) and _is(node.value, holder) and isinstance(node.slice, ast.Constant):
-            found.setdefault(str(node.slice.value), NONE)
-        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and _is(node.func.value, holder)):
-            continue
-        if node.func.attr in ("get", "pop", "setdefault") and node.args and isinstance(node.args[0], ast.Constant):
-            found[str(node.args[0].value)] = _literal(node.args[1]) if len(node.args) > 1 else None
-    return found
-
-
-def _passes_on(function: ast.FunctionDef, holder: str) -> bool:
-    """Whether a constructor hands its ``**kwargs`` to that of a base class."""
-    calls = [node for node in ast.walk(function) if isinstance(node, ast.Call) and _is_init(node.func)]
-    return any(word.arg is None and _is(word.value, holder) for call in calls for word in call.keywords)
-
-
-def _is_init(node: ast.expr) -> bool:
-    return isinstance(node, ast.Attribute) and node.attr == "__init__"
-
-
-_PROBE: Final = 0.4321098765432101
-"""A number that nothing else is by chance: what holds it after construction holds what was passed."""
-
-
-def _kept(kind: Callable[..., Any]) -> dict[str, Any]:
-    """Return the known names under which an instance takes a number to where it otherwise has its own default."""
-    plain, found = _numbers(kind, {}), {}
-    for name in HYPERPARAMETERS if plain else ():
-        # Who keeps whatever comes has no number of its own at the place that a strange name leads to.
-        places = [key for key, value in _numbers(kind, {name: _PROBE}).items() if value == _PROBE and key in plain]
-        if places:
-            found[name] = plain[places[0]]
-    return found
-
-
-def _numbers(kind: Callable[..., Any], passed: dict[str, Any]) -> dict[str, Any]:
-    """Return the numbers that an instance holds, itself or in a mapping of its own; none where it cannot be made."""
-    with contextlib.redirect_stdout(io.StringIO()):
-        try:
-            made = kind(**passed)
-            bases = reversed(type(made).__mro__[:-1])
-            held = {name: value for each in (*bases, made) for name, value in vars(each).items()}
-        except Exception:  # what it lacks, or refuses, is told by who makes it for a case
-            return {}
-    mappings = [value for value in held.values() if isinstance(value, dict)]
-    mappings += [vars(value) for value in held.values() if hasattr(value, "__dict__") and not callable(value)]
-    found = {key: value for mapping in (*mappings, held) for key, value in mapping.items() if isinstance(key, str)}
-    return {key.strip("_"): value for key, value in found.items() if isinstance(value, bool | int | float)}
-
-
-def _is(node: ast.expr, name: str) -> bool:
-    return isinstance(node, ast.Name) and node.id == name
-
-
-def _literal(node: ast.expr) -> Any:
-    try:
-        return ast.literal_eval(node)
-    except ValueError:
-        return None
+    return default in (NONE, UNKNOWN) or (isinstance(default, float) and _KEPT <= default < 1)

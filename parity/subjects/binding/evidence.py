@@ -52,6 +52,15 @@ def acts_as(shape: Shape, make: Callable[[float], Make]) -> Acts | None:
     return "momentum" if adds or looks_ahead else "memory"
 
 
+def reads(shape: Shape, one: Make, other: Make) -> bool:
+    """Return whether two ways to make an optimizer make other steps, and each the same steps every time."""
+    found = [_increments(shape, make) for make in (one, one, other)]
+    if any(each is None for each in found):
+        return False
+    first, again, second = found
+    return _close(first, again) and not _close(first, second)
+
+
 def decays(shape: Shape, make: Callable[[float], Make]) -> bool:
     """Return whether what an argument does depends on where the weights are, as a decay of them does."""
     here, there = (_increments(shape, make(_ONE), start) for start in (0.0, 1.0))

@@ -80,9 +80,17 @@ def trial(shape: Shape, make: Make, raised: list[BaseException], small: bool = F
     if once is None:
         if any(isinstance(error, _LostError) for error in raised[before:]):
             return LOST
-        return RAISES if any(not isinstance(error, _MISFITS) for error in raised[before:]) else NO
+        return RAISES if any(not _is_misfit(error) for error in raised[before:]) else NO
     other = _moved(shape, make, 3 * _FIRST, raised, scale=scale)
     return APART if other is not None and np.array_equal(once, other) else FITS
+
+
+def _is_misfit(error: BaseException) -> bool:
+    """Whether an optimizer raised because of what it was handed: it says so by the kind, or names a class of ours."""
+    return isinstance(error, _MISFITS) or _OURS in str(error)
+
+
+_OURS: Final = __name__.partition(".")[0] + ".subjects"
 
 
 def _moved(

@@ -42,7 +42,7 @@ def recognise(kind: Callable[..., Any], make: Make, bound: Bound, name: str) -> 
     for shape in candidates(kind, make, bound):
         if shape.driver is Pure:
             return shape  # init and step say it all; whatever a step does, it does in the cases, which tell it
-        if shape.more.get("takes") and not descends(shape, make):
+        if (shape.more.get("takes") or _is_guessed(shape)) and not descends(shape, make):
             continue
         raised: list[BaseException] = []
         outcome = trial(shape, make, raised)
@@ -72,6 +72,10 @@ def recognise(kind: Callable[..., Any], make: Make, bound: Bound, name: str) -> 
 def _owned(tried: Sequence[Tried]) -> bool:
     """Whether all that was tried is one call that is handed layers."""
     return len({each.method for each in tried}) == 1 and all(_is_layered(each.shape) for each in tried)
+
+
+def _is_guessed(shape: Shape) -> bool:
+    return bool(getattr(shape.more.get("call"), "guessed", False))
 
 
 def _is_layered(shape: Shape) -> bool:

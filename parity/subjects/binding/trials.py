@@ -2,22 +2,26 @@
 and where its learning rate can be set."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import Any, NamedTuple
+from functools import wraps
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
 from parity.case.spec import Hyperparameters, hyperparameters
-from parity.reference.arguments import BY_NAME
-from parity.subjects.binding.arguments import AMBIGUOUS, SAYS_LITTLE, Bound, bind, config_of
+from parity.reference.arguments import ARGUMENTS, BY_NAME
+from parity.subjects.binding.arguments import AMBIGUOUS, SAYS_LITTLE, Bound, Steps, bind, config_of
+from parity.subjects.binding.asked import HYPERPARAMETERS, signature
 from parity.subjects.binding.candidates.rules import is_rule
 from parity.subjects.binding.companions import with_own
-from parity.subjects.binding.drivers.shape import Driver, Make, Shape
-from parity.subjects.binding.evidence import acts_as, decays
-from parity.subjects.binding.fitting import after_steps
+from parity.subjects.binding.drivers.shape import Call, Driver, Make, Shape
+from parity.subjects.binding.evidence import acts_as, decays, reads
+from parity.subjects.binding.fitting import after_steps, fits
+from parity.subjects.binding.parts import NONE, argument_of, taken_apart, word_of
 from parity.subjects.binding.rates import TOLD, Place, move, places
 from parity.subjects.binding.recognise import recognise
+from parity.subjects.binding.roles import role_of
 from parity.subjects.generators import seeded
 
 
@@ -25,12 +29,15 @@ class Known(NamedTuple):
     """What is known of a class: its shape, and Keras' names of arguments to its own, by hand or by a trial.
 
     A name is empty where a trial showed that none of its own is that argument. ``memory`` is its own name of what
-    weighs what was before, which is the momentum of a rule that has nothing else to weigh.
+    weighs what was before, which is the momentum of a rule that has nothing else to weigh; ``read_too`` are names that
+    it takes by way of ``**kwargs``, which no text says; ``with_steps`` are the numbers that its step takes.
     """
 
     shape: Shape
     settled: dict[str, str]
     memory: str = ""
+    read_too: tuple[str, ...] | None = None
+    with_steps: Steps | None = None
 
     def settled_for(self, given: Hyperparameters) -> dict[str, str]:
         """Return what is settled of a rule's arguments."""
@@ -45,23 +52,57 @@ class Known(NamedTuple):
 
     def bind(self, kind: Callable[..., Any], given: Hyperparameters) -> Bound:
         """Return what the class is passed; see ``arguments.bind``."""
-        return bind(kind, given, self.settled_for(given), ("learning_rate",) if self.shape.serves_rate else ())
+        served = ("learning_rate",) if self.shape.serves_rate else ()
+        return bind(kind, given, self.settled_for(given), served, self.read_too, self.with_steps)
 
 
 def maker(kind: Callable[..., Any], bound: Bound) -> Make:
     """Return what makes an instance with what it is passed; of an update rule, the rule with it."""
     if config_of(kind) is not None:
-        return lambda: (kind, bound.values)
+        return lambda: (kind, bound.passed)
     if is_rule(kind, bound):
 
         def rule(**beside: Any) -> Callable[..., Any]:
             function = with_own(kind, beside) if beside else kind
-            return lambda *given, **named: function(*given, **{**bound.values, **named})
+            return lambda *given, **named: function(*given, **{**bound.passed, **named})
 
         return rule
+    if bound.with_steps:
+        kind = _stepping(kind, bound)
     if bound.spreads:
-        return lambda **more: kind(*more.pop(bound.owns, ()), **bound.values, **more)
-    return lambda **more: kind(**bound.values, **more)
+        return lambda **more: kind(*more.pop(bound.owns, ()), **bound.passed, **more)
+    return lambda **more: kind(**bound.passed, **more)
+
+
+def _stepping(kind: Any, bound: Bound) -> Any:
+    """Return a class like another one whose step is given the numbers that it takes."""
+    held = inspect.getattr_static(kind, bound.step)
+    plain = isinstance(held, staticmethod | classmethod)
+    function = held.__func__ if plain else held
+
+    @wraps(function)
+    def stepped(*given: Any, **named: Any) -> Any:
+        return function(*given, **{**bound.stepping, **named})
+
+    return type(kind.__name__, (kind,), {"__slots__": (), bound.step: type(held)(stepped) if plain else stepped})
+
+
+def with_steps(kind: Any, shape: Shape) -> Steps | None:
+    """Return the numbers that the step of a class takes beside weights and gradients, None where it takes none.
+
+    Only what people call so, and what no role of the call is.
+    """
+    call = shape.more.get("call")
+    method, roles = (call.name, call.roles) if isinstance(call, Call) else (str(shape.more.get("method", "")), ())
+    if not inspect.isclass(kind) or shape.owns_loop or not inspect.isroutine(getattr(kind, method, None)):
+        return None
+    own = signature(getattr(kind, method))
+    numbers = {name: p.default for name, p in own.items() if p.default is not NONE and role_of(name) not in roles}
+    parts, kinds = taken_apart(numbers)
+    known = {argument_of(part) for part in parts if part in HYPERPARAMETERS}
+    found = {name: default for name, default in numbers.items() if name in known}
+    found = {n: default for n, default in found.items() if n in kinds or isinstance(default, bool | int | float)}
+    return Steps(method, found) if found else None
 
 
 _WAYS: dict[int, tuple[Any, dict[str, str], list[Place] | None]] = {}
@@ -140,12 +181,52 @@ def _known(kind: Callable[..., Any], name: str, chosen: dict[str, str]) -> Known
     bound = bind(kind, hyperparameters()(), chosen)
     shape = recognise(kind, maker(kind, bound), bound, name)
     settled = dict(chosen)
+    read_too = _read_too(kind, shape, bound)
+    steps = with_steps(kind, shape)
+    bound = bind(kind, hyperparameters()(), chosen, read_too=read_too, with_steps=steps)
     # Each trial takes a meaning away from an argument, so that this ends.
     while (keras := _misnamed(kind, shape, bound, settled)) is not None:
         settled |= keras
-        bound = bind(kind, hyperparameters()(), settled)
+        bound = bind(kind, hyperparameters()(), settled, read_too=read_too, with_steps=steps)
     settled |= _unnamed(kind, shape, bound, settled)
-    return Known(shape, settled, _memory(kind, shape, bound, settled))
+    return Known(shape, settled, _memory(kind, shape, bound, settled), read_too, steps)
+
+
+def _read_too(kind: Callable[..., Any], shape: Shape, bound: Bound) -> tuple[str, ...]:
+    """Return the names, one an argument of Keras', by which ``**kwargs`` change the steps, beside those that are known.
+
+    What swallows whatever comes is told by all names at once.
+    """
+    if not any(p.kind is p.VAR_KEYWORD for p in signature(kind).values()):
+        return ()
+    known = {*bound.values, *bound.defaults, *bound.taken}
+    words = {
+        word: (False, True) if argument.domain == "flag" else _TWO_VALUES
+        for argument in ARGUMENTS
+        if argument.domain in _NUMBERS
+        for word in (argument.name, *argument.aliases)
+        if word.isidentifier() and word not in known
+    }
+
+    def made(names: Iterable[str], number: int) -> Make:
+        return maker(kind, replace(bound, values={**bound.values, **{name: words[name][number] for name in names}}))
+
+    def read(*names: str) -> bool:
+        return reads(shape, made(names, 0), made(names, 1))
+
+    if not read(*words) and fits(shape, made(words, 0)):
+        return ()
+    found = []
+    for argument in ARGUMENTS:
+        own = (word for word in (argument.name, *argument.aliases) if word in words and word not in found)
+        if not {argument.name, *argument.aliases} & known:
+            found += [word for word in [next(filter(read, own), "")] if word]
+    return tuple(found)
+
+
+_TWO_VALUES: Final = (0.5, 0.75)
+_NUMBERS: Final = frozenset({"rate", "fraction", "non_negative", "positive", "flag"})
+"""Domains of arguments whose values a trial may try."""
 
 
 def _unnamed(kind: Callable[..., Any], shape: Shape, bound: Bound, settled: Mapping[str, str]) -> dict[str, str]:
@@ -156,7 +237,7 @@ def _unnamed(kind: Callable[..., Any], shape: Shape, bound: Bound, settled: Mapp
         rates = [own for own in free if _acts(kind, shape, bound, own) == "rate"]
         found |= {"learning_rate": rates[0]} if len(rates) == 1 else {}
     if "momentum" not in {*bound.spelled, *settled}:
-        moves = [own for own in free if own in SAYS_LITTLE and _acts(kind, shape, bound, own) == "momentum"]
+        moves = [own for own in free if word_of(own) in SAYS_LITTLE and _acts(kind, shape, bound, own) == "momentum"]
         found |= {"momentum": moves[0]} if len(moves) == 1 else {}
     return found
 
@@ -165,7 +246,7 @@ def _memory(kind: Callable[..., Any], shape: Shape, bound: Bound, settled: Mappi
     """Return the own name of what weighs what was before, empty where that is told by a name of its own, or by none."""
     if "momentum" in {*bound.spelled, *settled}:
         return ""
-    names = (own for own in (bound.spelled.get("rho", ""), *bound.left) if own in SAYS_LITTLE)
+    names = (own for own in (bound.spelled.get("rho", ""), *bound.left) if word_of(own) in SAYS_LITTLE)
     weighs = (own for own in names if _acts(kind, shape, bound, own) == "memory")
     return next((own for own in weighs if not decays(shape, _with(kind, bound, own))), "")
 
@@ -186,16 +267,17 @@ def _misnamed(
     """Return what an argument is whose name let it be taken for another, None where every name holds."""
     for keras, meant in AMBIGUOUS.items():
         own = bound.spelled.get(keras, "")
-        if keras == "learning_rate" and own not in BY_NAME["rho"].aliases:
+        if keras == "learning_rate" and word_of(own) not in BY_NAME["rho"].aliases:
             continue  # who calls it so means it, whatever else it does with it
         if (
-            own in ("", keras)
+            word_of(own) in ("", keras)
             or keras in settled
             or (found := _acts(kind, shape, bound, own)) in (None, "nothing", meant)
         ):
             continue
-        words = [word for word in BY_NAME[keras].aliases if word in bound.defaults and word not in bound.values]
-        better = next((word for word in words if _acts(kind, shape, bound, word) == meant), "")
+        free = {word_of(each): each for each in bound.left}
+        others = [free[word] for word in BY_NAME[keras].aliases if word in free]
+        better = next((each for each in others if _acts(kind, shape, bound, each) == meant), "")
         other = next((name for name, act in AMBIGUOUS.items() if act == found and name not in bound.spelled), "")
         return {keras: better, **({other: own} if other and other not in settled else {})}
     return None

@@ -10,6 +10,7 @@ PASSED: Final = "passed as"
 LEFT: Final = "left at its own default"
 MOVED: Final = "a rate that changes is set as"
 DEFAULTS: Final = "its defaults (Keras')"
+SWALLOWED: Final = "of no effect in a trial"
 
 
 def circumstances(
@@ -37,13 +38,14 @@ def circumstances(
     ]
     left = [f"{name}={value!r}" for name, value in bound.left.items() if name not in hands]
     others = [f"{name} {own!r} ({keras!r})" for name, (own, keras) in bound.departures.items()]
-    texts = {PASSED: renamed, LEFT: left, DEFAULTS: others}
+    swallowed = [f"other numbers in **{bound.swallows}, by the names that people use"] if bound.swallows else []
+    texts = {PASSED: renamed, LEFT: left, SWALLOWED: swallowed, DEFAULTS: others}
     return {DRIVEN: title, **{key: ", ".join(parts) for key, parts in texts.items() if parts}}
 
 
 def of(known: Mapping[str, Any]) -> dict[str, str]:
     """Return what of the circumstances of a pair says how it was driven and what it was passed."""
-    return {key: known[key] for key in (DRIVEN, PASSED, LEFT, MOVED, DEFAULTS) if key in known}
+    return {key: known[key] for key in (DRIVEN, PASSED, LEFT, SWALLOWED, MOVED, DEFAULTS) if key in known}
 
 
 def lines(known: Mapping[str, Any]) -> list[str]:
@@ -54,6 +56,7 @@ def lines(known: Mapping[str, Any]) -> list[str]:
     parts += [f"passed {known[PASSED]}"] if PASSED in known else []
     parts += [f"{MOVED} {known[MOVED]}"] if MOVED in known else []
     parts += [f"{LEFT}: {known[LEFT]}"] if LEFT in known else []
+    parts += [f"{SWALLOWED}: {known[SWALLOWED]}"] if SWALLOWED in known else []
     found = ["; ".join(parts)]
     if DEFAULTS in known:
         found.append(f"your defaults differ from Keras' (in brackets): {known[DEFAULTS]}")

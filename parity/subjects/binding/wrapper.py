@@ -8,15 +8,18 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import chain, islice, pairwise, product
+from types import SimpleNamespace
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 
 from parity.bounds.numerics import Array
 from parity.errors import one_line
-from parity.reference.arguments import BY_NAME
-from parity.subjects.binding.arguments import HYPERPARAMETERS, SAYS_LITTLE, Bound
+from parity.reference.arguments import ARGUMENTS, BY_NAME
+from parity.subjects.binding.arguments import SAYS_LITTLE, Bound
+from parity.subjects.binding.asked import HYPERPARAMETERS, signature
 from parity.subjects.binding.drivers.shape import numbered
+from parity.subjects.binding.parts import NONE, word_of, written
 from parity.subjects.binding.roles import Parameter, parameters_of, role_of
 from parity.subjects.binding.standin import Asked, AskedTensor, part_of, stands_for
 
@@ -40,6 +43,7 @@ _HOLDERS: Final = (
     ("{}", ""),
     ('{{"w": {}}}', '["w"]'),
     ("[{}]", "[0]"),
+    ('{{"l": {{"w": {}}}}}', '["l"]["w"]'),
     ("{}.reshape(-1, 1)", ".reshape(w.shape)"),
 )
 """How weights and their gradient go into a call, and how what comes out is taken from there."""
@@ -73,16 +77,18 @@ def wrapper(kind: Callable[..., Any], bound: Bound, methods: Sequence[str]) -> W
         bound: what it would be passed.
         methods: names of its methods, those that usually make a step first.
     """
-    if any(p.name in (BY_NAME["beta_1"].name, *BY_NAME["beta_1"].aliases) for p in parameters_of(kind) or ()):
+    firsts = (BY_NAME["beta_1"].name, *BY_NAME["beta_1"].aliases)
+    if any(word_of(own) in firsts for own in (*bound.values, *bound.defaults)):
         # Beside a first beta, what may be rho is the second one, and has a default of its own.
         bound = _without_rho(bound)
-    elif bound.spelled.get("rho") in SAYS_LITTLE and bound.spelled["rho"] in bound.defaults:
+    elif word_of(bound.spelled.get("rho", "")) in SAYS_LITTLE and bound.spelled["rho"] in bound.defaults:
         bound = _without_rho(bound)
     of_function = _of_generator if inspect.isgeneratorfunction(kind) else _of_function
     texts = _of_class(kind, bound, methods) if inspect.isclass(kind) else of_function(kind, bound)
+    by_itself = _of_class_itself if inspect.isclass(kind) else _of_curried
     asked = _asked(kind, bound, methods) if inspect.isclass(kind) else _of_pair(kind, bound)
     found: Wrapper | None = None
-    for text in chain(islice(texts, _MOST), asked):
+    for text in chain(islice(by_itself(kind, bound), _MOST), islice(texts, _MOST), asked):
         fault = _fault(text, kind)
         if not fault:
             return Wrapper(text, "")
@@ -106,7 +112,7 @@ _MIXES: Final = "took weights down their gradient, and what one does depends on 
 
 def _of_class(kind: Any, bound: Bound, methods: Sequence[str]) -> Iterator[str]:
     all_of_it = parameters_of(kind) or []
-    needed = [p for p in all_of_it if p.required and p.name not in bound.spelled.values()]
+    needed = [p for p in all_of_it if p.required and p.name not in bound.taken]
     # Behind what goes by name, all else does, too.
     by_name = needed != all_of_it[: len(needed)]
     for values in product(*(_AT_FIRST.get(p.role, _SHAPES) for p in needed)):
@@ -115,37 +121,136 @@ def _of_class(kind: Any, bound: Bound, methods: Sequence[str]) -> Iterator[str]:
         for method in methods:
             own = (parameters_of(getattr(kind, method)) or [])[1:]
             callee = "self.inner" if method == "__call__" else f"self.inner.{method}"
-            for (into, out), call in product(_HOLDERS, _calls(own)):
-                words = [into.format(word) if word in ("w", "g") else word for word in call]
-                for lines in _bodies(f"{callee}({', '.join(words)})", out):
-                    if needed:
-                        first = "self.inner = self.make(w) if self.inner is None else self.inner"
-                        yield _written(bound, {"make": f"lambda w: {made}", "inner": "None"}, [first, *lines])
-                    else:
-                        yield _written(bound, {"inner": made}, lines)
+            for lines in _called_in(callee, own):
+                if needed:
+                    first = "self.inner = self.make(w) if self.inner is None else self.inner"
+                    yield _written(bound, {"make": f"lambda w: {made}", "inner": "None"}, [first, *lines])
+                else:
+                    yield _written(bound, {"inner": made}, lines)
+
+
+def _called_in(callee: str, own: Sequence[Parameter], given: Sequence[str] = ()) -> Iterator[list[str]]:
+    """Yield the lines of calls with weights and gradient as they are, in a mapping, in a list, or as columns."""
+    for (into, out), call in product(_HOLDERS, _calls(own)):
+        words = [*(into.format(word) if word in ("w", "g") else word for word in call), *given]
+        yield from _bodies(f"{callee}({', '.join(words)})", out)
+        if out and "w" in call:  # what is held may be another array after
+            held = [into.format("w"), "p"]
+            words = [held[1] if word == held[0] else word for word in words]
+            yield [f"p = {held[0]}", f"{callee}({', '.join(words)})", f"return p{out}"]
+
+
+def _of_class_itself(kind: Any, bound: Bound) -> Iterator[str]:
+    """Yield wrappers of a class that nobody makes an instance of: of a class of its own for each tensor.
+
+    What it holds begins as it stands there, its numbers under the names of Keras; one method may set them.
+    """
+    own = [name for each in reversed(kind.__mro__[:-1]) for name, held in vars(each).items() if _is_of_class(held)]
+    public = [name for name in dict.fromkeys(own) if not name.startswith("_")]
+    setters = [name for name in public if not {"params", "grads"} & {p.role for p in _needed_by(kind, name)}]
+    held = {name: value for name, value in vars(kind).items() if not name.startswith("__")}
+    parts = [f'"{name}": {_keras_word(name) or repr(value)}' for name, value in held.items() if _is_written(value)]
+    for method, setter in product((name for name in public if name not in setters), ("", *setters)):
+        first = ["if self.inner is None:", f'    self.inner = type("Own", ({_title(kind)},), {{{", ".join(parts)}}})']
+        set_up = ", ".join([*_handed(_needed_by(kind, setter)), *_given(getattr(kind, setter))]) if setter else ""
+        first += [f"    self.inner.{setter}({set_up})"] if setter else []
+        given = _given(getattr(kind, method))
+        for lines in _called_in(f"self.inner.{method}", _needed_by(kind, method), given):
+            yield _written(bound, {"inner": "None"}, [*first, *lines])
+
+
+def _is_of_class(held: Any) -> bool:
+    return isinstance(held, classmethod | staticmethod)
+
+
+def _is_written(value: Any) -> bool:
+    """Whether what a class holds can be written down: a number, nothing, or an empty list or mapping."""
+    return isinstance(value, bool | int | float | str | None) or value in ([], {})
+
+
+def _needed_by(kind: Any, method: str) -> list[Parameter]:
+    """Return what a method of a class itself must be given."""
+    return [p for p in parameters_of(getattr(kind, method)) or [] if p.required]
+
+
+def _handed(needed: Sequence[Parameter]) -> list[str]:
+    """Return the numbers that must be given, each by its name."""
+    return [f"{p.name}={_keras_word(p.name) or 'None'}" for p in needed]
+
+
+def _given(function: Callable[..., Any]) -> list[str]:
+    """Return the numbers that a call may be given and has defaults for, each by its name."""
+    found = signature(function)
+    return [f"{name}={_keras_word(name)}" for name, p in found.items() if p.default is not NONE and _keras_word(name)]
+
+
+def _keras_word(name: str) -> str:
+    """Return what a wrapper holds for a number of that name, empty for any other."""
+    word = _held(name)
+    return word if word != "0.0" else ""
+
+
+def _of_curried(kind: Callable[..., Any], bound: Bound) -> Iterator[str]:
+    """Yield wrappers of a function that makes a function that makes one: the first calls once, the last each step."""
+    try:
+        made = kind(**bound.passed)
+    except Exception:  # it needs more than is known here
+        return
+    first = f"{_title(kind)}({', '.join(_keywords(bound, ''))})"
+    for levels in _levels(made):
+        for once in reversed(range(len(levels))):  # a state that begins anew at each step is none
+            kept = "".join(f"({', '.join(words)})" for words in levels[:once]).replace("self.", "")
+            each = "".join(f"({', '.join(words)})" for words in levels[once:])
+            make = {"make": f"lambda w: {first}{kept}", "inner": "None"}
+            start = "self.inner = self.make(w) if self.inner is None else self.inner"
+            for lines in _bodies(f"self.inner{each}", ""):
+                yield _written(bound, make, [start, *lines])
+
+
+def _levels(made: Any, before: Sequence[list[str]] = ()) -> Iterator[list[list[str]]]:
+    """Yield what each call of a chain is given whose last one returns no function: a tensor, its gradient, or more."""
+    own = [p for p in parameters_of(made) or [] if p.required]
+    if not own or len(before) == _DEEPEST:
+        return
+    offers = [([_KNOWN[p.role]] if p.role in _KNOWN else [_keras_word(p.name) or "w", "g", "self.s"]) for p in own]
+    for words in product(*offers):
+        sample = {"w": _START.copy(), "g": _GRADIENTS[0].copy(), "self": SimpleNamespace(s=np.zeros_like(_START), t=1)}
+        vars(sample["self"]).update(_KERAS)
+        try:
+            returned = made(*(eval(word, {"np": np, **sample}) for word in words))  # our own words
+        except Exception:
+            continue
+        levels = [*before, list(words)]
+        if inspect.isroutine(returned):
+            yield from _levels(returned, levels)
+        elif len(levels) > 1:
+            yield levels
+
+
+_DEEPEST: Final = 3
 
 
 def _of_function(kind: Callable[..., Any], bound: Bound) -> Iterator[str]:
-    own = [p for p in parameters_of(kind) or [] if p.name not in bound.spelled.values()]
+    own = [p for p in parameters_of(kind) or [] if p.name not in bound.taken]
     for call in _calls(own):
         for lines in _bodies(f"{_title(kind)}({', '.join([*call, *_keywords(bound, 'self.')])})", ""):
             yield _written(bound, {}, lines)
 
 
-_PARTS: Final = (("", ""), (".ravel()", ".reshape(w.shape)"))
-"""How arrays go into a generator, and how what it yields comes back: as they are, or flat."""
+_PARTS: Final = (("{}", ""), ("{}.ravel()", ".reshape(w.shape)"), ('{{"w": {}}}', '["w"]'), ("[{}]", "[0]"))
+"""How arrays go into a generator, and how what it yields comes back: as they are, flat, by name, or in a list."""
 
 
 def _of_generator(kind: Callable[..., Any], bound: Bound) -> Iterator[str]:
     """Yield wrappers of a generator that is sent what it takes apart, and yields a step or new weights."""
-    needed = [p for p in parameters_of(kind) or [] if p.required and p.name not in bound.spelled.values()]
+    needed = [p for p in parameters_of(kind) or [] if p.required and p.name not in bound.taken]
     calls = [call for names in _sent_to(kind) for call in _calls([Parameter(n, role_of(n), True) for n in names])]
     calls = [call for call in calls if set(call) <= {"w", "g", "1"}]
     for values in product(*(_KNOWN_TO_MAKE.get(p.role, _SHAPES) for p in needed)):
         given = [f"{p.name}={word}" for p, word in zip(needed, values, strict=True)]
         made = f"lambda w: {_title(kind)}({', '.join([*given, *_keywords(bound, '')])})"
         for (into, out), call in product(_PARTS, calls):
-            words = [word + into if word in ("w", "g") else word for word in call]
+            words = [into.format(word) if word in ("w", "g") else word for word in call]
             sent = f"({', '.join(words)})" if len(words) > 1 else words[0]
             first = ["if self.inner is None:", "    self.inner = self.make(w)", "    next(self.inner)"]
             for lines in _bodies(f"self.inner.send({sent}){out}", ""):
@@ -171,20 +276,38 @@ def _sent_to(kind: Callable[..., Any]) -> Sequence[list[str]]:
 
 def _asked(kind: Any, bound: Bound, methods: Sequence[str]) -> Iterator[str]:
     """Yield wrappers of who is handed an object, made of what it asked of that."""
+    yield from _given_before(kind, bound, methods)
     yield from _standing_in(kind, bound, methods)
     yield from _of_tensor(kind, bound, methods)
 
 
+def _given_before(kind: Any, bound: Bound, methods: Sequence[str]) -> Iterator[str]:
+    """Yield wrappers of a class that one method gives an array to keep, and another one gradients."""
+    if any(p.required and p.name not in bound.taken for p in parameters_of(kind) or []):
+        return
+    taken = {
+        method: [p.role for p in (parameters_of(getattr(kind, method)) or [])[1:] if p.required] for method in methods
+    }
+    givers = [method for method, roles in taken.items() if roles == ["params"]]
+    steps = [method for method, roles in taken.items() if roles == ["grads"]]
+    made = f"{_title(kind)}({', '.join(_keywords(bound, 'self.'))})"
+    for giver, step, (held, _), (into, _) in product(givers, steps, _HOLDERS[:3], _HOLDERS[:3]):
+        first = ["if self.inner is None:", f"    self.inner, self.p = {made}, w.copy()"]
+        first.append(f"    self.inner.{giver}({held.format('self.p')})")
+        lines = ["self.p[...] = w", f"self.inner.{step}({into.format('g')})", "return self.p.copy()"]
+        yield _written(bound, {"inner": "None", "p": "None"}, [*first, *lines])
+
+
 def _of_tensor(kind: Any, bound: Bound, methods: Sequence[str]) -> Iterator[str]:
     """Yield wrappers of a class with a method that takes one tensor with its gradient, an object of any names."""
-    needed = [p.name for p in parameters_of(kind) or [] if p.required and p.name not in bound.spelled.values()]
+    needed = [p.name for p in parameters_of(kind) or [] if p.required and p.name not in bound.taken]
     for method in methods:
         if len([p for p in (parameters_of(getattr(kind, method)) or [])[1:] if p.required]) != 1:
             continue
         for plain in (True, False):
             asked = AskedTensor(plain)
             with suppress(Exception):  # what it asked for until then is known
-                getattr(kind(**dict.fromkeys(needed), **bound.values), method)(asked)
+                getattr(kind(**dict.fromkeys(needed), **bound.passed), method)(asked)
             # Of who sets anything on it, only what it asked for first is known.
             held = {name: part_of(name) for name in asked.asked if not plain or role_of(name) in ("params", "grads")}
             weights = next((name for name, word in held.items() if word == "w"), "")
@@ -198,7 +321,7 @@ def _of_tensor(kind: Any, bound: Bound, methods: Sequence[str]) -> Iterator[str]
 
 def _of_pair(kind: Callable[..., Any], bound: Bound) -> Iterator[str]:
     """Yield wrappers of a function of two gradients, of weights and biases, with a state by their names."""
-    own = [p for p in parameters_of(kind) or [] if p.name not in bound.spelled.values() and p.required]
+    own = [p for p in parameters_of(kind) or [] if p.name not in bound.taken and p.required]
     gradients = [p.name for p in own if p.role in ("grads", "bias_grads")]
     if len(gradients) != 2 or any(p.role not in _KNOWN for p in own):
         return
@@ -215,13 +338,13 @@ def _standing_in(kind: Any, bound: Bound, methods: Sequence[str]) -> Iterator[st
 
     What stands in for that has the attributes that it was asked for, each by what its name speaks of.
     """
-    needed = [p for p in parameters_of(kind) or [] if p.required and p.name not in bound.spelled.values()]
+    needed = [p for p in parameters_of(kind) or [] if p.required and p.name not in bound.taken]
     for method in methods if len(needed) == 1 else ():
         if any(p.required for p in (parameters_of(getattr(kind, method)) or [])[1:]):
             continue
         asked = Asked()
         with suppress(Exception):  # what it asked for until then is known
-            getattr(kind(**{needed[0].name: asked}, **bound.values), method)()
+            getattr(kind(**{needed[0].name: asked}, **bound.passed), method)()
         held = ", ".join(f"{name}={stands_for(name)}" for name in asked.__dict__)
         made = f"{_title(kind)}({', '.join([needed[0].name, *_keywords(bound, '')])})"
         for lines in _bodies(f"self.inner.{method}()", "") if "self.g" in held else ():
@@ -343,14 +466,28 @@ _TAKEN: Final = frozenset({"self", "w", "g", "s", "t", "u", "p", "inner", "make"
 
 def _own(bound: Bound) -> dict[str, bool | int | float]:
     """Return the numbers of what is wrapped that none of Keras' names stands for, with its own defaults."""
+    return {_called(own): bound.defaults[own] for own in _left(bound)}
+
+
+def _left(bound: Bound) -> list[str]:
     spelled = set(bound.spelled.values())
-    own = {name: value for name, value in bound.defaults.items() if name not in spelled | _TAKEN}
-    return {name: value for name, value in own.items() if isinstance(value, bool | int | float)}
+    free = (own for own in bound.defaults if own not in spelled and _called(own) not in _TAKEN)
+    return [own for own in free if isinstance(bound.defaults[own], bool | int | float)]
+
+
+def _called(own: str) -> str:
+    """Return what an argument is called in a wrapper: the part of a pair as Keras calls that, else its own name."""
+    word = word_of(own)
+    return word if word.isidentifier() else next(a.name for a in ARGUMENTS if word in a.aliases and a.name != "rho")
 
 
 def _keywords(bound: Bound, holder: str) -> list[str]:
-    spelled = {bound.spelled[keras]: keras for keras in _KERAS if keras in bound.spelled}
-    return [f"{own}={holder}{name}" for own, name in {**spelled, **{name: name for name in _own(bound)}}.items()]
+    """Return what a call is given by keyword; what must be given and stands under no name of a wrapper is usual."""
+    names = {bound.spelled[keras]: keras for keras in _KERAS if keras in bound.spelled}
+    names |= {own: _called(own) for own in _left(bound)}
+    texts = {own: f"{holder}{name}" for own, name in names.items()}
+    texts |= {own: repr(value) for own, value in bound.values.items() if own not in {*names, *bound.defaults}}
+    return [f"{own}={text}" for own, text in written(texts, bound.defaults, bound.kinds).items()]
 
 
 def _title(kind: Any) -> str:

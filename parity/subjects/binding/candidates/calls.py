@@ -1,16 +1,19 @@
 """The shapes that a method or a function may have, by the roles of its parameters."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Final
 
-from parity.subjects.binding.arguments import HYPERPARAMETERS
+from parity.subjects.binding.asked import HYPERPARAMETERS
 from parity.subjects.binding.candidates.methods import STEPS, spoken
-from parity.subjects.binding.candidates.owners import handed, layered, layers_of, of_owner
+from parity.subjects.binding.candidates.owners import filled, handed, layered, layers_of, of_owner
 from parity.subjects.binding.candidates.tensors import ALONE, BESIDE, PAIRS, of_tensors
 from parity.subjects.binding.drivers.objects import OfModel
 from parity.subjects.binding.drivers.shape import GUESSED, INSTANCE, Call, Shape, numbered
 from parity.subjects.binding.drivers.twos import BOTH, of_twos
 from parity.subjects.binding.roles import PLURAL, Parameter
+
+_OF_FILLED: Final = frozenset({"rate", "count", "loss"})
+"""Roles of what a step may take whose weights and gradients the constructor has."""
 
 
 def of_call(
@@ -38,7 +41,8 @@ def of_call(
     used = _without_biases(used)
     for roles in _roles(used, bool(owner)):
         by_name = {role: p.name for role, p in zip(roles, used, strict=True) if p.by_name}
-        call, kinds = Call(method, roles, by_name, spoken(method, holder)), set(roles)
+        guessed = "grads" in roles and not any(p.role in ("grads", *PAIRS) for p in used)
+        call, kinds = Call(method, roles, by_name, spoken(method, holder), guessed), set(roles)
         plural = any(p.name in PLURAL for p in used)
         if kinds & {"layer", "layers"}:
             yield from layered(call, holder, "")
@@ -50,6 +54,8 @@ def of_call(
             yield Shape(f"{call} with a model's params and grads", OfModel, {"call": call})
             yield from layered(call, holder, "")
             yield from handed(call, f"in {call}", {})
+        elif owner and taker and kinds and kinds <= _OF_FILLED:
+            yield from filled(call, owner, taker)
         elif {"params", "grads"} <= kinds or (owner and kinds and kinds <= {"grads", *BESIDE}) or kinds & PAIRS:
             yield from of_tensors(call, plural, owner, whose)
         elif owner and not kinds and method in STEPS:

@@ -18,7 +18,8 @@ NO_STEPS: Final = frozenset(
 def methods_of(holder: Any) -> list[str]:
     """Return the names of public methods, those that usually make a step first."""
     public = [name for name in dir(holder) if not name.startswith("_") and name not in NO_STEPS]
-    if "__call__" in vars(holder if inspect.isclass(holder) else type(holder)):
+    kind = holder if inspect.isclass(holder) else type(holder)
+    if any("__call__" in vars(each) for each in kind.__mro__[:-1]):
         public.append("__call__")
     functions = [name for name in public if callable(inspect.getattr_static(holder, name, None)) or name == "__call__"]
     return sorted(functions, key=lambda name: STEPS.index(name) if name in STEPS else len(STEPS))

@@ -27,7 +27,7 @@ def candidates(kind: Callable[..., Any], make: Make, bound: Bound) -> Iterator[S
     """Yield the shapes that somebody's optimizer may have; see ``recognise``."""
     config = config_of(kind)
     if config is not None:
-        arrays = [name for name, value in config.items() if name not in bound.values and np.shape(value) == (2,)]
+        arrays = [name for name, value in config.items() if name not in bound.passed and np.shape(value) == (2,)]
 
         def first(w: Any) -> dict[str, Any]:
             return {**config, **{name: np.zeros_like(w) for name in arrays}}
@@ -55,7 +55,7 @@ def candidates(kind: Callable[..., Any], make: Make, bound: Bound) -> Iterator[S
     if isinstance(holder, tuple) and len(holder) in (2, 3) and all(map(callable, holder)):
         yield from of_functions(holder)
     if inspect.isclass(kind) and hasattr(kind, ITERATED):
-        own = [p for p in parameters_of(kind) or () if p.name not in bound.spelled.values()]
+        own = [p for p in parameters_of(kind) or () if p.name not in bound.taken]
         if {p.role for p in own} & {"grads", *GRADIENTS}:
             yield from of_loop(ITERATED, kind, own)
     yield from stateful(holder)
@@ -75,7 +75,7 @@ def _owners(kind: Callable[..., Any], bound: Bound) -> tuple[str, str] | None:
     """Return the arguments of a constructor that take weights and biases, None where it has not one of each."""
     if not inspect.isclass(kind):
         return None
-    own = [p for p in parameters_of(kind) or [] if p.name not in bound.spelled.values()]
+    own = [p for p in parameters_of(kind) or [] if p.name not in bound.taken]
     found = {role: [p.name for p in own if p.role == role] for role in ("params", "biases")}
     weights, biases = found.values()
     return (weights[0], biases[0]) if len(weights) == len(biases) == 1 else None
@@ -90,6 +90,11 @@ def _called(
             if shape.driver is Singly and not shape.more["shared"]:
                 title = f"{shape.title}, made with its shape"
                 yield shape._replace(title=title, more={**shape.more, "shaped": bound.shaped})
+    rates = [p for p in own if p.role == "rate" and not p.required]
+    if rates and inspect.isclass(holder) and "learning_rate" not in bound.spelled:
+        # Who has no other learning rate is given it with each step, also where that has a default for it.
+        given = [p._replace(required=True, by_name=True) if p in rates else p for p in own]
+        yield from _called(method, given, make, bound, holder, whose)
     known = bound.has_rate or any(p.role == "rate" for p in own)
     if not known and any(p.role == "count" and p.required for p in own):
         lengths = [p._replace(role="rate") if p.role == "count" and p.required else p for p in own]

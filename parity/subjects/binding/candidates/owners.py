@@ -11,15 +11,14 @@ from parity.subjects.binding.companions import companions
 from parity.subjects.binding.drivers.holders import HandsArrays, HandsInPlace, HandsObjects
 from parity.subjects.binding.drivers.objects import Handed, Layers, Objects, OfModel, Shared
 from parity.subjects.binding.drivers.shape import Call, Shape
-from parity.subjects.binding.roles import role_of
+from parity.subjects.binding.roles import PLURAL, role_of
 
 
 def of_owner(method: str, owner: str, taker: str, holder: Any) -> Iterator[Shape]:
     """Yield the shapes of who is handed the parameters in its constructor, and steps by a method without arguments."""
     after = f"in the constructor, then {method}()"
     if taker:
-        known = {"method": method, "owner": owner, "taker": taker}
-        yield Shape(f"lists of parameters and gradients {after}", Shared, known)
+        yield from filled(Call(method, ()), owner, taker)
     if role_of(owner) in ("layers", "model"):
         yield from layered(Call(method, ()), holder, owner)
         yield Shape(f"a model's params and grads {after}", OfModel, {"call": Call(method, ()), "owner": owner})
@@ -34,6 +33,18 @@ def of_owner(method: str, owner: str, taker: str, holder: Any) -> Iterator[Shape
         yield from handed(Call(method, ()), where, {"owner": owner})
     if role_of(owner) == "params":
         yield mapped(layers_of(Call(method, ()), holder, owner))
+
+
+def filled(call: Call, owner: str, taker: str) -> Iterator[Shape]:
+    """Yield the shapes of who is handed arrays and their gradients in its constructor, and steps without either."""
+    after = f"in the constructor, then {call}"
+    words = {
+        "list": f"lists of parameters and gradients {after}",
+        "mapping": f"mappings of parameters and gradients {after}",
+        "array": f"an array and its gradient {after}, an instance for each tensor",
+    }
+    for held in words if owner in PLURAL else reversed(words):
+        yield Shape(words[held], Shared, {"call": call, "owner": owner, "taker": taker, "held": held})
 
 
 _OBJECTS: Final[dict[str, dict[str, Any]]] = {

@@ -18,7 +18,7 @@ def is_rule(kind: Callable[..., Any], bound: Bound) -> bool:
     """
     if inspect.isclass(kind):
         return False
-    own = [p for p in parameters_of(kind) or () if p.name not in bound.spelled.values()]
+    own = [p for p in parameters_of(kind) or () if p.name not in bound.taken]
     roles = {p.role for p in own}
     if any(p.role == "grads" and p.required for p in own):
         return True
@@ -28,6 +28,6 @@ def is_rule(kind: Callable[..., Any], bound: Bound) -> bool:
 
 def of_rule(kind: Callable[..., Any], bound: Bound) -> list[Parameter]:
     """Return the parameters of an update rule that are no hyperparameters; those behind one go by name."""
-    numbers, own = set(bound.spelled.values()), parameters_of(kind) or []
+    numbers, own = bound.taken, parameters_of(kind) or []
     first = next((place for place, p in enumerate(own) if p.name in numbers), len(own))
     return [p._replace(by_name=p.by_name or place > first) for place, p in enumerate(own) if p.name not in numbers]

@@ -49,12 +49,13 @@ class Objects(Called):
         self._held: dict[str, Any] = {
             name: own(array.copy(), name, blank) if of is None else of(array.copy()) for name, array in params.items()
         }
+        self._at = {name: "data" if of is None else _kept_in(self._held[name], params[name]) for name in params}
         self.optimizer = make(**{owner: dict(self._held) if by_name else list(self._held.values())})
 
     @property
     def params(self) -> dict[str, Any]:
         """Parameters as the objects hold them."""
-        return {name: each.data for name, each in self._held.items()}
+        return {name: getattr(each, self._at[name]) for name, each in self._held.items()}
 
     def step(self, gradients: Tensors) -> None:
         """Hand out the gradients and make a step."""
@@ -67,6 +68,13 @@ class Objects(Called):
         for each in self._held.values() if self._of is None else ():
             if each.never_set:
                 raise MisbehavedError(f"{self._method} reads {each.never_set[0]} of a parameter, and nothing sets it.")
+
+
+def _kept_in(held: Any, array: Any) -> str:
+    """Return the attribute in which an instance of somebody's class keeps the array that it was made of."""
+    own = {} if hasattr(held, "data") else getattr(held, "__dict__", {})
+    same = (name for name, value in own.items() if isinstance(value, np.ndarray) and np.array_equal(value, array))
+    return next(same, "data")
 
 
 class Handed(Called):
@@ -108,19 +116,51 @@ class Handed(Called):
 
 
 class Shared(Called):
-    """Lists of parameters and of gradients go into the constructor, and are filled in place before each step."""
+    """Parameters and their gradients go into the constructor as arrays, and these are filled in before each step.
 
-    def __init__(self, make: Make, params: Tensors, rate: Rate, method: str, owner: str, taker: str) -> None:
-        self._method = method
-        self.params: dict[str, Any] = copied(params)
+    All of either in a ``list`` or a ``mapping``, or one of each, an instance for each tensor; where the new weights of
+    one are another array, it is what the step returns, or what the instance holds where it kept the first.
+    """
+
+    def __init__(self, make: Make, params: Tensors, rate: Rate, call: Call, owner: str, taker: str, held: str) -> None:
+        self._call, self._rate, self._count = call, rate, 0
+        self._arrays: dict[str, Any] = copied(params)
         self._grads = {name: np.zeros_like(array) for name, array in params.items()}
-        self.optimizer = make(**{owner: list(self.params.values()), taker: list(self._grads.values())})
+        self._names = list(params)
+        self.optimizers: dict[str, Any] = {}
+        self.kept: dict[str, list[str]] = {}
+        """The attributes in which an instance keeps the weights, by tensor."""
+        self._held: Any = list(self._arrays.values()) if held == "list" else dict(self._arrays)
+        if held != "array":
+            grads: Any = list(self._grads.values()) if held == "list" else self._grads
+            self.optimizer = make(**{owner: self._held, taker: grads})
+            return
+        for name, array in self._arrays.items():
+            made = self.optimizers[name] = make(**{owner: array, taker: self._grads[name]})
+            self.kept[name] = [key for key, value in getattr(made, "__dict__", {}).items() if value is array]
+        self.optimizer = next(iter(self.optimizers.values()), None)
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """Parameters as they are held together, or by each instance."""
+        held = self._held.values() if isinstance(self._held, dict) else self._held
+        return dict(zip(self._names, held, strict=True))
 
     def step(self, gradients: Tensors) -> None:
         """Fill in the gradients and make a step."""
+        self._count += 1
         for name, array in self._grads.items():
             array[...] = gradients[name]
-        getattr(self.optimizer, self._method)()
+        given = {"count": self._count, "rate": self._rate(self._count - 1), "loss": 0.0}
+        if not self.optimizers:
+            self._call.on(self.optimizer, **given)
+        for name, optimizer in self.optimizers.items():
+            returned = self._call.on(optimizer, **given)
+            if isinstance(returned, np.ndarray | np.generic):
+                self._held[name] = returned
+                self._arrays[name][...] = returned  # where the next step of who keeps that array starts
+            elif self.kept[name]:
+                self._held[name] = getattr(optimizer, self.kept[name][0])
 
 
 class Layers(Called):
@@ -147,6 +187,7 @@ class Layers(Called):
         mapped: bool = False,
     ) -> None:
         self._names, self._call, self._before, self._after = list(params), call, before, after
+        self._rate, self._count = rate, 0
         twos = in_twos([array.copy() for array in params.values()])
         base = TakingLayer if takes else PairingLayer if pairs else MappingLayer if mapped else Layer
         self._layers = [
@@ -169,6 +210,8 @@ class Layers(Called):
 
     def step(self, gradients: Tensors) -> None:
         """Hand out the gradients and make a step, with what comes before and after it."""
+        self._count += 1
+        beside = {"count": self._count, "rate": self._rate(self._count - 1), "loss": 0.0}
         twos = in_twos([gradients[name] for name in self._names])
         for layer, two in zip(self._layers, twos, strict=True):
             layer.take(*two)
@@ -176,11 +219,10 @@ class Layers(Called):
             getattr(self.optimizer, self._before)()
         if "layer" in self._call.roles:
             for index, (layer, (dw, db)) in enumerate(zip(self._layers, twos, strict=True)):
-                known = {"layer": layer, "index": index, "name": f"layer_{index}", "loss": 0.0}
-                known |= {"grads": dw, "bias_grads": db}
-                self._call.on(self.optimizer, **known)
+                known = {"layer": layer, "index": index, "name": f"layer_{index}"}
+                self._call.on(self.optimizer, **beside, **known, grads=dw, bias_grads=db)
         else:
-            self._call.on(self.optimizer, layers=self._layers, model=self._model)
+            self._call.on(self.optimizer, **beside, layers=self._layers, model=self._model)
         if self._after:
             getattr(self.optimizer, self._after)()
 
@@ -189,7 +231,7 @@ class OfModel(Called):
     """One object with ``params`` and ``grads`` by name is handed in, or given to the constructor."""
 
     def __init__(self, make: Make, params: Tensors, rate: Rate, call: Call, owner: str = "") -> None:
-        self._model, self._call = Model(copied(params), []), call
+        self._model, self._call, self._rate, self._count = Model(copied(params), []), call, rate, 0
         self.optimizer = make(**({owner: self._model} if owner else {}))
 
     @property
@@ -199,5 +241,7 @@ class OfModel(Called):
 
     def step(self, gradients: Tensors) -> None:
         """Hand out the gradients and make a step."""
+        self._count += 1
         self._model.grads = dict(gradients)
-        self._call.on(self.optimizer, model=self._model, grads=self._model.grads)
+        known = {"count": self._count, "rate": self._rate(self._count - 1), "loss": 0.0}
+        self._call.on(self.optimizer, **known, model=self._model, grads=self._model.grads)

@@ -74,13 +74,20 @@ class Shape(NamedTuple):
 class Call:
     """A call by the roles of its parameters, in their order; ``by_name`` maps those that go by keyword to their names.
 
-    ``word`` is what it is called in words, unless by its name.
+    ``word`` is what it is called in words, unless by its name; ``guessed`` is whether no name says which parameter
+    takes the gradient, so that a trial must show it.
     """
 
     def __init__(
-        self, name: str, roles: Sequence[str], by_name: Mapping[str, str] | None = None, word: str = ""
+        self,
+        name: str,
+        roles: Sequence[str],
+        by_name: Mapping[str, str] | None = None,
+        word: str = "",
+        guessed: bool = False,
     ) -> None:
         self.name, self.roles, self.by_name, self._word = name, tuple(roles), dict(by_name or {}), word
+        self.guessed = guessed
 
     def __repr__(self) -> str:
         words = {"pairs": "pairs of gradient and parameter", "pairs back": "pairs of parameter and gradient"}
