@@ -80,6 +80,15 @@ class Grant:
         return Grant(factors, self.inputs * other.inputs, self.turned | other.turned)
 
 
+@dataclass(frozen=True, slots=True)
+class Back:
+    """Another way back than the model's: the gradients, and what comes back to each layer's output and its sums."""
+
+    gradients: list[Bounded]
+    ups: list[Bounded]
+    deltas: list[Bounded]
+
+
 class Sides:
     """A program and a model, asked on the same batches."""
 
@@ -91,6 +100,7 @@ class Sides:
         self._own: dict[int, dict[str, Any]] = {}
         self._values: dict[Any, Values] = {}
         self._followed: dict[Any, Values] = {}
+        self._back: Callable[[Batch], Back] | None = None
         self.led: tuple[int, ...] = ()
         """Layers that were seen to part: what comes after them is judged from the program's own output of them."""
         self.target: int | None = None
@@ -117,6 +127,19 @@ class Sides:
         """Return the same program and batches beside another model."""
         other = copy.copy(self)
         other.side, other._values, other._followed = side, {}, {}
+        return other
+
+    def with_back(self, back: Callable[[Batch], Back]) -> "Sides":
+        """Return the same where gradients are those of another way back."""
+        other = copy.copy(self)
+        kept: dict[int, Back] = {}
+
+        def once(batch: Batch) -> Back:
+            if id(batch) not in kept:
+                kept[id(batch)] = back(batch)
+            return kept[id(batch)]
+
+        other._back = once
         return other
 
     @property
@@ -377,6 +400,8 @@ class Sides:
 
     def gradient(self, batch: Batch, at: int, grant: Grant | None = None, alone: bool = False) -> Any:
         """Return the gradient of the loss in a tensor; ``alone`` says that nothing of the program stands in it."""
+        if self._back is not None:
+            return self._back(batch).gradients[at]
         values = self.values(batch, grant) if alone else self.followed(batch, GRADS, grant)
         value = values[Place(GRADIENT, at)]
         return value if isinstance(value, Unknown) else (grant or self.plain).gradient(at, value)
@@ -393,6 +418,8 @@ class Sides:
             if own is None or self.side.model.trainable_variables[at] is not own:
                 continue
             back = values.get(Place(SUM_BACK, place) if through else Place(BACK, number))
+            if self._back is not None:
+                back = (self._back(batch).deltas if through else self._back(batch).ups)[number]
             if not isinstance(back, Bounded) or getattr(layer.activation, "__name__", "linear") == "linear":
                 return None
             summed = np.sum(back, axis=tuple(range(back.ndim - 1)))  # type: ignore[call-overload]  # its own

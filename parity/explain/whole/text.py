@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from parity.report.numbers import begun
 
+NO_REASON: Final = "no known mistake explains it"
 _BESIDE: Final = 6
 _EXPLAINED: Final = frozenset({"layer", "prediction", "loss", "gradient", "update"})
 """Stages of which a mistake is sought."""
@@ -95,3 +96,7 @@ def unexplained(document: Mapping[str, Any]) -> Iterator[str]:
             yield "The gradient parts with the loss: it is the derivative of the program's own."
         else:
             yield f"No known mistake explains the {name}."
+    if "gradient" in explained:
+        left = [row["tensor"] for row in document["quantities"] if row["note"] == NO_REASON]
+        if left:
+            yield f"No known mistake explains the gradient of {', '.join(left)}."
