@@ -1,5 +1,7 @@
 """Whether a program's gradient is the derivative of its own loss: central differences in float64, without Keras."""
 
+from typing import Final
+
 import numpy as np
 
 from parity.bounds.graph.interpreter import Unknown
@@ -11,6 +13,8 @@ from parity.explain.whole.quantity import Outcome, Stage
 from parity.explain.whole.settling import evaluated
 from parity.explain.whole.sides import Grant, Sides
 from parity.explain.whole.slopes import Slope, slope
+
+_BLURRED: Final = "its loss is rounded too coarsely for differences to show its derivative"
 
 
 def judged(sides: Sides, grant: Grant | None) -> tuple[list[Stage], dict[str, dict[str, float]] | None]:
@@ -33,6 +37,9 @@ def judged(sides: Sides, grant: Grant | None) -> tuple[list[Stage], dict[str, di
         found = _slope(sides, batch, at, claimed[at], grant)
         if found is None:
             stages.append(Stage(name, tensor, Outcome.UNSEEN, "its loss raised, or has a kink here"))
+            continue
+        if found.blurred:
+            stages.append(Stage(name, tensor, Outcome.UNSEEN, _BLURRED))
             continue
         ratio = None if found.right else found.ratio
         note = (

@@ -39,6 +39,8 @@ _LIKELY: Final = 8
 """How many arrays are tried as the output of a layer that was not found."""
 _TIGHT: Final = 1e-4
 """A bound in parts of the largest value up to which what lies inside it is taken for a layer's: a wide one has any."""
+_FAR: Final = 2.0**20
+"""A rate at which a step is nearly all gradient: what a weight in float32 adds to its rounding is far below it."""
 _NEAR: Final = 2.0**-20
 """A rate at which a step is nearly a multiple of it: what rounding adds and what bends are both far below float32's."""
 
@@ -329,7 +331,7 @@ class Sides:
     def _taken(self, batch: Batch) -> list[Array] | None:
         """Return what a step at a rate of one takes from the weights, where one at two takes twice as much.
 
-        Where that holds for some tensors alone, the others' is that of ever smaller rates.
+        Where that holds for some tensors alone, the others' is that of ever smaller rates; in float32 these are lost.
         """
         expression = self.settled.calls.get(STEP, "")
         if not re.search(r"\brate\b", expression):
@@ -338,9 +340,16 @@ class Sides:
         if "taken" not in found:
             steps = self._steps_at(batch, expression, (1.0, 2.0))
             straight = [] if steps is None else _straight(batch, *steps)
+            # A program may keep its weights in float32, whatever they are set to.
+            found["narrow"] = steps is not None and not all(straight) and _narrow(batch, steps)
+            if steps is not None and found["narrow"]:
+                straight = _straight(batch, *steps, eps=float(np.finfo(np.float32).eps))
             found["curved"] = [at for at, each in enumerate(straight) if not each] if any(straight) else []
             found["taken"] = steps[0] if steps is not None and all(straight) else None
-            if found["curved"]:
+            if found["narrow"]:
+                far = self._steps_at(batch, expression, (_FAR,)) if found["taken"] is not None else None
+                found["taken"] = far and [each / _FAR for each in far[0]]
+            elif found["curved"]:
                 near = self._steps_at(batch, expression, (_NEAR, _NEAR / 2))
                 # Richardson's extrapolation to a rate of zero.
                 found["taken"] = near and [(4 * h - f) / _NEAR for f, h in zip(*near, strict=True)]
@@ -404,7 +413,14 @@ class Sides:
             return self._back(batch).gradients[at]
         values = self.values(batch, grant) if alone else self.followed(batch, GRADS, grant)
         value = values[Place(GRADIENT, at)]
-        return value if isinstance(value, Unknown) else (grant or self.plain).gradient(at, value)
+        return value if isinstance(value, Unknown) else self._stepped((grant or self.plain).gradient(at, value))
+
+    def _stepped(self, value: Bounded) -> Bounded:
+        """Return a gradient with what a step in float32 rounds it by: its product with the rate, and the difference."""
+        if GRADS in self.settled.calls or not self.own(self.search[0]).get("narrow"):
+            return value
+        slack = 2 * float(np.finfo(np.float32).eps) * np.abs(value.value)
+        return Bounded(value.value, np.asarray(value.error) + slack, value.format)
 
     def of_bias(self, batch: Batch, at: int, grant: Grant | None, through: bool) -> Any:
         """Return the sum over the examples of what comes back to the layer of a bias, None for what is no such bias.
@@ -475,11 +491,19 @@ def rounded(array: Array, like: Bounded) -> Bounded:
     return Bounded(value, np.abs(value) * np.finfo(like.format.dtype).eps, like.format)
 
 
-def _straight(batch: Batch, one: list[Array], two: list[Array]) -> list[bool]:
+def _narrow(batch: Batch, steps: Sequence[Sequence[Array]]) -> bool:
+    """Whether what steps leave are numbers of float32, all of them."""
+    ends = [w.astype(np.float64) - each for step in steps for w, each in zip(batch.weights, step, strict=True)]
+    return all(bool((end.astype(np.float32) == end).all()) for end in ends)
+
+
+def _straight(
+    batch: Batch, one: list[Array], two: list[Array], *, eps: float = float(np.finfo(np.float64).eps)
+) -> list[bool]:
     """Return for each tensor whether a step at twice the rate took twice as much, up to rounding."""
     found = []
     for before, once, twice in zip(batch.weights, one, two, strict=True):
-        slack = 8 * np.finfo(np.float64).eps * (np.abs(before.astype(np.float64)) + np.abs(twice))
+        slack = 8 * eps * (np.abs(before.astype(np.float64)) + np.abs(twice))
         found.append(bool((np.abs(twice - 2 * once) <= slack).all()))
     return found
 

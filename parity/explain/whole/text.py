@@ -7,6 +7,8 @@ from parity.report.numbers import begun
 
 NO_REASON: Final = "no known mistake explains it"
 _BESIDE: Final = 6
+_COARSE: Final = 1e-4
+"""What part of a derivative may be unknown before it is said: float64 knows far more, float32 less."""
 _EXPLAINED: Final = frozenset({"layer", "prediction", "loss", "gradient", "update"})
 """Stages of which a mistake is sought."""
 _HEADS: Final = {
@@ -35,6 +37,14 @@ def render(document: Mapping[str, Any]) -> str:
     lines.append("  Asked by:")
     lines += [f"    --bind '{key}={text}'" for key, text in document["binding"].items()]
     return "\n".join(lines)
+
+
+def _known(document: Mapping[str, Any]) -> str:
+    """Return how well differences know a derivative, where a loss is rounded to less than float64."""
+    slopes = (document["own_gradient"] or {}).values()
+    parts = [each["unsure"] / abs(each["differences"]) for each in slopes if each["differences"]]
+    coarse = max((part for part in parts if part < 1), default=0.0)
+    return f", known to {coarse:.1g} of it" if coarse > _COARSE else ""
 
 
 def _times(document: Mapping[str, Any]) -> str:
@@ -82,7 +92,7 @@ def _why(document: Mapping[str, Any]) -> Iterator[str]:
     consistent = document["consistent"]
     if consistent is not None:
         says = "is" if consistent else "is not"
-        own = f"the derivative of its own loss (central differences in float64){_times(document)}"
+        own = f"the derivative of its own loss (central differences in float64{_known(document)}){_times(document)}"
         yield f"  The program's gradient {says} {own}."
     yield from (f"  {each}" for each in unexplained(document))
 

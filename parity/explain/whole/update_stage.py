@@ -66,7 +66,7 @@ def judged(sides: Sides, grant: Grant | None) -> tuple[list[Stage], list[Mistake
     if isinstance(made, str):
         return [Stage("update", "", Outcome.FAILED, made)], []
     curved = sides.curved(sides.search[0])
-    if sides.by_steps and curved:
+    if curved and GRADS not in sides.settled.calls:
         return _too_early(sides, curved)
     if sides.by_steps:
         note = "plain descent, at the rate that it is given: a step at twice the rate takes twice as much"
