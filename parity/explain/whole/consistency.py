@@ -42,15 +42,16 @@ def judged(sides: Sides, grant: Grant | None) -> tuple[list[Stage], dict[str, di
             stages.append(Stage(name, tensor, Outcome.UNSEEN, _BLURRED))
             continue
         ratio = None if found.right else found.ratio
-        note = (
-            ""
-            if ratio is None
-            else f"it is {told(_rounded(ratio, found))} times the derivative of the program's own loss"
-        )
+        note = "" if ratio is None else _times(_rounded(ratio, found), batch.size)
         outcome = Outcome.ROUNDING if found.right else Outcome.DIVERGED
         stages.append(Stage(name, tensor, outcome, note, None, ratio))
         document[tensor] = {"gradient": found.claimed, "differences": found.measured, "unsure": found.unsure}
     return stages, document
+
+
+def _times(ratio: float, size: int) -> str:
+    of_batch = {size: ", which is its batch's size", 1 / size: ", one over its batch's size"} if size > 1 else {}
+    return f"it is {told(ratio)} times the derivative of the program's own loss{of_batch.get(ratio, '')}"
 
 
 def _rounded(ratio: float, found: Slope) -> float:

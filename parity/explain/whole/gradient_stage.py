@@ -51,7 +51,7 @@ def _tensor(sides: Sides, grant: Grant, at: int, name: str) -> tuple[Stage, Kind
         return stage, RIGHT if place.outcome is Outcome.ROUNDING else None
     kind = next(iter(Compared(sides, grant, at).kinds), None)
     if kind is not None and not kind.shape and kind.penalty == 1.0:
-        stage.factor = kind.factor.at(sides.search[0].size)
+        stage.factor = kind.factor.at(sides.search[-1].size)  # the batch of the program's own loss
     return stage, kind
 
 

@@ -122,7 +122,7 @@ def _layers(sides: Sides, stages: list[Stage]) -> tuple[Sides, Grant, list[Mista
     sides, grant = sides.at(None), sides.plain
     mistakes: list[Mistake] = []
     for number in layer_stage.located(sides, stages):
-        explained = next(forward_stage.changes_of_layer(sides.at(number)), None)
+        explained = forward_stage.change_of_layer(sides.at(number))
         if explained is not None:
             stages[number].note, stages[number].factor = explained.mistake.sentence, explained.factor
             mistakes.append(explained.mistake)

@@ -55,7 +55,8 @@ def _times(document: Mapping[str, Any]) -> str:
     if len(notes) != 1:
         return ""
     whose = "" if len(off) == len(rows) else f"of {', '.join(row['tensor'] for row in off)} "
-    return f": {whose}{notes.pop().partition(' times ')[0]} times it"
+    number, _, beside = notes.pop().partition(" times the derivative of the program's own loss")
+    return f": {whose}{number} times it{beside}"
 
 
 def _named(name: str, tensor: str) -> str:
