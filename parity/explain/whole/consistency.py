@@ -56,6 +56,8 @@ def _times(ratio: float, size: int) -> str:
 
 def _rounded(ratio: float, found: Slope) -> float:
     """Return a ratio as a whole number or one over one, if it may be that, and else to the digits that are known."""
+    if not ratio:
+        return 0.0
     unsure = found.unsure / abs(found.measured) + found.hidden
     for number in (round(ratio), 1 / round(1 / ratio) if abs(ratio) < 1 and round(1 / ratio) else 0):
         # Not derived, and judges nothing: a sentence says the whole number that a ratio is within a millionth of.

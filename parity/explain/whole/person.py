@@ -17,7 +17,17 @@ from parity.bounds.numerics import Array
 from parity.circumstances import launch, wire
 from parity.circumstances.child import private_pipes
 from parity.errors import ParityError, SubjectError, did_you_mean, one_line, raised
-from parity.explain.whole.calls import EPOCH, GRADS, LOSS, METRIC, PREDICT, ROOT, STEP, recognised_calls
+from parity.explain.whole.calls import (
+    EPOCH,
+    GRADS,
+    LOSS,
+    METRIC,
+    PREDICT,
+    ROOT,
+    STEP,
+    recognised_calls,
+    recognised_rates,
+)
 from parity.explain.whole.copying import copied
 from parity.explain.whole.epochs import Driver, taken_apart
 from parity.explain.whole.forms import Form
@@ -143,6 +153,7 @@ def _opened(request: Mapping[str, Any]) -> tuple[Program, dict[str, Any]]:
     return program, {
         "places": [[str(place) for place in ways] for ways in places],
         "calls": calls,
+        "rates": recognised_rates(program.names, program.root, firsts),
         "left": program.taken.left,
         "root": program.root,
         "held": [list(each.shape) for each in held],

@@ -4,6 +4,7 @@ import copy
 import re
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -102,6 +103,7 @@ class Sides:
         self._own: dict[int, dict[str, Any]] = {}
         self._values: dict[Any, Values] = {}
         self._followed: dict[Any, Values] = {}
+        self._per: float | None = None
         self._back: Callable[[Batch], Back] | None = None
         self.led: tuple[int, ...] = ()
         """Layers that were seen to part: what comes after them is judged from the program's own output of them."""
@@ -333,28 +335,72 @@ class Sides:
 
         Where that holds for some tensors alone, the others' is that of ever smaller rates; in float32 these are lost.
         """
-        expression = self.settled.calls.get(STEP, "")
-        if not re.search(r"\brate\b", expression):
-            return None
         found = self.own(batch)
+        if self._per is not None:
+            return self._per_rate(batch, self._per)
         if "taken" not in found:
-            steps = self._steps_at(batch, expression, (1.0, 2.0))
-            straight = [] if steps is None else _straight(batch, *steps)
-            # A program may keep its weights in float32, whatever they are set to.
-            found["narrow"] = steps is not None and not all(straight) and _narrow(batch, steps)
-            if steps is not None and found["narrow"]:
-                straight = _straight(batch, *steps, eps=float(np.finfo(np.float32).eps))
-            found["curved"] = [at for at, each in enumerate(straight) if not each] if any(straight) else []
-            found["taken"] = steps[0] if steps is not None and all(straight) else None
-            if found["narrow"]:
-                far = self._steps_at(batch, expression, (_FAR,)) if found["taken"] is not None else None
-                found["taken"] = far and [each / _FAR for each in far[0]]
-            elif found["curved"]:
-                near = self._steps_at(batch, expression, (_NEAR, _NEAR / 2))
-                # Richardson's extrapolation to a rate of zero.
-                found["taken"] = near and [(4 * h - f) / _NEAR for f, h in zip(*near, strict=True)]
+            found |= next(
+                (each for each in map(partial(self._at_rates, batch), self._rated()) if each), {"taken": None}
+            )
         taken: list[Array] | None = found["taken"]
         return taken
+
+    def _rated(self) -> list[str]:
+        """Return the step as expressions that a rate can be given to: its own, or one with the rate that it holds."""
+        expression = self.settled.calls.get(STEP, "")
+        if not expression or re.search(r"\brate\b", expression):
+            return [expression] if expression else []
+        return [f"{held} = rate; {expression}" for held in self.asked.opened.rates]
+
+    def _at_rates(self, batch: Batch, expression: str) -> dict[str, Any]:
+        """Return what steps at several rates take from the weights, nothing where it is no multiple of them."""
+        steps = self._steps_at(batch, expression, (1.0, 2.0))
+        if steps is None:
+            return {}
+        straight = _straight(batch, *steps)
+        # A program may keep its weights in float32, whatever they are set to.
+        narrow = not all(straight) and _narrow(batch, steps)
+        if narrow:
+            straight = _straight(batch, *steps, eps=float(np.finfo(np.float32).eps))
+        curved = [at for at, each in enumerate(straight) if not each] if any(straight) else []
+        taken: list[Array] | None = steps[0] if all(straight) else None
+        if narrow:
+            far = self._steps_at(batch, expression, (_FAR,)) if taken is not None else None
+            taken = [each / _FAR for each in far[0]] if far else None
+        elif curved:
+            near = self._steps_at(batch, expression, (_NEAR, _NEAR / 2))
+            # Richardson's extrapolation to a rate of zero.
+            taken = [(4 * h - f) / _NEAR for f, h in zip(*near, strict=True)] if near else None
+        return {"taken": taken, "curved": curved, "narrow": narrow} if taken is not None or curved else {}
+
+    def per_rate(self, rate: float) -> "Sides":
+        """Return the same where gradients are what a step at the program's own rate takes, over a rate."""
+        other = copy.copy(self)
+        other._per = rate
+        return other
+
+    def _per_rate(self, batch: Batch, rate: float) -> list[Array] | None:
+        found = self.own(batch)
+        if "whole step" not in found:
+            steps = self._steps_at(batch, self.settled.calls[STEP], (rate,))
+            found["whole step"] = steps and steps[0]
+            found["narrow"] = steps is not None and _narrow(batch, steps)
+        step: list[Array] | None = found["whole step"]
+        return None if step is None else [each / rate for each in step]
+
+    @property
+    def own_rate(self) -> float | None:
+        """The rate of its own at which a program steps, where it can be given others; None where it is given one."""
+        batch = self.search[0]
+        expression, taken = self.settled.calls.get(STEP, ""), self._taken(batch)
+        if taken is None or re.search(r"\brate\b", expression):
+            return None
+        steps = self._steps_at(batch, expression, (1.0,))
+        if steps is None:
+            return None
+        one, own = (np.concatenate([np.ravel(each) for each in arrays]) for arrays in (taken, steps[0]))
+        at = int(np.argmax(np.abs(one)))
+        return float(own[at] / one[at]) if one[at] else None
 
     def _steps_at(self, batch: Batch, expression: str, rates: Sequence[float]) -> list[list[Array]] | None:
         """Return what a step takes from each tensor at several rates, None where one raises."""
@@ -413,13 +459,17 @@ class Sides:
             return self._back(batch).gradients[at]
         values = self.values(batch, grant) if alone else self.followed(batch, GRADS, grant)
         value = values[Place(GRADIENT, at)]
-        return value if isinstance(value, Unknown) else self._stepped((grant or self.plain).gradient(at, value))
+        return (
+            value if isinstance(value, Unknown) else self._stepped(batch, at, (grant or self.plain).gradient(at, value))
+        )
 
-    def _stepped(self, value: Bounded) -> Bounded:
+    def _stepped(self, batch: Batch, at: int, value: Bounded) -> Bounded:
         """Return a gradient with what a step in float32 rounds it by: its product with the rate, and the difference."""
         if GRADS in self.settled.calls or not self.own(self.search[0]).get("narrow"):
             return value
         slack = 2 * float(np.finfo(np.float32).eps) * np.abs(value.value)
+        if self._per is not None:
+            slack = slack + float(np.finfo(np.float32).eps) * np.abs(batch.weights[at]) / self._per
         return Bounded(value.value, np.asarray(value.error) + slack, value.format)
 
     def of_bias(self, batch: Batch, at: int, grant: Grant | None, through: bool) -> Any:

@@ -18,13 +18,14 @@ from parity.diagnosis.member import Member
 from parity.diagnosis.text import formulas
 from parity.diagnosis.words import cause, telling
 from parity.errors import ParityError
-from parity.explain.whole import rule_steps
+from parity.explain.whole import gradient_stage, rule_steps
 from parity.explain.whole.batches import Batch, batches
 from parity.explain.whole.calls import GRADS, STEP
 from parity.explain.whole.forms import Form
 from parity.explain.whole.quantity import Held, Mistake, Outcome, Stage, held, worst
 from parity.explain.whole.settling import CHANGES_NOTHING, changes_nothing, evaluated
 from parity.explain.whole.sides import Grant, Sides
+from parity.explain.whole.text import NO_REASON
 from parity.judge.logged import Judged, judge
 from parity.trajectory.layout import layout_of
 from parity.trajectory.log.names import PARAMETER
@@ -70,6 +71,8 @@ def judged(sides: Sides, grant: Grant | None) -> tuple[list[Stage], list[Mistake
         return _too_early(sides, curved)
     if sides.by_steps:
         note = "plain descent, at the rate that it is given: a step at twice the rate takes twice as much"
+        if kind == "SGD" and not config.get("momentum") and (own := sides.own_rate) is not None:
+            return _at_its_own(sides, own)
         outcome = Outcome.ROUNDING if kind == "SGD" and not config.get("momentum") else Outcome.DIVERGED
         if outcome.parts:
             sentence = f"the program takes the rate times the gradient away; the model trains with {kind}"
@@ -90,6 +93,16 @@ def judged(sides: Sides, grant: Grant | None) -> tuple[list[Stage], list[Mistake
             return others
         sides.settled.anew = False
     return stages, mistakes
+
+
+def _at_its_own(sides: Sides, own: float) -> tuple[list[Stage], list[Mistake]]:
+    """Return how plain descent at a rate that the program holds compares."""
+    if abs(own / sides.rate - 1) <= float(np.finfo(_RATE).eps):
+        return [Stage("update", "", Outcome.ROUNDING, f"plain descent, at its own rate of {sides.rate:g}")], []
+    sentence = f"the learning rate is {own:.6g}, the model's {sides.rate:.6g}"
+    evidence = "a step at twice the rate takes twice as much, and one at its own takes that times its gradient"
+    mistake = Mistake("learning_rate", "update", sentence, evidence, f"use {sides.rate:g}", True)
+    return [Stage("update", "", Outcome.DIVERGED, sentence)], [mistake]
 
 
 def _added_up(sides: Sides, made: Steps) -> Mistake:
@@ -376,7 +389,24 @@ def _whole_step(
             continue
         place = worst(found)
         stages.append(Stage("update", name, place.outcome, "one step by the model's own gradient", place))
-    return stages, []
+    return stages, list(_of_steps(sides, grant, rate)) if any(stage.outcome.parts for stage in stages) else []
+
+
+def _of_steps(sides: Sides, grant: Grant, rate: float) -> Iterator[Mistake]:
+    """Yield the mistakes by which steps part, read as gradients at the model's rate, where they explain every step.
+
+    A factor that goes with the batch's size is the gradient's; another may be the rate's.
+    """
+    stages, mistakes = gradient_stage.judged(sides.per_rate(rate), grant)
+    if any(stage.outcome.parts and stage.note == NO_REASON for stage in stages):
+        return
+    for mistake in mistakes:
+        mistake.stage = "update"
+        mistake.evidence += f" (of what a step takes, over the model's rate of {rate:g})"
+        if mistake.name == "gradient_scale" and "batch" not in mistake.sentence:
+            mistake.sentence += ", or the rate is that of its own"
+            mistake.repair += f"; or use the rate of {rate:g}"
+        yield mistake
 
 
 def _one_step(sides: Sides, grant: Grant, batch: Batch, at: int, rate: float) -> Held | None:
