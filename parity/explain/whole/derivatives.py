@@ -21,10 +21,11 @@ class Way(NamedTuple):
         layer: the number of the layer.
         kind: its activation.
         other: another activation that is taken for it.
-        slope: stands in place of the activation's derivative; a function of a model's own layer where one is changed.
+        slope: stands in place of the activation's derivative; a way through a model's own layer where one is changed.
         last: makes what comes back to the last sums from what should, the output, and what comes back to the output.
         sent: the same, but of what the last layer sends down alone, not of its own gradient.
         labels: makes what comes back to the last sums from outputs and labels, before the mean.
+        gate: makes what comes back to the sums from what comes back to the output alone.
         turned: whether the kernel is not transposed where what comes back goes down to this layer.
     """
 
@@ -36,6 +37,7 @@ class Way(NamedTuple):
     last: Callable[[Bounded, Bounded, Bounded], Any] | None = None
     sent: Callable[[Bounded, Bounded, Bounded], Any] | None = None
     labels: Callable[[Bounded, Bounded], Any] | None = None
+    gate: Any = None
     turned: bool = False
 
 
@@ -94,6 +96,7 @@ def of_hidden(layer: int, kind: str) -> Iterator[Way]:
             yield Way(name, layer, kind, slope=changed(kind))
     if kind == "relu":
         yield Way("mask_reversed", layer, kind, slope=lambda z, a: _ones(z, a) - _step(z, a))
+        yield Way("mask_of_gradient", layer, kind, gate=lambda up: up * _step(up, up))
     for other, another in SLOPES.items():
         if other not in (kind, "linear"):
             yield Way("derivative_of_other", layer, kind, other, slope=another)
@@ -161,6 +164,10 @@ _SAID: Final = {
         "the mask of {where} lets through what its {kind} holds back, and nothing else",
         "multiply what comes back to {where} by 1 where its sum is above zero",
     ),
+    "mask_of_gradient": (
+        "what comes back to {where} is let through where it is above zero itself, not where the sums are",
+        "take the mask from the sums, or from the output",
+    ),
     "derivative_of_other": (
         "the derivative of {where} is that of {other}, its activation is {kind}",
         "use the derivative of {kind}",
@@ -219,16 +226,15 @@ def said(ways: Sequence[Way], kinds: Sequence[str], names: Sequence[str]) -> lis
         sentence, repair = _SAID[name]
         formula = _WRITTEN.get(kind, "")
         words = {"kind": kind if kind[:1].isalpha() else "activation", "other": other, "formula": formula}
-        words |= {"where": _where(layers, kind, kinds, names)}
+        words |= {"where": _where(layers, names)}
         words |= {"written": f", or write it in the output: {formula}" if formula else ""}
         found.append(Said(name, sentence.format(**words), repair.format(**words)))
     return found
 
 
-def _where(layers: Sequence[int], kind: str, kinds: Sequence[str], names: Sequence[str]) -> str:
-    alike = [at for at, each in enumerate(kinds) if each == kind]
-    hidden = [at for at in alike if at < len(kinds) - 1]
-    if len(layers) > 1 and [*layers] in (alike, hidden):
-        return "every layer" if [*layers] == alike else "every hidden layer"
+def _where(layers: Sequence[int], names: Sequence[str]) -> str:
+    count = len(names)
+    if len(layers) > 1 and [*layers] in ([*range(count)], [*range(count - 1)]):
+        return "every layer" if len(layers) == count else "every hidden layer"
     chosen = [names[at] for at in layers]
     return chosen[0] if len(chosen) == 1 else f"{', '.join(chosen[:-1])} and {chosen[-1]}"

@@ -136,6 +136,10 @@ class _Reading:
             sentence = f"the gradient of the bias ({names}) is {times} {whose}, that of its kernel is not"
             repair = "sum over the examples what the kernel's product takes, with its factor: np.sum(delta, axis=0)"
             return Mistake("bias_gradient_scale", "gradient", sentence, evidence, repair, confirmed)
+        if not any(at in biases or at + 1 in group or at + 1 not in biases for at in group):
+            sentence = f"the gradient of the kernel ({names}) is {times} {whose}, that of its bias is not"
+            repair = "give the kernel's product the factor that the bias has: inputs.T @ delta of the same delta"
+            return Mistake("kernel_gradient_scale", "gradient", sentence, evidence, repair, confirmed)
         layers = list(dict.fromkeys(self._names[at].rpartition("/")[0] for at in group))
         whole = group == list(range(max(group) + 1))
         place = f"from {layers[-1]} down" if whole else f"of {names}"

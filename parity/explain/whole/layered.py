@@ -23,6 +23,12 @@ _BACK: Final[dict[str, Slope]] = {
     "derivative_twice": lambda activation, z, up: _right(activation, z, _right(activation, z, up)),
     "derivative_at_output": lambda activation, z, up: _right(activation, activation(z), up),
 }
+_MASKS: Final[dict[str, Slope]] = {
+    "derivative_left_out": _BACK["derivative_left_out"],
+    "mask_reversed": lambda activation, z, up: up - _right(activation, z, up),
+    "mask_of_gradient": lambda activation, z, up: _right(activation, up, up),
+}
+"""Mistakes where an activation lets through or holds back: of these the others are no mistakes, up to a leak."""
 
 
 class Layers:
@@ -49,9 +55,8 @@ class Layers:
         kind = self._kinds[at]
         if kind in ("", "linear", "softmax"):
             return
-        for name, back in _BACK.items():
-            if name == "derivative_left_out" or kind not in ("relu", "leaky_relu"):
-                yield Way(name, at, kind, slope=back)  # of those the others are the same, up to the leak
+        for name, back in (_MASKS if kind in ("relu", "leaky_relu") else _BACK).items():
+            yield Way(name, at, kind, slope=back)
 
     def changed(self, ways: Sequence[Way]) -> Sides:
         """Return both sides with mistakes on the model's way back."""

@@ -84,6 +84,7 @@ class Stack:
         weights = [lifted(array.value, array.format) for array in self._grant.weights(batch.weights)]
         outputs = [values[Place(LAYER, at)] for at in range(last + 1)]
         slopes = {way.layer: way.slope for way in ways if way.slope is not None}
+        gates = {way.layer: way.gate for way in ways if way.gate is not None}
         turned = {way.layer for way in ways if way.turned}
 
         def below(at: int) -> Any:
@@ -115,7 +116,8 @@ class Stack:
                 down = delta if sent is None else sent(right, p, up)
                 kernel = weights[self._kernels[at]]
                 up = f.matmul(down, kernel if at - 1 in turned else moved(np.transpose, kernel))
-                delta = up * slopes.get(at - 1, SLOPES[self._kinds[at - 1]])(sums(at - 1), outputs[at - 1])
+                slope = slopes.get(at - 1, SLOPES[self._kinds[at - 1]])
+                delta = gates[at - 1](up) if at - 1 in gates else up * slope(sums(at - 1), outputs[at - 1])
                 delta = anchored(delta, self._sides.shaped(batch, GRADS, delta.shape[1:]))
                 ups, deltas = [up, *ups], [delta, *deltas]
         return Back(self._whole(batch, found), ups, deltas)

@@ -404,7 +404,7 @@ def _of_steps(sides: Sides, grant: Grant, rate: float) -> Iterator[Mistake]:
         mistake.stage = "update"
         mistake.evidence += f" (of what a step takes, over the model's rate of {rate:g})"
         if mistake.name == "gradient_scale" and "batch" not in mistake.sentence:
-            mistake.sentence += ", or the rate is that of its own"
+            mistake.sentence += ", or its rate is"
             mistake.repair += f"; or use the rate of {rate:g}"
         yield mistake
 
