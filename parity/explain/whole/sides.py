@@ -294,8 +294,8 @@ class Sides:
         """Return the arrays of a call that may be a quantity of such a shape for each example, as the model has it."""
         key = f"{call} of {shape}"
         if key not in self.own(batch):
-            layout = self.settled.form.layout
-            arrays = (forms.output(each, batch.size, shape, layout) for each in self.kept(batch, call))
+            form = self.settled.form
+            arrays = (forms.passed(each, batch.size, shape, form) for each in self.kept(batch, call))
             self.own(batch)[key] = [each for each in arrays if each is not None]
         found: list[Array] = self.own(batch)[key]
         return found

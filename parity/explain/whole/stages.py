@@ -106,6 +106,8 @@ def _judge(found: Answer, sides: Sides) -> None:
     gradients, mistakes = gradient_stage.judged(sides, grant)
     found.stages += gradients
     found.mistakes += mistakes
+    if prediction.outcome.parts and all(stage.outcome is Outcome.ROUNDING for stage in (loss, *gradients)):
+        found.beside.append("the predictions part, yet loss and gradients agree: both train alike")
     updates, mistakes = update_stage.judged(sides, grant)
     found.stages += [*updates, update_stage.carried(sides, updates, mistakes)]
     found.mistakes += mistakes
