@@ -216,6 +216,15 @@ def test_a_copy_keeps_what_shares_memory_together() -> None:
     assert whole[5] == 5
 
 
+def test_a_copy_keeps_what_is_kept_by_the_identity_of_objects() -> None:
+    weights = [np.ones(3), np.zeros(2)]
+    held = {"weights": weights, "moments": {id(array): array + 5 for array in weights}, "steps": {0: 1, 7: 2}}
+    for other in (copied(held), copied(copied(held))):
+        assert [other["moments"][id(array)][0] for array in other["weights"]] == [6, 5]
+        assert other["steps"] == {0: 1, 7: 2}
+    assert [*held["moments"]] == [id(array) for array in weights]
+
+
 def test_weights_of_a_named_tuple_are_found() -> None:
     Params = namedtuple("Params", "W1 b1 W2 b2")  # as people write
     params = Params(*(np.ones(shape) for shape in SIZES))
