@@ -11,14 +11,12 @@ from parity.bounds.graph.interpreter import Unknown
 from parity.bounds.numerics import Array
 from parity.explain.whole.batches import Batch
 from parity.explain.whole.factors import Factor, likely, told
-from parity.explain.whole.quantity import Mistake, Outcome, Stage, agrees, held, nearest, worst
+from parity.explain.whole.quantity import EXACT, Mistake, Outcome, Stage, agrees, held, nearest, worst
 from parity.explain.whole.sides import Grant, Sides
 from parity.explain.whole.variants import late_biases, variants, variants_of
 
 _GRID: Final = np.concatenate([np.geomspace(1e-5, 1e5, 41), -np.geomspace(1e-3, 1e3, 7)])
 _HALVINGS: Final = 60
-_EXACT: Final = 1e-12
-"""What part of a prediction float64 rounds away at most, far below float32: not derived, it only ends a search."""
 _LATE: Final = "add the bias to the product before the activation is taken: f(x @ W + b)"
 
 
@@ -88,7 +86,7 @@ def _change(sides: Sides) -> Explained | None:
         if (search is _rewritten and sides.target is not None) or (search is _fitted and found):
             continue
         found += search(sides)
-        if any(each.left <= _EXACT for each in found):
+        if any(each.left <= EXACT for each in found):
             break  # all digits of float64 are the change's: none of the others comes nearer
     near = nearest(found, lambda each: each.left)
     for other in near[1:2]:

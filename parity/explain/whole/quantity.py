@@ -72,6 +72,8 @@ def held(obtained: Array, expected: Bounded | Unknown) -> Held:
 
 Reason = TypeVar("Reason")
 _FAR: Final = 10.0
+EXACT: Final = 1e-12
+"""What part of a quantity may be left where a search ends: float64 rounds less, and float32 far more. Not derived."""
 _NOTHING: Final = 1e-13
 """What part of a quantity sums in float64 round away, whichever reason is right: far below what float32 rounds."""
 

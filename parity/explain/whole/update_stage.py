@@ -22,7 +22,7 @@ from parity.explain.whole import gradient_stage, rule_steps
 from parity.explain.whole.batches import Batch, batches
 from parity.explain.whole.calls import GRADS, STEP
 from parity.explain.whole.forms import Form
-from parity.explain.whole.quantity import Held, Mistake, Outcome, Stage, held, worst
+from parity.explain.whole.quantity import EXACT, Held, Mistake, Outcome, Stage, held, nearest, worst
 from parity.explain.whole.settling import CHANGES_NOTHING, changes_nothing, evaluated
 from parity.explain.whole.sides import Grant, Sides
 from parity.explain.whole.text import NO_REASON
@@ -341,21 +341,44 @@ def _by_steps(sides: Sides, made: Steps, rule: str, config: dict[str, Any]) -> t
         names = ", ".join(sides.side.names[at] for at in still)
         sentence = f"{names} is never updated"
         return stages, [Mistake("never_updated", "update", sentence, "it stays as it was", "update it, too", True)]
-    found: Mistake | None = None
     of = "" if len(parting) == len(stages) else f"of {', '.join(sides.side.names[at] for at in parting)} "
+    found = _reason(sides, made, parting, rule, arguments)
+    if found is None:
+        return stages, []
+    (name, sentence, repair, *_), confirmed = found
+    words = f"in the update {of}alone {sentence}" if of else sentence
     evidence = f"so made, {len(made.before)} steps {of}agree in every element"
-    for name, sentence, repair, other, changed in rule_steps.reasons(rule, arguments, _of(made, parting), fmt):
-        again = _made(sides, 4, sides.rate)
-        confirmed = not isinstance(again, str) and rule_steps.agree(other, changed, _of(again, parting), fmt)
-        if confirmed or found is None:
-            words = f"in the update {of}alone {sentence}" if of else sentence
-            found = Mistake(name, "update", words, evidence, repair, confirmed)
-        if confirmed:
-            break
-    if found is not None:
-        wrong[0].note = found.sentence
-        return stages, [found]
-    return stages, []
+    wrong[0].note = words
+    return stages, [Mistake(name, "update", words, evidence, repair, confirmed)]
+
+
+def _reason(
+    sides: Sides, made: Steps, tensors: list[int], rule: str, arguments: dict[str, Any]
+) -> tuple[rule_steps.Reason, bool] | None:
+    """Return what makes the steps of some tensors, and whether it makes others, too; the nearest of what fits."""
+    fmt, steps = format_of(_RATE), _of(made, tensors)
+    again = _made(sides, 4, sides.rate)
+    fitting: list[rule_steps.Reason] = []
+    unsure: rule_steps.Reason | None = None
+    for group in rule_steps.reasons(rule, arguments, steps, fmt):
+        for reason in group:
+            *_, other, changed = reason
+            if isinstance(again, str) or not rule_steps.agree(other, changed, _of(again, tensors), fmt):
+                unsure = unsure or reason
+                continue
+            fitting.append(reason)
+            if rule_steps.left(other, changed, steps, fmt) <= EXACT:
+                break  # all digits of float64 are its: none of the others comes nearer
+        if fitting:
+            near = nearest(fitting, lambda reason: rule_steps.left(reason[-2], reason[-1], steps, fmt))
+            others = "; or ".join(reason[1] for reason in near[1:3])
+            name, sentence, *rest = near[0]
+            return (
+                name,
+                sentence + (f". These steps do not tell it from this: {others}" if others else ""),
+                *rest,
+            ), True
+    return None if unsure is None else (unsure, False)
 
 
 def _of(made: Steps, tensors: list[int]) -> Steps:
