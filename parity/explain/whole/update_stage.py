@@ -341,11 +341,13 @@ def _by_steps(sides: Sides, made: Steps, rule: str, config: dict[str, Any]) -> t
         names = ", ".join(sides.side.names[at] for at in still)
         sentence = f"{names} is never updated"
         return stages, [Mistake("never_updated", "update", sentence, "it stays as it was", "update it, too", True)]
-    of = "" if len(parting) == len(stages) else f"of {', '.join(sides.side.names[at] for at in parting)} "
     found = _reason(sides, made, parting, rule, arguments)
     if found is None:
         return stages, []
-    (name, sentence, repair, *_), confirmed = found
+    (name, sentence, repair, other, changed), confirmed = found
+    # The others may be made so, too, where it does not show.
+    whole = len(parting) == len(stages) or rule_steps.agree(other, changed, made, fmt)
+    of = "" if whole else f"of {', '.join(sides.side.names[at] for at in parting)} "
     words = f"in the update {of}alone {sentence}" if of else sentence
     evidence = f"so made, {len(made.before)} steps {of}agree in every element"
     wrong[0].note = words
@@ -371,13 +373,10 @@ def _reason(
                 break  # all digits of float64 are its: none of the others comes nearer
         if fitting:
             near = nearest(fitting, lambda reason: rule_steps.left(reason[-2], reason[-1], steps, fmt))
-            others = "; or ".join(reason[1] for reason in near[1:3])
-            name, sentence, *rest = near[0]
-            return (
-                name,
-                sentence + (f". These steps do not tell it from this: {others}" if others else ""),
-                *rest,
-            ), True
+            name, sentence, repair, other, changed = near[0]
+            others = [each[1][:1].lower() + each[1][1:] for each in near[1:3]]
+            sentence += f" (these steps do not tell it from this: {'; or '.join(others)})" if others else ""
+            return (name, sentence, repair, other, changed), True
     return None if unsure is None else (unsure, False)
 
 
