@@ -8,7 +8,7 @@ from parity.bounds.graph.interpreter import Unknown
 from parity.bounds.numerics import Array
 from parity.explain.whole import ways
 from parity.explain.whole.batches import Batch
-from parity.explain.whole.factors import Factor, told
+from parity.explain.whole.factors import Factor, multiple, told
 from parity.explain.whole.kinds import BEFORE, INSIDE, NONE, ONE, RIGHT, Compared, Kind
 from parity.explain.whole.quantity import Mistake, Outcome, Stage, held, worst
 from parity.explain.whole.sides import Grant, Sides
@@ -110,7 +110,6 @@ class _Reading:
         biases = [at for at, shape in enumerate(self._shapes) if len(shape) == 1]
         confirmed = self._confirmed(group)
         number = factor.words if factor.power else told(factor.scale)
-        times = f"{factor.words} times" if factor.words != told(factor.scale) else f"{number} times"
         to = " to that" if self._said else ""
         evidence = f"the ratio of {names}{to} is {number}, alike in every element and on every batch"
         if factor == NONE:
@@ -124,8 +123,9 @@ class _Reading:
             )
             return Mistake("gradient_sign", "gradient", sentence, evidence, repair, confirmed)
         divides = factor.power < 0 or (not factor.power and abs(factor.scale) < 1)
+        times = multiple(factor, whose)
         if {*group} == {*self._drawn} and len(group) > 1:
-            sentence = f"every gradient is {times} {whose}"
+            sentence = f"every gradient is {times}"
             repair = (
                 "do not divide by it a second time"
                 if divides
@@ -133,17 +133,17 @@ class _Reading:
             )
             return Mistake("gradient_scale", "gradient", sentence, evidence, repair, confirmed)
         if set(group) <= set(biases):
-            sentence = f"the gradient of the bias ({names}) is {times} {whose}, that of its kernel is not"
+            sentence = f"the gradient of the bias ({names}) is {times}, that of its kernel is not"
             repair = "sum over the examples what the kernel's product takes, with its factor: np.sum(delta, axis=0)"
             return Mistake("bias_gradient_scale", "gradient", sentence, evidence, repair, confirmed)
         if not any(at in biases or at + 1 in group or at + 1 not in biases for at in group):
-            sentence = f"the gradient of the kernel ({names}) is {times} {whose}, that of its bias is not"
+            sentence = f"the gradient of the kernel ({names}) is {times}, that of its bias is not"
             repair = "give the kernel's product the factor that the bias has: inputs.T @ delta of the same delta"
             return Mistake("kernel_gradient_scale", "gradient", sentence, evidence, repair, confirmed)
         layers = list(dict.fromkeys(self._names[at].rpartition("/")[0] for at in group))
         whole = group == list(range(max(group) + 1))
         place = f"from {layers[-1]} down" if whole else f"of {names}"
-        sentence = f"the gradient {place} is {times} {whose}"
+        sentence = f"the gradient {place} is {times}"
         repair = f"the factor enters on the way back through {layers[-1]}: take it out there"
         return Mistake("gradient_scale_from", "gradient", sentence, evidence, repair, confirmed)
 

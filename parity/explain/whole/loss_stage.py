@@ -12,7 +12,7 @@ from parity.bounds.graph.interpreter import Unknown
 from parity.bounds.graph.losses import log_softmax
 from parity.explain.whole.batches import Batch
 from parity.explain.whole.calls import LOSS
-from parity.explain.whole.factors import Factor, fitting, scaled, told
+from parity.explain.whole.factors import Factor, fitting, multiple, scaled, told
 from parity.explain.whole.quantity import Mistake, Outcome, Stage, agrees, held, nearest, worst
 from parity.explain.whole.sides import LOSS_PLACE, Grant, Sides, combined
 from parity.explain.whole.traced import LAYER, Place
@@ -135,7 +135,7 @@ def _scaled(sides: Sides, grant: Grant) -> Iterator[Explained]:
 def _scale_mistake(factor: Factor, confirmed: bool) -> Mistake:
     words = factor.words
     sentence = (
-        f"the loss is {words} times the model's"
+        "the loss is " + multiple(factor, "the model's")
         if factor.scale != -1 or factor.power
         else "the loss has the other sign"
     )

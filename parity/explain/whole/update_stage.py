@@ -274,7 +274,7 @@ def _of_rule(sides: Sides, diagnosis: Diagnosis, sentence: str, config: dict[str
     switches, numbers = _choices(member)
     lines = formulas(telling(switches, numbers), numbers)
     repair = "; ".join(f"{line.obtained} → {line.expected}" for line in lines)
-    evidence = f"{diagnosis.evidence[0]}" if diagnosis.evidence else ""
+    evidence = f"with nothing else of the rule changed it {diagnosis.evidence[0]}" if diagnosis.evidence else ""
     if confirmed:
         evidence += ", and on steps from other weights and batches"
     name = "state_restarts" if switches.get("state_carried") is False else "update_rule"
