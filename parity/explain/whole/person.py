@@ -249,6 +249,8 @@ def _answer(
     if call in (LOSS, METRIC):
         if isinstance(value, tuple) and value:
             value = value[0]
+        if np.iscomplexobj(value):
+            raise AbsentError(f"the {call} is no real number: it is {np.asarray(value).dtype}")
         array = np.asarray(value, dtype=np.float64)
         if array.size != 1:
             raise AbsentError(f"the {call} is no number: it has shape {array.shape}")
