@@ -103,6 +103,7 @@ PENALISED = {
 }
 SIGMOIDS = ((6, 9, 8, 4), ("sigmoid", "sigmoid", "softmax"))
 MIXED = ((6, 9, 8, 4), ("tanh", "sigmoid", "softmax"))
+LEAKING = ((6, 9, 8, 4), ("leaky_relu", "leaky_relu", "softmax"))
 SWITCH = ((6, 9, 8, 1), ("relu", "relu", "sigmoid"))
 SQUARES = ((6, 9, 8, 4), ("sigmoid", "sigmoid", "sigmoid"))
 L2 = "keras.regularizers.L2({})"

@@ -10,6 +10,7 @@ from deep import (
     COIN,
     EVEN,
     L2,
+    LEAKING,
     LOGITS,
     MIXED,
     PENALISED,
@@ -129,6 +130,12 @@ TOGETHER: dict[str, tuple[Net, dict[str, str], dict[str, Any], list[str]]] = {
         _BCE,
         ["mask_of_gradient", "kernel_gradient_scale"],
     ),
+    "the slope of a relu where it leaks, and a mean of the biases": (
+        LEAKING,
+        {"slope": "(zs[i - 1] > 0)", **_MEAN},
+        {},
+        ["derivative_of_other", "bias_gradient_scale"],
+    ),
     "squares whose slopes are at the outputs, and twice the sum": (
         SQUARES,
         {**_SQUARED, "delta": "2 * (p - y) * " + _CURVE.format("p"), "slope": _AT_OUTPUT},
@@ -207,6 +214,14 @@ def test_nor_in_a_program_that_computes_in_float32(tmp_path: Path, name: str) ->
 def test_a_right_one_that_computes_in_float32_is_not_accused(tmp_path: Path, name: str) -> None:
     found = ask(tmp_path, *RIGHT[name], narrow)
     assert (found.first, found.mistakes, found.verdict) == (None, [], "ROUNDING")
+
+
+@pytest.mark.exhaustive
+def test_a_kernel_that_has_made_its_step_on_the_way_back_is_named(tmp_path: Path) -> None:
+    early = "W[i] = W[i] - 0.05 * gw[i]\n        gb[i] = d.sum(axis=0)"
+    found = ask(tmp_path, MIXED, {}, {}, lambda text: text.replace("gb[i] = d.sum(axis=0)", early))
+    named = [(each.name, each.stage, each.confirmed) for each in found.mistakes]
+    assert named[0] == ("already_updated", "gradient", True)
 
 
 @pytest.mark.exhaustive

@@ -27,6 +27,7 @@ class Way(NamedTuple):
         labels: makes what comes back to the last sums from outputs and labels, before the mean.
         gate: makes what comes back to the sums from what comes back to the output alone.
         turned: whether the kernel is not transposed where what comes back goes down to this layer.
+        updated: whether that kernel has made its step already.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Way(NamedTuple):
     labels: Callable[[Bounded, Bounded], Any] | None = None
     gate: Any = None
     turned: bool = False
+    updated: bool = False
 
 
 class Level(NamedTuple):
@@ -191,6 +193,10 @@ _SAID: Final = {
     "gradient_of_other_loss": (
         "the gradient is that of a {other}, and the model's loss is another",
         "differentiate the loss that is meant, or compile the model with a {other}",
+    ),
+    "already_updated": (
+        "what comes back to {where} goes through the kernel after it as its step leaves it, which comes too early",
+        "compute all gradients before any weight is changed",
     ),
     "kernel_not_transposed": (
         "what comes back to {where} goes through the kernel after it as it is, where its transpose belongs",

@@ -31,6 +31,17 @@ _MASKS: Final[dict[str, Slope]] = {
 """Mistakes where an activation lets through or holds back: of these the others are no mistakes, up to a leak."""
 
 
+_OTHERS: Final = ("relu", "tanh", "sigmoid")
+
+
+def _of_other(name: str) -> Slope:
+    """Return a way back by the derivative of another activation, at the same sums."""
+    import keras
+
+    other = keras.activations.get(name)
+    return lambda activation, z, up: _right(other, z, up)
+
+
 class Layers:
     """A model of any layers, whose way back is changed in the activations of its hidden layers."""
 
@@ -57,6 +68,9 @@ class Layers:
             return
         for name, back in (_MASKS if kind in ("relu", "leaky_relu") else _BACK).items():
             yield Way(name, at, kind, slope=back)
+        for other in _OTHERS:
+            if other != kind:
+                yield Way("derivative_of_other", at, kind, other, slope=_of_other(other))
 
     def changed(self, ways: Sequence[Way]) -> Sides:
         """Return both sides with mistakes on the model's way back."""

@@ -329,6 +329,7 @@ def _steps(program: Program, request: Mapping[str, Any]) -> dict[str, Any]:
                     if found is anew:
                         program.restore()
                         program.put(places, before[-1], request["wide"])
+                        np.random.set_state(drawn)  # noqa: NPY002  # what is drawn is not what is kept
                     value = program.call(request["grads"], np.array(x), np.array(y), request["rate"])
                     orders = _gradients(program, value, places, shapes)
                     found.append(orders[request["gradients"] % len(orders)])

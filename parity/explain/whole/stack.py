@@ -66,7 +66,9 @@ class Stack:
             if at == last - 1:
                 links += [(way,) for way in not_sent(last, self._kinds[last])]
             if at < last and len({*self._sides.side.shapes[self._kernels[at + 1]]}) == 1:
-                links.append((Way("kernel_not_transposed", at, kind, turned=True),))
+                links.append((Way("kernel_not_transposed", at, "", turned=True),))
+            if at < last:
+                links.append((Way("already_updated", at, "", updated=True),))
             yield Level(tensors, [(*link, *way) for link in links for way in [(), *((each,) for each in ways)]])
 
     def changed(self, ways: Sequence[Way]) -> Sides:
@@ -85,7 +87,7 @@ class Stack:
         outputs = [values[Place(LAYER, at)] for at in range(last + 1)]
         slopes = {way.layer: way.slope for way in ways if way.slope is not None}
         gates = {way.layer: way.gate for way in ways if way.gate is not None}
-        turned = {way.layer for way in ways if way.turned}
+        turned, updated = {way.layer for way in ways if way.turned}, {way.layer for way in ways if way.updated}
 
         def below(at: int) -> Any:
             return outputs[at - 1] if at else scaled(exact(batch.x), self._grant.inputs)
@@ -115,6 +117,8 @@ class Stack:
                 sent = next((way.sent for way in ways if way.sent is not None and at == last), None)
                 down = delta if sent is None else sent(right, p, up)
                 kernel = weights[self._kernels[at]]
+                if at - 1 in updated:
+                    kernel = kernel - found[0] * found[0].dtype.type(self._sides.rate)
                 up = f.matmul(down, kernel if at - 1 in turned else moved(np.transpose, kernel))
                 slope = slopes.get(at - 1, SLOPES[self._kinds[at - 1]])
                 delta = gates[at - 1](up) if at - 1 in gates else up * slope(sums(at - 1), outputs[at - 1])
