@@ -90,7 +90,7 @@ def _change(sides: Sides) -> Explained | None:
             break  # all digits of float64 are the change's: none of the others comes nearer
     near = nearest(found, lambda each: each.left)
     for other in near[1:2]:
-        near[0].mistake.sentence += f"; or {other.mistake.sentence}, which yields the same"
+        near[0].mistake.sentence += f"; or {other.mistake.sentence}, which comes as near"
     return near[0] if near else None
 
 
