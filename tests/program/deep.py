@@ -101,6 +101,11 @@ PENALISED = {
     "loss": "-np.mean(np.sum(y * np.log(p), axis=1)) + 0.01 * sum(np.sum(w**2) for w in W)",
     "gw": "outs[i].T @ d + 0.02 * W[i]",
 }
+SIGMOIDS = ((6, 9, 8, 4), ("sigmoid", "sigmoid", "softmax"))
+MIXED = ((6, 9, 8, 4), ("tanh", "sigmoid", "softmax"))
+LEAKING = ((6, 9, 8, 4), ("leaky_relu", "leaky_relu", "softmax"))
+SWITCH = ((6, 9, 8, 1), ("relu", "relu", "sigmoid"))
+SQUARES = ((6, 9, 8, 4), ("sigmoid", "sigmoid", "sigmoid"))
 L2 = "keras.regularizers.L2({})"
 
 Net = tuple[tuple[int, ...], tuple[str, ...]]
@@ -112,6 +117,14 @@ def program(net: Net, **gaps: str) -> str:
     for gap, code in (_RIGHT | gaps).items():
         text = text.replace(f"«{gap}»", code)
     return text
+
+
+def narrow(text: str) -> str:
+    """Return a program that computes in float32, whatever its weights are set to."""
+    single = "np.float32({})".format
+    text = text.replace("outs[-1] @ w + c", f"{single('outs[-1]')} @ {single('w')} + {single('c')}")
+    text = text.replace("def gradients(x, y):", "def gradients(x, y):\n    x, y = np.float32(x), np.float32(y)")
+    return text.replace("@ W[i].T", f"@ {single('W[i].T')}")
 
 
 def model(

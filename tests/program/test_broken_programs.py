@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from programs import KERAS, written
@@ -39,6 +40,10 @@ MODELS = {
         "    model = keras.Model(x, [d(x), keras.layers.Dense(3)(x)])\n    model.compile('sgd', ['mse', 'mse'])\n"
         "    return model",
         "more than one output",
+    ),
+    "has a loss that raises": (
+        KERAS.replace('loss="categorical_crossentropy"', "loss=lambda y, p: 1 / 0"),
+        "the model raised ZeroDivisionError",
     ),
     "data do not fit": (
         KERAS + "\n\ndef data():\n    return [[1.0, 2.0]], [[1.0, 0, 0, 0]]\n",
@@ -95,7 +100,7 @@ def files(folder: Path) -> set[str]:
     return {path.name for path in folder.rglob("*") if "__pycache__" not in path.parts}
 
 
-def ask(folder: Path, program: str, model: str, bound: dict[str, str]) -> object:
+def ask(folder: Path, program: str, model: str, bound: dict[str, str]) -> Any:
     from parity.explain.whole.stages import answer
 
     (folder / "mine.py").write_text(program)
@@ -133,7 +138,19 @@ def test_a_program_that_cannot_be_asked_is_refused_or_parts(wrong: str, tmp_path
         assert "Traceback" not in str(error.value)
     else:
         found = ask(tmp_path, text, KERAS, bound)
-        assert found.verdict == ("DIVERGED" if "NaN" in wrong else "ROUNDING")  # type: ignore[attr-defined]
+        assert found.verdict == ("DIVERGED" if "NaN" in wrong else "ROUNDING")
+
+
+def test_what_is_not_a_number_depends_on_no_step_before(tmp_path: Path, tensorflow: None) -> None:
+    found = ask(tmp_path, RIGHT.replace("d2 = (p - y)", "d2 = np.nan * (p - y)"), KERAS, {})
+    assert [stage.outcome.name for stage in found.stages if stage.name == "gradient"] == ["NON_FINITE"] * 4
+    assert found.mistakes == []
+
+
+def test_a_loss_that_is_complex_is_no_number(tmp_path: Path, tensorflow: None) -> None:
+    found = ask(tmp_path, RIGHT.replace("return -np.sum(", "return -1j * np.sum("), KERAS, {})
+    (loss,) = [stage for stage in found.stages if stage.name == "loss"]
+    assert (loss.outcome.name, loss.note) == ("UNSEEN", "the loss is no real number: it is complex128")
 
 
 def test_a_program_that_hangs_is_stopped(tmp_path: Path, tensorflow: None) -> None:

@@ -97,3 +97,70 @@ def test_a_program_that_reads_its_arguments_was_given_none(tmp_path: Path) -> No
     update = next(stage for stage in found.stages if stage.name == "update")
     assert (update.outcome.name, found.mistakes) == ("UNSEEN", [])
     assert "NameError" in update.note
+
+
+BY_IDENTITY = """import numpy as np
+
+
+class Parameter:
+    def __init__(self, shape):
+        self.data = np.random.uniform(-1, 1, shape) * np.sqrt(6 / sum(shape)) if len(shape) > 1 else np.zeros(shape)
+        self.grad = None
+
+
+W, b = Parameter((6, 4)), Parameter((4,))
+parameters = [W, b]
+first = {id(each): 0.0 for each in parameters}
+second = {id(each): 0.0 for each in parameters}
+count = [0]
+
+
+def forward(x):
+    e = np.exp(x @ W.data + b.data)
+    return e / e.sum(axis=1, keepdims=True)
+
+
+def gradients(x, y):
+    d = (forward(x) - y) / len(x)
+    W.grad, b.grad = x.T @ d, d.sum(axis=0)
+    return W.grad, b.grad
+
+
+def train_step(x, y):
+    gradients(x, y)
+    count[0] += 1
+    for each in parameters:
+        key = id(each)
+        first[key] = 0.9 * first[key] + 0.1 * each.grad
+        second[key] = 0.999 * second[key] + 0.001 * each.grad**2
+        m, v = first[key] / (1 - 0.9 ** count[0]), second[key] / (1 - 0.999 ** count[0])
+        each.data = each.data - 0.01 * m / (np.sqrt(v) + «epsilon»)
+"""
+BESIDE_ADAM = """import keras
+import numpy as np
+
+
+def data():
+    rng = np.random.default_rng(0)
+    return 1e-4 * rng.standard_normal((40, 6)), np.eye(4)[rng.integers(0, 4, 40)]
+
+
+def build():
+    model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(4, activation="softmax")])
+    model.compile(optimizer=keras.optimizers.Adam(0.01), loss="categorical_crossentropy")
+    return model
+"""
+
+
+@pytest.mark.parametrize("epsilon", ["1e-7", "1e-8"])
+def test_state_by_the_identity_of_parameters_goes_along_and_the_nearest_epsilon_is_said(
+    tmp_path: Path, epsilon: str
+) -> None:
+    pytest.importorskip("tensorflow")
+    from parity.explain.whole.stages import answer
+
+    (tmp_path / "mine.py").write_text(BY_IDENTITY.replace("«epsilon»", epsilon))
+    (tmp_path / "model.py").write_text(BESIDE_ADAM)
+    found = answer(tmp_path / "mine.py", "", (tmp_path / "model.py", "build"), "", {"weights": "W.data,b.data"}, 30.0)
+    assert [(each.name, each.confirmed) for each in found.mistakes] == [("epsilon_place", True)]
+    assert found.mistakes[0].sentence.startswith(f"epsilon, {float(epsilon):g}, is added to the root of the corrected")

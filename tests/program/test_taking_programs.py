@@ -18,7 +18,7 @@ from parity.explain.whole.edits import edits
 from parity.explain.whole.forms import output
 from parity.explain.whole.gradients import gradients_of
 from parity.explain.whole.places import Place, read, recognised, write
-from parity.explain.whole.quantity import Outcome, held
+from parity.explain.whole.quantity import Outcome, held, nearest
 from parity.explain.whole.start_stage import told_apart
 from parity.explain.whole.taking import take
 
@@ -216,6 +216,15 @@ def test_a_copy_keeps_what_shares_memory_together() -> None:
     assert whole[5] == 5
 
 
+def test_a_copy_keeps_what_is_kept_by_the_identity_of_objects() -> None:
+    weights = [np.ones(3), np.zeros(2)]
+    held = {"weights": weights, "moments": {id(array): array + 5 for array in weights}, "steps": {0: 1, 7: 2}}
+    for other in (copied(held), copied(copied(held))):
+        assert [other["moments"][id(array)][0] for array in other["weights"]] == [6, 5]
+        assert other["steps"] == {0: 1, 7: 2}
+    assert [*held["moments"]] == [id(array) for array in weights]
+
+
 def test_weights_of_a_named_tuple_are_found() -> None:
     Params = namedtuple("Params", "W1 b1 W2 b2")  # as people write
     params = Params(*(np.ones(shape) for shape in SIZES))
@@ -223,3 +232,11 @@ def test_weights_of_a_named_tuple_are_found() -> None:
     assert [str(ways[0]) for ways in found] == ["params.W1", "params.b1", "params.W2", "params.b2"]
     write({"params": params}, found[0][0], np.full((6, 7), 2.0))
     assert (params.W1 == 2).all()
+
+
+def test_of_reasons_that_fit_none_is_kept_that_leaves_ten_times_another() -> None:
+    left = {"far": 3e-4, "right": 2e-8, "beside it": 1e-7, "not far": 5e-7}
+    assert nearest(list(left), left.__getitem__) == ["right", "beside it"]
+    assert nearest(["far"], left.__getitem__) == ["far"]
+    exact = {"to the last digit": 0.0, "but for a sum's rounding": 5e-14, "not": 1e-9}
+    assert nearest(list(exact), exact.__getitem__) == ["to the last digit", "but for a sum's rounding"]

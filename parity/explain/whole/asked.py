@@ -20,11 +20,13 @@ class Opened(NamedTuple):
         places: for each tensor of the model every way to read it that its shape allows.
         calls: expressions for each call, the likeliest first.
         left: what was left out of the file, a sentence each.
+        rates: what holds a learning rate of its own, each as what can be assigned to.
     """
 
     places: list[list[str]]
     calls: dict[str, list[str]]
     left: list[str]
+    rates: list[str]
 
 
 class Asked:
@@ -62,7 +64,7 @@ class Asked:
         except BaseException:
             self.close()
             raise
-        self.opened = Opened(answer["places"], answer["calls"], answer["left"])
+        self.opened = Opened(answer["places"], answer["calls"], answer["left"], answer["rates"])
 
     def take(self, text: str) -> None:
         """Take the program anew, with another text in place of its file's.

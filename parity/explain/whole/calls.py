@@ -9,8 +9,10 @@ import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping
 from itertools import takewhile
-from types import FunctionType
+from types import FunctionType, ModuleType
 from typing import Any, Final
+
+import numpy as np
 
 from parity.explain.whole.places import Place
 
@@ -91,6 +93,23 @@ def recognised_calls(names: Mapping[str, Any], root: str, places: list[Place]) -
                     )
                     found[call] += _written(called, function, found[PREDICT], params, root)
     return {call: list(dict.fromkeys(expressions)) for call, expressions in found.items()}
+
+
+def recognised_rates(names: Mapping[str, Any], root: str, places: list[Place]) -> list[str]:
+    """Return what holds a learning rate that a step may use, each as what can be assigned to.
+
+    It is a number of the object that holds the weights, of the file, or of an object of the file, such as an optimizer.
+    """
+    found = []
+    objects = [(n, v) for n, v in names.items() if not n.startswith("__") and n != root and hasattr(v, "__dict__")]
+    objects = [(n, v) for n, v in objects if not isinstance(v, type | FunctionType | ModuleType)]
+    for holder, owner in [*_holders(names, root, places), *objects]:
+        held = owner if isinstance(owner, Mapping) else getattr(owner, "__dict__", {})
+        for name, value in held.items():
+            number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+            if _RATES.match(name) and number:
+                found.append(f"{holder}.{name}" if holder else f"globals()[{name!r}]")
+    return list(dict.fromkeys(found))
 
 
 def _holders(names: Mapping[str, Any], root: str, places: list[Place]) -> Iterator[tuple[str, Any]]:

@@ -1,5 +1,7 @@
 """Whether a program's gradient is the derivative of its own loss: central differences in float64, without Keras."""
 
+from typing import Final
+
 import numpy as np
 
 from parity.bounds.graph.interpreter import Unknown
@@ -11,6 +13,8 @@ from parity.explain.whole.quantity import Outcome, Stage
 from parity.explain.whole.settling import evaluated
 from parity.explain.whole.sides import Grant, Sides
 from parity.explain.whole.slopes import Slope, slope
+
+_BLURRED: Final = "its loss is rounded too coarsely for differences to show its derivative"
 
 
 def judged(sides: Sides, grant: Grant | None) -> tuple[list[Stage], dict[str, dict[str, float]] | None]:
@@ -34,20 +38,26 @@ def judged(sides: Sides, grant: Grant | None) -> tuple[list[Stage], dict[str, di
         if found is None:
             stages.append(Stage(name, tensor, Outcome.UNSEEN, "its loss raised, or has a kink here"))
             continue
+        if found.blurred:
+            stages.append(Stage(name, tensor, Outcome.UNSEEN, _BLURRED))
+            continue
         ratio = None if found.right else found.ratio
-        note = (
-            ""
-            if ratio is None
-            else f"it is {told(_rounded(ratio, found))} times the derivative of the program's own loss"
-        )
+        note = "" if ratio is None else _times(_rounded(ratio, found), batch.size)
         outcome = Outcome.ROUNDING if found.right else Outcome.DIVERGED
         stages.append(Stage(name, tensor, outcome, note, None, ratio))
         document[tensor] = {"gradient": found.claimed, "differences": found.measured, "unsure": found.unsure}
     return stages, document
 
 
+def _times(ratio: float, size: int) -> str:
+    of_batch = {size: ", which is its batch's size", 1 / size: ", one over its batch's size"} if size > 1 else {}
+    return f"it is {told(ratio)} times the derivative of the program's own loss{of_batch.get(ratio, '')}"
+
+
 def _rounded(ratio: float, found: Slope) -> float:
     """Return a ratio as a whole number or one over one, if it may be that, and else to the digits that are known."""
+    if not ratio:
+        return 0.0
     unsure = found.unsure / abs(found.measured) + found.hidden
     for number in (round(ratio), 1 / round(1 / ratio) if abs(ratio) < 1 and round(1 / ratio) else 0):
         # Not derived, and judges nothing: a sentence says the whole number that a ratio is within a millionth of.

@@ -117,6 +117,15 @@ def likely(number: float) -> list[float]:
     return list(dict.fromkeys([*whole, float(f"{number:.3g}"), float(f"{number:.6g}"), number]))
 
 
+def multiple(factor: Factor, whose: str) -> str:
+    """Return what a multiple is of, such as ``512 times the model's (the units of dense)``."""
+    number = told(factor.scale)
+    words = factor.words.removesuffix(f" ({round(max(abs(factor.scale), 1 / abs(factor.scale)))})")
+    if factor.power or words == factor.words:
+        return f"{factor.words if factor.words != number else number} times {whose}"
+    return f"{number} times {whose} ({words})"
+
+
 def told(number: float) -> str:
     """Return a factor as people write it."""
     if 0 < abs(number) < 1 and abs(1 / number - round(1 / number)) < 1e-6 * abs(1 / number):

@@ -111,3 +111,14 @@ def output(value: object, n: int, classes: tuple[int, ...], layout: str) -> Arra
     if (layout == COLUMNS and array.ndim > 1) or columns:
         array = np.moveaxis(array, -1, 0)
     return array.astype(np.float64).reshape(n, *classes)
+
+
+def passed(value: object, n: int, shape: tuple[int, ...], form: Form) -> Array | None:
+    """Return an array that a program passes through as Keras has such a layer, or None if it has another size.
+
+    Where images come with their channels first, what is made of them has them first, too.
+    """
+    array = np.asarray(value)
+    if form.image == "channels first" and len(shape) == 3 and array.shape == (n, shape[2], *shape[:2]):
+        array = np.moveaxis(array, 1, -1)
+    return output(array, n, shape, form.layout)

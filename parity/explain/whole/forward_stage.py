@@ -1,6 +1,7 @@
 """A prediction that parts comes in, changes of the model's forward pass that make it agree come out."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -8,8 +9,9 @@ import numpy as np
 from parity.bounds.bounded import Bounded
 from parity.bounds.graph.interpreter import Unknown
 from parity.bounds.numerics import Array
+from parity.explain.whole.batches import Batch
 from parity.explain.whole.factors import Factor, likely, told
-from parity.explain.whole.quantity import Mistake, Outcome, Stage, agrees, held, worst
+from parity.explain.whole.quantity import EXACT, Mistake, Outcome, Stage, agrees, held, nearest, worst
 from parity.explain.whole.sides import Grant, Sides
 from parity.explain.whole.variants import late_biases, variants, variants_of
 
@@ -29,13 +31,15 @@ _KEEP: Final = (
 class Explained(NamedTuple):
     """A change that was found: how the model is changed, and the mistake that it is.
 
-    ``sides`` has another model where the change is one of it; else None.
+    ``sides`` has another model where the change is one of it; else None. ``left`` is what part of the predictions it
+    leaves.
     """
 
     grant: Grant
     mistake: Mistake
     factor: float | None
     sides: Sides | None = None
+    left: float = 0.0
 
 
 def judged(sides: Sides) -> tuple[Stage, Explained | None]:
@@ -57,7 +61,7 @@ def judged(sides: Sides) -> tuple[Stage, Explained | None]:
         return stage, Explained(Grant(()), Mistake("not_repeatable", name, _CHANGES, _AGAIN, _KEEP, True), None)
     if not place.outcome.parts or place.outcome is Outcome.NON_FINITE:
         return stage, None
-    found = next(_changes(sides), None)
+    found = _change(sides)
     if found is not None:
         stage.note, stage.factor = found.mistake.sentence, found.factor
     return stage, found
@@ -67,21 +71,27 @@ def _unruled(operations: frozenset[str]) -> str:
     return f"the model uses what has no bound here: {', '.join(sorted(operations))}"
 
 
-def changes_of_layer(sides: Sides) -> Iterator[Explained]:
-    """Yield the changes of one layer that make its output agree, from the program's own output before it."""
-    for explained in _changes(sides):
+def change_of_layer(sides: Sides) -> Explained | None:
+    """Return the change of one layer that makes its output agree, from the program's own output before it."""
+    explained = _change(sides)
+    if explained is not None:
         explained.mistake.stage = "layer"
-        yield explained
+    return explained
 
 
-def _changes(sides: Sides) -> Iterator[Explained]:
-    yield from _known_factors(sides)
-    yield from _turned(sides)
-    if sides.target is None:
-        yield from _rewritten(sides)
-    yield from _other_activations(sides)
-    yield from _late_biases(sides)
-    yield from _fitted(sides)
+def _change(sides: Sides) -> Explained | None:
+    """Return the change that makes the predictions agree; where others fit and come as near, they are said, too."""
+    found: list[Explained] = []
+    for search in (_known_factors, _turned, _rewritten, _other_activations, _late_biases, _fitted):
+        if (search is _rewritten and sides.target is not None) or (search is _fitted and found):
+            continue
+        found += search(sides)
+        if any(each.left <= EXACT for each in found):
+            break  # all digits of float64 are the change's: none of the others comes nearer
+    near = nearest(found, lambda each: each.left)
+    for other in near[1:2]:
+        near[0].mistake.sentence += f"; or {other.mistake.sentence}, which comes as near"
+    return near[0] if near else None
 
 
 def _layer(sides: Sides) -> str:
@@ -109,7 +119,19 @@ def _explained(sides: Sides, grant: Grant, mistake: Mistake, factor: float | Non
     sizes = " and ".join(dict.fromkeys(str(batch.size) for batch in sides.confirm))
     if mistake.confirmed:
         mistake.evidence += f"; so it is on batches of {sizes} that were not searched on"
-    return Explained(grant, mistake, factor)
+    return Explained(grant, mistake, factor, left=_left(sides, lambda batch: sides.output(batch, grant)))
+
+
+def _left(sides: Sides, made: Callable[[Batch], Any]) -> float:
+    """Return what part of the predictions a change leaves, on the batches of the search."""
+    away = size = 0.0
+    for batch in sides.search:
+        own, value = sides.prediction(batch), made(batch)
+        if own is None or not isinstance(value, Bounded):
+            return np.inf
+        away += float(np.sum(np.square(own - value.value)))
+        size += float(np.sum(np.square(own)))
+    return float(np.sqrt(away / size)) if size else 0.0
 
 
 def _known_factors(sides: Sides) -> Iterator[Explained]:
@@ -247,7 +269,12 @@ def _rewritten(sides: Sides) -> Iterator[Explained]:
                 name, "prediction", words, "so changed, the model's output agrees with the program's", repair
             )
             mistake.confirmed = all(_same(sides, batch, head) for batch in sides.confirm)
-            yield Explained(Grant(()), mistake, None)
+            yield Explained(Grant(()), mistake, None, left=_left(sides, partial(_headed, sides, head)))
+
+
+def _headed(sides: Sides, head: Callable[[Bounded], Bounded], batch: Batch) -> Any:
+    logits = _logits(sides, batch)
+    return None if logits is None else head(logits)
 
 
 def _other_activations(sides: Sides) -> Iterator[Explained]:

@@ -119,7 +119,14 @@ class KerasSide:
         """Return the trace for batches of such examples."""
         key = (x.shape[1:], x.dtype.str, y.shape[1:], y.dtype.str)
         if key not in self._traced:
-            self._traced[key] = Traced(self.model, x, y, sums=True)
+            try:
+                self._traced[key] = Traced(self.model, x, y, sums=True)
+            except Exception as error:  # a person's layers and loss may raise anything
+                shapes = f"{(None, *x.shape[1:])} and labels of shape {(None, *y.shape[1:])}"
+                raise SubjectError(
+                    f"{self.name}: the model {raised(error)}, on inputs of shape {shapes}. Allowed: a model and a loss "
+                    "that TensorFlow can trace."
+                ) from error
         return self._traced[key]
 
     def whole(self, weights: Sequence[Array | Bounded]) -> list[Any]:

@@ -12,8 +12,8 @@ from parity.bounds.graph.interpreter import Unknown
 from parity.bounds.graph.losses import log_softmax
 from parity.explain.whole.batches import Batch
 from parity.explain.whole.calls import LOSS
-from parity.explain.whole.factors import Factor, fitting, scaled, told
-from parity.explain.whole.quantity import Mistake, Outcome, Stage, agrees, held, worst
+from parity.explain.whole.factors import Factor, fitting, multiple, scaled, told
+from parity.explain.whole.quantity import Mistake, Outcome, Stage, agrees, held, nearest, worst
 from parity.explain.whole.sides import LOSS_PLACE, Grant, Sides, combined
 from parity.explain.whole.traced import LAYER, Place
 
@@ -77,14 +77,22 @@ def _reasons(sides: Sides, grant: Grant) -> Iterator[Explained]:
     yield from penalty
     if scale or penalty:
         return
-    plain = False
-    for name, sentence, repair, made in (*_broadcast(sides, grant), *_forms(sides, grant)):
-        if name == "probability_shift" and plain:
-            continue  # so little is added that the loss without it fits as well
-        if all(_same(sides, batch, made) for batch in sides.search) and _accounts(sides, grant, made):
-            confirmed = all(_same(sides, batch, made) for batch in sides.confirm)
-            plain = True
-            yield Explained(Mistake(name, "loss", sentence, "so computed, the losses agree", repair, confirmed), None)
+    fitting = [
+        form
+        for form in (*_broadcast(sides, grant), *_forms(sides, grant))
+        if all(_same(sides, batch, form[-1]) for batch in sides.search) and _accounts(sides, grant, form[-1])
+    ]
+    near = nearest(fitting, lambda form: _left(sides, form[-1]))
+    plain = [form for form in near if form[0] != "probability_shift"]
+    for name, sentence, repair, made in plain or near[:1]:  # so little is added that the loss without it is as near
+        confirmed = all(_same(sides, batch, made) for batch in sides.confirm)
+        yield Explained(Mistake(name, "loss", sentence, "so computed, the losses agree", repair, confirmed), None)
+
+
+def _left(sides: Sides, made: Callable[[Batch], Any]) -> float:
+    """Return what part of the losses a reason that fits leaves."""
+    pairs = [(np.float64(sides.loss(batch)), made(batch).value) for batch in sides.search]
+    return float(sum(abs(own - value) for own, value in pairs) / sum(abs(own) for own, _ in pairs))
 
 
 def _same(sides: Sides, batch: Batch, made: Callable[[Batch], Any]) -> bool:
@@ -127,7 +135,7 @@ def _scaled(sides: Sides, grant: Grant) -> Iterator[Explained]:
 def _scale_mistake(factor: Factor, confirmed: bool) -> Mistake:
     words = factor.words
     sentence = (
-        f"the loss is {words} times the model's"
+        "the loss is " + multiple(factor, "the model's")
         if factor.scale != -1 or factor.power
         else "the loss has the other sign"
     )

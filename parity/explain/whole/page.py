@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from parity.explain.picture import A_COLOUR, B_COLOUR, FAINT, FIXED_COLOUR, MUTED, Drawing, Scale
 from parity.explain.whole.curves import CHANGED, KERAS, YOURS
-from parity.explain.whole.text import unexplained
+from parity.explain.whole.text import NO_REASON, unexplained
 from parity.report.markup import environment
 from parity.report.numbers import begun
 
@@ -63,7 +63,12 @@ def _why(document: Mapping[str, Any], rung: Mapping[str, Any]) -> list[str]:
     """Return what a rung parts by, in a sentence each."""
     said = [each["sentence"] for each in document["explanation"] if each["stage"] == rung["name"]]
     notes = [row["note"] for row in rung["rows"] if row["outcome"] == "DIVERGED" and row["note"]]
-    return said or list(dict.fromkeys(notes)) if any(row["outcome"] == "DIVERGED" for row in rung["rows"]) else []
+    if all(row["outcome"] != "DIVERGED" for row in rung["rows"]):
+        return []
+    left = [row["tensor"] for row in rung["rows"] if row["note"] == NO_REASON]
+    if said and left:
+        return [*said, f"No known mistake explains that of {', '.join(left)}"]
+    return said or list(dict.fromkeys(notes))
 
 
 def curves(found: Mapping[str, Any]) -> str:

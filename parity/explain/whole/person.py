@@ -17,7 +17,17 @@ from parity.bounds.numerics import Array
 from parity.circumstances import launch, wire
 from parity.circumstances.child import private_pipes
 from parity.errors import ParityError, SubjectError, did_you_mean, one_line, raised
-from parity.explain.whole.calls import EPOCH, GRADS, LOSS, METRIC, PREDICT, ROOT, STEP, recognised_calls
+from parity.explain.whole.calls import (
+    EPOCH,
+    GRADS,
+    LOSS,
+    METRIC,
+    PREDICT,
+    ROOT,
+    STEP,
+    recognised_calls,
+    recognised_rates,
+)
 from parity.explain.whole.copying import copied
 from parity.explain.whole.epochs import Driver, taken_apart
 from parity.explain.whole.forms import Form
@@ -143,6 +153,7 @@ def _opened(request: Mapping[str, Any]) -> tuple[Program, dict[str, Any]]:
     return program, {
         "places": [[str(place) for place in ways] for ways in places],
         "calls": calls,
+        "rates": recognised_rates(program.names, program.root, firsts),
         "left": program.taken.left,
         "root": program.root,
         "held": [list(each.shape) for each in held],
@@ -238,6 +249,8 @@ def _answer(
     if call in (LOSS, METRIC):
         if isinstance(value, tuple) and value:
             value = value[0]
+        if np.iscomplexobj(value):
+            raise AbsentError(f"the {call} is no real number: it is {np.asarray(value).dtype}")
         array = np.asarray(value, dtype=np.float64)
         if array.size != 1:
             raise AbsentError(f"the {call} is no number: it has shape {array.shape}")
@@ -316,6 +329,7 @@ def _steps(program: Program, request: Mapping[str, Any]) -> dict[str, Any]:
                     if found is anew:
                         program.restore()
                         program.put(places, before[-1], request["wide"])
+                        np.random.set_state(drawn)  # noqa: NPY002  # what is drawn is not what is kept
                     value = program.call(request["grads"], np.array(x), np.array(y), request["rate"])
                     orders = _gradients(program, value, places, shapes)
                     found.append(orders[request["gradients"] % len(orders)])

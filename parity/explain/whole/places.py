@@ -19,7 +19,9 @@ from parity.errors import SubjectError, did_you_mean
 _AXES: Final = re.compile(r"^(.*)\.(?:T|transpose\(([\d, ]+)\))$")
 _ROWS: Final = re.compile(r"^(.*)\.rows\((\d+), *(\d+), *(\d+)\)$")
 _KERNEL: Final = re.compile(
-    r"^(w|weights?|kernels?|filters?|theta|coefs?|w_?\d+|weights?_?\d+|(w|weights?|kernel)_\w+|w[a-z]{2})$", re.I
+    r"^(w|weights?|kernels?|filters?|theta|coefs?|w_?\d+|weights?_?\d+|(w|weights?|kernel)_\w+|w[a-z]{2}"
+    r"|syn(apses?)?_?\d+)$",
+    re.I,
 )
 _BIAS: Final = re.compile(r"^(b|bias|biases|w0|b_?\d+|bias(es)?_?\d+|(b|bias|biases)_\w+|b[a-z]{2}|intercepts?)$", re.I)
 _NOT: Final = re.compile(

@@ -1,9 +1,9 @@
 """A quantity of both sides, held against the bound: whether they agree, where they part most, and by what factor."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
+from typing import Any, Final, TypeVar
 
 import numpy as np
 
@@ -68,6 +68,30 @@ def held(obtained: Array, expected: Bounded | Unknown) -> Held:
     if not part.size:
         return Held(outcome)
     return Held(outcome, tuple(int(i) for i in at), float(own[at]), float(value[at]), float(error[at]))
+
+
+Reason = TypeVar("Reason")
+_FAR: Final = 10.0
+EXACT: Final = 1e-12
+"""What part of a quantity may be left where a search ends: float64 rounds less, and float32 far more. Not derived."""
+_NOTHING: Final = 1e-13
+"""What part of a quantity sums in float64 round away, whichever reason is right: far below what float32 rounds."""
+
+
+def nearest(reasons: Sequence[Reason], left: Callable[[Reason], float]) -> list[Reason]:
+    """Return the reasons that may be the one, in their order: none that leaves ten times what another leaves.
+
+    All of them fit: a bound may be so wide that what is not the reason lies inside it, too.
+
+    Args:
+        reasons: all that fit.
+        left: what part of the quantity a reason leaves unexplained.
+    """
+    if len(reasons) < 2:
+        return list(reasons)
+    parts = [left(reason) for reason in reasons]
+    reach = max(_FAR * min(parts), _NOTHING)
+    return [reason for reason, part in zip(reasons, parts, strict=True) if part <= reach]
 
 
 def agrees(obtained: Array, expected: Bounded | Unknown) -> bool:

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from parity.bounds.bounded import Bounded
 from parity.bounds.functions import lifted
 from parity.bounds.numerics import Array, Format
 from parity.bounds.rule import bounded, bounded_step, page
@@ -71,6 +72,24 @@ def held_against(
         starts: numbers that slots start at, instead of the page's.
         switches: choices of the rule's family that are not the page's.
     """
+    found: list[list[Held]] = [[] for _ in steps[0][0]]
+    for new, made in _made(rule, arguments, steps, fmt, corrected, restarts, starts, switches):
+        for at, own in enumerate(new):
+            found[at].append(held(own, made[str(at)]))
+    return [worst(each) for each in found]
+
+
+def _made(
+    rule: str,
+    arguments: Mapping[str, Any],
+    steps: Sequence[Sequence[Sequence[Array]]],
+    fmt: Format,
+    corrected: bool,
+    restarts: bool,
+    starts: Mapping[str, float] | None,
+    switches: Mapping[str, Any] | None,
+) -> Iterator[tuple[Sequence[Array], Mapping[str, Bounded]]]:
+    """Yield what each step ended in, and what the rule makes of what it started from."""
     before, gradients, after = steps[:3]
     keys = [str(at) for at in range(len(before[0]))]
     plain: Any = page(rule)
@@ -81,7 +100,6 @@ def held_against(
     slots: dict[str, Any] = {slot: dict(tensors) for slot, tensors in made.slots(made.init(zeros)).items()}
     for slot, number in (starts or {}).items():
         slots[slot] = {key: np.full_like(array, number) for key, array in slots[slot].items()}
-    found: list[list[Held]] = [[] for _ in keys]
     first = slots
     for turn, (w, g, new) in enumerate(zip(before, gradients, after, strict=True)):
         number = 0 if restarts else turn
@@ -92,10 +110,8 @@ def held_against(
         if corrected:
             runs.epsilon = epsilon * (1 - arguments["beta_2"] ** (number + 1)) ** 0.5  # Adam's
         result = bounded_step(runs, start | slots, number)
-        for at, key in enumerate(keys):
-            found[at].append(held(new[at], result["parameter"][key]))
+        yield new, result["parameter"]
         slots = first if restarts else {slot: result[slot] for slot in slots}
-    return [worst(each) for each in found]
 
 
 def _some(steps: Any) -> Any:
@@ -108,9 +124,7 @@ def _some(steps: Any) -> Any:
     ]
 
 
-def _chosen(
-    rule: str, arguments: Mapping[str, Any], steps: Any, fmt: Format, count: int
-) -> Iterator[tuple[str, str, str, str, dict[str, Any]]]:
+def _chosen(rule: str, arguments: Mapping[str, Any], steps: Any, fmt: Format, count: int) -> Iterator["Reason"]:
     """Yield so many choices of the rule's family that make the steps together."""
     known = [
         (switch.name, value)
@@ -154,43 +168,63 @@ def agree(rule: str, arguments: Mapping[str, Any], steps: Any, fmt: Format) -> b
 
     ``restarts`` says that nothing is carried from step to step.
     """
-    plain = {name: value for name, value in arguments.items() if name not in _AROUND}
-    corrected, restarts = bool(arguments.get("corrected")), bool(arguments.get("restarts"))
+    plain, around = _apart(arguments)
     try:
-        around = arguments.get("starts"), arguments.get("switches")
-        found = held_against(rule, plain, steps, fmt, corrected, restarts, *around)
+        found = held_against(rule, plain, steps, fmt, *around)
         return all(each.outcome is Outcome.ROUNDING for each in found)
     except (TypeError, ValueError):  # arguments that do not go together
         return False
 
 
-def reasons(
-    rule: str, arguments: Mapping[str, Any], steps: Any, fmt: Format
-) -> Iterator[tuple[str, str, str, str, dict[str, Any]]]:
-    """Yield what makes a program's steps: name, sentence, repair, the rule and its arguments."""
+def left(rule: str, arguments: Mapping[str, Any], steps: Any, fmt: Format) -> float:
+    """Return what part of the weights that steps end in a reason leaves."""
+    plain, around = _apart(arguments)
+    away = size = 0.0
+    for new, made in _made(rule, plain, steps, fmt, *around):
+        for at, own in enumerate(new):
+            away += float(np.sum(np.square(np.float64(own - made[str(at)].value))))
+            size += float(np.sum(np.square(np.float64(own))))
+    return float(np.sqrt(away / size)) if size else 0.0
+
+
+def _apart(arguments: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[bool, bool, Any, Any]]:
+    """Return the page's arguments, and what is said of steps beside them."""
+    plain = {name: value for name, value in arguments.items() if name not in _AROUND}
+    corrected, restarts = bool(arguments.get("corrected")), bool(arguments.get("restarts"))
+    return plain, (corrected, restarts, arguments.get("starts"), arguments.get("switches"))
+
+
+Reason = tuple[str, str, str, str, dict[str, Any]]
+
+
+def reasons(rule: str, arguments: Mapping[str, Any], steps: Any, fmt: Format) -> Iterator[Iterator[Reason]]:
+    """Yield what makes a program's steps, in groups, the likelier first: name, sentence, repair, rule and arguments."""
     whole, steps = steps, steps if family(rule).mixes else _some(steps)
-    rate = float(arguments["learning_rate"])
-    places = [False, True] if {"epsilon", "beta_2"} <= arguments.keys() else [False]
-    for corrected in places:
+    yield _restarting(rule, arguments, steps, fmt)
+    yield _single(rule, arguments, steps, fmt)
+    yield _chosen(rule, arguments, steps, fmt, 2)
+    yield _others(rule, arguments, whole, fmt)
+
+
+def _places(arguments: Mapping[str, Any]) -> list[bool]:
+    return [False, True] if {"epsilon", "beta_2"} <= arguments.keys() else [False]
+
+
+def _restarting(rule: str, arguments: Mapping[str, Any], steps: Any, fmt: Format) -> Iterator[Reason]:
+    for corrected in _places(arguments):
         anew = {**arguments, "restarts": True, "corrected": corrected}
         if agree(rule, anew, steps, fmt):
             also = f", and {_PLACE.format(float(arguments.get('epsilon') or 0))}" if corrected else ""
             yield "state_restarts", RESTARTS + also, "make its state once, before the loop, and keep it", rule, anew
             return
+
+
+def _single(rule: str, arguments: Mapping[str, Any], steps: Any, fmt: Format) -> Iterator[Reason]:
+    """Yield another rate or place of epsilon, another choice, another start of a slot, another number."""
+    yield from _rated(rule, arguments, steps, fmt, 1.0)
     yield from _chosen(rule, arguments, steps, fmt, 1)
-    for factor in (1.0, *_RATES):
-        for corrected in places:
-            for epsilon in (
-                dict.fromkeys((arguments.get("epsilon"), 1e-8, 1e-7)) if corrected else [arguments.get("epsilon")]
-            ):
-                other = {**arguments, "learning_rate": rate * factor, "corrected": corrected}
-                other |= {} if epsilon is None else {"epsilon": epsilon}
-                parts = [] if factor == 1 else [f"the learning rate is {rate * factor:.6g}, the model's {rate:.6g}"]
-                parts += [_PLACE.format(float(epsilon or 0))] if corrected else []
-                if parts and agree(rule, other, steps, fmt):
-                    name = "epsilon_place" if factor == 1 else "learning_rate"
-                    repair = " and ".join(([f"use {rate:g}"] if factor != 1 else []) + ([_PUT] if corrected else []))
-                    yield name, ", and ".join(parts), repair, rule, other
+    for factor in _RATES:
+        yield from _rated(rule, arguments, steps, fmt, factor)
     for slot, number in _starts(rule, arguments, steps, fmt):
         other = {**arguments, "starts": {slot: number}}
         if agree(rule, other, steps, fmt):
@@ -203,16 +237,28 @@ def reasons(
             other = {**arguments, name: number}
             if number != value and agree(rule, other, steps, fmt):
                 yield "hyperparameter", f"{name} is {number:g}, the model's {value:g}", f"use {value:g}", rule, other
-    yield from _chosen(rule, arguments, steps, fmt, 2)
+
+
+def _rated(rule: str, arguments: Mapping[str, Any], steps: Any, fmt: Format, factor: float) -> Iterator[Reason]:
+    rate = float(arguments["learning_rate"])
+    for corrected in _places(arguments):
+        own = arguments.get("epsilon")
+        for epsilon in dict.fromkeys((own, 1e-8, 1e-7)) if corrected else [own]:
+            other = {**arguments, "learning_rate": rate * factor, "corrected": corrected}
+            other |= {} if epsilon is None else {"epsilon": epsilon}
+            parts = [] if factor == 1 else [f"the learning rate is {rate * factor:.6g}, the model's {rate:.6g}"]
+            parts += [_PLACE.format(float(epsilon or 0))] if corrected else []
+            if parts and agree(rule, other, steps, fmt):
+                name = "epsilon_place" if factor == 1 else "learning_rate"
+                repair = " and ".join(([f"use {rate:g}"] if factor != 1 else []) + ([_PUT] if corrected else []))
+                yield name, ", and ".join(parts), repair, rule, other
+
+
+def _others(rule: str, arguments: Mapping[str, Any], steps: Any, fmt: Format) -> Iterator[Reason]:
     for other_rule in names():
-        other = {"learning_rate": rate}
-        if other_rule != rule and agree(other_rule, other, whole, fmt):
+        other = {"learning_rate": float(arguments["learning_rate"])}
+        if other_rule != rule and agree(other_rule, other, steps, fmt):
             title = ROWS[other_rule].kind if other_rule in ROWS else other_rule
             sentence = f"its steps are those of {title}; the model trains with {ROWS[rule].kind}"
-            yield (
-                "other_rule",
-                sentence,
-                f"write {ROWS[rule].kind}, or compile the model with {title}",
-                other_rule,
-                other,
-            )
+            repair = f"write {ROWS[rule].kind}, or compile the model with {title}"
+            yield "other_rule", sentence, repair, other_rule, other

@@ -4,6 +4,7 @@ import copy
 import re
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -39,6 +40,8 @@ _LIKELY: Final = 8
 """How many arrays are tried as the output of a layer that was not found."""
 _TIGHT: Final = 1e-4
 """A bound in parts of the largest value up to which what lies inside it is taken for a layer's: a wide one has any."""
+_FAR: Final = 2.0**20
+"""A rate at which a step is nearly all gradient: what a weight in float32 adds to its rounding is far below it."""
 _NEAR: Final = 2.0**-20
 """A rate at which a step is nearly a multiple of it: what rounding adds and what bends are both far below float32's."""
 
@@ -80,6 +83,15 @@ class Grant:
         return Grant(factors, self.inputs * other.inputs, self.turned | other.turned)
 
 
+@dataclass(frozen=True, slots=True)
+class Back:
+    """Another way back than the model's: the gradients, and what comes back to each layer's output and its sums."""
+
+    gradients: list[Bounded]
+    ups: list[Bounded]
+    deltas: list[Bounded]
+
+
 class Sides:
     """A program and a model, asked on the same batches."""
 
@@ -91,6 +103,8 @@ class Sides:
         self._own: dict[int, dict[str, Any]] = {}
         self._values: dict[Any, Values] = {}
         self._followed: dict[Any, Values] = {}
+        self._per: float | None = None
+        self._back: Callable[[Batch], Back] | None = None
         self.led: tuple[int, ...] = ()
         """Layers that were seen to part: what comes after them is judged from the program's own output of them."""
         self.target: int | None = None
@@ -117,6 +131,19 @@ class Sides:
         """Return the same program and batches beside another model."""
         other = copy.copy(self)
         other.side, other._values, other._followed = side, {}, {}
+        return other
+
+    def with_back(self, back: Callable[[Batch], Back]) -> "Sides":
+        """Return the same where gradients are those of another way back."""
+        other = copy.copy(self)
+        kept: dict[int, Back] = {}
+
+        def once(batch: Batch) -> Back:
+            if id(batch) not in kept:
+                kept[id(batch)] = back(batch)
+            return kept[id(batch)]
+
+        other._back = once
         return other
 
     @property
@@ -267,8 +294,8 @@ class Sides:
         """Return the arrays of a call that may be a quantity of such a shape for each example, as the model has it."""
         key = f"{call} of {shape}"
         if key not in self.own(batch):
-            layout = self.settled.form.layout
-            arrays = (forms.output(each, batch.size, shape, layout) for each in self.kept(batch, call))
+            form = self.settled.form
+            arrays = (forms.passed(each, batch.size, shape, form) for each in self.kept(batch, call))
             self.own(batch)[key] = [each for each in arrays if each is not None]
         found: list[Array] = self.own(batch)[key]
         return found
@@ -306,23 +333,74 @@ class Sides:
     def _taken(self, batch: Batch) -> list[Array] | None:
         """Return what a step at a rate of one takes from the weights, where one at two takes twice as much.
 
-        Where that holds for some tensors alone, the others' is that of ever smaller rates.
+        Where that holds for some tensors alone, the others' is that of ever smaller rates; in float32 these are lost.
         """
-        expression = self.settled.calls.get(STEP, "")
-        if not re.search(r"\brate\b", expression):
-            return None
         found = self.own(batch)
+        if self._per is not None:
+            return self._per_rate(batch, self._per)
         if "taken" not in found:
-            steps = self._steps_at(batch, expression, (1.0, 2.0))
-            straight = [] if steps is None else _straight(batch, *steps)
-            found["curved"] = [at for at, each in enumerate(straight) if not each] if any(straight) else []
-            found["taken"] = steps[0] if steps is not None and all(straight) else None
-            if found["curved"]:
-                near = self._steps_at(batch, expression, (_NEAR, _NEAR / 2))
-                # Richardson's extrapolation to a rate of zero.
-                found["taken"] = near and [(4 * h - f) / _NEAR for f, h in zip(*near, strict=True)]
+            found |= next(
+                (each for each in map(partial(self._at_rates, batch), self._rated()) if each), {"taken": None}
+            )
         taken: list[Array] | None = found["taken"]
         return taken
+
+    def _rated(self) -> list[str]:
+        """Return the step as expressions that a rate can be given to: its own, or one with the rate that it holds."""
+        expression = self.settled.calls.get(STEP, "")
+        if not expression or re.search(r"\brate\b", expression):
+            return [expression] if expression else []
+        return [f"{held} = rate; {expression}" for held in self.asked.opened.rates]
+
+    def _at_rates(self, batch: Batch, expression: str) -> dict[str, Any]:
+        """Return what steps at several rates take from the weights, nothing where it is no multiple of them."""
+        steps = self._steps_at(batch, expression, (1.0, 2.0))
+        if steps is None:
+            return {}
+        straight = _straight(batch, *steps)
+        # A program may keep its weights in float32, whatever they are set to.
+        narrow = not all(straight) and _narrow(batch, steps)
+        if narrow:
+            straight = _straight(batch, *steps, eps=float(np.finfo(np.float32).eps))
+        curved = [at for at, each in enumerate(straight) if not each] if any(straight) else []
+        taken: list[Array] | None = steps[0] if all(straight) else None
+        if narrow:
+            far = self._steps_at(batch, expression, (_FAR,)) if taken is not None else None
+            taken = [each / _FAR for each in far[0]] if far else None
+        elif curved:
+            near = self._steps_at(batch, expression, (_NEAR, _NEAR / 2))
+            # Richardson's extrapolation to a rate of zero.
+            taken = [(4 * h - f) / _NEAR for f, h in zip(*near, strict=True)] if near else None
+        return {"taken": taken, "curved": curved, "narrow": narrow} if taken is not None or curved else {}
+
+    def per_rate(self, rate: float) -> "Sides":
+        """Return the same where gradients are what a step at the program's own rate takes, over a rate."""
+        other = copy.copy(self)
+        other._per = rate
+        return other
+
+    def _per_rate(self, batch: Batch, rate: float) -> list[Array] | None:
+        found = self.own(batch)
+        if "whole step" not in found:
+            steps = self._steps_at(batch, self.settled.calls[STEP], (rate,))
+            found["whole step"] = steps and steps[0]
+            found["narrow"] = steps is not None and _narrow(batch, steps)
+        step: list[Array] | None = found["whole step"]
+        return None if step is None else [each / rate for each in step]
+
+    @property
+    def own_rate(self) -> float | None:
+        """The rate of its own at which a program steps, where it can be given others; None where it is given one."""
+        batch = self.search[0]
+        expression, taken = self.settled.calls.get(STEP, ""), self._taken(batch)
+        if taken is None or re.search(r"\brate\b", expression):
+            return None
+        steps = self._steps_at(batch, expression, (1.0,))
+        if steps is None:
+            return None
+        one, own = (np.concatenate([np.ravel(each) for each in arrays]) for arrays in (taken, steps[0]))
+        at = int(np.argmax(np.abs(one)))
+        return float(own[at] / one[at]) if one[at] else None
 
     def _steps_at(self, batch: Batch, expression: str, rates: Sequence[float]) -> list[list[Array]] | None:
         """Return what a step takes from each tensor at several rates, None where one raises."""
@@ -377,9 +455,22 @@ class Sides:
 
     def gradient(self, batch: Batch, at: int, grant: Grant | None = None, alone: bool = False) -> Any:
         """Return the gradient of the loss in a tensor; ``alone`` says that nothing of the program stands in it."""
+        if self._back is not None:
+            return self._back(batch).gradients[at]
         values = self.values(batch, grant) if alone else self.followed(batch, GRADS, grant)
         value = values[Place(GRADIENT, at)]
-        return value if isinstance(value, Unknown) else (grant or self.plain).gradient(at, value)
+        return (
+            value if isinstance(value, Unknown) else self._stepped(batch, at, (grant or self.plain).gradient(at, value))
+        )
+
+    def _stepped(self, batch: Batch, at: int, value: Bounded) -> Bounded:
+        """Return a gradient with what a step in float32 rounds it by: its product with the rate, and the difference."""
+        if GRADS in self.settled.calls or not self.own(self.search[0]).get("narrow"):
+            return value
+        slack = 2 * float(np.finfo(np.float32).eps) * np.abs(value.value)
+        if self._per is not None:
+            slack = slack + float(np.finfo(np.float32).eps) * np.abs(batch.weights[at]) / self._per
+        return Bounded(value.value, np.asarray(value.error) + slack, value.format)
 
     def of_bias(self, batch: Batch, at: int, grant: Grant | None, through: bool) -> Any:
         """Return the sum over the examples of what comes back to the layer of a bias, None for what is no such bias.
@@ -393,6 +484,8 @@ class Sides:
             if own is None or self.side.model.trainable_variables[at] is not own:
                 continue
             back = values.get(Place(SUM_BACK, place) if through else Place(BACK, number))
+            if self._back is not None:
+                back = (self._back(batch).deltas if through else self._back(batch).ups)[number]
             if not isinstance(back, Bounded) or getattr(layer.activation, "__name__", "linear") == "linear":
                 return None
             summed = np.sum(back, axis=tuple(range(back.ndim - 1)))  # type: ignore[call-overload]  # its own
@@ -448,11 +541,19 @@ def rounded(array: Array, like: Bounded) -> Bounded:
     return Bounded(value, np.abs(value) * np.finfo(like.format.dtype).eps, like.format)
 
 
-def _straight(batch: Batch, one: list[Array], two: list[Array]) -> list[bool]:
+def _narrow(batch: Batch, steps: Sequence[Sequence[Array]]) -> bool:
+    """Whether what steps leave are numbers of float32, all of them."""
+    ends = [w.astype(np.float64) - each for step in steps for w, each in zip(batch.weights, step, strict=True)]
+    return all(bool((end.astype(np.float32) == end).all()) for end in ends)
+
+
+def _straight(
+    batch: Batch, one: list[Array], two: list[Array], *, eps: float = float(np.finfo(np.float64).eps)
+) -> list[bool]:
     """Return for each tensor whether a step at twice the rate took twice as much, up to rounding."""
     found = []
     for before, once, twice in zip(batch.weights, one, two, strict=True):
-        slack = 8 * np.finfo(np.float64).eps * (np.abs(before.astype(np.float64)) + np.abs(twice))
+        slack = 8 * eps * (np.abs(before.astype(np.float64)) + np.abs(twice))
         found.append(bool((np.abs(twice - 2 * once) <= slack).all()))
     return found
 

@@ -106,6 +106,8 @@ def _judge(found: Answer, sides: Sides) -> None:
     gradients, mistakes = gradient_stage.judged(sides, grant)
     found.stages += gradients
     found.mistakes += mistakes
+    if prediction.outcome.parts and all(stage.outcome is Outcome.ROUNDING for stage in (loss, *gradients)):
+        found.beside.append("the predictions part, yet loss and gradients agree: both train alike")
     updates, mistakes = update_stage.judged(sides, grant)
     found.stages += [*updates, update_stage.carried(sides, updates, mistakes)]
     found.mistakes += mistakes
@@ -122,7 +124,7 @@ def _layers(sides: Sides, stages: list[Stage]) -> tuple[Sides, Grant, list[Mista
     sides, grant = sides.at(None), sides.plain
     mistakes: list[Mistake] = []
     for number in layer_stage.located(sides, stages):
-        explained = next(forward_stage.changes_of_layer(sides.at(number)), None)
+        explained = forward_stage.change_of_layer(sides.at(number))
         if explained is not None:
             stages[number].note, stages[number].factor = explained.mistake.sentence, explained.factor
             mistakes.append(explained.mistake)

@@ -26,8 +26,23 @@ _LIBRARIES: Final = ("tensorflow", "keras", "tf_keras", "torch", "jax")
 _SHOWING: Final = ("matplotlib", "seaborn", "tqdm", "IPython")
 """Made to show something: a class may do so where it is made, so that something stands in for them."""
 _BUILT_IN: Final = (
-    *("abs", "bool", "complex", "dict", "enumerate", "float", "frozenset", "int", "iter", "len", "list", "map", "max"),
-    *("min", "next", "object", "pow", "range", "reversed", "round", "set", "slice", "sorted", "str", "sum", "tuple"),
+    *("abs", "bool", "complex", "dict", "enumerate", "float", "frozenset", "id", "int", "iter", "len", "list", "map"),
+    *(
+        "max",
+        "min",
+        "next",
+        "object",
+        "pow",
+        "range",
+        "reversed",
+        "round",
+        "set",
+        "slice",
+        "sorted",
+        "str",
+        "sum",
+        "tuple",
+    ),
     *("type", "zip"),
 )
 _LOUD: Final = re.compile(

@@ -5,7 +5,10 @@ from typing import Any, Final
 
 from parity.report.numbers import begun
 
+NO_REASON: Final = "no known mistake explains it"
 _BESIDE: Final = 6
+_COARSE: Final = 1e-4
+"""What part of a derivative may be unknown before it is said: float64 knows far more, float32 less."""
 _EXPLAINED: Final = frozenset({"layer", "prediction", "loss", "gradient", "update"})
 """Stages of which a mistake is sought."""
 _HEADS: Final = {
@@ -36,6 +39,14 @@ def render(document: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def _known(document: Mapping[str, Any]) -> str:
+    """Return how well differences know a derivative, where a loss is rounded to less than float64."""
+    slopes = (document["own_gradient"] or {}).values()
+    parts = [each["unsure"] / abs(each["differences"]) for each in slopes if each["differences"]]
+    coarse = max((part for part in parts if part < 1), default=0.0)
+    return f", known to {coarse:.1g} of it" if coarse > _COARSE else ""
+
+
 def _times(document: Mapping[str, Any]) -> str:
     """Return what a gradient is times the derivative, where that is one number."""
     rows = [row for row in document["quantities"] if row["name"] == "own gradient"]
@@ -44,7 +55,8 @@ def _times(document: Mapping[str, Any]) -> str:
     if len(notes) != 1:
         return ""
     whose = "" if len(off) == len(rows) else f"of {', '.join(row['tensor'] for row in off)} "
-    return f": {whose}{notes.pop().partition(' times ')[0]} times it"
+    number, _, beside = notes.pop().partition(" times the derivative of the program's own loss")
+    return f": {whose}{number} times it{beside}"
 
 
 def _named(name: str, tensor: str) -> str:
@@ -81,7 +93,7 @@ def _why(document: Mapping[str, Any]) -> Iterator[str]:
     consistent = document["consistent"]
     if consistent is not None:
         says = "is" if consistent else "is not"
-        own = f"the derivative of its own loss (central differences in float64){_times(document)}"
+        own = f"the derivative of its own loss (central differences in float64{_known(document)}){_times(document)}"
         yield f"  The program's gradient {says} {own}."
     yield from (f"  {each}" for each in unexplained(document))
 
@@ -95,3 +107,7 @@ def unexplained(document: Mapping[str, Any]) -> Iterator[str]:
             yield "The gradient parts with the loss: it is the derivative of the program's own."
         else:
             yield f"No known mistake explains the {name}."
+    if "gradient" in explained:
+        left = [row["tensor"] for row in document["quantities"] if row["note"] == NO_REASON]
+        if left:
+            yield f"No known mistake explains the gradient of {', '.join(left)}."

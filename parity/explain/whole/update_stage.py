@@ -18,13 +18,14 @@ from parity.diagnosis.member import Member
 from parity.diagnosis.text import formulas
 from parity.diagnosis.words import cause, telling
 from parity.errors import ParityError
-from parity.explain.whole import rule_steps
+from parity.explain.whole import gradient_stage, rule_steps
 from parity.explain.whole.batches import Batch, batches
 from parity.explain.whole.calls import GRADS, STEP
 from parity.explain.whole.forms import Form
-from parity.explain.whole.quantity import Held, Mistake, Outcome, Stage, held, worst
+from parity.explain.whole.quantity import EXACT, Held, Mistake, Outcome, Stage, held, nearest, worst
 from parity.explain.whole.settling import CHANGES_NOTHING, changes_nothing, evaluated
 from parity.explain.whole.sides import Grant, Sides
+from parity.explain.whole.text import NO_REASON
 from parity.judge.logged import Judged, judge
 from parity.trajectory.layout import layout_of
 from parity.trajectory.log.names import PARAMETER
@@ -66,10 +67,12 @@ def judged(sides: Sides, grant: Grant | None) -> tuple[list[Stage], list[Mistake
     if isinstance(made, str):
         return [Stage("update", "", Outcome.FAILED, made)], []
     curved = sides.curved(sides.search[0])
-    if sides.by_steps and curved:
+    if curved and GRADS not in sides.settled.calls:
         return _too_early(sides, curved)
     if sides.by_steps:
         note = "plain descent, at the rate that it is given: a step at twice the rate takes twice as much"
+        if kind == "SGD" and not config.get("momentum") and (own := sides.own_rate) is not None:
+            return _at_its_own(sides, own)
         outcome = Outcome.ROUNDING if kind == "SGD" and not config.get("momentum") else Outcome.DIVERGED
         if outcome.parts:
             sentence = f"the program takes the rate times the gradient away; the model trains with {kind}"
@@ -90,6 +93,16 @@ def judged(sides: Sides, grant: Grant | None) -> tuple[list[Stage], list[Mistake
             return others
         sides.settled.anew = False
     return stages, mistakes
+
+
+def _at_its_own(sides: Sides, own: float) -> tuple[list[Stage], list[Mistake]]:
+    """Return how plain descent at a rate that the program holds compares."""
+    if abs(own / sides.rate - 1) <= float(np.finfo(_RATE).eps):
+        return [Stage("update", "", Outcome.ROUNDING, f"plain descent, at its own rate of {sides.rate:g}")], []
+    sentence = f"the learning rate is {own:.6g}, the model's {sides.rate:.6g}"
+    evidence = "a step at twice the rate takes twice as much, and one at its own takes that times its gradient"
+    mistake = Mistake("learning_rate", "update", sentence, evidence, f"use {sides.rate:g}", True)
+    return [Stage("update", "", Outcome.DIVERGED, sentence)], [mistake]
 
 
 def _added_up(sides: Sides, made: Steps) -> Mistake:
@@ -116,6 +129,8 @@ def _near(one: Array, other: Array) -> bool:
 
     It tells what is carried from what is not and judges no number: a program may keep its weights in float32 or not.
     """
+    if not (np.isfinite(one).all() and np.isfinite(other).all()):
+        return np.array_equal(one, other, equal_nan=True)
     # Not derived: far above what float32 rounds, far below a gradient more or less.
     return bool(np.linalg.norm(one - other) <= 1e-4 * float(np.linalg.norm(other)))
 
@@ -261,7 +276,7 @@ def _of_rule(sides: Sides, diagnosis: Diagnosis, sentence: str, config: dict[str
     switches, numbers = _choices(member)
     lines = formulas(telling(switches, numbers), numbers)
     repair = "; ".join(f"{line.obtained} → {line.expected}" for line in lines)
-    evidence = f"{diagnosis.evidence[0]}" if diagnosis.evidence else ""
+    evidence = f"with nothing else of the rule changed it {diagnosis.evidence[0]}" if diagnosis.evidence else ""
     if confirmed:
         evidence += ", and on steps from other weights and batches"
     name = "state_restarts" if switches.get("state_carried") is False else "update_rule"
@@ -328,21 +343,43 @@ def _by_steps(sides: Sides, made: Steps, rule: str, config: dict[str, Any]) -> t
         names = ", ".join(sides.side.names[at] for at in still)
         sentence = f"{names} is never updated"
         return stages, [Mistake("never_updated", "update", sentence, "it stays as it was", "update it, too", True)]
-    found: Mistake | None = None
-    of = "" if len(parting) == len(stages) else f"of {', '.join(sides.side.names[at] for at in parting)} "
+    found = _reason(sides, made, parting, rule, arguments)
+    if found is None:
+        return stages, []
+    (name, sentence, repair, other, changed), confirmed = found
+    # The others may be made so, too, where it does not show.
+    whole = len(parting) == len(stages) or rule_steps.agree(other, changed, made, fmt)
+    of = "" if whole else f"of {', '.join(sides.side.names[at] for at in parting)} "
+    words = f"in the update {of}alone {sentence}" if of else sentence
     evidence = f"so made, {len(made.before)} steps {of}agree in every element"
-    for name, sentence, repair, other, changed in rule_steps.reasons(rule, arguments, _of(made, parting), fmt):
-        again = _made(sides, 4, sides.rate)
-        confirmed = not isinstance(again, str) and rule_steps.agree(other, changed, _of(again, parting), fmt)
-        if confirmed or found is None:
-            words = f"in the update {of}alone {sentence}" if of else sentence
-            found = Mistake(name, "update", words, evidence, repair, confirmed)
-        if confirmed:
-            break
-    if found is not None:
-        wrong[0].note = found.sentence
-        return stages, [found]
-    return stages, []
+    wrong[0].note = words
+    return stages, [Mistake(name, "update", words, evidence, repair, confirmed)]
+
+
+def _reason(
+    sides: Sides, made: Steps, tensors: list[int], rule: str, arguments: dict[str, Any]
+) -> tuple[rule_steps.Reason, bool] | None:
+    """Return what makes the steps of some tensors, and whether it makes others, too; the nearest of what fits."""
+    fmt, steps = format_of(_RATE), _of(made, tensors)
+    again = _made(sides, 4, sides.rate)
+    fitting: list[rule_steps.Reason] = []
+    unsure: rule_steps.Reason | None = None
+    for group in rule_steps.reasons(rule, arguments, steps, fmt):
+        for reason in group:
+            *_, other, changed = reason
+            if isinstance(again, str) or not rule_steps.agree(other, changed, _of(again, tensors), fmt):
+                unsure = unsure or reason
+                continue
+            fitting.append(reason)
+            if rule_steps.left(other, changed, steps, fmt) <= EXACT:
+                break  # all digits of float64 are its: none of the others comes nearer
+        if fitting:
+            near = nearest(fitting, lambda reason: rule_steps.left(reason[-2], reason[-1], steps, fmt))
+            name, sentence, repair, other, changed = near[0]
+            others = [each[1][:1].lower() + each[1][1:] for each in near[1:3]]
+            sentence += f" (these steps do not tell it from this: {'; or '.join(others)})" if others else ""
+            return (name, sentence, repair, other, changed), True
+    return None if unsure is None else (unsure, False)
 
 
 def _of(made: Steps, tensors: list[int]) -> Steps:
@@ -376,7 +413,24 @@ def _whole_step(
             continue
         place = worst(found)
         stages.append(Stage("update", name, place.outcome, "one step by the model's own gradient", place))
-    return stages, []
+    return stages, list(_of_steps(sides, grant, rate)) if any(stage.outcome.parts for stage in stages) else []
+
+
+def _of_steps(sides: Sides, grant: Grant, rate: float) -> Iterator[Mistake]:
+    """Yield the mistakes by which steps part, read as gradients at the model's rate, where they explain every step.
+
+    A factor that goes with the batch's size is the gradient's; another may be the rate's.
+    """
+    stages, mistakes = gradient_stage.judged(sides.per_rate(rate), grant)
+    if any(stage.outcome.parts and stage.note == NO_REASON for stage in stages):
+        return
+    for mistake in mistakes:
+        mistake.stage = "update"
+        mistake.evidence += f" (of what a step takes, over the model's rate of {rate:g})"
+        if mistake.name == "gradient_scale" and "batch" not in mistake.sentence:
+            mistake.sentence += ", or its rate is"
+            mistake.repair += f"; or use the rate of {rate:g}"
+        yield mistake
 
 
 def _one_step(sides: Sides, grant: Grant, batch: Batch, at: int, rate: float) -> Held | None:

@@ -1,4 +1,4 @@
-"""Models like the person's with one choice changed: another activation, or another derivative of it."""
+"""Models like the person's with some choices changed: other activations, or other derivatives of them."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
@@ -46,7 +46,7 @@ def variants_of(side: KerasSide, layer: str) -> Iterator[Variant]:
     """Yield the model with another activation in one layer."""
     for names, own, other, activation in _choices(side):
         if names == [layer]:
-            yield Variant(_changed(side, {layer: activation}), names, own, other)
+            yield Variant(changed(side, {layer: activation}), names, own, other)
 
 
 def variants(side: KerasSide, x: Array, weights: Sequence[Array], seen: Array) -> Iterator[Variant]:
@@ -66,7 +66,7 @@ def variants(side: KerasSide, x: Array, weights: Sequence[Array], seen: Array) -
             if np.max(np.abs(_output(side, names, activation, x) - seen), initial=0.0) <= reach
         ]
     for names, own, other, activation in near:
-        yield Variant(_changed(side, dict.fromkeys(names, activation)), names, own, other)
+        yield Variant(changed(side, dict.fromkeys(names, activation)), names, own, other)
 
 
 def _choices(side: KerasSide) -> Iterator[tuple[list[str], str, str, Activation]]:
@@ -125,7 +125,7 @@ def late_biases(side: KerasSide, only: str = "") -> Iterator[tuple[KerasSide, st
     together = [names, hidden] if not only else []
     several = [chosen for chosen in together if len(chosen) > 1 and together.count(chosen) == 1]
     for chosen in [*several, *([name] for name in names if only in ("", name))]:
-        yield _changed(side, {}, late=chosen), ", ".join(chosen)
+        yield changed(side, {}, late=chosen), ", ".join(chosen)
 
 
 def _bent(layer: Any) -> bool:
@@ -149,73 +149,15 @@ def _called(name: str, activation: Activation) -> Activation:
     return curve
 
 
-class Wrong(NamedTuple):
-    """A model whose output is the person's and whose way back has a mistake in one layer."""
-
-    side: KerasSide
-    name: str
-    sentence: str
-    repair: str
-
-
-def wrong_ways(side: KerasSide) -> Iterator[Wrong]:
-    """Yield the model with the derivative of hidden activations left out, multiplied in twice or taken at the output.
-
-    That is in one layer, and in all that have one activation: there is one function.
-    """
-    hidden = [(layer.name, activation_of(layer)) for layer in layers_of(side.model)[:-1]]
-    bent = [(name, own) for name, own in hidden if own not in ("", "linear", "softmax")]
-    groups = [([name], own) for name, own in bent]
-    kinds = [own for _, own in bent]
-    groups += [([n for n, k in bent if k == own], own) for own in dict.fromkeys(kinds) if kinds.count(own) > 1]
-    for names, own in groups:
-        where = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-        for name, back in _BACK.items():
-            if name != "derivative_left_out" and own in ("relu", "leaky_relu"):
-                continue  # the same twice, or at the output, up to the leak
-            sentence, repair = _SAID[name]
-            words = {"own": own if own[0].isalpha() else "activation", "where": where}
-            changed = _changed(side, {}, back=back, through=names)
-            yield Wrong(changed, name, sentence.format(**words), repair.format(**words))
-
-
-Way = Callable[[Activation, Any, Any], Any]
+Slope = Callable[[Activation, Any, Any], Any]
 """What comes back through an activation, from its input and from what comes back to its output."""
 
 
-def _right(activation: Activation, z: Any, up: Any) -> Any:
-    import tensorflow as tf
-
-    with tf.GradientTape() as tape:
-        tape.watch(z)
-        a = activation(z)
-    return tape.gradient(a, z, up)
-
-
-_BACK: Final[dict[str, Way]] = {
-    "derivative_left_out": lambda activation, z, up: up,
-    "derivative_twice": lambda activation, z, up: _right(activation, z, _right(activation, z, up)),
-    "derivative_at_output": lambda activation, z, up: _right(activation, activation(z), up),
-}
-_SAID: Final = {
-    "derivative_left_out": (
-        "on the way back the derivative of the {own} of {where} is left out",
-        "multiply what comes back to {where} by the derivative of {own}",
-    ),
-    "derivative_twice": ("the derivative of the {own} of {where} is multiplied in twice", "multiply it in once"),
-    "derivative_at_output": (
-        "the derivative of the {own} of {where} is taken at its output, as if that were its input",
-        "take it at the sums",
-    ),
-}
-
-
-def _changed(
+def changed(
     side: KerasSide,
     activations: Mapping[str, Activation],
     late: Sequence[str] = (),
-    back: Way | None = None,
-    through: Sequence[str] = (),
+    backs: Mapping[str, Slope] = {},  # nobody writes to it
 ) -> KerasSide:
     """Return a model whose layers are made anew, with what was changed before and some more.
 
@@ -223,8 +165,7 @@ def _changed(
         side: the model.
         activations: others, by the names of layers.
         late: layers whose bias is added after their activation.
-        back: another way back through activations.
-        through: the layers of which.
+        backs: other ways back through activations, by the names of layers.
     """
     import keras
 
@@ -234,8 +175,8 @@ def _changed(
         made = type(each).from_config(each.get_config())
         if each.name in swapped:
             made.activation = swapped[each.name]
-        if back is not None and each.name in through:
-            made.activation = _called(activation_of(made), _with_gradient(made.activation, back))
+        if each.name in backs:
+            made.activation = _called(activation_of(made), _with_gradient(made.activation, backs[each.name]))
         if each.name in lates:
             made.activation = _before_bias(made)
         return made
@@ -244,12 +185,12 @@ def _changed(
     model = keras.models.clone_model(first, clone_function=copied)
     optimizer = first.optimizer
     model.compile(optimizer=type(optimizer).from_config(optimizer.get_config()), loss=first.loss)
-    changed = KerasSide(side.name, side.build, model, side.names, side.unseen, side.data)
-    changed.first, changed.activations, changed.late = first, swapped, lates
-    return changed
+    result = KerasSide(side.name, side.build, model, side.names, side.unseen, side.data)
+    result.first, result.activations, result.late = first, swapped, lates
+    return result
 
 
-def _with_gradient(activation: Activation, back: Way) -> Activation:
+def _with_gradient(activation: Activation, back: Slope) -> Activation:
     import tensorflow as tf
 
     @tf.custom_gradient  # type: ignore[untyped-decorator]  # TensorFlow's
