@@ -57,9 +57,9 @@ def _by_tensor(observations: Sequence[Observation], held: Sequence[Observation])
     """Return each tensor with its cause, which holds on the probes that were held back, too."""
     found = {}
     for name in observations[0].probe.tensors.names:
-        own = [_of(seen, name) for seen in observations]
+        own = [of_tensor(seen, name) for seen in observations]
         members = switched_alone(own, (), Member(rule=own[0].probe.rule), near=True)
-        later = [_of(seen, name) for seen in held] if members else []
+        later = [of_tensor(seen, name) for seen in held] if members else []
         fitting = (each for each in (members.members if members else ()) if all(within(each, seen) for seen in later))
         first = next(fitting, None)
         found[name] = _said(first) if first else NOTHING
@@ -100,7 +100,7 @@ def _counted(seen: Observation, name: str, together: int, rotates: bool) -> Obse
     calls, place = -(-len(names) // together), names.index(name)
     turns = range(seen.probe.steps)
     numbers = tuple(step * calls + ((place - step * rotates) % len(names)) // together for step in turns)
-    return replace(_of(seen, name), numbers=numbers)
+    return replace(of_tensor(seen, name), numbers=numbers)
 
 
 def _upto_two(rule: str) -> Iterator[Member]:
@@ -119,7 +119,7 @@ def _said(member: Member) -> str:
     return said[:1].lower() + said[1:]
 
 
-def _of(seen: Observation, name: str) -> Observation:
+def of_tensor(seen: Observation, name: str) -> Observation:
     """Return what was seen of the parameters of one tensor."""
     probe = seen.probe
     at = probe.tensors.split(np.arange(probe.tensors.size))[name].reshape(-1)

@@ -12,8 +12,9 @@ import numpy as np
 
 from parity.case.rule import DEFAULT
 from parity.case.spec import Cell
+from parity.diagnosis.alone import alone
 from parity.diagnosis.apart import in_parts
-from parity.diagnosis.arguments import BEYOND, BITS, OTHER_DTYPE, OTHERWISE, RAISES, UNDECIDED, Checked, checked
+from parity.diagnosis.arguments import BEYOND, BITS, OTHER_DTYPE, OTHERWISE, RAISES, UNDECIDED, Checked, Move, checked
 from parity.diagnosis.behaviour import (
     Watched,
     misbehaviour,
@@ -361,7 +362,8 @@ def _settled(
 def _with_moves(result: Diagnosis, moved: Sequence[Checked]) -> Diagnosis:
     """Add what became of the arguments; what nothing reproduces is said, and acquits nobody."""
     otherwise = [label for each in moved for label in each.otherwise]
-    said = (f"no set of choices reproduces it with {' | '.join(otherwise)}",) if otherwise else ()
+    said = [f"no set of choices reproduces it with {' | '.join(otherwise)}"] if otherwise else []
+    said += [line for each in moved for line in _by_themselves(each)]
     agrees = result.finding in (Finding.IDENTICAL, Finding.ROUNDING)
     finding = Finding.UNEXPLAINED if otherwise and agrees else result.finding
     outcomes = {label: outcome for each in moved for label, outcome in each.outcomes.items()}
@@ -375,6 +377,20 @@ def _with_moves(result: Diagnosis, moved: Sequence[Checked]) -> Diagnosis:
         lacks={**result.lacks, **lacks},
         absent=absent,
     )
+
+
+def _by_themselves(moved: Checked) -> list[str]:
+    """Return what a subject is in moves that nothing reproduces beside the others, by the arguments that they set."""
+    groups: dict[tuple[str, ...], list[tuple[Move, Observation]]] = {}
+    for move, seen in moved.refuting.values():
+        if not move.dtype:
+            groups.setdefault(tuple(move.given), []).append((move, seen))
+    found: dict[str, list[str]] = {}
+    for group in groups.values():
+        said = alone(moved.members[0], [seen for _, seen in group], group[0][0].given)
+        if said:
+            found.setdefault(said, []).extend(move.label for move, _ in group)
+    return [f"with {' | '.join(labels)}, by itself: {said}" for said, labels in found.items()]
 
 
 def _never_divides(member: Member) -> bool:
@@ -454,8 +470,9 @@ def _mode_by_mode(
         moves.append(moved)
     evidence = (f"no set of choices reproduces it with {', '.join(lost)}",) if lost else ()
     agree = all(
-        _finding(explanation.member, [*observations, *held], exact=False) is Finding.ROUNDING
-        for explanation in explanations
+        _finding(each.member, [seen for seen in [*observations, *held] if seen.probe.mode in each.modes], exact=False)
+        is Finding.ROUNDING
+        for each in explanations
     )
     # Who agrees in all modes but one differs by nothing that has a name.
     finding = Finding.EXPLAINED if not agree else Finding.UNEXPLAINED if lost else Finding.ROUNDING

@@ -1,0 +1,71 @@
+"""What is wrong in one branch alone acquits nobody, and is told by itself."""
+
+import branches
+import pytest
+
+from parity.diagnosis.arguments import DOUBLE
+from parity.diagnosis.diagnose import diagnose
+from parity.diagnosis.findings import Finding
+from parity.diagnosis.text import render
+from parity.subjects.numpy_class import NumpySubject
+
+pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
+
+
+def found(kind, rule="rmsprop"):
+    return diagnose(lambda: NumpySubject(kind, kind.__name__), kind.__name__, rule=rule)
+
+
+@pytest.mark.parametrize(
+    ("kind", "rule", "said"),
+    [
+        (
+            branches.CoupledWhereCentred,
+            "rmsprop",
+            "with weight_decay = 0.25, centered = True, by itself: "
+            "weight decay is added to the gradient instead of taken from the weights",
+        ),
+        (
+            branches.DecaysMatricesAlone,
+            "rmsprop",
+            "by itself: kernel: as elsewhere; bias and scale: `weight_decay` changes nothing",
+        ),
+        (
+            branches.DecaysAdamsMatricesAlone,
+            "adam",
+            "with weight_decay = 0.25, by itself: kernel: as elsewhere; bias and scale: `weight_decay` changes nothing",
+        ),
+        (
+            branches.LimitsEachTensor,
+            "rmsprop",
+            "with global_clipnorm = 0.5 | global_clipnorm = 30.0, by itself: "
+            "`global_clipnorm` limits the norm of each tensor, not that of all together",
+        ),
+        (
+            branches.ForgetsTheClipBesideMomentum,
+            "sgd",
+            "with clipvalue = 0.05, momentum = 0.9, nesterov = True, by itself: `clipvalue` changes nothing",
+        ),
+    ],
+)
+def test_a_branch_that_differs_is_told_by_itself(kind, rule, said):
+    seen = found(kind, rule)
+    assert seen.finding is Finding.UNEXPLAINED
+    assert any(said in line for line in seen.evidence), seen.evidence
+
+
+def test_a_class_without_the_mistake_is_acquitted():
+    assert found(branches.RMSprop).finding in (Finding.IDENTICAL, Finding.ROUNDING)
+
+
+@pytest.mark.parametrize(("kind", "rule"), [(branches.Adamax, "adamax"), (branches.Nadam, "nadam")])
+def test_betas_of_pythons_numbers_are_told_where_float64_shows_them(kind, rule):
+    seen = found(kind, rule)
+    assert seen.finding is Finding.ROUNDING
+    assert {seen.moved[label] for label in seen.moved if label.startswith("float64")} == {DOUBLE}
+
+
+def test_what_shows_only_where_gradients_change_is_told_so():
+    text = render(found(branches.RMSpropThatClips).document())
+    assert "clipped by value at 5" in text
+    assert "as long as they stay the same; where gradients change from step to step they are others" in text
