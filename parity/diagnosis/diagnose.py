@@ -14,7 +14,18 @@ from parity.case.rule import DEFAULT
 from parity.case.spec import Cell
 from parity.diagnosis.alone import alone
 from parity.diagnosis.apart import in_parts
-from parity.diagnosis.arguments import BEYOND, BITS, OTHER_DTYPE, OTHERWISE, RAISES, UNDECIDED, Checked, Move, checked
+from parity.diagnosis.arguments import (
+    BEYOND,
+    BITS,
+    OTHER_DTYPE,
+    OTHERWISE,
+    RAISES,
+    UNDECIDED,
+    Checked,
+    Move,
+    checked,
+    reproducing,
+)
 from parity.diagnosis.behaviour import (
     Watched,
     misbehaviour,
@@ -32,7 +43,16 @@ from parity.diagnosis.member import Member, bound_ratio, equal_bits, step_error
 from parity.diagnosis.observe import Make, Observation, other_dtypes
 from parity.diagnosis.outside import Binds, another_rule
 from parity.diagnosis.places import places
-from parity.diagnosis.probes import OTHER_LAYOUTS, WITH_AXES, ProbeProblem, extent, first_probe, probe
+from parity.diagnosis.probes import (
+    OTHER_LAYOUTS,
+    RATES,
+    WITH_AXES,
+    ProbeProblem,
+    extent,
+    first_probe,
+    long_probe,
+    probe,
+)
 from parity.diagnosis.search import Found, extended, likely_rounding, nearest, search, within, written_or_numbers
 from parity.diagnosis.wider import kept_wider, made_in_float64, numbers_in_float64
 from parity.errors import AbsentArgumentError, NotInstalledError, UnsupportedError, one_line, raised
@@ -88,8 +108,44 @@ def held_against(
     found = on_these(found, {**against, **on_cases(make, found.explanations, cells)}, [*short, *cells])
     if found.finding not in (Finding.IDENTICAL, Finding.ROUNDING):
         return found
+    otherwise, long = _in_the_long_run(Watched(make, name), found)
+    if otherwise:
+        return replace(found, finding=otherwise[0], evidence=(*found.evidence, otherwise[1]))
     seen = [cell for cell in short if outcomes.get(cell.id, RAISES) not in (RAISES, OTHER_DTYPE)]
-    return replace(found, extent=extent(seen)._asdict())
+    return replace(found, extent=extent(seen, long)._asdict())
+
+
+def _in_the_long_run(make: Watched, found: Diagnosis) -> tuple[tuple[Finding, str] | None, int]:
+    """Return that from some step on what explains a subject does so no longer, if so, and how many steps were made.
+
+    They are made in the plain mode and in that with the most arguments of those that the subject has.
+    """
+    rule, most = found.rule, 0
+    kinds = [mode for mode in modes_of(rule) if mode in found.modes and mode != "weight_decay"]
+    for mode in dict.fromkeys([*kinds[:1], *sorted(kinds, key=lambda each: len(modes_of(rule)[each]))[-1:]]):
+        members = [each.member for each in found.explanations if each.confirmed and mode in each.modes]
+        try:
+            seen = run(make, long_probe(mode, rule))
+        except UnsupportedError:  # a loop that ends by itself does so where its gradients are small
+            continue
+        except Exception as error:  # a person's code may raise anything
+            steps = long_probe(mode, rule).steps
+            return (Finding.FAILED, f"within {steps} steps it {raised(error)}"), most
+        if seen.strange or not members or not np.isfinite(seen.columns["parameter"]).all():
+            continue
+        members = [*the_page(members), *members]
+        most = max(most, seen.probe.steps)
+        if reproducing(members, seen, 1.0)[0]:
+            continue
+        same, other = len(RATES), seen.probe.steps
+        while other - same > 1:
+            steps = (same + other) // 2
+            fits = bool(reproducing(members, seen.until(steps), 1.0)[0])
+            same, other = (steps, other) if fits else (same, steps)
+        beside = "" if mode == "plain" else f" with {mode}"
+        said = f"from step {same} on no set of choices reproduces it{beside}, with what does so before"
+        return (Finding.UNEXPLAINED, said), most
+    return None, most
 
 
 def _zero_as_given(

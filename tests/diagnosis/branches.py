@@ -122,3 +122,65 @@ class RMSpropThatClips:
             g = np.clip(g, -5, 5)
             v = self.squares[name] = self.rho * self.squares.get(name, 0 * g) + (1 - self.rho) * np.square(g)
             params[name] = params[name] - self.lr * g / np.sqrt(v + self.epsilon)
+
+
+class SGD:
+    def __init__(self, lr=0.01, momentum=0.0):
+        self.lr, self.momentum, self.buffers, self.t = lr, momentum, {}, 0
+
+    def update(self, params, grads):
+        self.before()
+        self.t += 1
+        for name, g in grads.items():
+            b = self.buffers[name] = self.momentum * self.buffers.get(name, 0 * g) - self.lr * g
+            params[name] = params[name] + b
+
+    def before(self):
+        pass
+
+
+class ForgetsItsBuffers(SGD):
+    def before(self):
+        if self.t % 50 == 0:
+            self.buffers = {}
+
+
+class RaisesAtLast(SGD):
+    def before(self):
+        if self.t == 200:
+            raise OverflowError("too many steps")
+
+
+class Adam:
+    def __init__(self, lr=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-7):
+        self.lr, self.beta_1, self.beta_2, self.epsilon = lr, beta_1, beta_2, epsilon
+        self.means, self.squares, self.t = {}, {}, 0
+
+    def update(self, params, grads):
+        self.t += 1
+        rate = self.rate()
+        for name, g in grads.items():
+            m = self.means[name] = self.beta_1 * self.means.get(name, 0 * g) + (1 - self.beta_1) * g
+            v = self.squares[name] = self.beta_2 * self.squares.get(name, 0 * g) + (1 - self.beta_2) * g**2
+            params[name] = params[name] - rate * m / (np.sqrt(v) + self.epsilon)
+
+    def rate(self):
+        return self.lr * (1 - self.beta_2**self.t) ** 0.5 / (1 - self.beta_1**self.t)
+
+
+class WarmsUp(Adam):
+    def rate(self):
+        return super().rate() * min(1.0, self.t / 5)
+
+
+class CorrectsAtFirst(Adam):
+    def rate(self):
+        return super().rate() if self.t <= 10 else self.lr
+
+
+class DecaysItsBeta(Adam):
+    """No number by which steps are multiplied makes it of another."""
+
+    def rate(self):
+        self.beta_1 *= 0.99
+        return super().rate()

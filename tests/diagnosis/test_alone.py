@@ -1,4 +1,4 @@
-"""What is wrong in one branch alone acquits nobody, and is told by itself."""
+"""What is wrong in one branch, or from some step on, acquits nobody, and is told by itself."""
 
 import branches
 import pytest
@@ -69,3 +69,41 @@ def test_what_shows_only_where_gradients_change_is_told_so():
     text = render(found(branches.RMSpropThatClips).document())
     assert "clipped by value at 5" in text
     assert "as long as they stay the same; where gradients change from step to step they are others" in text
+
+
+@pytest.mark.parametrize(
+    ("kind", "finding", "said"),
+    [
+        (branches.ForgetsItsBuffers, Finding.UNEXPLAINED, "from step 50 on no set of choices reproduces it"),
+        (branches.RaisesAtLast, Finding.FAILED, "too many steps"),
+    ],
+)
+def test_what_begins_after_many_steps_acquits_nobody(kind, finding, said):
+    seen = found(kind, "sgd")
+    assert seen.finding is finding
+    assert said in " ".join(seen.evidence)
+
+
+def test_an_acquittal_says_how_many_steps_it_saw():
+    seen = found(branches.SGD, "sgd")
+    assert seen.finding is Finding.IDENTICAL
+    assert seen.extent["steps"] == 320
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        (branches.WarmsUp, "0.2 at step 0, 0.4 at step 1, 0.6 at step 2, 0.8 at step 3, 1 from step 4 to 11"),
+        (branches.CorrectsAtFirst, "1 from step 0 to 9, "),
+    ],
+)
+def test_a_number_that_goes_by_the_step_is_told(kind, said):
+    seen = found(kind, "adam")
+    assert seen.finding is Finding.UNEXPLAINED
+    assert f"its steps are tf.keras' times a number that goes by the step alone: {said}" in " ".join(seen.evidence)
+
+
+def test_no_number_is_made_up_for_what_is_no_multiple():
+    seen = found(branches.DecaysItsBeta, "adam")
+    assert seen.finding is Finding.UNEXPLAINED
+    assert "times a number" not in " ".join(seen.evidence)
