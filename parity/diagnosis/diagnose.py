@@ -25,6 +25,7 @@ from parity.diagnosis.arguments import (
     Move,
     checked,
     reproducing,
+    the_page,
 )
 from parity.diagnosis.behaviour import (
     Watched,
