@@ -122,6 +122,8 @@ def _in_the_long_run(make: Watched, found: Diagnosis) -> tuple[tuple[Finding, st
     They are made in the plain mode and in that with the most arguments of those that the subject has.
     """
     rule, most = found.rule, 0
+    with suppress(Exception):  # it ran before; this finds the shapes that it takes
+        _first(make, rule)
     kinds = [mode for mode in modes_of(rule) if mode in found.modes and mode != "weight_decay"]
     for mode in dict.fromkeys([*kinds[:1], *sorted(kinds, key=lambda each: len(modes_of(rule)[each]))[-1:]]):
         members = [each.member for each in found.explanations if each.confirmed and mode in each.modes]
