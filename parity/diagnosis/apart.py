@@ -100,7 +100,9 @@ def _by_step(observations: Sequence[Observation], held: Sequence[Observation]) -
     seen = [each for each in (*observations, *held) if not (each.probe.scheduled or each.numbers or each.apart)]
     for member in _upto(seen[0].probe.rule, 1) if seen else ():
         factors: dict[int, float] = {}
-        if all(_multiplied(member, each, factors) for each in seen) and len(_runs(factors)) > 1:
+        if all(_multiplied(member, each, factors) for each in seen):
+            if len(_runs(factors)) < 2:  # what differs is seen elsewhere, and other members times numbers make of it
+                return ""
             but = _said(member) if member.size else ""
             told = f"; beside that, {but}" if but else ""
             return f"its steps are tf.keras' times a number that goes by the step alone: {_listed(factors)}{told}"

@@ -184,3 +184,16 @@ class DecaysItsBeta(Adam):
     def rate(self):
         self.beta_1 *= 0.99
         return super().rate()
+
+
+class DecaysAfterTheStep(Adam):
+    """But for the decay it is the page: what differs has nothing to do with the number of the step."""
+
+    def __init__(self, lr=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-7, weight_decay=0.004):
+        super().__init__(lr, beta_1, beta_2, epsilon)
+        self.weight_decay = weight_decay
+
+    def update(self, params, grads):
+        super().update(params, grads)
+        for name in grads:
+            params[name] = params[name] - params[name] * self.weight_decay * self.lr

@@ -103,7 +103,8 @@ def test_a_number_that_goes_by_the_step_is_told(kind, said):
     assert f"its steps are tf.keras' times a number that goes by the step alone: {said}" in " ".join(seen.evidence)
 
 
-def test_no_number_is_made_up_for_what_is_no_multiple():
-    seen = found(branches.DecaysItsBeta, "adam")
+@pytest.mark.parametrize(("kind", "rule"), [(branches.DecaysItsBeta, "adam"), (branches.DecaysAfterTheStep, "adamw")])
+def test_no_number_is_made_up_for_what_is_no_multiple(kind, rule):
+    seen = found(kind, rule)
     assert seen.finding is Finding.UNEXPLAINED
     assert "times a number" not in " ".join(seen.evidence)
