@@ -46,7 +46,7 @@ def effect(switches: dict[str, Any], numbers: dict[str, Any], modes: Sequence[st
         shown = f"It shows once the rate changes (halved at step {HALVED:,}): {changing}" if changing else ""
     if not shown:
         alike = f"On seven magnitudes of gradients from 1e-5 to 10{_with(offers[0])} its steps are tf.keras'"
-        but = ", as long as they stay the same; where gradients change from step to step they are others"
+        but = " within 1 %, as long as they stay the same; where gradients change from step to step they are others"
         changes = any(_off(given, switches, rest, 1e-3, rule, _CHANGING)[1].any() for given in offers)
         shown = f"{alike}{but if changes else ''}."
     return " ".join([shown, *parts])

@@ -4,6 +4,7 @@ import branches
 import pytest
 
 from parity.diagnosis.arguments import DOUBLE
+from parity.diagnosis.cause import cause_of
 from parity.diagnosis.diagnose import diagnose
 from parity.diagnosis.findings import Finding
 from parity.diagnosis.text import render
@@ -54,6 +55,12 @@ def test_a_branch_that_differs_is_told_by_itself(kind, rule, said):
     assert any(said in line for line in seen.evidence), seen.evidence
 
 
+def test_a_run_says_of_another_rule_what_it_computes_elsewhere():
+    said = cause_of(found(branches.DecaysAdamsMatricesAlone, "adam").document(), []).beside
+    assert any("bias and scale: `weight_decay` changes nothing" in line for line in said)
+    assert any("of Python's numbers, and rounded once" in line for line in said)
+
+
 def test_a_class_without_the_mistake_is_acquitted():
     assert found(branches.RMSprop).finding in (Finding.IDENTICAL, Finding.ROUNDING)
 
@@ -68,7 +75,7 @@ def test_betas_of_pythons_numbers_are_told_where_float64_shows_them(kind, rule):
 def test_what_shows_only_where_gradients_change_is_told_so():
     text = render(found(branches.RMSpropThatClips).document())
     assert "clipped by value at 5" in text
-    assert "as long as they stay the same; where gradients change from step to step they are others" in text
+    assert "within 1 %, as long as they stay the same; where gradients change from step to step they are others" in text
 
 
 @pytest.mark.parametrize(
