@@ -36,7 +36,7 @@ def alone(member: Member, refuting: Sequence[Observation], given: Mapping[str, A
         for more, said in _more(member, given):
             if all(within(more, each) for each in refuting):
                 return said
-        if member.rule and not family(member.rule).mixes and not {*_OTHER} & {*given}:
+        if not family(member.rule).mixes and not {*_OTHER} & {*given}:
             return _by_tensor(member, refuting, given)
     return ""
 
