@@ -22,7 +22,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from .optimizer import Optimizer, Single, constant, mean, power
+from .optimizer import Optimizer, constant, mean, power
 
 SLOTS = {
     "row_moment": "running mean of squared gradients of each row",
@@ -86,7 +86,7 @@ class Adafactor(Optimizer):
         """Apply the rule to one tensor; see `Optimizer.update`."""
         r, c = slots.get("row_moment"), slots.get("column_moment")
         one, t = constant(w, 1), constant(w, count)
-        size = np.maximum(constant(w, Single(self.epsilon_2)), np.sqrt(mean(np.square(w))))
+        size = np.maximum(constant(w, self.cast(self.epsilon_2)), np.sqrt(mean(np.square(w))))
         size = size * np.minimum(constant(w, learning_rate), one / np.sqrt(t))
         b = one - power(t, constant(w, self.beta_2_decay))
         square = np.square(g) + constant(w, self.epsilon_1)

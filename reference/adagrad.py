@@ -16,7 +16,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from .optimizer import Optimizer, Single, constant
+from .optimizer import Optimizer, constant
 
 SLOTS = {"sum_of_squares": "sum of squared gradients"}
 FORMULAS = {
@@ -53,7 +53,7 @@ class Adagrad(Optimizer):
 
     def start(self, w: Any) -> dict[str, Any]:
         """Return the slots of one tensor before the first step: a sum that is there already."""
-        return {"sum_of_squares": np.full_like(w, constant(w, Single(self.initial_accumulator_value)))}
+        return {"sum_of_squares": np.full_like(w, constant(w, self.cast(self.initial_accumulator_value)))}
 
     def update(self, w: Any, g: Any, slots: Mapping[str, Any], learning_rate: float, count: int) -> Update:
         """Apply the rule to one tensor; see `Optimizer.update`."""

@@ -21,7 +21,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from .optimizer import Optimizer, Single, constant, power
+from .optimizer import Optimizer, constant, power
 
 SLOTS = {
     "first_moment": "running mean of gradients",
@@ -75,7 +75,7 @@ class Adam(Optimizer):
         """Apply the rule to one tensor; see `Optimizer.update`."""
         m, v, largest = slots["first_moment"], slots["second_moment"], slots.get("second_moment_max")
         one, t = constant(w, 1), constant(w, count)
-        kept_1, kept_2 = (power(constant(w, Single(beta)), t) for beta in (self.beta_1, self.beta_2))
+        kept_1, kept_2 = (power(constant(w, self.cast(beta)), t) for beta in (self.beta_1, self.beta_2))
         rate = constant(w, learning_rate) * np.sqrt(one - kept_2) / (one - kept_1)
         m = m + (g - m) * constant(w, 1 - self.beta_1)
         v = v + (np.square(g) - v) * constant(w, 1 - self.beta_2)

@@ -18,7 +18,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from .optimizer import Optimizer, Single, constant, power
+from .optimizer import Optimizer, constant, power
 
 SLOTS = {
     "first_moment": "running mean of gradients",
@@ -67,7 +67,7 @@ class Adamax(Optimizer):
     def update(self, w: Any, g: Any, slots: Mapping[str, Any], learning_rate: float, count: int) -> Update:
         """Apply the rule to one tensor; see `Optimizer.update`."""
         m, u = (slots[slot] for slot in SLOTS)
-        correction = constant(w, 1) - power(constant(w, Single(self.beta_1)), constant(w, count))
+        correction = constant(w, 1) - power(constant(w, self.cast(self.beta_1)), constant(w, count))
         m = m + (g - m) * constant(w, 1 - self.beta_1)
         u = np.maximum(constant(w, self.beta_2) * u, np.abs(g))
         denominator = correction * (u + constant(w, self.epsilon))

@@ -20,7 +20,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from .optimizer import Optimizer, Single, constant
+from .optimizer import Optimizer, constant
 
 SLOTS = {"sum_of_squares": "sum of squared gradients", "linear": "the linear term, from which the weights follow"}
 FORMULAS = {
@@ -70,7 +70,7 @@ class Ftrl(Optimizer):
 
     def start(self, w: Any) -> dict[str, Any]:
         """Return the slots of one tensor before the first step: a sum that is there already, and zeros."""
-        total = np.full_like(w, constant(w, Single(self.initial_accumulator_value)))
+        total = np.full_like(w, constant(w, self.cast(self.initial_accumulator_value)))
         return {"sum_of_squares": total, "linear": np.zeros_like(w)}
 
     def update(self, w: Any, g: Any, slots: Mapping[str, Any], learning_rate: float, count: int) -> Update:

@@ -19,7 +19,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from .optimizer import Optimizer, Single, constant, norm, power
+from .optimizer import Optimizer, constant, norm, power
 
 SLOTS = {"first_moment": "running mean of gradients", "second_moment": "running mean of squared gradients"}
 FORMULAS = {
@@ -73,7 +73,7 @@ class Lamb(Optimizer):
         """Apply the rule to one tensor; see `Optimizer.update`."""
         m, v = (slots[slot] for slot in SLOTS)
         one, t = constant(w, 1), constant(w, count)
-        kept_1, kept_2 = (power(constant(w, Single(beta)), t) for beta in (self.beta_1, self.beta_2))
+        kept_1, kept_2 = (power(constant(w, self.cast(beta)), t) for beta in (self.beta_1, self.beta_2))
         m = m + (g - m) * constant(w, 1 - self.beta_1)
         v = v + (np.square(g) - v) * constant(w, 1 - self.beta_2)
         direction = m / (one - kept_1) / (np.sqrt(v / (one - kept_2)) + constant(w, self.epsilon))

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .optimizer import Optimizer, Single, constant
+from .optimizer import Optimizer, constant
 
 SLOTS = {"first_moment": "running mean of gradients"}
 FORMULAS = {
@@ -65,7 +65,7 @@ class Lion(Optimizer):
     def update(self, w: Any, g: Any, slots: Mapping[str, Any], learning_rate: float, count: int) -> Update:
         """Apply the rule to one tensor; see `Optimizer.update`."""
         m, one = slots["first_moment"], constant(w, 1)
-        beta_1, beta_2 = constant(w, Single(self.beta_1)), constant(w, Single(self.beta_2))
+        beta_1, beta_2 = constant(w, self.cast(self.beta_1)), constant(w, self.cast(self.beta_2))
         direction = m * beta_1 + g * (one - beta_1)
         step = constant(w, learning_rate) * np.sign(direction)
         m = m * beta_2 + g * (one - beta_2)

@@ -20,7 +20,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from .optimizer import Optimizer, Single, constant, power
+from .optimizer import Optimizer, constant, power
 
 DECAY = 0.96
 SLOTS = {
@@ -84,7 +84,7 @@ class Nadam(Optimizer):
         """Apply the rule to one tensor; see `Optimizer.update`."""
         p, m, v = self.idle(slots, count)["momentum_product"], slots["first_moment"], slots["second_moment"]
         one, half, t, after = (constant(w, number) for number in (1, 0.5, count, count + 1))
-        decay, beta_1, beta_2 = (constant(w, Single(number)) for number in (DECAY, self.beta_1, self.beta_2))
+        decay, beta_1, beta_2 = (constant(w, self.cast(number)) for number in (DECAY, self.beta_1, self.beta_2))
         mu, next_mu = (beta_1 * (one - half * power(decay, each)) for each in (t, after))
         m = m + (g - m) * (one - beta_1)
         v = v + (np.square(g) - v) * (one - beta_2)

@@ -128,6 +128,10 @@ class Optimizer:
         """
         raise NotImplementedError
 
+    def cast(self, value: float) -> float:
+        """Return a number that TensorFlow casts to float32 on its way to the dtype of the weights."""
+        return Single(value)
+
     def decay_of(self, name: str, w: Any) -> float | None:
         """Return the weight decay of a tensor that is not excluded from it."""
         return self.weight_decay

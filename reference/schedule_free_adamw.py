@@ -24,7 +24,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from .optimizer import Optimizer, Single, constant, power
+from .optimizer import Optimizer, constant, power
 
 SLOTS = {"base_iterate": "the iterate that gradients move", "second_moment": "running mean of squared gradients"}
 FORMULAS = {
@@ -71,7 +71,7 @@ class ScheduleFreeAdamW(Optimizer):
     def update(self, w: Any, g: Any, slots: Mapping[str, Any], learning_rate: float, count: int) -> Update:
         """Apply the rule to one tensor; see `Optimizer.update`."""
         z, v, rate = slots["base_iterate"], slots["second_moment"], constant(w, learning_rate)
-        beta_1, beta_2, epsilon = (constant(w, Single(each)) for each in (self.beta_1, self.beta_2, self.epsilon))
+        beta_1, beta_2, epsilon = (constant(w, self.cast(each)) for each in (self.beta_1, self.beta_2, self.epsilon))
         one, t = constant(w, 1), constant(w, count)
         if self.warmup_steps > 0:
             rate = rate * np.minimum(t / constant(w, self.warmup_steps), one)

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .optimizer import Optimizer, Single, constant
+from .optimizer import Optimizer, constant
 
 SLOTS = {"momentum_buffer": "the accumulator that momentum adds into: what the weights move by"}
 FORMULAS = {
@@ -64,6 +64,6 @@ class SGD(Optimizer):
         step = g * constant(w, learning_rate)
         if not self.momentum:
             return Update(g, None, w - step)
-        momentum = constant(w, Single(self.momentum))
+        momentum = constant(w, self.cast(self.momentum))
         b = slots["momentum_buffer"] * momentum - step
         return Update(g, b, w + (b * momentum - step if self.nesterov else b))

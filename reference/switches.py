@@ -170,7 +170,7 @@ SWITCHES = (
         (
             Choice("weighted"),
             Choice("doubled", "the old moment is added to itself (+= where = is meant)"),
-            Choice("whole", "the old moment is kept whole and the square is added whole: Adagrad"),
+            Choice("whole", "the old moment is kept whole and the square is added whole: Adagrad", becomes="adagrad"),
         ),
     ),
     Switch(

@@ -1,18 +1,19 @@
 """What nothing explains as a whole is looked at in parts: whether weights move at all, each tensor by itself, and
-whether each counts its steps by itself."""
+whether each counts its steps by itself, or a number that goes by the step multiplies them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
 from typing import Final
 
 import numpy as np
 
+from parity.bounds.numerics import format_of
 from parity.diagnosis.family import family
-from parity.diagnosis.member import Member, alternatives, starts_alike
+from parity.diagnosis.member import Member, alternatives, changes, starts_alike
 from parity.diagnosis.observe import Observation
 from parity.diagnosis.probes import Probe
-from parity.diagnosis.search import switched_alone, within
+from parity.diagnosis.search import ALIKE, switched_alone, within
 from parity.diagnosis.words import cause
 from parity.trajectory.layout import layout_of
 
@@ -31,7 +32,7 @@ def in_parts(observations: Sequence[Observation], held: Sequence[Observation]) -
         return (still,)
     mode = observations[0].probe.mode
     plain, later = ([seen for seen in group if seen.probe.mode == mode] for group in (observations, held))
-    counted = _by_count(plain, later)
+    counted = _by_count(plain, later) or _by_step(plain, later)
     if counted:
         return (counted,)
     found = _by_tensor(plain, later)
@@ -57,9 +58,9 @@ def _by_tensor(observations: Sequence[Observation], held: Sequence[Observation])
     """Return each tensor with its cause, which holds on the probes that were held back, too."""
     found = {}
     for name in observations[0].probe.tensors.names:
-        own = [_of(seen, name) for seen in observations]
+        own = [of_tensor(seen, name) for seen in observations]
         members = switched_alone(own, (), Member(rule=own[0].probe.rule), near=True)
-        later = [_of(seen, name) for seen in held] if members else []
+        later = [of_tensor(seen, name) for seen in held] if members else []
         fitting = (each for each in (members.members if members else ()) if all(within(each, seen) for seen in later))
         first = next(fitting, None)
         found[name] = _said(first) if first else NOTHING
@@ -87,11 +88,63 @@ def _by_count(observations: Sequence[Observation], held: Sequence[Observation]) 
     for (together, word), rotates in ((call, turn) for call in _CALLS for turn in {False, seen[0].probe.rotates}):
         parts = [_counted(each, name, together, rotates) for name in reversed(names) for each in seen]
         first = parts[0]
-        near = (member for member in _upto_two(rule) if starts_alike(member, first))
+        near = (member for member in _upto(rule, 2) if starts_alike(member, first))
         found = next((member for member in near if all(within(member, part) for part in parts)), None)
         if found is not None:
             return f"the number of a step moves on {word}, not with every step; so counted, {_said(found)}"
     return ""
+
+
+def _by_step(observations: Sequence[Observation], held: Sequence[Observation]) -> str:
+    """Return by how much each step is multiplied, where that is a number that goes by the step alone; else nothing."""
+    seen = [each for each in (*observations, *held) if not (each.probe.scheduled or each.numbers or each.apart)]
+    for member in _upto(seen[0].probe.rule, 1) if seen else ():
+        factors: dict[int, float] = {}
+        if all(_multiplied(member, each, factors) for each in seen):
+            if len(_runs(factors)) < 2:  # what differs is seen elsewhere, and other members times numbers make of it
+                return ""
+            but = _said(member) if member.size else ""
+            told = f"; beside that, {but}" if but else ""
+            return f"its steps are tf.keras' times a number that goes by the step alone: {_listed(factors)}{told}"
+    return ""
+
+
+_MOST: Final = 6
+"""Factors beyond which a list of them helps nobody."""
+
+
+def _multiplied(member: Member, seen: Observation, factors: dict[int, float]) -> bool:
+    """Return whether each step is that of a member times one number, the same wherever that step was seen before."""
+    unit = 8 * format_of(seen.columns["parameter"].dtype).unit
+    for at, (shown, made) in enumerate(changes(member, seen)):
+        after = np.abs(seen.columns["parameter"][at + 1].astype(np.float64))
+        clear = int(np.argmax(np.abs(made) / (after + np.finfo(np.float64).tiny)))
+        if not np.any(made):
+            continue
+        factor = factors.setdefault(at, float(f"{shown[clear] / made[clear]:.6g}"))
+        due = factor * made
+        if not np.all(np.abs(shown - due) <= ALIKE * np.abs(due) + unit * (after + np.abs(due))):
+            return False
+    return True
+
+
+def _runs(factors: Mapping[int, float]) -> list[tuple[float, int, int]]:
+    """Return numbers that hold from one step to another, in their order."""
+    found: list[tuple[float, int, int]] = []
+    for at, factor in sorted(factors.items()):
+        same = bool(found) and abs(found[-1][0] - factor) <= ALIKE * abs(factor)
+        found[-1:] = [(found[-1][0], found[-1][1], at)] if same else [*found[-1:], (factor, at, at)]
+    return found
+
+
+def _listed(factors: Mapping[int, float]) -> str:
+    """Return which number multiplies which steps, in words."""
+    runs = _runs(factors)
+    words = [
+        f"{factor:.3g} at step {first}" if first == last else f"{factor:.3g} from step {first} to {last}"
+        for factor, first, last in runs[:_MOST]
+    ]
+    return f"{', '.join(words)}{', and so on' if len(runs) > _MOST else ''}"
 
 
 def _counted(seen: Observation, name: str, together: int, rotates: bool) -> Observation:
@@ -100,13 +153,13 @@ def _counted(seen: Observation, name: str, together: int, rotates: bool) -> Obse
     calls, place = -(-len(names) // together), names.index(name)
     turns = range(seen.probe.steps)
     numbers = tuple(step * calls + ((place - step * rotates) % len(names)) // together for step in turns)
-    return replace(_of(seen, name), numbers=numbers)
+    return replace(of_tensor(seen, name), numbers=numbers)
 
 
-def _upto_two(rule: str) -> Iterator[Member]:
-    """Yield the members of a rule with up to two choices that change it."""
+def _upto(rule: str, most: int) -> Iterator[Member]:
+    """Yield the members of a rule with up to so many choices that change it."""
     choices, page = alternatives(family(rule).structure, rule=rule), Member(rule=rule)
-    for size in range(3):
+    for size in range(most + 1):
         for some in combinations(choices, size):
             if len(dict(some)) == size:
                 yield page.plus(**dict(some))
@@ -119,7 +172,7 @@ def _said(member: Member) -> str:
     return said[:1].lower() + said[1:]
 
 
-def _of(seen: Observation, name: str) -> Observation:
+def of_tensor(seen: Observation, name: str) -> Observation:
     """Return what was seen of the parameters of one tensor."""
     probe = seen.probe
     at = probe.tensors.split(np.arange(probe.tensors.size))[name].reshape(-1)

@@ -80,6 +80,15 @@ _AROUND: Final = (
     Move(_AVERAGED | {"ema_overwrite_frequency": 2, "gradient_accumulation_steps": 2}),
     Move({"weight_decay": 0.25, "clipvalue": 0.05}),
 )
+_BESIDE_FLAGS: Final[tuple[dict[str, Any], ...]] = (
+    {"clipvalue": 0.05},
+    {"clipnorm": 0.5},
+    {"global_clipnorm": 0.5},
+    {"loss_scale_factor": 8.0},
+    {"gradient_accumulation_steps": 2},
+    _AVERAGED | {"ema_overwrite_frequency": 3},
+)
+"""What stands around a rule, moved where all its flags are on, too: another branch may forget it."""
 _NARROW: Final = ("float16", "bfloat16")
 HELD: Final = "float32"
 """What a choice is called that holds a number in float32, whatever the weights are."""
@@ -95,16 +104,17 @@ _DTYPES: Final = (
 def moves(rule: str = DEFAULT) -> tuple[Move, ...]:
     """Return at least two values of every argument of a rule, with those of the search's own probes, and the dtypes."""
     own = _OWN if rule == DEFAULT else tuple(_of_page(rule))
-    main: dict[str, Any] = next(
-        (given for mode, given in modes(rule).items() if mode not in ("plain", "weight_decay")), {}
-    )
+    flagged = [given for mode, given in modes(rule).items() if mode not in ("plain", "weight_decay")]
+    main = next(iter(flagged), {})
+    fullest = max(flagged, key=len, default={})
     taken = {parameter.name for parameter in family(rule).rule.parameters}
     held = {name: value for name, value in _HELD_IN_16_BITS.items() if name in taken}
     return (
         Move({"learning_rate": 0.25}),
         *own,
         *_AROUND,
-        *([Move({"weight_decay": 0.25, **main})] if main else []),
+        *(Move({"weight_decay": 0.25, **given}) for given in flagged),
+        *(Move({**given, **fullest}) for given in _BESIDE_FLAGS if fullest),
         Move(_EXACT_RATE, "float64"),
         *([Move({**_EXACT_RATE, **main}, "float64")] if main else []),
         *(Move({**_EXACT_RATE, **held}, dtype) for dtype in _NARROW),
@@ -156,6 +166,7 @@ class Checked:
         lacks: any other move's label to why it could not be run.
         seen: the moves that what is left reproduces, as they were observed.
         missing: a move that would tell the members apart and could not be run.
+        refuting: the moves that nothing known reproduces, as they were observed.
     """
 
     members: list[Member]
@@ -164,6 +175,7 @@ class Checked:
     lacks: dict[str, str] = field(default_factory=dict)
     seen: list[Observation] = field(default_factory=list)
     missing: str | None = None
+    refuting: dict[str, tuple[Move, Observation]] = field(default_factory=dict)
 
     @property
     def otherwise(self) -> list[str]:
@@ -256,6 +268,7 @@ def _judge(result: Checked, move: Move, seen: Observation, fitted: Sequence[Obse
             result.seen.append(seen)
             return
     result.outcomes[move.label] = OTHERWISE
+    result.refuting[move.label] = move, seen
 
 
 def _offers(members: list[Member], move: Move) -> Iterator[tuple[str, list[Member]]]:

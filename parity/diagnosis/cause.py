@@ -78,7 +78,8 @@ def _besides(document: Mapping[str, Any], failing: Sequence[str]) -> list[str]:
     """Return what a subject computes where something explains it, in sentences: in all else, and in failing cases."""
     confirmed = [each for each in document["explanations"] if each["confirmed"]]
     outcomes = {case: document["cases"][case] for case in failing if case in document["cases"]}
-    return [*map(elsewhere, confirmed[:1]), *(_doubles(outcomes) if confirmed else [])]
+    told = [elsewhere(each, document.get("rule", DEFAULT)) for each in confirmed[:1]]
+    return [*told, *(_doubles(outcomes) if confirmed else [])]
 
 
 def _doubles(outcomes: Mapping[str, str]) -> list[str]:

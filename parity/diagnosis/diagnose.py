@@ -12,8 +12,21 @@ import numpy as np
 
 from parity.case.rule import DEFAULT
 from parity.case.spec import Cell
+from parity.diagnosis.alone import alone
 from parity.diagnosis.apart import in_parts
-from parity.diagnosis.arguments import BEYOND, BITS, OTHER_DTYPE, OTHERWISE, RAISES, UNDECIDED, Checked, checked
+from parity.diagnosis.arguments import (
+    BEYOND,
+    BITS,
+    OTHER_DTYPE,
+    OTHERWISE,
+    RAISES,
+    UNDECIDED,
+    Checked,
+    Move,
+    checked,
+    reproducing,
+    the_page,
+)
 from parity.diagnosis.behaviour import (
     Watched,
     misbehaviour,
@@ -31,7 +44,16 @@ from parity.diagnosis.member import Member, bound_ratio, equal_bits, step_error
 from parity.diagnosis.observe import Make, Observation, other_dtypes
 from parity.diagnosis.outside import Binds, another_rule
 from parity.diagnosis.places import places
-from parity.diagnosis.probes import OTHER_LAYOUTS, WITH_AXES, ProbeProblem, extent, first_probe, probe
+from parity.diagnosis.probes import (
+    OTHER_LAYOUTS,
+    RATES,
+    WITH_AXES,
+    ProbeProblem,
+    extent,
+    first_probe,
+    long_probe,
+    probe,
+)
 from parity.diagnosis.search import Found, extended, likely_rounding, nearest, search, within, written_or_numbers
 from parity.diagnosis.wider import kept_wider, made_in_float64, numbers_in_float64
 from parity.errors import AbsentArgumentError, NotInstalledError, UnsupportedError, one_line, raised
@@ -87,8 +109,46 @@ def held_against(
     found = on_these(found, {**against, **on_cases(make, found.explanations, cells)}, [*short, *cells])
     if found.finding not in (Finding.IDENTICAL, Finding.ROUNDING):
         return found
+    otherwise, long = _in_the_long_run(Watched(make, name), found)
+    if otherwise:
+        return replace(found, finding=otherwise[0], evidence=(*found.evidence, otherwise[1]))
     seen = [cell for cell in short if outcomes.get(cell.id, RAISES) not in (RAISES, OTHER_DTYPE)]
-    return replace(found, extent=extent(seen)._asdict())
+    return replace(found, extent=extent(seen, long)._asdict())
+
+
+def _in_the_long_run(make: Watched, found: Diagnosis) -> tuple[tuple[Finding, str] | None, int]:
+    """Return that from some step on what explains a subject does so no longer, if so, and how many steps were made.
+
+    They are made in the plain mode and in that with the most arguments of those that the subject has.
+    """
+    rule, most = found.rule, 0
+    with suppress(Exception):  # it ran before; this finds the shapes that it takes
+        _first(make, rule)
+    kinds = [mode for mode in modes_of(rule) if mode in found.modes and mode != "weight_decay"]
+    for mode in dict.fromkeys([*kinds[:1], *sorted(kinds, key=lambda each: len(modes_of(rule)[each]))[-1:]]):
+        members = [each.member for each in found.explanations if each.confirmed and mode in each.modes]
+        try:
+            seen = run(make, long_probe(mode, rule))
+        except UnsupportedError:  # a loop that ends by itself does so where its gradients are small
+            continue
+        except Exception as error:  # a person's code may raise anything
+            steps = long_probe(mode, rule).steps
+            return (Finding.FAILED, f"within {steps} steps it {raised(error)}"), most
+        if seen.strange or not members or not np.isfinite(seen.columns["parameter"]).all():
+            continue
+        members = [*the_page(members), *members]
+        most = max(most, seen.probe.steps)
+        if reproducing(members, seen, 1.0)[0]:
+            continue
+        same, other = len(RATES), seen.probe.steps
+        while other - same > 1:
+            steps = (same + other) // 2
+            fits = bool(reproducing(members, seen.until(steps), 1.0)[0])
+            same, other = (steps, other) if fits else (same, steps)
+        beside = "" if mode == "plain" else f" with {mode}"
+        said = f"from step {same} on no set of choices reproduces it{beside}, with what does so before"
+        return (Finding.UNEXPLAINED, said), most
+    return None, most
 
 
 def _zero_as_given(
@@ -361,7 +421,8 @@ def _settled(
 def _with_moves(result: Diagnosis, moved: Sequence[Checked]) -> Diagnosis:
     """Add what became of the arguments; what nothing reproduces is said, and acquits nobody."""
     otherwise = [label for each in moved for label in each.otherwise]
-    said = (f"no set of choices reproduces it with {' | '.join(otherwise)}",) if otherwise else ()
+    said = [f"no set of choices reproduces it with {' | '.join(otherwise)}"] if otherwise else []
+    said += [line for each in moved for line in _by_themselves(each)]
     agrees = result.finding in (Finding.IDENTICAL, Finding.ROUNDING)
     finding = Finding.UNEXPLAINED if otherwise and agrees else result.finding
     outcomes = {label: outcome for each in moved for label, outcome in each.outcomes.items()}
@@ -375,6 +436,20 @@ def _with_moves(result: Diagnosis, moved: Sequence[Checked]) -> Diagnosis:
         lacks={**result.lacks, **lacks},
         absent=absent,
     )
+
+
+def _by_themselves(moved: Checked) -> list[str]:
+    """Return what a subject is in moves that nothing reproduces beside the others, by the arguments that they set."""
+    groups: dict[tuple[str, ...], list[tuple[Move, Observation]]] = {}
+    for move, seen in moved.refuting.values():
+        if not move.dtype:
+            groups.setdefault(tuple(move.given), []).append((move, seen))
+    found: dict[str, list[str]] = {}
+    for group in groups.values():
+        said = alone(moved.members[0], [seen for _, seen in group], group[0][0].given)
+        if said:
+            found.setdefault(said, []).extend(move.label for move, _ in group)
+    return [f"with {' | '.join(labels)}, by itself: {said}" for said, labels in found.items()]
 
 
 def _never_divides(member: Member) -> bool:
@@ -454,8 +529,9 @@ def _mode_by_mode(
         moves.append(moved)
     evidence = (f"no set of choices reproduces it with {', '.join(lost)}",) if lost else ()
     agree = all(
-        _finding(explanation.member, [*observations, *held], exact=False) is Finding.ROUNDING
-        for explanation in explanations
+        _finding(each.member, [seen for seen in [*observations, *held] if seen.probe.mode in each.modes], exact=False)
+        is Finding.ROUNDING
+        for each in explanations
     )
     # Who agrees in all modes but one differs by nothing that has a name.
     finding = Finding.EXPLAINED if not agree else Finding.UNEXPLAINED if lost else Finding.ROUNDING

@@ -1,7 +1,7 @@
 """What a choice does to a training run: for how many steps its steps are another size, and by how much."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -15,6 +15,10 @@ HALVED = 1000
 """The step from which on a rate that changes is half of what it was."""
 _MAGNITUDES = np.array([1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0])
 _SEEN = 0.01
+_CONSTANT: Final = (1.0,) * STEPS
+"""Gradients of one sign: momentum never cancels."""
+_CHANGING: Final = tuple(np.random.default_rng(0).normal(size=400).tolist())
+"""Gradients that change in size and sign: what acts seldom, as on a sign, shows in hundreds of steps."""
 
 Rate = float | Callable[[int], float]
 
@@ -40,8 +44,12 @@ def effect(switches: dict[str, Any], numbers: dict[str, Any], modes: Sequence[st
     if not shown:
         changing = _differing(offers[0], switches, rest, lambda step: 1e-3 if step < HALVED else 5e-4, rule)
         shown = f"It shows once the rate changes (halved at step {HALVED:,}): {changing}" if changing else ""
-    none = f"On seven magnitudes of gradients from 1e-5 to 10{_with(offers[0])} its steps are tf.keras'."
-    return " ".join([shown or none, *parts])
+    if not shown:
+        alike = f"On seven magnitudes of gradients from 1e-5 to 10{_with(offers[0])} its steps are tf.keras'"
+        but = " within 1 %, as long as they stay the same; where gradients change from step to step they are others"
+        changes = any(_off(given, switches, rest, 1e-3, rule, _CHANGING)[1].any() for given in offers)
+        shown = f"{alike}{but if changes else ''}."
+    return " ".join([shown, *parts])
 
 
 def _defaults(rule: str) -> dict[str, Any]:
@@ -70,8 +78,15 @@ def _with(given: dict[str, Any]) -> str:
     return "".join(f" with {name} {value}" for name, value in given.items())
 
 
-def _differing(given: dict[str, Any], switches: dict[str, Any], numbers: dict[str, Any], rate: Rate, rule: str) -> str:
-    """Return where steps are of another size, an empty string if they are not."""
+def _off(
+    given: dict[str, Any],
+    switches: dict[str, Any],
+    numbers: dict[str, Any],
+    rate: Rate,
+    rule: str,
+    pattern: Sequence[float] = _CONSTANT,
+) -> tuple[Any, Any]:
+    """Return how many times those of tf.keras steps are, and where that is another size, ``[steps, magnitudes]``."""
     kept = dict(numbers)
     factor = kept.pop("learning_rate_factor", None)
     for name, value in (("epsilon", _defaults(rule).get("epsilon")), ("weight_decay", given.get("weight_decay"))):
@@ -82,10 +97,15 @@ def _differing(given: dict[str, Any], switches: dict[str, Any], numbers: dict[st
         theirs_rate = (lambda step: factor * rate(step)) if callable(rate) else factor * rate
     with np.errstate(all="ignore"):
         kind = family(rule).kind
-        theirs = _sizes(kind(**{**given, **switches, **_started(kept, rule), "learning_rate": theirs_rate}))
-        ours = _sizes(kind(**{**given, "learning_rate": rate}))
+        theirs = _sizes(kind(**{**given, **switches, **_started(kept, rule), "learning_rate": theirs_rate}), pattern)
+        ours = _sizes(kind(**{**given, "learning_rate": rate}), pattern)
         ratio = theirs / ours
-        off = ~(np.abs(ratio - 1) <= _SEEN)
+    return ratio, ~((np.abs(ratio - 1) <= _SEEN) | (theirs == ours))
+
+
+def _differing(given: dict[str, Any], switches: dict[str, Any], numbers: dict[str, Any], rate: Rate, rule: str) -> str:
+    """Return where steps are of another size, an empty string if they are not."""
+    ratio, off = _off(given, switches, numbers, rate, rule)
     if not off.any():
         return ""
     rows = np.flatnonzero(off.any(axis=1))
@@ -112,13 +132,13 @@ def _started(numbers: dict[str, Any], rule: str) -> dict[str, Any]:
     return {**{name: value for name, value in numbers.items() if not name.endswith(STARTS)}, "starts": starts}
 
 
-def _sizes(rule: Any) -> Any:
-    """Return the changes ``[steps, magnitudes]`` in float64, of gradients of one sign: momentum never cancels."""
+def _sizes(rule: Any, pattern: Sequence[float]) -> Any:
+    """Return the changes ``[steps, magnitudes]`` in float64, of gradients times what a step has of a pattern."""
     params = {"w": np.ones(len(_MAGNITUDES))}
     state = rule.init(params)
-    sizes = np.empty((STEPS, len(_MAGNITUDES)))
-    for step in range(STEPS):
-        after, state = rule.step(params, {"w": _MAGNITUDES}, state)
+    sizes = np.empty((len(pattern), len(_MAGNITUDES)))
+    for step, by in enumerate(pattern):
+        after, state = rule.step(params, {"w": by * _MAGNITUDES}, state)
         sizes[step] = params["w"] - after["w"]
         params = {"w": np.ones(len(_MAGNITUDES))}
     return sizes

@@ -197,6 +197,12 @@ def _changes(page: Page, seen: Observation, begun: dict[str, Array]) -> Iterator
         own = after
 
 
+def changes(member: Member, seen: Observation) -> Iterator[tuple[Array, Array]]:
+    """Yield how each step changed the parameters, and how the member's own would, ``[elements]`` in float64."""
+    page, begun = _begun(member, seen)
+    return _changes(page, seen, begun)
+
+
 class _Stretch(NamedTuple):
     """Some steps, each from the state that was recorded before it, rows ``[steps, elements]`` by slot."""
 

@@ -46,6 +46,11 @@ class Observation:
         """
         return self.columns[slot][:-1] if self.apart is None else self.apart[slot]
 
+    def until(self, steps: int) -> "Observation":
+        """Return the first steps alone, of a run from its start."""
+        probe = replace(self.probe, gradients=self.probe.gradients[:steps])
+        return replace(self, probe=probe, columns={slot: rows[: steps + 1] for slot, rows in self.columns.items()})
+
     def bare(self) -> "Observation":
         """Return the parameters alone: what a subject shows as a slot may not be what it computes with."""
         apart = None if self.apart is None else {"parameter": self.apart["parameter"]}

@@ -126,6 +126,20 @@ def probe(mode: str, scheduled: bool, seed: int = 0, dtype: str = "float32", rul
     )
 
 
+_LONG: Final = 20
+"""Sequences that follow each other in a long probe: 320 steps, more than 8 bits count."""
+
+
+@cache
+def long_probe(mode: str, rule: str = DEFAULT) -> Probe:
+    """Return the probe of a mode over hundreds of steps, for what begins, ends or runs over after some."""
+    short = probe(mode, False, rule=rule)
+    rows = [_gradients(seed, len(RATES) + _LONGER, "float32") for seed in range(1, _LONG + 1)]
+    return _shared(
+        replace(short, name=f"{mode}, {_LONG * len(rows[0])} steps", gradients=_frozen(np.concatenate(rows)))
+    )
+
+
 def _shared(probe: Probe) -> Probe:
     object.__setattr__(probe, "runs", {})
     return probe
@@ -208,9 +222,9 @@ class Extent(NamedTuple):
     elements: int
 
 
-def extent(cells: Iterable[Cell]) -> Extent:
-    """Return how far our own probes look, and cases beside them that `of_cell` made one of."""
-    lies = [(LAYOUT, len(RATES) + _LONGER)]
+def extent(cells: Iterable[Cell], steps: int = 0) -> Extent:
+    """Return how far our own probes look, one of which has so many steps, and cases that `of_cell` made one of."""
+    lies = [(LAYOUT, max(steps, len(RATES) + _LONGER))]
     lies += [(tensors, _steps(cell, tensors)) for cell in cells if (tensors := layout_of(make(cell).params)).size]
     shapes = {shape for tensors, _ in lies for shape in tensors.shapes if math.prod(shape)}
     dimensions = tuple(sorted({len(shape) for shape in shapes}))

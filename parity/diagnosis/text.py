@@ -15,7 +15,9 @@ from parity.verdicts.cause import Line, pairs
 
 _OF_A_RULE: Final = (Finding.IDENTICAL, Finding.ROUNDING, Finding.EXPLAINED)
 """Findings that say which rule a subject is."""
-PYTHONS_NUMBERS = "it keeps numbers as Python does, where tf.keras rounds learning rate and decay to float32"
+PYTHONS_NUMBERS = (
+    "it keeps numbers as Python does, where tf.keras rounds learning rate, decay and, in most rules, others to float32"
+)
 _SHOWN_TIES = 6
 
 

@@ -45,7 +45,7 @@ def test_the_text_names_the_cause_the_formula_and_the_record():
 
 
 def test_an_acquittal_says_how_far_it_looked_and_an_accusation_need_not():
-    looked = "Seen over at most 16 steps, in tensors of 0, 1 and 2 dimensions, the largest of 24 elements; what shows"
+    looked = "Seen over at most 320 steps, in tensors of 0, 1 and 2 dimensions, the largest of 24 elements; what shows"
     assert looked in render(planted.diagnosis_of(planted.box(())).document())
     assert "Seen over" not in render(planted.diagnosis_of(planted.box((("epsilon_place", "outside"),))).document())
 
