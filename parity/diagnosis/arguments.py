@@ -285,17 +285,23 @@ def _offers(members: list[Member], move: Move) -> Iterator[tuple[str, list[Membe
 
 
 def reproducing(
-    members: Sequence[Member], seen: Observation, most_undecided: float = MAX_UNDECIDED
+    members: Sequence[Member], seen: Observation, most_undecided: float = MAX_UNDECIDED, one: bool = False
 ) -> tuple[list[Member], str]:
     """Return the members that reproduce what was seen, to every bit if any does so, and how they do.
 
-    ``most_undecided`` is the share of bounds that may be infinite: any, where a case is judged.
+    ``most_undecided`` is the share of bounds that may be infinite: any, where a case is judged. Where ``one`` is
+    enough, those after the first that decides are not looked at.
     """
     equal = [member for member in members if equal_bits(member, seen)]
     if equal:
         return equal, BITS
-    found = [(member, *measured(member, seen, 1.0, most_undecided)) for member in members]
-    fitting = {member: undecided for member, ratio, undecided in found if ratio <= 1}
+    fitting: dict[Member, bool] = {}
+    for member in dict.fromkeys(members):
+        ratio, undecided = measured(member, seen, 1.0, most_undecided)
+        if ratio <= 1:
+            fitting[member] = undecided
+        if one and ratio <= 1 and not undecided:
+            break
     if not fitting:
         return [], OTHERWISE
     return list(fitting), UNDECIDED if most_undecided == 1 and all(fitting.values()) else ROUNDING

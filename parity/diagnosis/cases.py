@@ -112,11 +112,11 @@ def _on_case(make: Make, found: Sequence[Explanation], cell: Cell) -> str:
         return RAISES
     if seen.strange:
         return OTHER_DTYPE
-    fitting, outcome = reproducing([*the_page(members), *members], seen, 1.0)
+    fitting, outcome = reproducing([*the_page(members), *members], seen, 1.0, one=True)
     rounds = fitting and all(member.rounding and member.size for member in fitting)
     if rounds and bound_ratio(members[0].page, seen, 1.0, 1.0) > 1:
         return BEYOND
-    if outcome == OTHERWISE and cell.dtype == "float64" and reproducing(with_doubles(members), seen, 1.0)[0]:
+    if outcome == OTHERWISE and cell.dtype == "float64" and reproducing(with_doubles(members), seen, 1.0, one=True)[0]:
         return DOUBLE
     return outcome
 
