@@ -25,9 +25,9 @@ def features(problem: Problem) -> frozenset[str]:
                 found |= {f"{word} gradient" for word in _numbers(array)}
         for name, part in problem.slices(0).items():
             found |= {"table of one row"} if problem.shapes[name][0] == 1 else set()
-            found |= {"sparse gradient"} | (
-                {"repeated rows"} if len(set(part.rows.tolist())) < len(part.rows) else set()
-            )
+            rows = part.rows.tolist()
+            found |= {"sparse gradient"} | ({"repeated rows"} if len(set(rows)) < len(rows) else set())
+            found |= {"rows out of order"} if rows != sorted(rows) else set()
         if _square_leaves_range(problem):
             found.add("one element, square out of range")
     if len(problem.params) > 1:
