@@ -242,8 +242,8 @@ def _in_mappings(
             continue
         del named[name]
         parts, inner = taken_apart(holder.keys)
-        kinds |= {name: holder.made_by, **{f"{name}[{key}]": k for key, k in inner.items()}}
-        lying |= {word: part_in(name, word) for word in parts if word not in named}
+        kinds |= {name: holder.made_by, **{part_in(name, key, holder.made_by): k for key, k in inner.items()}}
+        lying |= {word: part_in(name, word, holder.made_by) for word in parts if word not in named}
         named |= {word: parts[word] for word in lying if word in parts}
     return lying
 
