@@ -21,7 +21,7 @@ from parity.subjects.numpy_class import NumpySubject
 class Rule:
     """The rule with numbers that a subclass names."""
 
-    rate, keep, eps, fades, mu, ahead = 0.001, 0.9, 1e-7, 0.0, 0.0, False
+    rate, keep, eps, fades, mu, ahead, pulls = 0.001, 0.9, 1e-7, 0.0, 0.0, False, 0.0
 
     def begin(self, **numbers):
         self.v = self.b = self.t = 0
@@ -32,6 +32,7 @@ class Rule:
         step = self.rate / (1 + self.fades * self.t) * g / np.sqrt(self.v + self.eps)
         self.t += 1
         self.b = self.mu * self.b + step
+        w = w - self.rate * self.pulls * w
         return w - (self.mu * self.b + step if self.ahead else self.b)
 
 
@@ -92,6 +93,37 @@ class Ignored(Rule):
         self.begin(rate=lr)
 
 
+class DecayOfTheWeights(Rule):
+    def __init__(self, lr, decay):
+        self.begin(rate=lr, pulls=decay)
+
+
+class RatesOfMatricesAndVectors(Rule):
+    def __init__(self, lr_w=0.001, lr_b=0.001, rho=0.9):
+        self.begin(rates=(lr_w, lr_b), keep=rho)
+
+    def update(self, w, g):
+        self.rate = self.rates[w.ndim < 2]
+        return super().update(w, g)
+
+
+class RateIsRho(Rule):
+    def __init__(self, base=0.001, rate=0.9):
+        self.begin(rate=base, keep=rate)
+
+
+class RateBesideAScale(Rule):
+    """The learning rate pulls at the weights, too, and something else has no part in that."""
+
+    def __init__(self, eta=0.001, scale=1.0):
+        self.begin(rate=eta * scale, pulls=0.01 / scale)
+
+
+class Epochs(Rule):
+    def __init__(self, lr=0.001, rho=0.9, e=10):
+        self.begin(rate=lr, keep=rho)
+
+
 SPELLED: dict[type, dict[str, str]] = {
     DecayOfTheRate: {"learning_rate": "lr", "epsilon": "eps"},
     DecayIsRho: {"learning_rate": "lr", "rho": "decay", "epsilon": "eps"},
@@ -104,6 +136,11 @@ SPELLED: dict[type, dict[str, str]] = {
     GammaAndBeta: {"learning_rate": "alpha", "rho": "beta"},
     RateIsTheWeightToo: {"learning_rate": "lr"},
     Ignored: {"learning_rate": "lr", "rho": "decay"},
+    DecayOfTheWeights: {"learning_rate": "lr", "weight_decay": "decay"},
+    RatesOfMatricesAndVectors: {"rho": "rho"},
+    RateIsRho: {"learning_rate": "base", "rho": "rate"},
+    RateBesideAScale: {"learning_rate": "eta"},
+    Epochs: {"learning_rate": "lr", "rho": "rho"},
 }
 
 

@@ -36,6 +36,8 @@ _KEPT: Final = 0.3
 
 SAYS_LITTLE: Final = ("alpha", "beta", "gamma")
 """Names of a number that weighs something old, or something else: which it is only a trial tells."""
+NO_RATES: Final = ("rate", "eta")
+"""Names of a learning rate that may be any rate where their default is none of a learning rate."""
 
 
 class Steps(NamedTuple):
@@ -382,7 +384,8 @@ def _spelled(named: Mapping[str, Any], chosen: Mapping[str, str], known: Collect
     for argument in ARGUMENTS:
         if argument.name not in chosen and argument.name in known:
             words = [word for word in argument.aliases if word in free]
-            _first(found, argument.name, words if argument.name != "rho" else [w for w in words if _keeps(free[w])])
+            may_be = {"rho": _keeps, "epsilon": _is_small}.get(argument.name, lambda default: True)
+            _first(found, argument.name, [word for word in words if may_be(free[word])])
     _misspelled(found, free, known)
     momentum = free.get("momentum", NONE) if "momentum" in found else NONE
     if "rho" in known and "rho" not in {*found, *chosen} and momentum is not NONE and _keeps(momentum):
@@ -430,6 +433,16 @@ def _first(found: dict[str, str], name: str, words: list[str]) -> None:
     free = [word for word in words if word not in found.values()]
     if name not in found and free:
         found[name] = free[0]
+
+
+def is_no_rate(default: Any) -> bool:
+    """Whether a default is no learning rate's: nothing moves with it, or it is the weight of an old moment."""
+    return isinstance(default, float) and (default == 0 or _keeps(default))
+
+
+def _is_small(default: Any) -> bool:
+    """Whether an argument with this default may be what a division is kept from zero by: `e=10` are epochs."""
+    return not isinstance(default, int) or default < 1
 
 
 def _keeps(default: Any) -> bool:

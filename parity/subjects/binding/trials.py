@@ -11,12 +11,21 @@ import numpy as np
 
 from parity.case.spec import Hyperparameters, hyperparameters
 from parity.reference.arguments import ARGUMENTS, BY_NAME
-from parity.subjects.binding.arguments import AMBIGUOUS, SAYS_LITTLE, Bound, Steps, bind, config_of
+from parity.subjects.binding.arguments import (
+    AMBIGUOUS,
+    NO_RATES,
+    SAYS_LITTLE,
+    Bound,
+    Steps,
+    bind,
+    config_of,
+    is_no_rate,
+)
 from parity.subjects.binding.asked import HYPERPARAMETERS, signature
 from parity.subjects.binding.candidates.rules import is_rule
 from parity.subjects.binding.companions import with_own
 from parity.subjects.binding.drivers.shape import Call, Driver, Make, Shape
-from parity.subjects.binding.evidence import acts_as, decays, reads
+from parity.subjects.binding.evidence import acts_as, reads
 from parity.subjects.binding.fitting import after_steps, fits
 from parity.subjects.binding.parts import NONE, argument_of, taken_apart, word_of
 from parity.subjects.binding.rates import TOLD, Place, move, places
@@ -247,8 +256,7 @@ def _memory(kind: Callable[..., Any], shape: Shape, bound: Bound, settled: Mappi
     if "momentum" in {*bound.spelled, *settled}:
         return ""
     names = (own for own in (bound.spelled.get("rho", ""), *bound.left) if word_of(own) in SAYS_LITTLE)
-    weighs = (own for own in names if _acts(kind, shape, bound, own) == "memory")
-    return next((own for own in weighs if not decays(shape, _with(kind, bound, own))), "")
+    return next((own for own in names if _acts(kind, shape, bound, own) == "memory"), "")
 
 
 def _acts(kind: Callable[..., Any], shape: Shape, bound: Bound, own: str) -> str | None:
@@ -261,13 +269,18 @@ def _with(kind: Callable[..., Any], bound: Bound, own: str) -> Callable[[float],
     return lambda value: maker(kind, replace(bound, values={**bound.values, own: value}))
 
 
+_ACTS: Final = {**AMBIGUOUS, "weight_decay": "decay of the weights"}
+"""Keras' names, and what an argument does that may have another one's name."""
+
+
 def _misnamed(
     kind: Callable[..., Any], shape: Shape, bound: Bound, settled: Mapping[str, str]
 ) -> dict[str, str] | None:
     """Return what an argument is whose name let it be taken for another, None where every name holds."""
+    strange = [own for own, value in bound.defaults.items() if word_of(own) in NO_RATES and is_no_rate(value)]
     for keras, meant in AMBIGUOUS.items():
         own = bound.spelled.get(keras, "")
-        if keras == "learning_rate" and word_of(own) not in BY_NAME["rho"].aliases:
+        if keras == "learning_rate" and not {own, word_of(own)} & {*strange, *BY_NAME["rho"].aliases}:
             continue  # who calls it so means it, whatever else it does with it
         if (
             word_of(own) in ("", keras)
@@ -277,7 +290,11 @@ def _misnamed(
             continue
         free = {word_of(each): each for each in bound.left}
         others = [free[word] for word in BY_NAME[keras].aliases if word in free]
+        if own in strange:
+            others += [each for each, value in bound.left.items() if isinstance(value, float) and each not in others]
         better = next((each for each in others if _acts(kind, shape, bound, each) == meant), "")
-        other = next((name for name, act in AMBIGUOUS.items() if act == found and name not in bound.spelled), "")
+        if own in strange and not better:
+            continue
+        other = next((name for name, act in _ACTS.items() if act == found and name not in bound.spelled), "")
         return {keras: better, **({other: own} if other and other not in settled else {})}
     return None
