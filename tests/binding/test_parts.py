@@ -434,6 +434,48 @@ def test_numbers_that_a_step_takes_are_handed_to_each(kind) -> None:
     assert "and with each step" in subject.resolved
 
 
+class OfClass(Rule):
+    """Is made of nothing: its numbers are attributes of the class."""
+
+    lr, rho, eps, note, clipnorm = 0.01, 0.5, 1e-3, "mine", None
+
+
+class OfOwner(Held):
+    """The same, with parameters in the constructor and a pair."""
+
+    lr, betas, eps, amsgrad = 0.01, (0.5, 0.6), 1e-3, False
+
+    def step(self):
+        super().step(self.lr, self.betas[1], self.eps)
+
+
+@pytest.mark.parametrize("kind", [OfClass, OfOwner], ids=lambda kind: kind.__name__)
+def test_numbers_that_are_attributes_of_a_class_are_set_where_that_changes_its_steps(kind) -> None:
+    subject = NumpySubject(kind, "mine")
+    for cell in (RMSPROP, *select(["rmsprop/epsilon*"]), *select(["schedule/cosine*"])):
+        assert run_pair(cell, "mine", subject).verdict.name in ("IDENTICAL", "ROUNDING")
+    bound = subject.bound(hyperparameters()(rho=0.75, epsilon=0.125))
+    pair = {"rho": 0.75} if kind is OfClass else {"betas": (0.5, 0.75)}
+    assert (bound.passed, bound.attributes) == ({}, {"lr": 0.001, "eps": 0.125, **pair})
+    assert set(bound.departures) == {"learning_rate", "rho", "epsilon"}
+    assert "of the class" in subject.resolved
+    with pytest.raises(AbsentArgumentError, match="'clipnorm'"):
+        subject.bound(hyperparameters()(clipnorm=1.0))
+
+
+def test_an_attribute_of_a_class_that_no_step_reads_is_no_hyperparameter() -> None:
+    class Shadowed(Rule):
+        lr, rho, eps = 0.01, 0.5, 1e-3
+
+        def __init__(self):
+            self.rho, self.eps = 0.9, 1e-7
+
+    bound = NumpySubject(Shadowed, "mine").bound(hyperparameters()())
+    assert bound.attributes == {"lr": 0.001}
+    by_hand = NumpySubject(Shadowed, "mine.py:Shadowed[rho=rho]").bound(hyperparameters()(rho=0.5))
+    assert by_hand.attributes == {"lr": 0.001, "rho": 0.5}
+
+
 def test_a_default_of_none_is_told_as_the_number_that_an_instance_has() -> None:
     class Fills(Rule):
         def __init__(self, lr=None, rho=None, eps=None, momentum=None):

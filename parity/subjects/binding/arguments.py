@@ -69,6 +69,7 @@ class Bound:
         swallows: the name of its ``**kwargs``, where a trial found that nothing else in it changes a step.
         with_steps: its own names of numbers that its step takes, not its constructor.
         step: the name of the method that makes the step, where it takes such.
+        of_class: its own names of numbers that are attributes of the class, and no arguments.
     """
 
     values: dict[str, Any]
@@ -85,6 +86,7 @@ class Bound:
     swallows: str = ""
     with_steps: frozenset[str] = frozenset()
     step: str = ""
+    of_class: frozenset[str] = frozenset()
 
     @property
     def passed(self) -> dict[str, Any]:
@@ -93,14 +95,21 @@ class Bound:
 
     def passing(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Return what the arguments of the constructor are given where its own names have other values."""
-        own = {name: value for name, value in values.items() if argument_of(name) not in self.with_steps}
-        return put_together(own, self.defaults, {n: k for n, k in self.kinds.items() if n not in self.with_steps})
+        return self._only(values, lambda name: name not in self.with_steps | self.of_class)
 
     @property
     def stepping(self) -> dict[str, Any]:
         """What each step is given beside weights and gradients."""
-        own = {name: value for name, value in self.values.items() if argument_of(name) in self.with_steps}
-        return put_together(own, self.defaults, {name: k for name, k in self.kinds.items() if name in self.with_steps})
+        return self._only(self.values, self.with_steps.__contains__)
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """What attributes of the class are set to."""
+        return self._only(self.values, self.of_class.__contains__)
+
+    def _only(self, values: Mapping[str, Any], has: Callable[[str], bool]) -> dict[str, Any]:
+        own = {name: value for name, value in values.items() if has(argument_of(name))}
+        return put_together(own, self.defaults, {name: kind for name, kind in self.kinds.items() if has(name)})
 
     @property
     def taken(self) -> set[str]:
@@ -141,6 +150,7 @@ def bind(
     served: Collection[str] = (),
     read_too: Collection[str] | None = None,
     with_steps: Steps | None = None,
+    of_class: Mapping[str, Any] | None = None,
 ) -> Bound:
     """Return the arguments for a constructor: every hyperparameter that it accepts.
 
@@ -152,6 +162,7 @@ def bind(
         served: Keras' names of what a class need not take, since it is handed them with each step.
         read_too: names of what it takes by way of ``**kwargs``, as a trial showed; None before there was one.
         with_steps: what its step takes beside weights and gradients.
+        of_class: numbers that are attributes of the class, which a trial may be given others for.
 
     Raises:
         AbsentArgumentError: the case sets a hyperparameter that the constructor lacks; it is never ignored.
@@ -167,7 +178,9 @@ def bind(
     read = behind_kwargs(kind) if open_ended else {}
     steps = with_steps or Steps("", {})
     stepping = {name: default for name, default in steps.numbers.items() if name not in named}
-    named = {**dict.fromkeys((read_too or ()) if open_ended else (), UNKNOWN), **read, **named, **stepping}
+    attributes = {name: default for name, default in (of_class or {}).items() if name not in {**named, **stepping}}
+    unread = dict.fromkeys((read_too or ()) if open_ended else (), UNKNOWN)
+    named = {**unread, **read, **named, **stepping, **attributes}
     named, kinds = taken_apart(named, (chosen or {}).values())
     lying = _in_mappings(kind, taken, named, kinds)
     title = getattr(kind, "__name__", type(kind).__name__)
@@ -214,7 +227,7 @@ def bind(
     unsaid = {own for own in spelled.values() if own in defaults and defaults[own] is None}
     meant = {own: value for own, value in numbers_of(kind).items() if own in unsaid} if unsaid else {}
     known = values, spelled, defaults, owner, gradients, may_own, _defaults(given), spreads, shaped
-    return Bound(*known, kinds, meant, swallows, frozenset(stepping), steps.method)
+    return Bound(*known, kinds, meant, swallows, frozenset(stepping), steps.method, frozenset(attributes))
 
 
 def _is_shown(default: Any) -> bool:

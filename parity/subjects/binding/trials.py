@@ -21,7 +21,7 @@ from parity.subjects.binding.arguments import (
     config_of,
     is_no_rate,
 )
-from parity.subjects.binding.asked import HYPERPARAMETERS, signature
+from parity.subjects.binding.asked import HYPERPARAMETERS, of_class, signature
 from parity.subjects.binding.candidates.rules import is_rule
 from parity.subjects.binding.companions import with_own
 from parity.subjects.binding.drivers.shape import Call, Driver, Make, Shape
@@ -39,7 +39,8 @@ class Known(NamedTuple):
 
     A name is empty where a trial showed that none of its own is that argument. ``memory`` is its own name of what
     weighs what was before, which is the momentum of a rule that has nothing else to weigh; ``read_too`` are names that
-    it takes by way of ``**kwargs``, which no text says; ``with_steps`` are the numbers that its step takes.
+    it takes by way of ``**kwargs``, which no text says; ``with_steps`` are the numbers that its step takes;
+    ``of_class`` are those that are attributes of who takes none, and that change its steps.
     """
 
     shape: Shape
@@ -47,6 +48,7 @@ class Known(NamedTuple):
     memory: str = ""
     read_too: tuple[str, ...] | None = None
     with_steps: Steps | None = None
+    of_class: Mapping[str, Any] | None = None
 
     def settled_for(self, given: Hyperparameters) -> dict[str, str]:
         """Return what is settled of a rule's arguments."""
@@ -62,7 +64,7 @@ class Known(NamedTuple):
     def bind(self, kind: Callable[..., Any], given: Hyperparameters) -> Bound:
         """Return what the class is passed; see ``arguments.bind``."""
         served = ("learning_rate",) if self.shape.serves_rate else ()
-        return bind(kind, given, self.settled_for(given), served, self.read_too, self.with_steps)
+        return bind(kind, given, self.settled_for(given), served, self.read_too, self.with_steps, self.of_class)
 
 
 def maker(kind: Callable[..., Any], bound: Bound) -> Make:
@@ -78,6 +80,8 @@ def maker(kind: Callable[..., Any], bound: Bound) -> Make:
         return rule
     if bound.with_steps:
         kind = _stepping(kind, bound)
+    if bound.of_class:
+        kind = _like(kind, bound.attributes)
     if bound.spreads:
         return lambda **more: kind(*more.pop(bound.owns, ()), **bound.passed, **more)
     return lambda **more: kind(**bound.passed, **more)
@@ -93,7 +97,12 @@ def _stepping(kind: Any, bound: Bound) -> Any:
     def stepped(*given: Any, **named: Any) -> Any:
         return function(*given, **{**bound.stepping, **named})
 
-    return type(kind.__name__, (kind,), {"__slots__": (), bound.step: type(held)(stepped) if plain else stepped})
+    return _like(kind, {bound.step: type(held)(stepped) if plain else stepped})
+
+
+def _like(kind: Any, held: Mapping[str, Any]) -> Any:
+    """Return a class like another one that holds other things."""
+    return type(kind.__name__, (kind,), {"__slots__": (), **held})
 
 
 def with_steps(kind: Any, shape: Shape) -> Steps | None:
@@ -187,18 +196,31 @@ def known_as(kind: Callable[..., Any], known: Known, chosen: Mapping[str, str]) 
 
 
 def _known(kind: Callable[..., Any], name: str, chosen: dict[str, str]) -> Known:
-    bound = bind(kind, hyperparameters()(), chosen)
+    held = {} if bind(kind, hyperparameters()()).spelled else of_class(kind, chosen.values())
+    bound = bind(kind, hyperparameters()(), chosen, of_class=held)
     shape = recognise(kind, maker(kind, bound), bound, name)
     settled = dict(chosen)
     read_too = _read_too(kind, shape, bound)
     steps = with_steps(kind, shape)
-    bound = bind(kind, hyperparameters()(), chosen, read_too=read_too, with_steps=steps)
+    held = {own: default for own, default in held.items() if own in chosen.values() or _is_set(kind, shape, bound, own)}
+    bound = bind(kind, hyperparameters()(), chosen, read_too=read_too, with_steps=steps, of_class=held)
     # Each trial takes a meaning away from an argument, so that this ends.
     while (keras := _misnamed(kind, shape, bound, settled)) is not None:
         settled |= keras
-        bound = bind(kind, hyperparameters()(), settled, read_too=read_too, with_steps=steps)
+        bound = bind(kind, hyperparameters()(), settled, read_too=read_too, with_steps=steps, of_class=held)
     settled |= _unnamed(kind, shape, bound, settled)
-    return Known(shape, settled, _memory(kind, shape, bound, settled), read_too, steps)
+    return Known(shape, settled, _memory(kind, shape, bound, settled), read_too, steps, held)
+
+
+def _is_set(kind: Callable[..., Any], shape: Shape, bound: Bound, own: str) -> bool:
+    """Return whether an attribute of a class, set to something else, changes its steps."""
+    defaults = {part: default for part, default in bound.defaults.items() if argument_of(part) == own}
+
+    def made(number: int) -> Make:
+        others = {p: bool(number) if isinstance(d, bool) else _TWO_VALUES[number] for p, d in defaults.items()}
+        return maker(kind, replace(bound, values={**bound.values, **others}))
+
+    return reads(shape, made(0), made(1))
 
 
 def _read_too(kind: Callable[..., Any], shape: Shape, bound: Bound) -> tuple[str, ...]:
