@@ -19,7 +19,7 @@ from parity.reference import posted
 from parity.reference.optimizer import Optimizer
 from parity.subjects.adapter import EVERYTHING, Taken, Tensors
 from parity.subjects.binding import words
-from parity.subjects.binding.arguments import Bound
+from parity.subjects.binding.bound import Bound
 from parity.subjects.binding.drivers.arrays import Together
 from parity.subjects.binding.drivers.shape import Driver, Shape
 from parity.subjects.binding.drivers.states import Pure, Transformation

@@ -10,8 +10,8 @@ from parity.bounds.rule import plain_argument
 from parity.errors import UnsupportedError
 from parity.export.script.literals import number
 from parity.problem.problems import Problem
-from parity.subjects.binding.arguments import config_of
 from parity.subjects.binding.candidates.rules import is_rule
+from parity.subjects.binding.configs import config_of
 from parity.subjects.binding.drivers import arrays, states, twos
 from parity.subjects.binding.drivers.shape import FURTHER, GUESSED, KEPT, Call, Driver, Shape
 from parity.subjects.binding.parts import argument_of, written

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from parity.subjects.binding.arguments import Bound
+from parity.subjects.binding.bound import Bound
 from parity.subjects.binding.drivers.shape import Driver
 from parity.subjects.binding.drivers.states import Configured
 

@@ -11,19 +11,12 @@ import numpy as np
 
 from parity.case.spec import Hyperparameters, hyperparameters
 from parity.reference.arguments import ARGUMENTS, BY_NAME
-from parity.subjects.binding.arguments import (
-    AMBIGUOUS,
-    NO_RATES,
-    SAYS_LITTLE,
-    Bound,
-    Steps,
-    bind,
-    config_of,
-    is_no_rate,
-)
+from parity.subjects.binding.arguments import bind
 from parity.subjects.binding.asked import HYPERPARAMETERS, of_class, signature
+from parity.subjects.binding.bound import Bound, Steps
 from parity.subjects.binding.candidates.rules import is_rule
 from parity.subjects.binding.companions import with_own
+from parity.subjects.binding.configs import config_of
 from parity.subjects.binding.drivers.shape import Call, Driver, Make, Shape
 from parity.subjects.binding.evidence import acts_as, reads
 from parity.subjects.binding.fitting import after_steps, fits
@@ -31,6 +24,7 @@ from parity.subjects.binding.parts import NONE, argument_of, taken_apart, word_o
 from parity.subjects.binding.rates import TOLD, Place, move, places
 from parity.subjects.binding.recognise import recognise
 from parity.subjects.binding.roles import role_of
+from parity.subjects.binding.spelling import AMBIGUOUS, NO_RATES, SAYS_LITTLE, is_no_rate
 from parity.subjects.generators import seeded
 
 
