@@ -119,6 +119,21 @@ class RateBesideAScale(Rule):
         self.begin(rate=eta * scale, pulls=0.01 / scale)
 
 
+class PairOfRhoAndMomentum(Rule):
+    def __init__(self, lr=0.001, betas=(0.99, 0.9)):
+        self.begin(rate=lr, keep=betas[0], mu=betas[1])
+
+
+class PairWithoutMomentum(PairOfRhoAndMomentum):
+    def __init__(self, lr=0.001, betas=(0.9, 0.0)):
+        super().__init__(lr, betas)
+
+
+class RateBesideTheRate(Rule):
+    def __init__(self, lr=0.001, rate=0.9):
+        self.begin(rate=lr, keep=rate)
+
+
 class Epochs(Rule):
     def __init__(self, lr=0.001, rho=0.9, e=10):
         self.begin(rate=lr, keep=rho)
@@ -140,6 +155,9 @@ SPELLED: dict[type, dict[str, str]] = {
     RatesOfMatricesAndVectors: {"rho": "rho"},
     RateIsRho: {"learning_rate": "base", "rho": "rate"},
     RateBesideAScale: {"learning_rate": "eta"},
+    PairOfRhoAndMomentum: {"learning_rate": "lr", "rho": "betas[0]", "momentum": "betas[1]"},
+    PairWithoutMomentum: {"learning_rate": "lr", "rho": "betas[0]", "momentum": "betas[1]"},
+    RateBesideTheRate: {"learning_rate": "lr", "rho": "rate"},
     Epochs: {"learning_rate": "lr", "rho": "rho"},
 }
 

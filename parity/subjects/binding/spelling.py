@@ -5,9 +5,7 @@ from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from parity.reference.arguments import ARGUMENTS, BY_NAME
-from parity.subjects.binding.asked import (
-    HYPERPARAMETERS,
-)
+from parity.subjects.binding.asked import HYPERPARAMETERS
 from parity.subjects.binding.parts import NONE, UNKNOWN
 
 AMBIGUOUS: Final = {"rho": "memory", "momentum": "momentum", "learning_rate": "rate"}
@@ -39,11 +37,11 @@ def spelled_in(named: Mapping[str, Any], chosen: Mapping[str, str], known: Colle
     for argument in ARGUMENTS:
         if argument.name not in chosen and argument.name in known:
             words = [word for word in argument.aliases if word in free]
-            may_be = {"rho": _keeps, "epsilon": _is_small}.get(argument.name, lambda default: True)
+            may_be = {"rho": keeps, "epsilon": _is_small}.get(argument.name, lambda default: True)
             _first(found, argument.name, [word for word in words if may_be(free[word])])
     _misspelled(found, free, known)
     momentum = free.get("momentum", NONE) if "momentum" in found else NONE
-    if "rho" in known and "rho" not in {*found, *chosen} and momentum is not NONE and _keeps(momentum):
+    if "rho" in known and "rho" not in {*found, *chosen} and momentum is not NONE and keeps(momentum):
         # Without another weight of the old moment, "momentum" that is on by default is that weight.
         found["rho"] = found.pop("momentum")
     return {**found, **{keras: own for keras, own in chosen.items() if own}}
@@ -56,7 +54,7 @@ def _misspelled(found: dict[str, str], free: Mapping[str, Any], known: Collectio
         near = [
             own
             for own, default in free.items()
-            if own not in (*found.values(), *HYPERPARAMETERS) and (keras != "rho" or _keeps(default))
+            if own not in (*found.values(), *HYPERPARAMETERS) and (keras != "rho" or keeps(default))
             if isinstance(default, float) and any(_one_letter_away(own, word) for word in words)
         ]
         if keras not in found and len(near) == 1:
@@ -90,9 +88,14 @@ def _first(found: dict[str, str], name: str, words: list[str]) -> None:
         found[name] = free[0]
 
 
+def says_little(word: str) -> bool:
+    """Whether a name may be that of any number that weighs something old, as each of a pair may."""
+    return word in (*SAYS_LITTLE, *NO_RATES) or "[" in word
+
+
 def is_no_rate(default: Any) -> bool:
     """Whether a default is no learning rate's: nothing moves with it, or it is the weight of an old moment."""
-    return isinstance(default, float) and (default == 0 or _keeps(default))
+    return isinstance(default, float) and (default == 0 or keeps(default))
 
 
 def _is_small(default: Any) -> bool:
@@ -100,6 +103,6 @@ def _is_small(default: Any) -> bool:
     return not isinstance(default, int) or default < 1
 
 
-def _keeps(default: Any) -> bool:
+def keeps(default: Any) -> bool:
     """Whether an argument with this default may be the weight of an old moment."""
     return default in (NONE, UNKNOWN) or (isinstance(default, float) and _KEPT <= default < 1)

@@ -24,7 +24,7 @@ from parity.subjects.binding.parts import NONE, argument_of, taken_apart, word_o
 from parity.subjects.binding.rates import TOLD, Place, move, places
 from parity.subjects.binding.recognise import recognise
 from parity.subjects.binding.roles import role_of
-from parity.subjects.binding.spelling import AMBIGUOUS, NO_RATES, SAYS_LITTLE, is_no_rate
+from parity.subjects.binding.spelling import AMBIGUOUS, NO_RATES, SAYS_LITTLE, is_no_rate, keeps, says_little
 from parity.subjects.generators import seeded
 
 
@@ -156,12 +156,8 @@ def _ways(kind: Callable[..., Any], known: Known) -> list[Place] | None:
 def idle(kind: Callable[..., Any], known: Known, bound: Bound) -> list[str]:
     """Return the numbers that stay at their own default and could be any other: they change no step of a trial."""
     left = {own: value for own, value in bound.left.items() if isinstance(value, float) and 0 < value < 1}
-
-    def makes(own: str) -> Callable[[float], Make]:
-        return lambda value: maker(kind, replace(bound, values={**bound.values, own: value}))
-
     with seeded(0):
-        return [own for own in left if acts_as(known.shape, makes(own)) == "nothing"]
+        return [own for own in left if _acts(kind, known.shape, bound, own) == "nothing"]
 
 
 _KNOWN: dict[int, tuple[Any, dict[str, str], Known]] = {}
@@ -255,15 +251,21 @@ _NUMBERS: Final = frozenset({"rate", "fraction", "non_negative", "positive", "fl
 
 
 def _unnamed(kind: Callable[..., Any], shape: Shape, bound: Bound, settled: Mapping[str, str]) -> dict[str, str]:
-    """Return the learning rate of who has none by its name, and a momentum whose name says too little, by a trial."""
+    """Return the learning rate of who has none by its name, and what old moments weigh by a name that says too little.
+
+    All by a trial.
+    """
     free = {own: value for own, value in bound.left.items() if isinstance(value, float) and own not in settled.values()}
     found: dict[str, str] = {}
     if not (shape.serves_rate or "learning_rate" in {*bound.spelled, *settled}):
         rates = [own for own in free if _acts(kind, shape, bound, own) == "rate"]
         found |= {"learning_rate": rates[0]} if len(rates) == 1 else {}
-    if "momentum" not in {*bound.spelled, *settled}:
-        moves = [own for own in free if word_of(own) in SAYS_LITTLE and _acts(kind, shape, bound, own) == "momentum"]
-        found |= {"momentum": moves[0]} if len(moves) == 1 else {}
+    little = [own for own in free if says_little(word_of(own))]
+    for keras, meant in (("momentum", "momentum"), ("rho", "memory")):
+        if not settled.get(keras, bound.spelled.get(keras)):
+            weighs = [own for own in little if _acts(kind, shape, bound, own) == meant]
+            weighs = [own for own in weighs if keras == "momentum" or keeps(free[own])]
+            found |= {keras: weighs[0]} if len(weighs) == 1 else {}
     return found
 
 

@@ -5,7 +5,7 @@ from contextlib import suppress
 from itertools import product
 from typing import Any, Final
 
-from parity.subjects.binding.asked import signature
+from parity.subjects.binding.asked import HYPERPARAMETERS, signature
 from parity.subjects.binding.bound import Bound
 from parity.subjects.binding.parts import NONE
 from parity.subjects.binding.roles import Parameter, parameters_of, role_of
@@ -23,7 +23,9 @@ def of_class(kind: Any, bound: Bound, methods: Sequence[str]) -> Iterator[str]:
     needed = [p for p in all_of_it if p.required and p.name not in bound.taken]
     # Behind what goes by name, all else does, too.
     by_name = needed != all_of_it[: len(needed)]
-    for values in product(*(_AT_FIRST.get(p.role, SHAPES) for p in needed)):
+    # What people call so, and another argument is taken for, is off.
+    off = {p.name: ("0.0",) for p in needed if p.name in HYPERPARAMETERS}
+    for values in product(*(off.get(p.name, ()) + _AT_FIRST.get(p.role, SHAPES) for p in needed)):
         given = [f"{p.name}={word}" if by_name else word for p, word in zip(needed, values, strict=True)]
         made = f"{title(kind)}({', '.join([*given, *keywords(bound, '')])})"
         for method in methods:
