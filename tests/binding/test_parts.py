@@ -214,6 +214,16 @@ def test_a_faulty_one_is_told_its_fault_and_not_that_it_ignores_what_it_was_neve
     assert [answer["moved"][label] for label in moved] == ["every bit"] * len(moved)
 
 
+def test_who_was_given_nothing_for_a_number_is_not_told_only_that_it_keeps_its_own() -> None:
+    class Forgets(Rule):
+        def __init__(self, lr=0.001, forget=0.99, epsilon=1e-7):
+            self.lr, self.rho, self.eps = lr, forget, epsilon
+
+    said = str(parity.diagnose(Forgets, rule="rmsprop"))
+    assert "left at its own default: forget=0.99" in said
+    assert "It was given nothing for that, which is its own default: --bind rho=forget gives it." in said
+
+
 def test_of_a_pair_for_another_rule_one_is_rho_and_the_other_stays_as_it_is() -> None:
     bound = bind(Objects, hyperparameters()(rho=0.5))
     assert bound.spelled["rho"] == "betas[1]"
