@@ -482,6 +482,15 @@ def test_an_attribute_of_a_class_that_no_step_reads_is_no_hyperparameter() -> No
 
     bound = NumpySubject(Shadowed, "mine").bound(hyperparameters()())
     assert bound.attributes == {"lr": 0.001}
+
+    class Final(Rule):
+        lr, rho, eps = 0.01, 0.9, 1e-7
+
+        def __init_subclass__(cls):
+            raise TypeError("final")
+
+    with pytest.raises(AbsentArgumentError, match="'learning_rate'"):
+        NumpySubject(Final, "mine").bound(hyperparameters()(learning_rate=0.5))
     by_hand = NumpySubject(Shadowed, "mine.py:Shadowed[rho=rho]").bound(hyperparameters()(rho=0.5))
     assert by_hand.attributes == {"lr": 0.001, "rho": 0.5}
 

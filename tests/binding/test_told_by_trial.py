@@ -139,29 +139,6 @@ class Epochs(Rule):
         self.begin(rate=lr, keep=rho)
 
 
-SPELLED: dict[type, dict[str, str]] = {
-    DecayOfTheRate: {"learning_rate": "lr", "epsilon": "eps"},
-    DecayIsRho: {"learning_rate": "lr", "rho": "decay", "epsilon": "eps"},
-    TwoDecays: {"learning_rate": "lr", "rho": "decay"},
-    MomentumIsMomentum: {"learning_rate": "lr", "momentum": "momentum"},
-    NesterovsMomentum: {"learning_rate": "lr", "momentum": "momentum"},
-    MomentumIsRho: {"learning_rate": "lr", "rho": "momentum"},
-    AlphaAloneIsRho: {"rho": "alpha", "epsilon": "eps"},
-    AlphaAloneIsTheRate: {"learning_rate": "alpha", "epsilon": "eps"},
-    GammaAndBeta: {"learning_rate": "alpha", "rho": "beta"},
-    RateIsTheWeightToo: {"learning_rate": "lr"},
-    Ignored: {"learning_rate": "lr", "rho": "decay"},
-    DecayOfTheWeights: {"learning_rate": "lr", "weight_decay": "decay"},
-    RatesOfMatricesAndVectors: {"rho": "rho"},
-    RateIsRho: {"learning_rate": "base", "rho": "rate"},
-    RateBesideAScale: {"learning_rate": "eta"},
-    PairOfRhoAndMomentum: {"learning_rate": "lr", "rho": "betas[0]", "momentum": "betas[1]"},
-    PairWithoutMomentum: {"learning_rate": "lr", "rho": "betas[0]", "momentum": "betas[1]"},
-    RateBesideTheRate: {"learning_rate": "lr", "rho": "rate"},
-    Epochs: {"learning_rate": "lr", "rho": "rho"},
-}
-
-
 class Descent:
     """Descent with numbers that a subclass names."""
 
@@ -196,6 +173,18 @@ class AlphaShrinks(Descent):
         self.begin(rate=lr, shrinks=alpha)
 
 
+class AlphaIsCoupled(Descent):
+    """The decay goes through the gradient, beside Nesterov's momentum."""
+
+    def __init__(self, lr=0.01, beta=0.9, alpha=0.0):
+        self.begin(rate=lr, heavy=beta, shrinks=alpha)
+
+    def update(self, w, g):
+        g = g + self.shrinks * w
+        self.b = self.heavy * self.b - self.rate * g
+        return w + self.heavy * self.b - self.rate * g
+
+
 class BetaIsHeavy(Descent):
     def __init__(self, lr=0.001, beta=0.1):
         self.begin(rate=lr, heavy=beta)
@@ -205,11 +194,36 @@ class BetaIsHeavy(Descent):
         return w - self.b
 
 
+SPELLED: dict[type, dict[str, str]] = {
+    DecayOfTheRate: {"learning_rate": "lr", "epsilon": "eps"},
+    DecayIsRho: {"learning_rate": "lr", "rho": "decay", "epsilon": "eps"},
+    TwoDecays: {"learning_rate": "lr", "rho": "decay"},
+    MomentumIsMomentum: {"learning_rate": "lr", "momentum": "momentum"},
+    NesterovsMomentum: {"learning_rate": "lr", "momentum": "momentum"},
+    MomentumIsRho: {"learning_rate": "lr", "rho": "momentum"},
+    AlphaAloneIsRho: {"rho": "alpha", "epsilon": "eps"},
+    AlphaAloneIsTheRate: {"learning_rate": "alpha", "epsilon": "eps"},
+    GammaAndBeta: {"learning_rate": "alpha", "rho": "beta"},
+    RateIsTheWeightToo: {"learning_rate": "lr"},
+    Ignored: {"learning_rate": "lr", "rho": "decay"},
+    DecayOfTheWeights: {"learning_rate": "lr", "weight_decay": "decay"},
+    RatesOfMatricesAndVectors: {"rho": "rho"},
+    RateIsRho: {"learning_rate": "base", "rho": "rate"},
+    RateBesideAScale: {"learning_rate": "eta"},
+    PairOfRhoAndMomentum: {"learning_rate": "lr", "rho": "betas[0]", "momentum": "betas[1]"},
+    PairWithoutMomentum: {"learning_rate": "lr", "rho": "betas[0]", "momentum": "betas[1]"},
+    RateBesideTheRate: {"learning_rate": "lr", "rho": "rate"},
+    Epochs: {"learning_rate": "lr", "rho": "rho"},
+    AlphaIsCoupled: {"learning_rate": "lr", "momentum": "beta"},
+}
+
+
 OF_SGD: dict[type, dict[str, str]] = {
     BetaWeighs: {"learning_rate": "lr", "momentum": "beta"},
     AlphaWeighsLittle: {"learning_rate": "learning_rate", "momentum": "alpha"},
     PaceAndGamma: {"learning_rate": "pace", "momentum": "gamma"},
     AlphaShrinks: {"learning_rate": "lr"},
+    AlphaIsCoupled: {"learning_rate": "lr", "momentum": "beta"},
     BetaIsHeavy: {"learning_rate": "lr", "momentum": "beta"},
 }
 

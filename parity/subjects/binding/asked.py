@@ -84,8 +84,15 @@ def signature(kind: Callable[..., Any]) -> dict[str, inspect.Parameter]:
 
 
 def of_class(kind: Any, by_hand: Collection[str] = ()) -> dict[str, Any]:
-    """Return the numbers that a class has as attributes, under names that people use or that somebody bound by hand."""
+    """Return the numbers that a class has as attributes, under names that people use or that somebody bound by hand.
+
+    Of one that nobody may extend, none: they are set on a class like it.
+    """
     if not inspect.isclass(kind):
+        return {}
+    try:
+        type(kind.__name__, (kind,), {})
+    except Exception:  # it says so by whatever it raises
         return {}
     held = {name: value for base in reversed(kind.__mro__[:-1]) for name, value in vars(base).items()}
     parts, kinds = taken_apart({name: value for name, value in held.items() if not name.startswith("_")}, by_hand)

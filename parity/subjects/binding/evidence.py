@@ -21,6 +21,8 @@ _GRADIENTS: Final = tuple(
 )
 """Three steps of a matrix and a vector, whose rates may be two: the history of each element is another one."""
 _CLOSE: Final = 1e-3
+_AWAY: Final = 0.9
+"""Weights that are not zero; no decay of a trial, added to a gradient of the first step, makes nothing of it."""
 
 
 def acts_as(shape: Shape, make: Callable[[float], Make]) -> Acts | None:
@@ -57,7 +59,7 @@ def acts_as(shape: Shape, make: Callable[[float], Make]) -> Acts | None:
 
 def _pulls(shape: Shape, make: Callable[[float], Make]) -> bool:
     """Return whether an argument changes the first step of weights that are not zero."""
-    one, other = (_increments(shape, make(value), 1.0) for value in (_ONE, _OTHER))
+    one, other = (_increments(shape, make(value), _AWAY) for value in (_ONE, _OTHER))
     return one is not None and other is not None and not _close(one[0], other[0])
 
 
