@@ -16,7 +16,7 @@ from parity.diagnosis.observe import Make, Observation, observe
 from parity.diagnosis.probes import LAYOUT, Probe, held_in_float32
 from parity.errors import AbsentArgumentError
 from parity.runner.repeat import first_difference, kept_outside, parting
-from parity.subjects.binding.arguments import Bound
+from parity.subjects.binding.bound import Bound
 from parity.subjects.binding.trials import known_as
 from parity.subjects.generators import seeded
 from parity.subjects.importing import made_anew

@@ -67,6 +67,10 @@ def identified(make: Make, name: str, cells: Sequence[Cell] = (), shipped: Shipp
                 held[rule] = _held(make, name, cells, shipped, rule)
     if not held:
         return told_in_parts(make, _held(make, name, cells, shipped, DEFAULT))
+    if _least(held, said) == _UNKNOWN and DEFAULT not in held:
+        # A number of its own, such as a rho that nothing is passed, is estimated, not looked for above.
+        plain = _held(make, name, cells, shipped, DEFAULT)
+        held |= {DEFAULT: plain} if _size(plain, said) < _UNKNOWN else {}
     # What a subject takes and a rule does not have is not seen as that rule.
     ranks = {rule: (_size(found, said), len(_left(make, name, rule))) for rule, found in held.items()}
     best = min(held, key=lambda rule: (ranks[rule], order.index(rule)))

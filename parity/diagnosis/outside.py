@@ -15,7 +15,7 @@ from parity.diagnosis.observe import Observation
 from parity.diagnosis.search import ALIKE
 from parity.judge.page import Page
 from parity.reference.arguments import BY_NAME
-from parity.subjects.binding.arguments import Bound
+from parity.subjects.binding.bound import Bound
 from parity.trajectory.layout import layout_of
 
 

@@ -1,5 +1,6 @@
 """A diagnosis for people: the cause first, then the formulas, the effect, the public record, and what is left open."""
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -64,6 +65,7 @@ def _explanation(document: dict[str, Any], found: dict[str, Any], finding: Findi
     head = "Or, just as well" if alike else "Cause"
     lines = [f"  {head}{where}: {cause(switches, numbers, rule)}"]
     lines += pairs(formulas(telling(switches, numbers, rule), numbers, document.get("places"), rule))
+    lines += _never_passed(document, numbers)
     if besides := rounding(switches, numbers, rule):
         lines.append(f"  Beside it, what only rounds: {besides[0].lower()}{besides[1:]}")
     likely = [causes(rule)[choice] for choice in found["likely_rounding"].items()]
@@ -75,6 +77,18 @@ def _explanation(document: dict[str, Any], found: dict[str, Any], finding: Findi
         lines.append(f"  Effect: {effect(switches, numbers, found['modes'], rule)}")
         lines += [f"  On record: {d.about}, shows with {d.shows}: {d.link}" for d in disputes(switches, numbers, rule)]
     return [*lines, f"  {confirmation(found)}"]
+
+
+def _never_passed(document: Mapping[str, Any], numbers: Mapping[str, Any]) -> list[str]:
+    """Return that numbers are defaults of a subject's own, whose names do not say so, and how they are given others."""
+    left = str(document["binding"].get(binding.LEFT, ""))
+    own = {
+        name: re.findall(rf"([\w.\[\]]+)={re.escape(repr(value))}(?:,|$)", left)
+        for name, value in numbers.items()
+        if name in document["absent"]
+    }
+    told = " ".join(f"--bind {name}={names[0]}" for name, names in own.items() if len(names) == 1)
+    return [f"    It was given nothing for that, which is its own default: {told} gives it."] if told else []
 
 
 def elsewhere(found: Mapping[str, Any], rule: str = DEFAULT) -> str:

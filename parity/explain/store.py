@@ -18,7 +18,8 @@ from parity.explain.factors import Program
 FORMAT = 1
 DEFAULT = CACHE / "explain"
 _START = ("explain/program.py", "problem/data.py", "reference/network.py")
-_RULE = ("explain/rule.py", "subjects/binding/arguments.py")
+_BOUND = (f"subjects/binding/{name}.py" for name in ("arguments", "asked", "bound", "parts", "spelling"))
+_RULE = ("explain/rule.py", *_BOUND)
 _SOURCES = {
     "numpy": (*_START, *_RULE, "bounds/compiled", "reference"),
     "keras": (*_START, *_RULE, "explain/keras_program.py", "subjects/keras.py", "subjects/schedules.py"),

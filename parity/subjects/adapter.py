@@ -8,7 +8,7 @@ from parity.subjects.naming import split_bound
 if TYPE_CHECKING:
     from parity.case.spec import Hyperparameters
     from parity.problem.problems import Problem
-    from parity.subjects.binding.arguments import Bound
+    from parity.subjects.binding.bound import Bound
 
 Tensors = Mapping[str, Any]
 EVERYTHING: Final = frozenset({"absent", "constraints", "frozen", "loss_scale"})

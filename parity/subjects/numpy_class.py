@@ -19,7 +19,7 @@ from parity.reference import posted
 from parity.reference.optimizer import Optimizer
 from parity.subjects.adapter import EVERYTHING, Taken, Tensors
 from parity.subjects.binding import words
-from parity.subjects.binding.arguments import Bound
+from parity.subjects.binding.bound import Bound
 from parity.subjects.binding.drivers.arrays import Together
 from parity.subjects.binding.drivers.shape import Driver, Shape
 from parity.subjects.binding.drivers.states import Pure, Transformation
@@ -106,7 +106,9 @@ class NumpySubject:
             self._mover = mover(self._driver, ways, bound, own)
         shown = ", ".join(f"{name}={value!r}" for name, value in bound.passed.items())
         stepping = ", ".join(f"{name}={value!r}" for name, value in bound.stepping.items())
-        self.resolved = f"{self._plain}({shown}){f', and with each step {stepping}' if stepping else ''}"
+        attributes = ", ".join(f"{name}={value!r}" for name, value in bound.attributes.items())
+        of_class = f", with {attributes} of the class" if attributes else ""
+        self.resolved = f"{self._plain}({shown}){of_class}{f', and with each step {stepping}' if stepping else ''}"
         self.circumstances = dict(
             words.circumstances(shape.title, bound, self._chosen, known.settled_for(given), shape.hands)
         )

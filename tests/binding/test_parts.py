@@ -175,12 +175,12 @@ RIGHT = {
     Given: {"beta_1": "betas[0]", "beta_2": "betas[1]"},
     Looks: {"learning_rate": "config[lr]", "beta_1": "config[betas][0]", "beta_2": "config[betas][1]"},
     Named: {"learning_rate": "conf[learning_rate]", "beta_1": "conf[beta1]", "beta_2": "conf[beta2]"},
-    Attributes: {"learning_rate": "args[lr]", "beta_1": "args[beta1]", "beta_2": "args[beta2]"},
+    Attributes: {"learning_rate": "args.lr", "beta_1": "args.beta1", "beta_2": "args.beta2"},
     Shortened: {"learning_rate": "opts[lr]", "beta_1": "opts[decay_rates][0]", "beta_2": "opts[decay_rates][1]"},
     Copied: {"learning_rate": "hyper[learning_rate]", "beta_1": "hyper[beta_1]", "beta_2": "hyper[beta_2]"},
     Merged: {"learning_rate": "options[lr]", "beta_1": "options[beta1]", "beta_2": "options[beta2]"},
-    Configured: {"beta_1": "settings[betas][0]", "beta_2": "settings[betas][1]"},
-    ConfiguredByDefault: {"beta_1": "settings[betas][0]", "beta_2": "settings[betas][1]"},
+    Configured: {"beta_1": "settings.betas[0]", "beta_2": "settings.betas[1]"},
+    ConfiguredByDefault: {"beta_1": "settings.betas[0]", "beta_2": "settings.betas[1]"},
     function: {"beta_1": "betas[0]", "beta_2": "betas[1]"},
     config_of_its_own: {"beta_1": "betas[0]", "beta_2": "betas[1]"},
 }
@@ -212,6 +212,17 @@ def test_a_faulty_one_is_told_its_fault_and_not_that_it_ignores_what_it_was_neve
     assert not {"beta_1", "beta_2"} & {*found["hyperparameters"], *answer["absent"]}
     moved = ["beta_1 = 0.5", "beta_1 = 0.97", "beta_2 = 0.5", "beta_2 = 0.97"]
     assert [answer["moved"][label] for label in moved] == ["every bit"] * len(moved)
+
+
+def test_who_was_given_nothing_for_a_number_is_not_told_only_that_it_keeps_its_own() -> None:
+    class Forgets(Rule):
+        def __init__(self, lr=0.001, forget=0.99, epsilon=1e-7):
+            self.lr, self.rho, self.eps = lr, forget, epsilon
+
+    said = str(parity.diagnose(Forgets))
+    assert "Adadelta" not in said
+    assert "left at its own default: forget=0.99" in said
+    assert "It was given nothing for that, which is its own default: --bind rho=forget gives it." in said
 
 
 def test_of_a_pair_for_another_rule_one_is_rho_and_the_other_stays_as_it_is() -> None:
@@ -432,6 +443,57 @@ def test_numbers_that_a_step_takes_are_handed_to_each(kind) -> None:
     assert {0.125, 0.75} <= {*bound.stepping.values()} <= {0.125, 0.75, 0.001}
     assert set(bound.passed) == ({"lr"} if kind is OfBoth else set())
     assert "and with each step" in subject.resolved
+
+
+class OfClass(Rule):
+    """Is made of nothing: its numbers are attributes of the class."""
+
+    lr, rho, eps, note, clipnorm = 0.01, 0.5, 1e-3, "mine", None
+
+
+class OfOwner(Held):
+    """The same, with parameters in the constructor and a pair."""
+
+    lr, betas, eps, amsgrad = 0.01, (0.5, 0.6), 1e-3, False
+
+    def step(self):
+        super().step(self.lr, self.betas[1], self.eps)
+
+
+@pytest.mark.parametrize("kind", [OfClass, OfOwner], ids=lambda kind: kind.__name__)
+def test_numbers_that_are_attributes_of_a_class_are_set_where_that_changes_its_steps(kind) -> None:
+    subject = NumpySubject(kind, "mine")
+    for cell in (RMSPROP, *select(["rmsprop/epsilon*"]), *select(["schedule/cosine*"])):
+        assert run_pair(cell, "mine", subject).verdict.name in ("IDENTICAL", "ROUNDING")
+    bound = subject.bound(hyperparameters()(rho=0.75, epsilon=0.125))
+    pair = {"rho": 0.75} if kind is OfClass else {"betas": (0.5, 0.75)}
+    assert (bound.passed, bound.attributes) == ({}, {"lr": 0.001, "eps": 0.125, **pair})
+    assert set(bound.departures) == {"learning_rate", "rho", "epsilon"}
+    assert "of the class" in subject.resolved
+    with pytest.raises(AbsentArgumentError, match="'clipnorm'"):
+        subject.bound(hyperparameters()(clipnorm=1.0))
+
+
+def test_an_attribute_of_a_class_that_no_step_reads_is_no_hyperparameter() -> None:
+    class Shadowed(Rule):
+        lr, rho, eps = 0.01, 0.5, 1e-3
+
+        def __init__(self):
+            self.rho, self.eps = 0.9, 1e-7
+
+    bound = NumpySubject(Shadowed, "mine").bound(hyperparameters()())
+    assert bound.attributes == {"lr": 0.001}
+
+    class Final(Rule):
+        lr, rho, eps = 0.01, 0.9, 1e-7
+
+        def __init_subclass__(cls):
+            raise TypeError("final")
+
+    with pytest.raises(AbsentArgumentError, match="'learning_rate'"):
+        NumpySubject(Final, "mine").bound(hyperparameters()(learning_rate=0.5))
+    by_hand = NumpySubject(Shadowed, "mine.py:Shadowed[rho=rho]").bound(hyperparameters()(rho=0.5))
+    assert by_hand.attributes == {"lr": 0.001, "rho": 0.5}
 
 
 def test_a_default_of_none_is_told_as_the_number_that_an_instance_has() -> None:

@@ -5,7 +5,8 @@ import pytest
 
 from parity.case.cells import select
 from parity.runner.loop import run_pair
-from parity.subjects.binding.arguments import bind, config_of
+from parity.subjects.binding.arguments import bind
+from parity.subjects.binding.configs import config_of
 from parity.subjects.binding.trials import known_of
 from parity.subjects.numpy_class import NumpySubject
 

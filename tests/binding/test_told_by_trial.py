@@ -21,7 +21,7 @@ from parity.subjects.numpy_class import NumpySubject
 class Rule:
     """The rule with numbers that a subclass names."""
 
-    rate, keep, eps, fades, mu, ahead = 0.001, 0.9, 1e-7, 0.0, 0.0, False
+    rate, keep, eps, fades, mu, ahead, pulls = 0.001, 0.9, 1e-7, 0.0, 0.0, False, 0.0
 
     def begin(self, **numbers):
         self.v = self.b = self.t = 0
@@ -32,6 +32,7 @@ class Rule:
         step = self.rate / (1 + self.fades * self.t) * g / np.sqrt(self.v + self.eps)
         self.t += 1
         self.b = self.mu * self.b + step
+        w = w - self.rate * self.pulls * w
         return w - (self.mu * self.b + step if self.ahead else self.b)
 
 
@@ -92,19 +93,50 @@ class Ignored(Rule):
         self.begin(rate=lr)
 
 
-SPELLED: dict[type, dict[str, str]] = {
-    DecayOfTheRate: {"learning_rate": "lr", "epsilon": "eps"},
-    DecayIsRho: {"learning_rate": "lr", "rho": "decay", "epsilon": "eps"},
-    TwoDecays: {"learning_rate": "lr", "rho": "decay"},
-    MomentumIsMomentum: {"learning_rate": "lr", "momentum": "momentum"},
-    NesterovsMomentum: {"learning_rate": "lr", "momentum": "momentum"},
-    MomentumIsRho: {"learning_rate": "lr", "rho": "momentum"},
-    AlphaAloneIsRho: {"rho": "alpha", "epsilon": "eps"},
-    AlphaAloneIsTheRate: {"learning_rate": "alpha", "epsilon": "eps"},
-    GammaAndBeta: {"learning_rate": "alpha", "rho": "beta"},
-    RateIsTheWeightToo: {"learning_rate": "lr"},
-    Ignored: {"learning_rate": "lr", "rho": "decay"},
-}
+class DecayOfTheWeights(Rule):
+    def __init__(self, lr, decay):
+        self.begin(rate=lr, pulls=decay)
+
+
+class RatesOfMatricesAndVectors(Rule):
+    def __init__(self, lr_w=0.001, lr_b=0.001, rho=0.9):
+        self.begin(rates=(lr_w, lr_b), keep=rho)
+
+    def update(self, w, g):
+        self.rate = self.rates[w.ndim < 2]
+        return super().update(w, g)
+
+
+class RateIsRho(Rule):
+    def __init__(self, base=0.001, rate=0.9):
+        self.begin(rate=base, keep=rate)
+
+
+class RateBesideAScale(Rule):
+    """The learning rate pulls at the weights, too, and something else has no part in that."""
+
+    def __init__(self, eta=0.001, scale=1.0):
+        self.begin(rate=eta * scale, pulls=0.01 / scale)
+
+
+class PairOfRhoAndMomentum(Rule):
+    def __init__(self, lr=0.001, betas=(0.99, 0.9)):
+        self.begin(rate=lr, keep=betas[0], mu=betas[1])
+
+
+class PairWithoutMomentum(PairOfRhoAndMomentum):
+    def __init__(self, lr=0.001, betas=(0.9, 0.0)):
+        super().__init__(lr, betas)
+
+
+class RateBesideTheRate(Rule):
+    def __init__(self, lr=0.001, rate=0.9):
+        self.begin(rate=lr, keep=rate)
+
+
+class Epochs(Rule):
+    def __init__(self, lr=0.001, rho=0.9, e=10):
+        self.begin(rate=lr, keep=rho)
 
 
 class Descent:
@@ -141,6 +173,18 @@ class AlphaShrinks(Descent):
         self.begin(rate=lr, shrinks=alpha)
 
 
+class AlphaIsCoupled(Descent):
+    """The decay goes through the gradient, beside Nesterov's momentum."""
+
+    def __init__(self, lr=0.01, beta=0.9, alpha=0.0):
+        self.begin(rate=lr, heavy=beta, shrinks=alpha)
+
+    def update(self, w, g):
+        g = g + self.shrinks * w
+        self.b = self.heavy * self.b - self.rate * g
+        return w + self.heavy * self.b - self.rate * g
+
+
 class BetaIsHeavy(Descent):
     def __init__(self, lr=0.001, beta=0.1):
         self.begin(rate=lr, heavy=beta)
@@ -150,11 +194,36 @@ class BetaIsHeavy(Descent):
         return w - self.b
 
 
+SPELLED: dict[type, dict[str, str]] = {
+    DecayOfTheRate: {"learning_rate": "lr", "epsilon": "eps"},
+    DecayIsRho: {"learning_rate": "lr", "rho": "decay", "epsilon": "eps"},
+    TwoDecays: {"learning_rate": "lr", "rho": "decay"},
+    MomentumIsMomentum: {"learning_rate": "lr", "momentum": "momentum"},
+    NesterovsMomentum: {"learning_rate": "lr", "momentum": "momentum"},
+    MomentumIsRho: {"learning_rate": "lr", "rho": "momentum"},
+    AlphaAloneIsRho: {"rho": "alpha", "epsilon": "eps"},
+    AlphaAloneIsTheRate: {"learning_rate": "alpha", "epsilon": "eps"},
+    GammaAndBeta: {"learning_rate": "alpha", "rho": "beta"},
+    RateIsTheWeightToo: {"learning_rate": "lr"},
+    Ignored: {"learning_rate": "lr", "rho": "decay"},
+    DecayOfTheWeights: {"learning_rate": "lr", "weight_decay": "decay"},
+    RatesOfMatricesAndVectors: {"rho": "rho"},
+    RateIsRho: {"learning_rate": "base", "rho": "rate"},
+    RateBesideAScale: {"learning_rate": "eta"},
+    PairOfRhoAndMomentum: {"learning_rate": "lr", "rho": "betas[0]", "momentum": "betas[1]"},
+    PairWithoutMomentum: {"learning_rate": "lr", "rho": "betas[0]", "momentum": "betas[1]"},
+    RateBesideTheRate: {"learning_rate": "lr", "rho": "rate"},
+    Epochs: {"learning_rate": "lr", "rho": "rho"},
+    AlphaIsCoupled: {"learning_rate": "lr", "momentum": "beta"},
+}
+
+
 OF_SGD: dict[type, dict[str, str]] = {
     BetaWeighs: {"learning_rate": "lr", "momentum": "beta"},
     AlphaWeighsLittle: {"learning_rate": "learning_rate", "momentum": "alpha"},
     PaceAndGamma: {"learning_rate": "pace", "momentum": "gamma"},
     AlphaShrinks: {"learning_rate": "lr"},
+    AlphaIsCoupled: {"learning_rate": "lr", "momentum": "beta"},
     BetaIsHeavy: {"learning_rate": "lr", "momentum": "beta"},
 }
 

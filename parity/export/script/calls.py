@@ -1,6 +1,6 @@
 """How a person's optimizer is made and called in a script: arguments, learning rate, and what a step returns."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -10,8 +10,8 @@ from parity.bounds.rule import plain_argument
 from parity.errors import UnsupportedError
 from parity.export.script.literals import number
 from parity.problem.problems import Problem
-from parity.subjects.binding.arguments import config_of
 from parity.subjects.binding.candidates.rules import is_rule
+from parity.subjects.binding.configs import config_of
 from parity.subjects.binding.drivers import arrays, states, twos
 from parity.subjects.binding.drivers.shape import FURTHER, GUESSED, KEPT, Call, Driver, Shape
 from parity.subjects.binding.parts import argument_of, written
@@ -91,17 +91,20 @@ class Calls:
 
     def arguments(self, more: str = "") -> str:
         """Return the arguments of the constructor, or of the rule itself, that are not its own defaults of nothing."""
+        elsewhere = self._bound.with_steps | self._bound.of_class
+        texts = self._texts(lambda name: name not in elsewhere)
+        return ", ".join([*([more] if more else []), *(f"{word}={text}" for word, text in texts.items())])
+
+    def _texts(self, has: Callable[[str], bool]) -> dict[str, str]:
         own, texts = self._bound.spelled.get("learning_rate", ""), dict[str, str]()
         for word, value in self._bound.values.items():
-            if argument_of(word) in self._bound.with_steps:
+            if not has(argument_of(word)):
                 continue
             default = self._bound.defaults.get(word, value)
             if value in (None, False, []) and default == value and argument_of(word) == word:
                 continue
             texts[word] = self._value(value, word == own)
-        kinds = {name: k for name, k in self._bound.kinds.items() if name not in self._bound.with_steps}
-        texts = written(texts, self._bound.defaults, kinds)
-        return ", ".join([*([more] if more else []), *(f"{word}={text}" for word, text in texts.items())])
+        return written(texts, self._bound.defaults, {name: k for name, k in self._bound.kinds.items() if has(name)})
 
     def _value(self, value: Any, is_rate: bool) -> str:
         if not callable(value):
@@ -114,7 +117,9 @@ class Calls:
 
     def constructor(self, more: str = "") -> str:
         """Return the expression that makes an optimizer."""
-        return f"{self._name}({self.arguments(more)})"
+        held = ", ".join(f'"{name}": {text}' for name, text in self._texts(self._bound.of_class.__contains__).items())
+        kind = f'type("{self._name}", ({self._name},), {{{held}}})' if held else self._name
+        return f"{kind}({self.arguments(more)})"
 
     def moves(self) -> tuple[str, ...]:
         """Return the lines that set the learning rate before a step, for who takes a number."""

@@ -5,7 +5,7 @@ import contextlib
 import inspect
 import io
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from copy import deepcopy
 from functools import cache
 from typing import Any, Final
@@ -14,7 +14,7 @@ from parity.bounds.rule import plain_argument
 from parity.case.rule import names
 from parity.case.spec import hyperparameters
 from parity.reference.arguments import ARGUMENTS, BY_NAME
-from parity.subjects.binding.parts import NONE, taken_apart
+from parity.subjects.binding.parts import NONE, argument_of, taken_apart
 
 HYPERPARAMETERS: Final = tuple(
     dict.fromkeys(word for argument in ARGUMENTS for word in (argument.name, *argument.aliases))
@@ -81,6 +81,23 @@ def signature(kind: Callable[..., Any]) -> dict[str, inspect.Parameter]:
         return dict(inspect.signature(kind).parameters)
     except (TypeError, ValueError):
         return {}
+
+
+def of_class(kind: Any, by_hand: Collection[str] = ()) -> dict[str, Any]:
+    """Return the numbers that a class has as attributes, under names that people use or that somebody bound by hand.
+
+    Of one that nobody may extend, none: they are set on a class like it.
+    """
+    if not inspect.isclass(kind):
+        return {}
+    try:
+        type(kind.__name__, (kind,), {})
+    except Exception:  # it says so by whatever it raises
+        return {}
+    held = {name: value for base in reversed(kind.__mro__[:-1]) for name, value in vars(base).items()}
+    parts, kinds = taken_apart({name: value for name, value in held.items() if not name.startswith("_")}, by_hand)
+    known = {argument_of(part) for part in parts if part in HYPERPARAMETERS or part in by_hand}
+    return {name: held[name] for name in known if name in kinds or isinstance(held[name], bool | int | float | None)}
 
 
 @cache

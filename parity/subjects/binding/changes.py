@@ -5,8 +5,8 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from parity.subjects.binding.arguments import Bound
 from parity.subjects.binding.asked import HYPERPARAMETERS
+from parity.subjects.binding.bound import Bound
 from parity.subjects.binding.drivers.arrays import Singly, Together
 from parity.subjects.binding.drivers.shape import INSTANCE, Call, Make, Shape, one_array
 from parity.subjects.binding.drivers.states import STATES

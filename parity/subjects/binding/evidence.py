@@ -10,24 +10,27 @@ from parity.bounds.numerics import Array
 from parity.subjects.binding.drivers.shape import Make, Shape
 from parity.subjects.binding.fitting import unheard
 
-Acts = Literal["rate", "memory", "momentum", "decay of the rate", "nothing"]
+Acts = Literal["rate", "memory", "momentum", "decay of the rate", "decay of the weights", "nothing"]
 _ONE, _OTHER = 0.5, 0.75
 _GRADIENTS: Final = tuple(
     {
-        "parity a": scale * np.array([1.0, -2.0, 0.5, 3.0]),
+        "parity a": scale * np.array([[1.0, -2.0], [0.5, 3.0]]),
         "parity b": -scale * np.array([-4.0, 0.5, 1.5, -0.25]) ** (number + 1),
     }
     for number, scale in enumerate((1.0, -3.0, 0.75))
 )
-"""Three steps of two tensors: the history of each element is another one."""
+"""Three steps of a matrix and a vector, whose rates may be two: the history of each element is another one."""
 _CLOSE: Final = 1e-3
+_AWAY: Final = 0.9
+"""Weights that are not zero; no decay of a trial, added to a gradient of the first step, makes nothing of it."""
 
 
 def acts_as(shape: Shape, make: Callable[[float], Make]) -> Acts | None:
     """Return what an argument does, None where the optimizer cannot be tried.
 
     A learning rate multiplies all steps alike; a decay of the rate multiplies all elements of a step alike, the steps
-    not; momentum adds a multiple of the step before; the weight of an old moment treats each element by its history.
+    not; momentum adds a multiple of the step before; the weight of an old moment treats each element by its history;
+    what decays weights does nothing to the first step of those that are zero.
 
     Args:
         shape: how the optimizer is driven.
@@ -49,7 +52,15 @@ def acts_as(shape: Shape, make: Callable[[float], Make]) -> Acts | None:
     # Nesterov's form takes the momentum of a step along in the step itself.
     looks_ahead = _close(first, (1 + _ONE) / (1 + _OTHER))
     adds = _close(first, 1.0) and _close(one[1] - other[1], (_ONE - _OTHER) * one[0])
+    if _close(first, 1.0) and _pulls(shape, make):
+        return "decay of the weights"
     return "momentum" if adds or looks_ahead else "memory"
+
+
+def _pulls(shape: Shape, make: Callable[[float], Make]) -> bool:
+    """Return whether an argument changes the first step of weights that are not zero."""
+    one, other = (_increments(shape, make(value), _AWAY) for value in (_ONE, _OTHER))
+    return one is not None and other is not None and not _close(one[0], other[0])
 
 
 def reads(shape: Shape, one: Make, other: Make) -> bool:
@@ -61,22 +72,17 @@ def reads(shape: Shape, one: Make, other: Make) -> bool:
     return _close(first, again) and not _close(first, second)
 
 
-def decays(shape: Shape, make: Callable[[float], Make]) -> bool:
-    """Return whether what an argument does depends on where the weights are, as a decay of them does."""
-    here, there = (_increments(shape, make(_ONE), start) for start in (0.0, 1.0))
-    return here is None or there is None or not _close(here, there)
-
-
 def _increments(shape: Shape, make: Make, start: float = 0.0) -> list[Array] | None:
     """Return what each step adds to all elements; in float64, from zeros, so that nothing of it is rounded away."""
-    params = {name: np.full(4, start) for name in _GRADIENTS[0]}
+    params = {name: np.full(gradient.shape, start) for name, gradient in _GRADIENTS[0].items()}
     places = [np.full(8, start)]
     with unheard():
         try:
             with contextlib.closing(shape.drive(make, params, lambda step: 1e-3, len(_GRADIENTS))) as driver:
                 for gradients in _GRADIENTS:
                     driver.step({name: array.copy() for name, array in gradients.items()})
-                    places.append(np.concatenate([np.array(driver.params[name], dtype=np.float64) for name in params]))
+                    after = [np.array(driver.params[name], dtype=np.float64).ravel() for name in params]
+                    places.append(np.concatenate(after))
         except (Exception, SystemExit):  # the name of the argument is all that there is to go by
             return None
     found = list(np.diff(places, axis=0))

@@ -1,6 +1,6 @@
 """Arguments that hold several hyperparameters, a pair or a mapping: taken apart to be bound, put together to be passed.
 
-A part is called as Python reads it: ``betas[0]``, ``config[lr]``, ``config[betas][1]``.
+A part is called as people read it: ``betas[0]``, ``config[lr]``, ``config[betas][1]``, of an object ``args.lr``.
 """
 
 import re
@@ -18,25 +18,25 @@ Kinds = Mapping[str, Callable[..., Any]]
 """What is taken apart to what makes it: ``tuple`` and ``list`` of two, anything else of its parts by keyword."""
 _ALIASES: Final = frozenset(word for argument in ARGUMENTS for word in argument.aliases)
 _TWO: Final = 2
-_LAST: Final = re.compile(r"(.+)\[([^\[\]]+)\]")
-_KEYED: Final = re.compile(r"\w+\[([^\[\]]*[^\[\]\d][^\[\]]*)\](.*)")
+_LAST: Final = re.compile(r"(.+)\[([^\[\]]+)\]|(\w+)\.(\w+)")
+_KEYED: Final = re.compile(r"\w+(?:\[([^\[\]]*[^\[\]\d][^\[\]]*)\]|\.(\w+))(.*)")
 
 
 def argument_of(own: str) -> str:
     """Return the argument that a part is of, or the argument itself."""
-    return own.partition("[")[0]
+    return re.split(r"[\[.]", own, maxsplit=1)[0]
 
 
 def word_of(own: str) -> str:
     """Return what names a part, wherever it lies: ``lr`` of ``config[lr]``, but ``betas[0]`` of ``betas[0]``."""
     found = _KEYED.fullmatch(own)
-    return found[1] + found[2] if found else own
+    return (found[1] or found[2]) + found[3] if found else own
 
 
-def part_in(mapping: str, word: str) -> str:
-    """Return what a part is called that lies in a mapping, such as ``config[betas][1]``."""
+def part_in(holder: str, word: str, made_by: Callable[..., Any]) -> str:
+    """Return what a part is called that lies in an argument, such as ``config[betas][1]`` or ``args.betas[1]``."""
     key = argument_of(word)
-    return f"{mapping}[{key}]{word[len(key) :]}"
+    return f"{holder}[{key}]{word[len(key) :]}" if made_by is dict else f"{holder}.{word}"
 
 
 def taken_apart(
@@ -106,6 +106,6 @@ def written(texts: Mapping[str, str], defaults: Mapping[str, Any], kinds: Kinds)
 
 def _wholes(found: dict[str, Any], kinds: Kinds) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield what was taken apart, the innermost first, with its parts by key, which are taken out of what is given."""
-    for whole in sorted(kinds, key=lambda name: -name.count("[")):
-        matched = {part: _LAST.fullmatch(part) for part in found}
-        yield whole, {m[2]: found.pop(part) for part, m in matched.items() if m and m[1] == whole}
+    for whole in sorted(kinds, key=lambda name: -len(re.findall(r"[\[.]", name))):
+        matched = {part: [each for each in m.groups() if each] for part in found if (m := _LAST.fullmatch(part))}
+        yield whole, {key: found.pop(part) for part, (holder, key) in matched.items() if holder == whole}

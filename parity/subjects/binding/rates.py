@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from parity.subjects.binding.arguments import Bound
+from parity.subjects.binding.bound import Bound
 from parity.subjects.binding.drivers.shape import Driver
 from parity.subjects.binding.drivers.states import Configured
 
@@ -21,7 +21,8 @@ def places(driver: Driver, bound: Bound) -> list[Place]:
         return [(bound.spelled["learning_rate"],)]
     found: dict[Place, None] = {}
     for holder in _holders(driver):
-        for name, held in getattr(holder, "__dict__", {}).items():
+        of_class = {name: getattr(type(holder), name, None) for name in bound.of_class}
+        for name, held in {**of_class, **getattr(holder, "__dict__", {})}.items():
             if _is_told(held):
                 found[(name,)] = None
             elif isinstance(held, dict):

@@ -7,11 +7,12 @@ from dataclasses import replace
 from typing import Any
 
 from parity.errors import SubjectError
-from parity.subjects.binding.arguments import Bound, config_of
+from parity.subjects.binding.bound import Bound
 from parity.subjects.binding.candidates.methods import methods_of, taken_by
 from parity.subjects.binding.candidates.order import candidates
 from parity.subjects.binding.candidates.rules import is_rule, of_rule
 from parity.subjects.binding.changes import Method, Told, changing
+from parity.subjects.binding.configs import config_of
 from parity.subjects.binding.drivers.objects import Layers
 from parity.subjects.binding.drivers.shape import Make, Shape
 from parity.subjects.binding.drivers.states import Pure

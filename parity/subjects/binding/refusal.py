@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from parity.errors import one_line
-from parity.subjects.binding.arguments import Bound
+from parity.subjects.binding.bound import Bound
 from parity.subjects.binding.fitting import unheard
 from parity.subjects.binding.wrapper import wrapper
 

@@ -11,17 +11,20 @@ import numpy as np
 
 from parity.case.spec import Hyperparameters, hyperparameters
 from parity.reference.arguments import ARGUMENTS, BY_NAME
-from parity.subjects.binding.arguments import AMBIGUOUS, SAYS_LITTLE, Bound, Steps, bind, config_of
-from parity.subjects.binding.asked import HYPERPARAMETERS, signature
+from parity.subjects.binding.arguments import bind
+from parity.subjects.binding.asked import HYPERPARAMETERS, of_class, signature
+from parity.subjects.binding.bound import Bound, Steps
 from parity.subjects.binding.candidates.rules import is_rule
 from parity.subjects.binding.companions import with_own
+from parity.subjects.binding.configs import config_of
 from parity.subjects.binding.drivers.shape import Call, Driver, Make, Shape
-from parity.subjects.binding.evidence import acts_as, decays, reads
+from parity.subjects.binding.evidence import acts_as, reads
 from parity.subjects.binding.fitting import after_steps, fits
 from parity.subjects.binding.parts import NONE, argument_of, taken_apart, word_of
 from parity.subjects.binding.rates import TOLD, Place, move, places
 from parity.subjects.binding.recognise import recognise
 from parity.subjects.binding.roles import role_of
+from parity.subjects.binding.spelling import AMBIGUOUS, NO_RATES, SAYS_LITTLE, is_no_rate, keeps, says_little
 from parity.subjects.generators import seeded
 
 
@@ -30,7 +33,8 @@ class Known(NamedTuple):
 
     A name is empty where a trial showed that none of its own is that argument. ``memory`` is its own name of what
     weighs what was before, which is the momentum of a rule that has nothing else to weigh; ``read_too`` are names that
-    it takes by way of ``**kwargs``, which no text says; ``with_steps`` are the numbers that its step takes.
+    it takes by way of ``**kwargs``, which no text says; ``with_steps`` are the numbers that its step takes;
+    ``of_class`` are those that are attributes of who takes none, and that change its steps.
     """
 
     shape: Shape
@@ -38,6 +42,7 @@ class Known(NamedTuple):
     memory: str = ""
     read_too: tuple[str, ...] | None = None
     with_steps: Steps | None = None
+    of_class: Mapping[str, Any] | None = None
 
     def settled_for(self, given: Hyperparameters) -> dict[str, str]:
         """Return what is settled of a rule's arguments."""
@@ -53,7 +58,7 @@ class Known(NamedTuple):
     def bind(self, kind: Callable[..., Any], given: Hyperparameters) -> Bound:
         """Return what the class is passed; see ``arguments.bind``."""
         served = ("learning_rate",) if self.shape.serves_rate else ()
-        return bind(kind, given, self.settled_for(given), served, self.read_too, self.with_steps)
+        return bind(kind, given, self.settled_for(given), served, self.read_too, self.with_steps, self.of_class)
 
 
 def maker(kind: Callable[..., Any], bound: Bound) -> Make:
@@ -69,6 +74,8 @@ def maker(kind: Callable[..., Any], bound: Bound) -> Make:
         return rule
     if bound.with_steps:
         kind = _stepping(kind, bound)
+    if bound.of_class:
+        kind = _like(kind, bound.attributes)
     if bound.spreads:
         return lambda **more: kind(*more.pop(bound.owns, ()), **bound.passed, **more)
     return lambda **more: kind(**bound.passed, **more)
@@ -84,7 +91,12 @@ def _stepping(kind: Any, bound: Bound) -> Any:
     def stepped(*given: Any, **named: Any) -> Any:
         return function(*given, **{**bound.stepping, **named})
 
-    return type(kind.__name__, (kind,), {"__slots__": (), bound.step: type(held)(stepped) if plain else stepped})
+    return _like(kind, {bound.step: type(held)(stepped) if plain else stepped})
+
+
+def _like(kind: Any, held: Mapping[str, Any]) -> Any:
+    """Return a class like another one that holds other things."""
+    return type(kind.__name__, (kind,), {"__slots__": (), **held})
 
 
 def with_steps(kind: Any, shape: Shape) -> Steps | None:
@@ -144,12 +156,8 @@ def _ways(kind: Callable[..., Any], known: Known) -> list[Place] | None:
 def idle(kind: Callable[..., Any], known: Known, bound: Bound) -> list[str]:
     """Return the numbers that stay at their own default and could be any other: they change no step of a trial."""
     left = {own: value for own, value in bound.left.items() if isinstance(value, float) and 0 < value < 1}
-
-    def makes(own: str) -> Callable[[float], Make]:
-        return lambda value: maker(kind, replace(bound, values={**bound.values, own: value}))
-
     with seeded(0):
-        return [own for own in left if acts_as(known.shape, makes(own)) == "nothing"]
+        return [own for own in left if _acts(kind, known.shape, bound, own) == "nothing"]
 
 
 _KNOWN: dict[int, tuple[Any, dict[str, str], Known]] = {}
@@ -178,18 +186,31 @@ def known_as(kind: Callable[..., Any], known: Known, chosen: Mapping[str, str]) 
 
 
 def _known(kind: Callable[..., Any], name: str, chosen: dict[str, str]) -> Known:
-    bound = bind(kind, hyperparameters()(), chosen)
+    held = {} if bind(kind, hyperparameters()()).spelled else of_class(kind, chosen.values())
+    bound = bind(kind, hyperparameters()(), chosen, of_class=held)
     shape = recognise(kind, maker(kind, bound), bound, name)
     settled = dict(chosen)
     read_too = _read_too(kind, shape, bound)
     steps = with_steps(kind, shape)
-    bound = bind(kind, hyperparameters()(), chosen, read_too=read_too, with_steps=steps)
+    held = {own: default for own, default in held.items() if own in chosen.values() or _is_set(kind, shape, bound, own)}
+    bound = bind(kind, hyperparameters()(), chosen, read_too=read_too, with_steps=steps, of_class=held)
     # Each trial takes a meaning away from an argument, so that this ends.
     while (keras := _misnamed(kind, shape, bound, settled)) is not None:
         settled |= keras
-        bound = bind(kind, hyperparameters()(), settled, read_too=read_too, with_steps=steps)
+        bound = bind(kind, hyperparameters()(), settled, read_too=read_too, with_steps=steps, of_class=held)
     settled |= _unnamed(kind, shape, bound, settled)
-    return Known(shape, settled, _memory(kind, shape, bound, settled), read_too, steps)
+    return Known(shape, settled, _memory(kind, shape, bound, settled), read_too, steps, held)
+
+
+def _is_set(kind: Callable[..., Any], shape: Shape, bound: Bound, own: str) -> bool:
+    """Return whether an attribute of a class, set to something else, changes its steps."""
+    defaults = {part: default for part, default in bound.defaults.items() if argument_of(part) == own}
+
+    def made(number: int) -> Make:
+        others = {p: bool(number) if isinstance(d, bool) else _TWO_VALUES[number] for p, d in defaults.items()}
+        return maker(kind, replace(bound, values={**bound.values, **others}))
+
+    return reads(shape, made(0), made(1))
 
 
 def _read_too(kind: Callable[..., Any], shape: Shape, bound: Bound) -> tuple[str, ...]:
@@ -230,15 +251,21 @@ _NUMBERS: Final = frozenset({"rate", "fraction", "non_negative", "positive", "fl
 
 
 def _unnamed(kind: Callable[..., Any], shape: Shape, bound: Bound, settled: Mapping[str, str]) -> dict[str, str]:
-    """Return the learning rate of who has none by its name, and a momentum whose name says too little, by a trial."""
+    """Return the learning rate of who has none by its name, and what old moments weigh by a name that says too little.
+
+    All by a trial.
+    """
     free = {own: value for own, value in bound.left.items() if isinstance(value, float) and own not in settled.values()}
     found: dict[str, str] = {}
     if not (shape.serves_rate or "learning_rate" in {*bound.spelled, *settled}):
         rates = [own for own in free if _acts(kind, shape, bound, own) == "rate"]
         found |= {"learning_rate": rates[0]} if len(rates) == 1 else {}
-    if "momentum" not in {*bound.spelled, *settled}:
-        moves = [own for own in free if word_of(own) in SAYS_LITTLE and _acts(kind, shape, bound, own) == "momentum"]
-        found |= {"momentum": moves[0]} if len(moves) == 1 else {}
+    little = [own for own in free if says_little(word_of(own))]
+    for keras, meant in (("momentum", "momentum"), ("rho", "memory")):
+        if not settled.get(keras, bound.spelled.get(keras)):
+            weighs = [own for own in little if _acts(kind, shape, bound, own) == meant]
+            weighs = [own for own in weighs if keras == "momentum" or keeps(free[own])]
+            found |= {keras: weighs[0]} if len(weighs) == 1 else {}
     return found
 
 
@@ -247,8 +274,7 @@ def _memory(kind: Callable[..., Any], shape: Shape, bound: Bound, settled: Mappi
     if "momentum" in {*bound.spelled, *settled}:
         return ""
     names = (own for own in (bound.spelled.get("rho", ""), *bound.left) if word_of(own) in SAYS_LITTLE)
-    weighs = (own for own in names if _acts(kind, shape, bound, own) == "memory")
-    return next((own for own in weighs if not decays(shape, _with(kind, bound, own))), "")
+    return next((own for own in names if _acts(kind, shape, bound, own) == "memory"), "")
 
 
 def _acts(kind: Callable[..., Any], shape: Shape, bound: Bound, own: str) -> str | None:
@@ -261,13 +287,18 @@ def _with(kind: Callable[..., Any], bound: Bound, own: str) -> Callable[[float],
     return lambda value: maker(kind, replace(bound, values={**bound.values, own: value}))
 
 
+_ACTS: Final = {**AMBIGUOUS, "weight_decay": "decay of the weights"}
+"""Keras' names, and what an argument does that may have another one's name."""
+
+
 def _misnamed(
     kind: Callable[..., Any], shape: Shape, bound: Bound, settled: Mapping[str, str]
 ) -> dict[str, str] | None:
     """Return what an argument is whose name let it be taken for another, None where every name holds."""
+    strange = [own for own, value in bound.defaults.items() if word_of(own) in NO_RATES and is_no_rate(value)]
     for keras, meant in AMBIGUOUS.items():
         own = bound.spelled.get(keras, "")
-        if keras == "learning_rate" and word_of(own) not in BY_NAME["rho"].aliases:
+        if keras == "learning_rate" and not {own, word_of(own)} & {*strange, *BY_NAME["rho"].aliases}:
             continue  # who calls it so means it, whatever else it does with it
         if (
             word_of(own) in ("", keras)
@@ -277,7 +308,11 @@ def _misnamed(
             continue
         free = {word_of(each): each for each in bound.left}
         others = [free[word] for word in BY_NAME[keras].aliases if word in free]
+        if own in strange:
+            others += [each for each, value in bound.left.items() if isinstance(value, float) and each not in others]
         better = next((each for each in others if _acts(kind, shape, bound, each) == meant), "")
-        other = next((name for name, act in AMBIGUOUS.items() if act == found and name not in bound.spelled), "")
+        if own in strange and not better:
+            continue
+        other = next((name for name, act in _ACTS.items() if act == found and name not in bound.spelled), "")
         return {keras: better, **({other: own} if other and other not in settled else {})}
     return None

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from typing import Any, Final
 
-from parity.subjects.binding.arguments import Bound
+from parity.subjects.binding.bound import Bound
 
 DRIVEN: Final = "driven as"
 PASSED: Final = "passed as"

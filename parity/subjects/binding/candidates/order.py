@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from parity.subjects.binding.arguments import Bound, config_of
+from parity.subjects.binding.bound import Bound
 from parity.subjects.binding.candidates.calls import of_call
 from parity.subjects.binding.candidates.looped import around, of_loop
 from parity.subjects.binding.candidates.methods import methods_of, taken_by
@@ -14,6 +14,7 @@ from parity.subjects.binding.candidates.owners import of_given, of_possible
 from parity.subjects.binding.candidates.rules import is_rule, of_rule
 from parity.subjects.binding.candidates.stateful import of_constructed, of_functions, stateful
 from parity.subjects.binding.changes import scales
+from parity.subjects.binding.configs import config_of
 from parity.subjects.binding.drivers.arrays import Singly
 from parity.subjects.binding.drivers.loops import GRADIENTS, ITERATED
 from parity.subjects.binding.drivers.shape import INSTANCE, Make, Shape

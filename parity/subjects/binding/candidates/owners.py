@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any, Final
 
-from parity.subjects.binding.arguments import Bound
+from parity.subjects.binding.bound import Bound
 from parity.subjects.binding.candidates.methods import STEPS, methods_of, needed_by, taken_by
 from parity.subjects.binding.candidates.tensors import of_tensors
 from parity.subjects.binding.companions import companions

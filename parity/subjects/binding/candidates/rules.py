@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from parity.subjects.binding.arguments import Bound
+from parity.subjects.binding.bound import Bound
 from parity.subjects.binding.companions import own_gradient
 from parity.subjects.binding.drivers.loops import GRADIENTS
 from parity.subjects.binding.roles import Parameter, parameters_of
