@@ -24,15 +24,19 @@ def judged(sides: Sides, grant: Grant | None) -> tuple[list[Stage], dict[str, di
     """
     settled = sides.settled
     missing = [call for call in (LOSS, GRADS) if call not in settled.calls]
+    of_no_use = [call for call in missing if settled.tried[call]]
     name = "own gradient"
     if missing:
-        return [Stage(name, "", Outcome.UNSEEN, f"the program has no call for {' and '.join(missing)}")], None
+        there = [f"its {call} is of no use" for call in missing if call in of_no_use]
+        absent = [call for call in missing if call not in of_no_use]
+        said = [*there, *([f"the program has no call for {' and '.join(absent)}"] if absent else [])]
+        return [Stage(name, "", Outcome.UNSEEN, "; ".join(said))], None
     stages: list[Stage] = []
     document: dict[str, dict[str, float]] = {}
     batch = sides.search[-1]
     claimed = sides.gradients(batch)
     if claimed is None:
-        return [Stage(name, "", Outcome.UNSEEN, sides.said(batch, GRADS))], None
+        return [Stage(name, "", Outcome.UNSEEN, sides.unanswered(GRADS, name).note)], None
     for at, tensor in enumerate(sides.side.names):
         found = _slope(sides, batch, at, claimed[at], grant)
         if found is None:

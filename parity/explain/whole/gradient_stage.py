@@ -8,6 +8,7 @@ from parity.bounds.graph.interpreter import Unknown
 from parity.bounds.numerics import Array
 from parity.explain.whole import ways
 from parity.explain.whole.batches import Batch
+from parity.explain.whole.calls import GRADS
 from parity.explain.whole.factors import Factor, multiple, told
 from parity.explain.whole.kinds import BEFORE, INSIDE, NONE, ONE, RIGHT, Compared, Kind
 from parity.explain.whole.quantity import Mistake, Outcome, Stage, held, worst
@@ -20,8 +21,7 @@ def judged(sides: Sides, grant: Grant | None) -> tuple[list[Stage], list[Mistake
     batches = [*sides.search, *sides.confirm]
     own = [sides.gradients(batch) for batch in batches]
     if any(each is None for each in own):
-        said = next((s for batch in batches if (s := sides.said(batch, "grads"))), "")
-        return [Stage("gradient", "", Outcome.UNSEEN, said or "the program has no call for it")], []
+        return [sides.unanswered(GRADS, "gradient")], []
     if grant is None or not grant.factors:
         return [Stage("gradient", "", Outcome.UNSEEN, "follows from the prediction, which parts")], []
     stages, kinds = [], []

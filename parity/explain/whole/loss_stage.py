@@ -51,8 +51,7 @@ def judged(sides: Sides, grant: Grant | None) -> tuple[Stage, list[Explained]]:
     batches = [*sides.search, *sides.confirm]
     own = [sides.loss(batch) for batch in batches]
     if any(each is None for each in own):
-        said = next((s for batch in batches if (s := sides.said(batch, "loss"))), "")
-        return Stage("loss", "", Outcome.UNSEEN, said or "the program has no call for it"), []
+        return sides.unanswered(LOSS, "loss"), []
     if grant is None:
         return Stage("loss", "", Outcome.UNSEEN, "follows from the prediction, which parts for a reason not found"), []
     expected = [sides.followed(batch, LOSS, grant)[LOSS_PLACE] for batch in batches]

@@ -19,7 +19,7 @@ from parity.explain.whole.batches import Batch, Data, batches, sizes_beside
 from parity.explain.whole.calls import GRADS, LOSS, PREDICT, STEP
 from parity.explain.whole.factors import Factor, factors, scaled
 from parity.explain.whole.keras_side import KerasSide
-from parity.explain.whole.quantity import agrees
+from parity.explain.whole.quantity import Outcome, Stage, agrees
 from parity.explain.whole.settling import Settled, evaluated, taken
 from parity.explain.whole.traced import (
     BACK,
@@ -413,11 +413,13 @@ class Sides:
             taken.append([w.astype(np.float64) - new for w, new in zip(batch.weights, end["steps"][0], strict=True)])
         return taken
 
-    def said(self, batch: Batch, call: str) -> str:
-        """Return why a call yields nothing."""
-        if call in self.settled.unseen:
-            return self.settled.unseen[call]
-        return str(self.own(batch).get(call, {}).get("error", ""))
+    def unanswered(self, call: str, name: str, about: str = "") -> Stage:
+        """Return the stage of a quantity of which a call yields nothing to compare on some batch, and why."""
+        answers = [self.own(batch).get(call, {}) for batch in (*self.search, *self.confirm)]
+        unlike = next((str(each["error"]) for each in answers if each.get("unlike")), "")
+        said = unlike or self.settled.unseen.get(call) or next((s for a in answers if (s := a.get("error"))), "")
+        outcome = Outcome.NOT_COMPARABLE if unlike or call in self.settled.unlike else Outcome.UNSEEN
+        return Stage(name, about, outcome, said or "the program has no call for it")
 
     def values(self, batch: Batch, grant: Grant | None = None) -> Values:
         """Return what the model's graph yields on a batch, with its bounds."""
