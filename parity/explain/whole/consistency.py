@@ -6,6 +6,7 @@ import numpy as np
 
 from parity.bounds.graph.interpreter import Unknown
 from parity.bounds.numerics import Array
+from parity.explain.whole import gradient_stage
 from parity.explain.whole.batches import Batch
 from parity.explain.whole.calls import GRADS, LOSS
 from parity.explain.whole.factors import told
@@ -44,6 +45,9 @@ def judged(sides: Sides, grant: Grant | None) -> tuple[list[Stage], dict[str, di
             continue
         if found.blurred:
             stages.append(Stage(name, tensor, Outcome.UNSEEN, _BLURRED))
+            continue
+        if not found.right and gradient_stage.clips(sides, grant):
+            stages.append(Stage(name, tensor, Outcome.UNSEEN, "what it calls its gradient is clipped"))
             continue
         ratio = None if found.right else found.ratio
         note = "" if ratio is None else _times(_rounded(ratio, found), batch.size)

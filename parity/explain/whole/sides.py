@@ -17,6 +17,7 @@ from parity.explain.whole import forms
 from parity.explain.whole.asked import Asked
 from parity.explain.whole.batches import Batch, Data, batches, sizes_beside
 from parity.explain.whole.calls import GRADS, LOSS, PREDICT, STEP
+from parity.explain.whole.clipping import Clip, clip_of, clipped
 from parity.explain.whole.factors import Factor, factors, scaled
 from parity.explain.whole.keras_side import KerasSide
 from parity.explain.whole.quantity import Outcome, Stage, agrees
@@ -105,6 +106,8 @@ class Sides:
         self._followed: dict[Any, Values] = {}
         self._per: float | None = None
         self._back: Callable[[Batch], Back] | None = None
+        self.clip = None if GRADS in settled.calls else clip_of(side.optimizer[1])
+        """By what the model's gradients are clipped where they are held against the program's: what steps take is."""
         self.led: tuple[int, ...] = ()
         """Layers that were seen to part: what comes after them is judged from the program's own output of them."""
         self.target: int | None = None
@@ -144,6 +147,12 @@ class Sides:
             return kept[id(batch)]
 
         other._back = once
+        return other
+
+    def with_clip(self, clip: Clip | None) -> "Sides":
+        """Return the same where the model's gradients are clipped so."""
+        other = copy.copy(self)
+        other.clip = clip
         return other
 
     @property
@@ -460,14 +469,27 @@ class Sides:
         if self._back is not None:
             return self._back(batch).gradients[at]
         values = self.values(batch, grant) if alone else self.followed(batch, GRADS, grant)
-        value = values[Place(GRADIENT, at)]
-        return (
-            value if isinstance(value, Unknown) else self._stepped(batch, at, (grant or self.plain).gradient(at, value))
-        )
+        granted = grant or self.plain
+        found = [values[Place(GRADIENT, number)] for number in range(len(self.side.shapes))]
+        for each in found if self.clip else [found[at]]:
+            if isinstance(each, Unknown):
+                return each
+        if self.clip is None:
+            value = granted.gradient(at, found[at])
+        else:
+            value = clipped([granted.gradient(number, each) for number, each in enumerate(found)], self.clip)[at]
+        return value if GRADS in self.settled.calls else self._stepped(batch, at, self._decayed(batch, at, value))
+
+    def _decayed(self, batch: Batch, at: int, value: Bounded) -> Bounded:
+        """Return what a step takes, over its rate, where the model's optimizer lets weights decay, too."""
+        decay = self.side.optimizer[1].get("weight_decay")
+        if not decay:
+            return value
+        return combined(value, 1.0, lifted(batch.weights[at].astype(value.format.wide), value.format), decay)
 
     def _stepped(self, batch: Batch, at: int, value: Bounded) -> Bounded:
         """Return a gradient with what a step in float32 rounds it by: its product with the rate, and the difference."""
-        if GRADS in self.settled.calls or not self.own(self.search[0]).get("narrow"):
+        if not self.own(self.search[0]).get("narrow"):
             return value
         slack = 2 * float(np.finfo(np.float32).eps) * np.abs(value.value)
         if self._per is not None:

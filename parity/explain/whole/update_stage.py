@@ -18,7 +18,7 @@ from parity.diagnosis.member import Member
 from parity.diagnosis.text import formulas
 from parity.diagnosis.words import cause, telling
 from parity.errors import ParityError
-from parity.explain.whole import gradient_stage, rule_steps
+from parity.explain.whole import clipping, gradient_stage, rule_steps
 from parity.explain.whole.batches import Batch, batches
 from parity.explain.whole.calls import GRADS, STEP
 from parity.explain.whole.forms import Form
@@ -38,6 +38,8 @@ _RATE: Final = np.float32
 _ELEMENTS: Final = 300
 """Elements of each tensor that are looked at."""
 _ARGUMENTS: Final = ("learning_rate", "rho", "momentum", "epsilon", "centered")
+_AROUND: Final = (*clipping.ARGUMENTS, "weight_decay", "use_ema", "gradient_accumulation_steps", "loss_scale_factor")
+"""What any optimizer of Keras may do around its rule; a log of some elements is judged by the rule alone."""
 
 
 class Steps(NamedTuple):
@@ -137,7 +139,7 @@ def _near(one: Array, other: Array) -> bool:
 
 def _by_rule(sides: Sides, made: Steps, kind: str, config: dict[str, Any]) -> tuple[list[Stage], list[Mistake]]:
     """Return how steps compare with the model's optimizer."""
-    if kind == "RMSprop":
+    if kind == "RMSprop" and not any(config.get(name) for name in _AROUND):
         return _by_page(sides, made, config)
     rule = rule_steps.rule_of(kind)
     if rule:
@@ -253,6 +255,9 @@ def _by_page(sides: Sides, made: Steps, config: dict[str, Any]) -> tuple[list[St
         return [Stage("update", "", Outcome.NON_FINITE, "", where)], []
     diagnosis = diagnose_log(first)
     if diagnosis.finding is not Finding.EXPLAINED:
+        by_steps = _by_steps(sides, made, "rmsprop", config)
+        if by_steps[1]:
+            return by_steps
         note = "no known set of choices reproduces its steps"
         return [Stage("update", "", Outcome.DIVERGED, note, where)], []
     member = diagnosis.explanations[0].member
