@@ -399,7 +399,10 @@ class Sides:
 
     @property
     def own_rate(self) -> float | None:
-        """The rate of its own at which a program steps, where it can be given others; None where it is given one."""
+        """The rate of its own at which a program steps, where it can be given others; None where it is given one.
+
+        It is the model's own number where rounding does not tell it from that.
+        """
         batch = self.search[0]
         expression, taken = self.settled.calls.get(STEP, ""), self._taken(batch)
         if taken is None or re.search(r"\brate\b", expression):
@@ -407,9 +410,16 @@ class Sides:
         steps = self._steps_at(batch, expression, (1.0,))
         if steps is None:
             return None
-        one, own = (np.concatenate([np.ravel(each) for each in arrays]) for arrays in (taken, steps[0]))
+        before, one, own = (
+            np.concatenate([np.ravel(each) for each in arrays]) for arrays in (batch.weights, taken, steps[0])
+        )
         at = int(np.argmax(np.abs(one)))
-        return float(own[at] / one[at]) if one[at] else None
+        if not one[at]:
+            return None
+        # Keras keeps the rate in float32, and a program may keep its weights so, which rounds what a step leaves.
+        eps, number = float(np.finfo(np.float32).eps), float(own[at] / one[at])
+        rounded_away = (abs(before[at]) + abs(own[at])) / abs(one[at]) if self.own(batch).get("narrow") else 0.0
+        return self.rate if abs(number - self.rate) <= eps * (self.rate + rounded_away) else number
 
     def _steps_at(self, batch: Batch, expression: str, rates: Sequence[float]) -> list[list[Array]] | None:
         """Return what a step takes from each tensor at several rates, None where one raises."""

@@ -99,7 +99,7 @@ def judged(sides: Sides, grant: Grant | None) -> tuple[list[Stage], list[Mistake
 
 def _at_its_own(sides: Sides, own: float) -> tuple[list[Stage], list[Mistake]]:
     """Return how plain descent at a rate that the program holds compares."""
-    if abs(own / sides.rate - 1) <= float(np.finfo(_RATE).eps):
+    if own == sides.rate:
         return [Stage("update", "", Outcome.ROUNDING, f"plain descent, at its own rate of {sides.rate:g}")], []
     sentence = f"the learning rate is {own:.6g}, the model's {sides.rate:.6g}"
     evidence = "a step at twice the rate takes twice as much, and one at its own takes that times its gradient"
