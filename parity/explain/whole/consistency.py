@@ -10,9 +10,10 @@ from parity.explain.whole import gradient_stage
 from parity.explain.whole.batches import Batch
 from parity.explain.whole.calls import GRADS, LOSS
 from parity.explain.whole.factors import told
+from parity.explain.whole.grants import Grant
 from parity.explain.whole.quantity import Outcome, Stage
 from parity.explain.whole.settling import evaluated
-from parity.explain.whole.sides import Grant, Sides
+from parity.explain.whole.sides import Sides
 from parity.explain.whole.slopes import Slope, slope
 
 _BLURRED: Final = "its loss is rounded too coarsely for differences to show its derivative"

@@ -12,8 +12,9 @@ from parity.bounds.numerics import Array
 from parity.explain.whole.batches import Batch
 from parity.explain.whole.calls import PREDICT
 from parity.explain.whole.factors import Factor, likely, told
+from parity.explain.whole.grants import Grant
 from parity.explain.whole.quantity import EXACT, Mistake, Outcome, Stage, agrees, held, nearest, worst
-from parity.explain.whole.sides import Grant, Sides
+from parity.explain.whole.sides import Sides
 from parity.explain.whole.variants import late_biases, variants, variants_of
 
 _GRID: Final = np.concatenate([np.geomspace(1e-5, 1e5, 41), -np.geomspace(1e-3, 1e3, 7)])

@@ -12,9 +12,10 @@ from parity.explain.whole.calls import GRADS
 from parity.explain.whole.clipping import Clip, clip_of, seen
 from parity.explain.whole.clipping import told as clip_told
 from parity.explain.whole.factors import Factor, multiple, told
+from parity.explain.whole.grants import Grant
 from parity.explain.whole.kinds import BEFORE, INSIDE, NONE, ONE, RIGHT, Compared, Kind
 from parity.explain.whole.quantity import Mistake, Outcome, Stage, agrees, held, worst
-from parity.explain.whole.sides import Grant, Sides
+from parity.explain.whole.sides import Sides
 from parity.explain.whole.text import NO_REASON
 
 

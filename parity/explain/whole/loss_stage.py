@@ -13,8 +13,9 @@ from parity.bounds.graph.losses import log_softmax
 from parity.explain.whole.batches import Batch
 from parity.explain.whole.calls import LOSS
 from parity.explain.whole.factors import Factor, fitting, multiple, scaled, told
+from parity.explain.whole.grants import Grant, combined
 from parity.explain.whole.quantity import Mistake, Outcome, Stage, agrees, held, nearest, worst
-from parity.explain.whole.sides import LOSS_PLACE, Grant, Sides, combined
+from parity.explain.whole.sides import LOSS_PLACE, Sides
 from parity.explain.whole.traced import LAYER, Place
 
 _CLIPS = (1e-7, 1e-8, 1e-9, 1e-10, 1e-12, 1e-15, 1e-6, 1e-5, 1e-4, 1e-3)

@@ -3,7 +3,7 @@
 import copy
 import re
 from collections.abc import Callable, Container, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
@@ -14,13 +14,15 @@ from parity.bounds.functions import lifted
 from parity.bounds.graph.interpreter import Unknown
 from parity.bounds.numerics import Array, format_of
 from parity.explain.whole import forms
+from parity.explain.whole.anchoring import anchored, is_copy, rounded
 from parity.explain.whole.asked import Asked
 from parity.explain.whole.batches import Batch, Data, batches, sizes_beside
 from parity.explain.whole.calls import GRADS, LOSS, PREDICT, STEP
 from parity.explain.whole.clipping import Clip, clip_of, clipped
-from parity.explain.whole.factors import Factor, factors, scaled
+from parity.explain.whole.factors import Factor, factors
+from parity.explain.whole.grants import Grant, combined, less
 from parity.explain.whole.keras_side import KerasSide
-from parity.explain.whole.quantity import Outcome, Stage, agrees
+from parity.explain.whole.quantity import Outcome, Stage
 from parity.explain.whole.settling import Settled, evaluated, taken
 from parity.explain.whole.traced import (
     BACK,
@@ -39,49 +41,10 @@ LOSS_PLACE = Place("loss", 0)
 _LAYERS: Final = frozenset({LAYER})
 _LIKELY: Final = 8
 """How many arrays are tried as the output of a layer that was not found."""
-_TIGHT: Final = 1e-4
-"""A bound in parts of the largest value up to which what lies inside it is taken for a layer's: a wide one has any."""
 _FAR: Final = 2.0**20
 """A rate at which a step is nearly all gradient: what a weight in float32 adds to its rounding is far below it."""
 _NEAR: Final = 2.0**-20
 """A rate at which a step is nearly a multiple of it: what rounding adds and what bends are both far below float32's."""
-
-
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """A change of the model's forward pass: each tensor multiplied by a number and turned, the inputs multiplied.
-
-    ``turned`` is its own inverse, such as a transposition.
-    """
-
-    factors: tuple[float, ...]
-    inputs: float = 1.0
-    turned: dict[int, Callable[[Array], Array]] = field(default_factory=dict)
-
-    def weights(self, arrays: Sequence[Array]) -> list[Bounded]:
-        """Return the weights that the model needs to be changed so, unrounded."""
-        result = []
-        for at, (array, factor) in enumerate(zip(arrays, self.factors, strict=True)):
-            fmt = format_of(array.dtype)
-            wide = array.astype(fmt.wide) * factor
-            result.append(lifted(self.turned[at](wide) if at in self.turned else wide, fmt))
-        return result
-
-    def gradient(self, at: int, expected: Bounded) -> Bounded:
-        """Return the gradient in a tensor from that in the one that the model has (the chain rule).
-
-        A tensor that is left out has none: what a program computes for it is held against what it would be if used.
-        """
-        if at in self.turned:
-            turn = self.turned[at]
-            error = np.broadcast_to(expected.error, expected.shape)
-            expected = Bounded(turn(expected.value), turn(error), expected.format)
-        return scaled(expected, self.factors[at] or 1.0)
-
-    def with_(self, other: "Grant") -> "Grant":
-        """Return both changes."""
-        factors = tuple(one * two for one, two in zip(self.factors, other.factors, strict=True))
-        return Grant(factors, self.inputs * other.inputs, self.turned | other.turned)
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,7 +249,7 @@ class Sides:
             """Whether the next layer that computes anything of an array is among what the program passes through."""
             found = outputs(array)
             after = (found[Place(LAYER, number)] for number in range(layer + 1, len(self.side.layers)))
-            computed = (each for each in after if not _is_copy(each, array))
+            computed = (each for each in after if not is_copy(each, array))
             return is_there(next(computed, None))
 
         plain = outputs(None)
@@ -472,7 +435,7 @@ class Sides:
         loss, penalty = values[LOSS_PLACE], values.get(Place(PENALTY, 0))
         if penalty is None or isinstance(loss, Unknown) or isinstance(penalty, Unknown):
             return loss, penalty
-        return _less(loss, penalty), penalty
+        return less(loss, penalty), penalty
 
     def gradient(self, batch: Batch, at: int, grant: Grant | None = None, alone: bool = False) -> Any:
         """Return the gradient of the loss in a tensor; ``alone`` says that nothing of the program stands in it."""
@@ -545,36 +508,6 @@ class Sides:
         return STEP in self.settled.calls
 
 
-def anchored(computed: Bounded, arrays: Sequence[Array]) -> Bounded:
-    """Return what a program has where the model has what is computed; that itself where no array is inside its bound.
-
-    Several arrays may be inside it, such as one before and after it is rounded: the error reaches to all of them.
-    """
-    error = np.broadcast_to(computed.error, computed.shape)
-    with np.errstate(all="ignore"):
-        if not float(np.max(error, initial=0.0)) <= _TIGHT * float(np.max(np.abs(computed.value), initial=0.0)):
-            return computed
-        fitting = [array for array in arrays if agrees(array, computed)]
-        if not fitting:
-            return computed
-        found = rounded(fitting[0], computed)
-        spread = np.max([np.abs(each - found.value) for each in fitting], axis=0)
-    return Bounded(found.value, found.error + spread, found.format)
-
-
-def _is_copy(value: Any, array: Array) -> bool:
-    """Whether a layer passes on what it is given, in another shape if at all."""
-    return (
-        isinstance(value, Bounded) and value.size == array.size and np.array_equal(value.value.ravel(), array.ravel())
-    )
-
-
-def rounded(array: Array, like: Bounded) -> Bounded:
-    """Return an array as it is, or as it may be once it is rounded to the format of a model."""
-    value = array.astype(like.value.dtype)
-    return Bounded(value, np.abs(value) * np.finfo(like.format.dtype).eps, like.format)
-
-
 def _narrow(batch: Batch, steps: Sequence[Sequence[Array]]) -> bool:
     """Whether what steps leave are numbers of float32, all of them."""
     ends = [w.astype(np.float64) - each for step in steps for w, each in zip(batch.weights, step, strict=True)]
@@ -590,16 +523,3 @@ def _straight(
         slack = 8 * eps * (np.abs(before.astype(np.float64)) + np.abs(twice))
         found.append(bool((np.abs(twice - 2 * once) <= slack).all()))
     return found
-
-
-def _less(x: Bounded, y: Bounded) -> Bounded:
-    """Return the difference of two exact values; the bounds of both count."""
-    return Bounded(x.value - y.value, np.asarray(x.error) + np.asarray(y.error), x.format)
-
-
-def combined(x: Bounded, first: float, y: Bounded | None, second: float) -> Bounded:
-    """Return a sum of multiples of exact values; the bounds of both count."""
-    if y is None:
-        return scaled(x, first)
-    error = np.asarray(x.error) * abs(first) + np.asarray(y.error) * abs(second)
-    return Bounded(x.value * first + y.value * second, error, x.format)
