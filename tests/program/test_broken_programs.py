@@ -162,7 +162,9 @@ def test_a_loss_that_is_no_number_is_told_and_is_no_agreement(
     (loss,) = [stage for stage in found.stages if stage.name == "loss"]
     assert (loss.outcome.name, found.verdict, found.first) == ("NOT_COMPARABLE", "NOT_COMPARABLE", loss)
     assert f"Not comparable: loss: {said}" in render(found.document())
-    assert [stage.note for stage in found.stages if stage.name == "own gradient"] == ["its loss is of no use"]
+    assert [stage.note for stage in found.stages if stage.name == "own gradient"] == [
+        "its call for loss yields nothing of use"
+    ]
 
 
 def test_a_loss_that_is_only_printed_is_not_seen(tmp_path: Path, tensorflow: None) -> None:

@@ -123,6 +123,16 @@ def test_clipping_is_named_and_a_right_one_is_not_accused(tmp_path: Path, case: 
         assert "scaled to a length of 0.05 together" in render(found.document())
 
 
+@pytest.mark.tensorflow
+@pytest.mark.exhaustive
+@pytest.mark.xdist_group("tensorflow")
+def test_single_steps_do_not_show_what_is_done_over_several(tmp_path: Path) -> None:
+    found = ask(tmp_path, HIDDEN, "SGD(0.1, gradient_accumulation_steps=2)")
+    (update,) = [stage for stage in found.stages if stage.name == "update"]
+    assert update.outcome.name == "UNSEEN"
+    assert update.note.endswith("single steps do not show gradient_accumulation_steps")
+
+
 def gradients() -> list[np.ndarray]:
     rng = np.random.default_rng(0)
     return [rng.standard_normal(shape).astype(np.float32) for shape in ((5, 4), (4,))]

@@ -26,12 +26,11 @@ def judged(sides: Sides, grant: Grant | None) -> tuple[list[Stage], dict[str, di
     """
     settled = sides.settled
     missing = [call for call in (LOSS, GRADS) if call not in settled.calls]
-    of_no_use = [call for call in missing if settled.tried[call]]
     name = "own gradient"
     if missing:
-        there = [f"its {call} is of no use" for call in missing if call in of_no_use]
-        absent = [call for call in missing if call not in of_no_use]
-        said = [*there, *([f"the program has no call for {' and '.join(absent)}"] if absent else [])]
+        of_no_use = [f"its call for {call} yields nothing of use" for call in missing if settled.tried[call]]
+        absent = [call for call in missing if not settled.tried[call]]
+        said = [*of_no_use, *([f"the program has no call for {' and '.join(absent)}"] if absent else [])]
         return [Stage(name, "", Outcome.UNSEEN, "; ".join(said))], None
     stages: list[Stage] = []
     document: dict[str, dict[str, float]] = {}

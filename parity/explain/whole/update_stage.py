@@ -22,7 +22,9 @@ from parity.explain.whole.text import NO_REASON
 
 _RATE: Final = np.float32
 """What Keras keeps the learning rate in, whatever the weights are: one kept in float64 is another to their bounds."""
-_AROUND: Final = (*clipping.ARGUMENTS, "weight_decay", "use_ema", "gradient_accumulation_steps", "loss_scale_factor")
+_BETWEEN: Final = ("use_ema", "gradient_accumulation_steps")
+"""What an optimizer of Keras does over several steps beside its rule."""
+_AROUND: Final = (*clipping.ARGUMENTS, *_BETWEEN, "weight_decay", "loss_scale_factor")
 """What any optimizer of Keras may do around its rule; a log of some elements is judged by the rule alone."""
 
 
@@ -37,6 +39,10 @@ def judged(sides: Sides, grant: Grant | None) -> tuple[list[Stage], list[Mistake
     curved = sides.curved(sides.search[0])
     if curved and GRADS not in sides.settled.calls:
         return _too_early(sides, curved)
+    between = [name for name in _BETWEEN if config.get(name)]
+    if between and GRADS not in sides.settled.calls:
+        note = f"the program shows no gradients, and single steps do not show {' and '.join(between)}"
+        return [Stage("update", "", Outcome.UNSEEN, note)], []
     if sides.by_steps:
         note = "plain descent, at the rate that it is given: a step at twice the rate takes twice as much"
         if kind == "SGD" and not config.get("momentum") and (own := sides.own_rate) is not None:
