@@ -24,6 +24,7 @@ from parity.explain.whole.grants import Grant, combined, less
 from parity.explain.whole.keras_side import KerasSide
 from parity.explain.whole.quantity import Outcome, Stage
 from parity.explain.whole.settling import Settled, evaluated, taken
+from parity.explain.whole.step_rates import Rates, is_narrow
 from parity.explain.whole.traced import (
     BACK,
     GRADIENT,
@@ -41,10 +42,6 @@ LOSS_PLACE = Place("loss", 0)
 _LAYERS: Final = frozenset({LAYER})
 _LIKELY: Final = 8
 """How many arrays are tried as the output of a layer that was not found."""
-_FAR: Final = 2.0**20
-"""A rate at which a step is nearly all gradient: what a weight in float32 adds to its rounding is far below it."""
-_NEAR: Final = 2.0**-20
-"""A rate at which a step is nearly a multiple of it: what rounding adds and what bends are both far below float32's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,6 +289,10 @@ class Sides:
         return None if "error" in answer else answer["arrays"]
 
     @property
+    def _rates(self) -> Rates:
+        return Rates(self.side, self.asked, self.settled)
+
+    @property
     def by_steps(self) -> bool:
         """Whether gradients are what a step at a rate of one takes from the weights."""
         return GRADS not in self.settled.calls and self._taken(self.search[0]) is not None
@@ -312,38 +313,11 @@ class Sides:
             return self._per_rate(batch, self._per)
         if "taken" not in found:
             found |= next(
-                (each for each in map(partial(self._at_rates, batch), self._rated()) if each), {"taken": None}
+                (each for each in map(partial(self._rates.multiples, batch), self._rates.expressions()) if each),
+                {"taken": None},
             )
         taken: list[Array] | None = found["taken"]
         return taken
-
-    def _rated(self) -> list[str]:
-        """Return the step as expressions that a rate can be given to: its own, or one with the rate that it holds."""
-        expression = self.settled.calls.get(STEP, "")
-        if not expression or re.search(r"\brate\b", expression):
-            return [expression] if expression else []
-        return [f"{held} = rate; {expression}" for held in self.asked.opened.rates]
-
-    def _at_rates(self, batch: Batch, expression: str) -> dict[str, Any]:
-        """Return what steps at several rates take from the weights, nothing where it is no multiple of them."""
-        steps = self._steps_at(batch, expression, (1.0, 2.0))
-        if steps is None:
-            return {}
-        straight = _straight(batch, *steps)
-        # A program may keep its weights in float32, whatever they are set to.
-        narrow = not all(straight) and _narrow(batch, steps)
-        if narrow:
-            straight = _straight(batch, *steps, eps=float(np.finfo(np.float32).eps))
-        curved = [at for at, each in enumerate(straight) if not each] if any(straight) else []
-        taken: list[Array] | None = steps[0] if all(straight) else None
-        if narrow:
-            far = self._steps_at(batch, expression, (_FAR,)) if taken is not None else None
-            taken = [each / _FAR for each in far[0]] if far else None
-        elif curved:
-            near = self._steps_at(batch, expression, (_NEAR, _NEAR / 2))
-            # Richardson's extrapolation to a rate of zero.
-            taken = [(4 * h - f) / _NEAR for f, h in zip(*near, strict=True)] if near else None
-        return {"taken": taken, "curved": curved, "narrow": narrow} if taken is not None or curved else {}
 
     def per_rate(self, rate: float) -> "Sides":
         """Return the same where gradients are what a step at the program's own rate takes, over a rate."""
@@ -354,9 +328,9 @@ class Sides:
     def _per_rate(self, batch: Batch, rate: float) -> list[Array] | None:
         found = self.own(batch)
         if "whole step" not in found:
-            steps = self._steps_at(batch, self.settled.calls[STEP], (rate,))
+            steps = self._rates.at(batch, self.settled.calls[STEP], (rate,))
             found["whole step"] = steps and steps[0]
-            found["narrow"] = steps is not None and _narrow(batch, steps)
+            found["narrow"] = steps is not None and is_narrow(batch, steps)
         step: list[Array] | None = found["whole step"]
         return None if step is None else [each / rate for each in step]
 
@@ -370,7 +344,7 @@ class Sides:
         expression, taken = self.settled.calls.get(STEP, ""), self._taken(batch)
         if taken is None or re.search(r"\brate\b", expression):
             return None
-        steps = self._steps_at(batch, expression, (1.0,))
+        steps = self._rates.at(batch, expression, (1.0,))
         if steps is None:
             return None
         before, one, own = (
@@ -383,17 +357,6 @@ class Sides:
         eps, number = float(np.finfo(np.float32).eps), float(own[at] / one[at])
         rounded_away = (abs(before[at]) + abs(own[at])) / abs(one[at]) if self.own(batch).get("narrow") else 0.0
         return self.rate if abs(number - self.rate) <= eps * (self.rate + rounded_away) else number
-
-    def _steps_at(self, batch: Batch, expression: str, rates: Sequence[float]) -> list[list[Array]] | None:
-        """Return what a step takes from each tensor at several rates, None where one raises."""
-        form, taken = self.settled.form_of(STEP), []
-        for rate in rates:
-            places, calls = self.settled.places, {STEP: expression}
-            end = evaluated(self.side, self.asked, places, calls, form, batch, wide=True, rate=rate)[STEP]
-            if "error" in end:
-                return None
-            taken.append([w.astype(np.float64) - new for w, new in zip(batch.weights, end["steps"][0], strict=True)])
-        return taken
 
     def unanswered(self, call: str, name: str, about: str = "") -> Stage:
         """Return the stage of a quantity of which a call yields nothing to compare on some batch, and why."""
@@ -506,20 +469,3 @@ class Sides:
     def has_step(self) -> bool:
         """Whether the program can be made to train on a batch."""
         return STEP in self.settled.calls
-
-
-def _narrow(batch: Batch, steps: Sequence[Sequence[Array]]) -> bool:
-    """Whether what steps leave are numbers of float32, all of them."""
-    ends = [w.astype(np.float64) - each for step in steps for w, each in zip(batch.weights, step, strict=True)]
-    return all(bool((end.astype(np.float32) == end).all()) for end in ends)
-
-
-def _straight(
-    batch: Batch, one: list[Array], two: list[Array], *, eps: float = float(np.finfo(np.float64).eps)
-) -> list[bool]:
-    """Return for each tensor whether a step at twice the rate took twice as much, up to rounding."""
-    found = []
-    for before, once, twice in zip(batch.weights, one, two, strict=True):
-        slack = 8 * eps * (np.abs(before.astype(np.float64)) + np.abs(twice))
-        found.append(bool((np.abs(twice - 2 * once) <= slack).all()))
-    return found
