@@ -9,6 +9,7 @@ import pytest
 from programs import KERAS, written
 
 from parity.errors import SubjectError
+from parity.explain.whole.text import render
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.xdist_group("tensorflow")]
 
@@ -147,10 +148,29 @@ def test_what_is_not_a_number_depends_on_no_step_before(tmp_path: Path, tensorfl
     assert found.mistakes == []
 
 
-def test_a_loss_that_is_complex_is_no_number(tmp_path: Path, tensorflow: None) -> None:
-    found = ask(tmp_path, RIGHT.replace("return -np.sum(", "return -1j * np.sum("), KERAS, {})
+LOSS = "-np.sum(y * np.log(p)) / len(x)"
+
+
+@pytest.mark.parametrize(
+    ("own", "said"),
+    [(f"complex({LOSS})", "the loss is complex: its dtype is complex128"), (f"str({LOSS})", "the loss is text: '")],
+)
+def test_a_loss_that_is_no_number_is_told_and_is_no_agreement(
+    own: str, said: str, tmp_path: Path, tensorflow: None
+) -> None:
+    found = ask(tmp_path, RIGHT.replace(LOSS, own), KERAS, {})
     (loss,) = [stage for stage in found.stages if stage.name == "loss"]
-    assert (loss.outcome.name, loss.note) == ("UNSEEN", "the loss is no real number: it is complex128")
+    assert (loss.outcome.name, found.verdict, found.first) == ("NOT_COMPARABLE", "NOT_COMPARABLE", loss)
+    assert f"Not comparable: loss: {said}" in render(found.document())
+    assert [stage.note for stage in found.stages if stage.name == "own gradient"] == [
+        "its call for loss yields nothing of use"
+    ]
+
+
+def test_a_loss_that_is_only_printed_is_not_seen(tmp_path: Path, tensorflow: None) -> None:
+    found = ask(tmp_path, RIGHT.replace(f"return {LOSS}", f"print({LOSS})"), KERAS, {})
+    (loss,) = [stage for stage in found.stages if stage.name == "loss"]
+    assert (loss.outcome.name, loss.note) == ("UNSEEN", "the loss is no number: nothing is returned")
 
 
 def test_a_program_that_hangs_is_stopped(tmp_path: Path, tensorflow: None) -> None:

@@ -44,7 +44,7 @@ def configure(parser: ArgumentParser) -> None:
 
 
 def main(arguments: Namespace) -> int:
-    """Compare, print, and return 0 if they agree, 1 if they part, 3 if nothing was compared."""
+    """Compare, print, and return 0 if they agree, 1 if they part or are no numbers, 3 if nothing was compared."""
     from parity.explain.whole.answering import ask, bound_by_hand
 
     bind = bound_by_hand(_bound(arguments.bind))
@@ -69,7 +69,7 @@ def main(arguments: Namespace) -> int:
         from parity.explain.whole.text import render
 
         print("\n".join(printable(line) for line in render(document).split("\n")))
-    return {"DIVERGED": 1, "ROUNDING": 0}.get(str(document["verdict"]), 3)
+    return {"DIVERGED": 1, "NOT_COMPARABLE": 1, "ROUNDING": 0}.get(str(document["verdict"]), 3)
 
 
 def _require_place(path: Path) -> None:

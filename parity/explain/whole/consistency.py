@@ -6,12 +6,14 @@ import numpy as np
 
 from parity.bounds.graph.interpreter import Unknown
 from parity.bounds.numerics import Array
+from parity.explain.whole import gradient_stage
 from parity.explain.whole.batches import Batch
 from parity.explain.whole.calls import GRADS, LOSS
 from parity.explain.whole.factors import told
+from parity.explain.whole.grants import Grant
 from parity.explain.whole.quantity import Outcome, Stage
 from parity.explain.whole.settling import evaluated
-from parity.explain.whole.sides import Grant, Sides
+from parity.explain.whole.sides import Sides
 from parity.explain.whole.slopes import Slope, slope
 
 _BLURRED: Final = "its loss is rounded too coarsely for differences to show its derivative"
@@ -26,13 +28,16 @@ def judged(sides: Sides, grant: Grant | None) -> tuple[list[Stage], dict[str, di
     missing = [call for call in (LOSS, GRADS) if call not in settled.calls]
     name = "own gradient"
     if missing:
-        return [Stage(name, "", Outcome.UNSEEN, f"the program has no call for {' and '.join(missing)}")], None
+        of_no_use = [f"its call for {call} yields nothing of use" for call in missing if settled.tried[call]]
+        absent = [call for call in missing if not settled.tried[call]]
+        said = [*of_no_use, *([f"the program has no call for {' and '.join(absent)}"] if absent else [])]
+        return [Stage(name, "", Outcome.UNSEEN, "; ".join(said))], None
     stages: list[Stage] = []
     document: dict[str, dict[str, float]] = {}
     batch = sides.search[-1]
     claimed = sides.gradients(batch)
     if claimed is None:
-        return [Stage(name, "", Outcome.UNSEEN, sides.said(batch, GRADS))], None
+        return [Stage(name, "", Outcome.UNSEEN, sides.unanswered(GRADS, name).note)], None
     for at, tensor in enumerate(sides.side.names):
         found = _slope(sides, batch, at, claimed[at], grant)
         if found is None:
@@ -40,6 +45,9 @@ def judged(sides: Sides, grant: Grant | None) -> tuple[list[Stage], dict[str, di
             continue
         if found.blurred:
             stages.append(Stage(name, tensor, Outcome.UNSEEN, _BLURRED))
+            continue
+        if not found.right and gradient_stage.clips(sides, grant):
+            stages.append(Stage(name, tensor, Outcome.UNSEEN, "what it calls its gradient is clipped"))
             continue
         ratio = None if found.right else found.ratio
         note = "" if ratio is None else _times(_rounded(ratio, found), batch.size)

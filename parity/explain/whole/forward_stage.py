@@ -10,9 +10,11 @@ from parity.bounds.bounded import Bounded
 from parity.bounds.graph.interpreter import Unknown
 from parity.bounds.numerics import Array
 from parity.explain.whole.batches import Batch
+from parity.explain.whole.calls import PREDICT
 from parity.explain.whole.factors import Factor, likely, told
+from parity.explain.whole.grants import Grant
 from parity.explain.whole.quantity import EXACT, Mistake, Outcome, Stage, agrees, held, nearest, worst
-from parity.explain.whole.sides import Grant, Sides
+from parity.explain.whole.sides import Sides
 from parity.explain.whole.variants import late_biases, variants, variants_of
 
 _GRID: Final = np.concatenate([np.geomspace(1e-5, 1e5, 41), -np.geomspace(1e-3, 1e3, 7)])
@@ -48,8 +50,7 @@ def judged(sides: Sides) -> tuple[Stage, Explained | None]:
     batches = [*sides.search, *sides.confirm]
     own = [sides.prediction(batch) for batch in batches]
     if any(each is None for each in own):
-        said = next((s for batch in batches if (s := sides.said(batch, "predict"))), "")
-        return Stage(name, "", Outcome.UNSEEN, said or "the program has no call for it"), None
+        return sides.unanswered(PREDICT, name), None
     expected = [sides.output(batch) for batch in batches]
     unknown = [each.operations for each in expected if isinstance(each, Unknown)]
     if unknown:

@@ -8,10 +8,14 @@ from parity.bounds.graph.interpreter import Unknown
 from parity.bounds.numerics import Array
 from parity.explain.whole import ways
 from parity.explain.whole.batches import Batch
+from parity.explain.whole.calls import GRADS
+from parity.explain.whole.clipping import Clip, clip_of, seen
+from parity.explain.whole.clipping import told as clip_told
 from parity.explain.whole.factors import Factor, multiple, told
+from parity.explain.whole.grants import Grant
 from parity.explain.whole.kinds import BEFORE, INSIDE, NONE, ONE, RIGHT, Compared, Kind
-from parity.explain.whole.quantity import Mistake, Outcome, Stage, held, worst
-from parity.explain.whole.sides import Grant, Sides
+from parity.explain.whole.quantity import Mistake, Outcome, Stage, agrees, held, worst
+from parity.explain.whole.sides import Sides
 from parity.explain.whole.text import NO_REASON
 
 
@@ -20,8 +24,7 @@ def judged(sides: Sides, grant: Grant | None) -> tuple[list[Stage], list[Mistake
     batches = [*sides.search, *sides.confirm]
     own = [sides.gradients(batch) for batch in batches]
     if any(each is None for each in own):
-        said = next((s for batch in batches if (s := sides.said(batch, "grads"))), "")
-        return [Stage("gradient", "", Outcome.UNSEEN, said or "the program has no call for it")], []
+        return [sides.unanswered(GRADS, "gradient")], []
     if grant is None or not grant.factors:
         return [Stage("gradient", "", Outcome.UNSEEN, "follows from the prediction, which parts")], []
     stages, kinds = [], []
@@ -30,12 +33,48 @@ def judged(sides: Sides, grant: Grant | None) -> tuple[list[Stage], list[Mistake
         stages.append(stage)
         kinds.append(kind)
     found = ways.Found(sides, kinds)
+    clipped = clips(sides, grant) if None in kinds else []
+    if clipped:
+        return _clipped(sides, grant, stages, clipped[0])
     if any(kind is None and stage.outcome.parts for kind, stage in zip(kinds, stages, strict=True)):
         found = ways.found(sides, grant)
     for at, stage in enumerate(stages):
         if stage.outcome.parts and found.kinds[at] is None:
             stage.note = NO_REASON
     return stages, list(_Reading(sides, grant, found).mistakes())
+
+
+def clips(sides: Sides, grant: Grant | None) -> list[Clip | None]:
+    """Return by what the program's gradients may be clipped, if at all, where every one is then the model's."""
+    if grant is None or not grant.factors:
+        return []
+    tensors = range(len(sides.side.names))
+    batches = (*sides.search, *sides.confirm)
+    if any(isinstance(sides.gradient(batch, at, grant), Unknown) for batch in batches for at in tensors):
+        return []
+    own = [[_own(sides, batch, at) for at in tensors] for batch in sides.search]
+    tried = [*([None] if sides.clip else []), *seen(own)]
+    return [clip for clip in tried if all(_is_clipped(sides, grant, clip, batch) for batch in sides.search)]
+
+
+def _is_clipped(sides: Sides, grant: Grant, clip: Clip | None, batch: Batch) -> bool:
+    model = sides.with_clip(clip)
+    pairs = ((_own(sides, batch, at), model.gradient(batch, at, grant)) for at in range(len(sides.side.names)))
+    return all(agrees(own, expected) for own, expected in pairs)
+
+
+def _clipped(sides: Sides, grant: Grant, stages: list[Stage], clip: Clip | None) -> tuple[list[Stage], list[Mistake]]:
+    """Return how gradients compare that are clipped: as the model's optimizer clips its own, or otherwise."""
+    confirmed = all(_is_clipped(sides, grant, clip, batch) for batch in sides.confirm)
+    model = clip_of(sides.side.optimizer[1])
+    if clip is not None and clip == model and confirmed:
+        note = f"clipped already by {clip.name}={clip.number:g}, as the model's optimizer does it"
+        return [Stage("gradient", stage.about, Outcome.ROUNDING, note) for stage in stages], []
+    name, sentence, repair = clip_told(clip, model)
+    for stage in stages:
+        stage.note = sentence if stage.outcome.parts else ""
+    evidence = f"{'clipped so' if clip else 'not clipped'}, every gradient of the model is the program's"
+    return stages, [Mistake(name, "gradient", sentence, evidence, repair, confirmed)]
 
 
 def _tensor(sides: Sides, grant: Grant, at: int, name: str) -> tuple[Stage, Kind | None]:

@@ -29,6 +29,10 @@ class AbsentError(SubjectError):
     """A call does not yield what it is asked for: no gradients, or no number."""
 
 
+class UnlikeError(AbsentError):
+    """A call yields what no number of a model can be compared with: text, or complex numbers."""
+
+
 def gradients_of(
     value: Any, places: Sequence[Place], shapes: Sequence[Sequence[int]], held: Sequence[Any] = ()
 ) -> list[list[Array]]:

@@ -10,8 +10,9 @@ from parity.bounds.bounded import Bounded
 from parity.bounds.numerics import Array
 from parity.explain.whole.batches import Batch
 from parity.explain.whole.factors import Factor, likely, scaled, told
+from parity.explain.whole.grants import Grant, combined
 from parity.explain.whole.quantity import agrees, nearest
-from parity.explain.whole.sides import Grant, Sides, combined
+from parity.explain.whole.sides import Sides
 
 ONE: Final = Factor("one", 1.0)
 NONE: Final = Factor("nothing", 0.0)

@@ -13,8 +13,9 @@ from parity.bounds.graph.losses import log_softmax
 from parity.explain.whole.batches import Batch
 from parity.explain.whole.calls import LOSS
 from parity.explain.whole.factors import Factor, fitting, multiple, scaled, told
+from parity.explain.whole.grants import Grant, combined
 from parity.explain.whole.quantity import Mistake, Outcome, Stage, agrees, held, nearest, worst
-from parity.explain.whole.sides import LOSS_PLACE, Grant, Sides, combined
+from parity.explain.whole.sides import LOSS_PLACE, Sides
 from parity.explain.whole.traced import LAYER, Place
 
 _CLIPS = (1e-7, 1e-8, 1e-9, 1e-10, 1e-12, 1e-15, 1e-6, 1e-5, 1e-4, 1e-3)
@@ -51,8 +52,7 @@ def judged(sides: Sides, grant: Grant | None) -> tuple[Stage, list[Explained]]:
     batches = [*sides.search, *sides.confirm]
     own = [sides.loss(batch) for batch in batches]
     if any(each is None for each in own):
-        said = next((s for batch in batches if (s := sides.said(batch, "loss"))), "")
-        return Stage("loss", "", Outcome.UNSEEN, said or "the program has no call for it"), []
+        return sides.unanswered(LOSS, "loss"), []
     if grant is None:
         return Stage("loss", "", Outcome.UNSEEN, "follows from the prediction, which parts for a reason not found"), []
     expected = [sides.followed(batch, LOSS, grant)[LOSS_PLACE] for batch in batches]

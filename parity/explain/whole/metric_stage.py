@@ -11,9 +11,10 @@ from parity.explain.whole import forms
 from parity.explain.whole.batches import Batch
 from parity.explain.whole.calls import METRIC
 from parity.explain.whole.forms import Form
+from parity.explain.whole.grants import Grant
 from parity.explain.whole.quantity import Held, Mistake, Outcome, Stage
 from parity.explain.whole.settling import evaluated
-from parity.explain.whole.sides import Grant, Sides
+from parity.explain.whole.sides import Sides
 
 NAME = "metric"
 _BROADCAST = "every prediction is held beside every label: shapes (n, 1) and (n,) broadcast to (n, n)"

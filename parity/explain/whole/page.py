@@ -40,7 +40,7 @@ def _ladder(document: Mapping[str, Any]) -> list[dict[str, Any]]:
     for row in document["quantities"]:
         rung = rungs.setdefault(row["name"], {"name": row["name"], "rows": [], "state": ""})
         rung["rows"].append(row)
-    order = ("FAILED", "NON_FINITE", "DIVERGED", "UNDECIDED", "UNSEEN", "ALIKE", "ROUNDING")
+    order = ("FAILED", "NOT_COMPARABLE", "NON_FINITE", "DIVERGED", "UNDECIDED", "UNSEEN", "ALIKE", "ROUNDING")
     first = document["first"]
     for rung in rungs.values():
         rung["why"] = _why(document, rung)

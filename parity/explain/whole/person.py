@@ -31,7 +31,7 @@ from parity.explain.whole.calls import (
 from parity.explain.whole.copying import copied
 from parity.explain.whole.epochs import Driver, taken_apart
 from parity.explain.whole.forms import Form
-from parity.explain.whole.gradients import AbsentError, gradients_beside, gradients_of
+from parity.explain.whole.gradients import AbsentError, UnlikeError, gradients_beside, gradients_of
 from parity.explain.whole.loops import LOOP
 from parity.explain.whole.messages import plain, restored
 from parity.explain.whole.places import Place, candidates, got, read, recognised, write
@@ -208,7 +208,8 @@ def _evaluated(program: Program, request: Mapping[str, Any]) -> dict[str, Any]:
 def _failed(error: Exception) -> dict[str, Any]:
     """Return what a call raised, and whether the expression is to blame and nothing inside the program."""
     if isinstance(error, ParityError):
-        return {"error": str(error), "expression": isinstance(error, AbsentError)}
+        kinds = {"expression": isinstance(error, AbsentError), "unlike": isinstance(error, UnlikeError)}
+        return {"error": str(error), **kinds}
     text = raised(error)
     return {"error": _EXPRESSION.sub("", text), "expression": bool(_EXPRESSION.search(text))}
 
@@ -238,6 +239,8 @@ def _answer(
     program: Program, call: str, value: Any, places: list[Place], shapes: Any, request: Mapping[str, Any]
 ) -> dict[str, Any]:
     if call == GRADS:
+        for each in _leaves(value):
+            _require_real("gradient", each)
         found = _gradients(program, value, places, shapes)
         return {"arrays": found[request["gradients"] % len(found)], "orders": len(found)}
     if call == STEP:
@@ -249,14 +252,29 @@ def _answer(
     if call in (LOSS, METRIC):
         if isinstance(value, tuple) and value:
             value = value[0]
-        if np.iscomplexobj(value):
-            raise AbsentError(f"the {call} is no real number: it is {np.asarray(value).dtype}")
+        _require_real(call, value)
+        if value is None:
+            raise AbsentError(f"the {call} is no number: nothing is returned")
         array = np.asarray(value, dtype=np.float64)
         if array.size != 1:
             raise AbsentError(f"the {call} is no number: it has shape {array.shape}")
         return {"number": float(array.reshape(()))}
     arrays = [np.array(each) for each in _arrays(value)]
+    for each in _leaves(value) if not arrays else ():
+        _require_real("prediction", each)
     return {"arrays": arrays}
+
+
+def _require_real(what: str, value: Any) -> None:
+    """Refuse what is told apart from any number of a model by its kind.
+
+    Raises:
+        UnlikeError: it is text or complex.
+    """
+    array = np.asarray(value)
+    if array.dtype.kind in "USc":
+        kind = f"complex: its dtype is {array.dtype}" if array.dtype.kind == "c" else f"text: {str(value)[:40]!r}"
+        raise UnlikeError(f"the {what} is {kind}")
 
 
 def _gradients(program: Program, value: Any, places: list[Place], shapes: Any) -> list[list[Array]]:
@@ -288,16 +306,20 @@ def _left(program: Program, watch: Watch, places: Sequence[Place]) -> None:
 
 def _arrays(value: Any) -> Iterator[Any]:
     """Yield the arrays of an output, which may be a tuple with caches beside it."""
+    arrays = (np.asarray(each) for each in _leaves(value) if each is not None)
+    yield from (array for array in arrays if array.dtype.kind in "fiu")
+
+
+def _leaves(value: Any) -> Iterator[Any]:
+    """Yield what lists, tuples and mappings hold in the end."""
     if isinstance(value, list | tuple) and not _all_numbers(value):
         for each in value:
-            yield from _arrays(each)
+            yield from _leaves(each)
     elif isinstance(value, Mapping):
         for each in value.values():
-            yield from _arrays(each)
-    elif value is not None:
-        array = np.asarray(value)
-        if array.dtype.kind in "fiu":
-            yield array
+            yield from _leaves(each)
+    else:
+        yield value
 
 
 def _all_numbers(value: Any) -> bool:

@@ -22,11 +22,12 @@ class Outcome(Enum):
     DIVERGED = "parts: no rounding explains the difference"
     NON_FINITE = "is infinite or not a number on one side alone"
     FAILED = "raised"
+    NOT_COMPARABLE = "is text or complex: no number of the model can be compared with it"
 
     @property
     def parts(self) -> bool:
         """Whether the two sides part here."""
-        return self in (Outcome.DIVERGED, Outcome.NON_FINITE, Outcome.FAILED)
+        return self in (Outcome.DIVERGED, Outcome.NON_FINITE, Outcome.FAILED, Outcome.NOT_COMPARABLE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,10 +198,14 @@ class Answer:
 
     @property
     def verdict(self) -> str:
-        """DIVERGED where a stage parts, UNDECIDED where one is, ROUNDING where something agrees, else UNSUPPORTED."""
+        """DIVERGED where a stage parts, NOT_COMPARABLE where it does so by its kind alone, UNDECIDED where one is.
+
+        Without any of these ROUNDING where something agrees, else UNSUPPORTED.
+        """
         outcomes = [stage.outcome for stage in self.stages]
-        if any(outcome.parts for outcome in outcomes):
-            return "DIVERGED"
+        parting = {outcome for outcome in outcomes if outcome.parts}
+        if parting:
+            return "NOT_COMPARABLE" if parting == {Outcome.NOT_COMPARABLE} else "DIVERGED"
         if Outcome.UNDECIDED in outcomes:
             return "UNDECIDED"
         return "ROUNDING" if Outcome.ROUNDING in outcomes else "UNSUPPORTED"

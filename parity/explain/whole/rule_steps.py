@@ -14,6 +14,7 @@ from parity.case.rule import find, names
 from parity.diagnosis.choices import switches as choices
 from parity.diagnosis.family import family
 from parity.diagnosis.words import cause
+from parity.explain.whole import clipping
 from parity.explain.whole.quantity import Held, Outcome, held, worst
 from parity.subjects.keras import ROWS
 
@@ -199,9 +200,11 @@ Reason = tuple[str, str, str, str, dict[str, Any]]
 
 def reasons(rule: str, arguments: Mapping[str, Any], steps: Any, fmt: Format) -> Iterator[Iterator[Reason]]:
     """Yield what makes a program's steps, in groups, the likelier first: name, sentence, repair, rule and arguments."""
-    whole, steps = steps, steps if family(rule).mixes else _some(steps)
+    mixes = family(rule).mixes or page(rule)(**arguments).mixes_elements
+    whole, steps = steps, steps if mixes else _some(steps)
     yield _restarting(rule, arguments, steps, fmt)
     yield _single(rule, arguments, steps, fmt)
+    yield _clipped(rule, arguments, whole, fmt)
     yield _chosen(rule, arguments, steps, fmt, 2)
     yield _others(rule, arguments, whole, fmt)
 
@@ -231,12 +234,35 @@ def _single(rule: str, arguments: Mapping[str, Any], steps: Any, fmt: Format) ->
             words = f"the {slot.replace('_', ' ')} starts at {number:g} instead of zero"
             yield "slot_start", words, "start it at zeros", rule, other
     for name, value in arguments.items():
-        if name == "learning_rate" or isinstance(value, bool) or not isinstance(value, float):
+        if (
+            name == "learning_rate"
+            or name in clipping.ARGUMENTS
+            or isinstance(value, bool)
+            or not isinstance(value, float)
+        ):
             continue
         for number in _NUMBERS:
             other = {**arguments, name: number}
             if number != value and agree(rule, other, steps, fmt):
                 yield "hyperparameter", f"{name} is {number:g}, the model's {value:g}", f"use {value:g}", rule, other
+
+
+def _clipped(rule: str, arguments: Mapping[str, Any], steps: Any, fmt: Format) -> Iterator[Reason]:
+    """Yield another way to clip the gradients: none, at what a plain step shows, or at what people write."""
+    model = clipping.clip_of(arguments)
+    plain = {name: value for name, value in arguments.items() if name not in clipping.ARGUMENTS}
+    before, gradients, after = steps[:3]
+    first = [kind[:1] for kind in steps[:3]]
+    tried: list[clipping.Clip | None] = [None] if model else []
+    if rule == "sgd":
+        rate = float(arguments["learning_rate"])
+        pairs = list(zip(before, after, strict=True))[: 1 if arguments.get("momentum") else None]
+        taken = [[(w - new) / rate for w, new in zip(*pair, strict=True)] for pair in pairs]
+        tried += clipping.changing(clipping.seen(taken), gradients)
+    for clip in dict.fromkeys([*tried, *clipping.changing(clipping.usual(), gradients)]):
+        other = plain if clip is None else {**plain, clip.name: clip.number}
+        if clip != model and agree(rule, other, first, fmt) and agree(rule, other, steps, fmt):
+            yield *clipping.told(clip, model), rule, other
 
 
 def _rated(rule: str, arguments: Mapping[str, Any], steps: Any, fmt: Format, factor: float) -> Iterator[Reason]:

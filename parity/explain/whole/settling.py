@@ -44,6 +44,7 @@ class Settled:
         idle: a step that a person bound and that changes no weight.
         alone: whether a step on a batch trains on its examples one after the other.
         anew: whether a step's gradients are those of a first call, since it sets to zero what it keeps.
+        unlike: the calls that are not there because they yield text or complex numbers.
     """
 
     places: list[str]
@@ -58,6 +59,7 @@ class Settled:
     idle: str = ""
     alone: bool = False
     anew: bool = False
+    unlike: set[str] = field(default_factory=set)
 
     def form_of(self, call: str) -> Form:
         """Return the form for one call."""
@@ -192,7 +194,7 @@ def _settle_output(
 ) -> _Try | None:
     """Settle how the program is asked for its output; return the likeliest way for a batch where one example agrees."""
     tried: list[_Try] = []
-    said = shapes = ""
+    said = shapes = unlike = ""
     ways = _ways(side, _with_rows(side, asked.opened.places))
     for expression in expressions:
         for layout, image in product(forms.LAYOUTS, forms.images(both[0].x)):
@@ -201,6 +203,7 @@ def _settle_output(
             for places in ways:
                 answer = evaluated(side, asked, places, {PREDICT: expression}, form, batch)[PREDICT]
                 said = said or answer.get("error", "")
+                unlike = unlike or (answer["error"] if answer.get("unlike") else "")
                 if answer.get("arrays") and layout == forms.ROWS and not shapes:
                     got = " and ".join(str(array.shape) for array in answer["arrays"][:4])
                     shapes = f"{batch.size} examples yield shape {got}; the model's output is {side.classes} for each"
@@ -210,7 +213,8 @@ def _settle_output(
         if tried:  # the likeliest call that works
             break
     if not tried:
-        settled.unseen[PREDICT] = shapes or said or "it has none that is known by name"
+        settled.unlike |= {PREDICT} if unlike else set()
+        settled.unseen[PREDICT] = unlike or shapes or said or "it has none that is known by name"
         return None
     best = min(
         tried, key=lambda each: (not each.agrees, each.form.layout not in (forms.ROWS, forms.COLUMNS), each.away)
@@ -276,7 +280,7 @@ def _settle_labels(
     data_given: bool,
 ) -> None:
     classes = int(np.prod(side.classes))
-    said = ""
+    said = unlike = ""
     works: list[tuple[bool, float, bool, int, str, Form, list[str]]] = []
     usual = next((settled.labels[each] for each in (GRADS, LOSS) if each in settled.labels), "")
     known = bool(settled.calls)
@@ -292,6 +296,7 @@ def _settle_labels(
             answer = evaluated(side, asked, places, {call: expression}, form, batch)[call]
             if "error" in answer:
                 said = said or answer["error"]
+                unlike = unlike or (answer["error"] if answer.get("unlike") else "")
                 continue
             if call == STEP and changes_nothing(batch, answer):
                 said = said or f"{expression.replace(ROOT, 'self')} {CHANGES_NOTHING}"
@@ -304,7 +309,8 @@ def _settle_labels(
         if works:
             break
     if not works:
-        settled.unseen[call] = said or "it has none that is known by name"
+        settled.unlike |= {call} if unlike else set()
+        settled.unseen[call] = unlike or said or "it has none that is known by name"
         return
     *_, settled.calls[call], form, places = min(works, key=lambda each: each[:4])
     settled.labels[call] = form.labels

@@ -3,7 +3,7 @@
 import copy
 import re
 from collections.abc import Callable, Container, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
@@ -14,13 +14,17 @@ from parity.bounds.functions import lifted
 from parity.bounds.graph.interpreter import Unknown
 from parity.bounds.numerics import Array, format_of
 from parity.explain.whole import forms
+from parity.explain.whole.anchoring import anchored, is_copy, rounded
 from parity.explain.whole.asked import Asked
 from parity.explain.whole.batches import Batch, Data, batches, sizes_beside
 from parity.explain.whole.calls import GRADS, LOSS, PREDICT, STEP
-from parity.explain.whole.factors import Factor, factors, scaled
+from parity.explain.whole.clipping import Clip, clip_of, clipped
+from parity.explain.whole.factors import Factor, factors
+from parity.explain.whole.grants import Grant, combined, less
 from parity.explain.whole.keras_side import KerasSide
-from parity.explain.whole.quantity import agrees
+from parity.explain.whole.quantity import Outcome, Stage
 from parity.explain.whole.settling import Settled, evaluated, taken
+from parity.explain.whole.step_rates import Rates, is_narrow
 from parity.explain.whole.traced import (
     BACK,
     GRADIENT,
@@ -38,49 +42,6 @@ LOSS_PLACE = Place("loss", 0)
 _LAYERS: Final = frozenset({LAYER})
 _LIKELY: Final = 8
 """How many arrays are tried as the output of a layer that was not found."""
-_TIGHT: Final = 1e-4
-"""A bound in parts of the largest value up to which what lies inside it is taken for a layer's: a wide one has any."""
-_FAR: Final = 2.0**20
-"""A rate at which a step is nearly all gradient: what a weight in float32 adds to its rounding is far below it."""
-_NEAR: Final = 2.0**-20
-"""A rate at which a step is nearly a multiple of it: what rounding adds and what bends are both far below float32's."""
-
-
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """A change of the model's forward pass: each tensor multiplied by a number and turned, the inputs multiplied.
-
-    ``turned`` is its own inverse, such as a transposition.
-    """
-
-    factors: tuple[float, ...]
-    inputs: float = 1.0
-    turned: dict[int, Callable[[Array], Array]] = field(default_factory=dict)
-
-    def weights(self, arrays: Sequence[Array]) -> list[Bounded]:
-        """Return the weights that the model needs to be changed so, unrounded."""
-        result = []
-        for at, (array, factor) in enumerate(zip(arrays, self.factors, strict=True)):
-            fmt = format_of(array.dtype)
-            wide = array.astype(fmt.wide) * factor
-            result.append(lifted(self.turned[at](wide) if at in self.turned else wide, fmt))
-        return result
-
-    def gradient(self, at: int, expected: Bounded) -> Bounded:
-        """Return the gradient in a tensor from that in the one that the model has (the chain rule).
-
-        A tensor that is left out has none: what a program computes for it is held against what it would be if used.
-        """
-        if at in self.turned:
-            turn = self.turned[at]
-            error = np.broadcast_to(expected.error, expected.shape)
-            expected = Bounded(turn(expected.value), turn(error), expected.format)
-        return scaled(expected, self.factors[at] or 1.0)
-
-    def with_(self, other: "Grant") -> "Grant":
-        """Return both changes."""
-        factors = tuple(one * two for one, two in zip(self.factors, other.factors, strict=True))
-        return Grant(factors, self.inputs * other.inputs, self.turned | other.turned)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +66,8 @@ class Sides:
         self._followed: dict[Any, Values] = {}
         self._per: float | None = None
         self._back: Callable[[Batch], Back] | None = None
+        self.clip = None if GRADS in settled.calls else clip_of(side.optimizer[1])
+        """By what the model's gradients are clipped where they are held against the program's: what steps take is."""
         self.led: tuple[int, ...] = ()
         """Layers that were seen to part: what comes after them is judged from the program's own output of them."""
         self.target: int | None = None
@@ -144,6 +107,12 @@ class Sides:
             return kept[id(batch)]
 
         other._back = once
+        return other
+
+    def with_clip(self, clip: Clip | None) -> "Sides":
+        """Return the same where the model's gradients are clipped so."""
+        other = copy.copy(self)
+        other.clip = clip
         return other
 
     @property
@@ -277,7 +246,7 @@ class Sides:
             """Whether the next layer that computes anything of an array is among what the program passes through."""
             found = outputs(array)
             after = (found[Place(LAYER, number)] for number in range(layer + 1, len(self.side.layers)))
-            computed = (each for each in after if not _is_copy(each, array))
+            computed = (each for each in after if not is_copy(each, array))
             return is_there(next(computed, None))
 
         plain = outputs(None)
@@ -320,6 +289,10 @@ class Sides:
         return None if "error" in answer else answer["arrays"]
 
     @property
+    def _rates(self) -> Rates:
+        return Rates(self.side, self.asked, self.settled)
+
+    @property
     def by_steps(self) -> bool:
         """Whether gradients are what a step at a rate of one takes from the weights."""
         return GRADS not in self.settled.calls and self._taken(self.search[0]) is not None
@@ -340,38 +313,11 @@ class Sides:
             return self._per_rate(batch, self._per)
         if "taken" not in found:
             found |= next(
-                (each for each in map(partial(self._at_rates, batch), self._rated()) if each), {"taken": None}
+                (each for each in map(partial(self._rates.multiples, batch), self._rates.expressions()) if each),
+                {"taken": None},
             )
         taken: list[Array] | None = found["taken"]
         return taken
-
-    def _rated(self) -> list[str]:
-        """Return the step as expressions that a rate can be given to: its own, or one with the rate that it holds."""
-        expression = self.settled.calls.get(STEP, "")
-        if not expression or re.search(r"\brate\b", expression):
-            return [expression] if expression else []
-        return [f"{held} = rate; {expression}" for held in self.asked.opened.rates]
-
-    def _at_rates(self, batch: Batch, expression: str) -> dict[str, Any]:
-        """Return what steps at several rates take from the weights, nothing where it is no multiple of them."""
-        steps = self._steps_at(batch, expression, (1.0, 2.0))
-        if steps is None:
-            return {}
-        straight = _straight(batch, *steps)
-        # A program may keep its weights in float32, whatever they are set to.
-        narrow = not all(straight) and _narrow(batch, steps)
-        if narrow:
-            straight = _straight(batch, *steps, eps=float(np.finfo(np.float32).eps))
-        curved = [at for at, each in enumerate(straight) if not each] if any(straight) else []
-        taken: list[Array] | None = steps[0] if all(straight) else None
-        if narrow:
-            far = self._steps_at(batch, expression, (_FAR,)) if taken is not None else None
-            taken = [each / _FAR for each in far[0]] if far else None
-        elif curved:
-            near = self._steps_at(batch, expression, (_NEAR, _NEAR / 2))
-            # Richardson's extrapolation to a rate of zero.
-            taken = [(4 * h - f) / _NEAR for f, h in zip(*near, strict=True)] if near else None
-        return {"taken": taken, "curved": curved, "narrow": narrow} if taken is not None or curved else {}
 
     def per_rate(self, rate: float) -> "Sides":
         """Return the same where gradients are what a step at the program's own rate takes, over a rate."""
@@ -382,42 +328,43 @@ class Sides:
     def _per_rate(self, batch: Batch, rate: float) -> list[Array] | None:
         found = self.own(batch)
         if "whole step" not in found:
-            steps = self._steps_at(batch, self.settled.calls[STEP], (rate,))
+            steps = self._rates.at(batch, self.settled.calls[STEP], (rate,))
             found["whole step"] = steps and steps[0]
-            found["narrow"] = steps is not None and _narrow(batch, steps)
+            found["narrow"] = steps is not None and is_narrow(batch, steps)
         step: list[Array] | None = found["whole step"]
         return None if step is None else [each / rate for each in step]
 
     @property
     def own_rate(self) -> float | None:
-        """The rate of its own at which a program steps, where it can be given others; None where it is given one."""
+        """The rate of its own at which a program steps, where it can be given others; None where it is given one.
+
+        It is the model's own number where rounding does not tell it from that.
+        """
         batch = self.search[0]
         expression, taken = self.settled.calls.get(STEP, ""), self._taken(batch)
         if taken is None or re.search(r"\brate\b", expression):
             return None
-        steps = self._steps_at(batch, expression, (1.0,))
+        steps = self._rates.at(batch, expression, (1.0,))
         if steps is None:
             return None
-        one, own = (np.concatenate([np.ravel(each) for each in arrays]) for arrays in (taken, steps[0]))
+        before, one, own = (
+            np.concatenate([np.ravel(each) for each in arrays]) for arrays in (batch.weights, taken, steps[0])
+        )
         at = int(np.argmax(np.abs(one)))
-        return float(own[at] / one[at]) if one[at] else None
+        if not one[at]:
+            return None
+        # Keras keeps the rate in float32, and a program may keep its weights so, which rounds what a step leaves.
+        eps, number = float(np.finfo(np.float32).eps), float(own[at] / one[at])
+        rounded_away = (abs(before[at]) + abs(own[at])) / abs(one[at]) if self.own(batch).get("narrow") else 0.0
+        return self.rate if abs(number - self.rate) <= eps * (self.rate + rounded_away) else number
 
-    def _steps_at(self, batch: Batch, expression: str, rates: Sequence[float]) -> list[list[Array]] | None:
-        """Return what a step takes from each tensor at several rates, None where one raises."""
-        form, taken = self.settled.form_of(STEP), []
-        for rate in rates:
-            places, calls = self.settled.places, {STEP: expression}
-            end = evaluated(self.side, self.asked, places, calls, form, batch, wide=True, rate=rate)[STEP]
-            if "error" in end:
-                return None
-            taken.append([w.astype(np.float64) - new for w, new in zip(batch.weights, end["steps"][0], strict=True)])
-        return taken
-
-    def said(self, batch: Batch, call: str) -> str:
-        """Return why a call yields nothing."""
-        if call in self.settled.unseen:
-            return self.settled.unseen[call]
-        return str(self.own(batch).get(call, {}).get("error", ""))
+    def unanswered(self, call: str, name: str, about: str = "") -> Stage:
+        """Return the stage of a quantity of which a call yields nothing to compare on some batch, and why."""
+        answers = [self.own(batch).get(call, {}) for batch in (*self.search, *self.confirm)]
+        unlike = next((str(each["error"]) for each in answers if each.get("unlike")), "")
+        said = unlike or self.settled.unseen.get(call) or next((s for a in answers if (s := a.get("error"))), "")
+        outcome = Outcome.NOT_COMPARABLE if unlike or call in self.settled.unlike else Outcome.UNSEEN
+        return Stage(name, about, outcome, said or "the program has no call for it")
 
     def values(self, batch: Batch, grant: Grant | None = None) -> Values:
         """Return what the model's graph yields on a batch, with its bounds."""
@@ -451,21 +398,34 @@ class Sides:
         loss, penalty = values[LOSS_PLACE], values.get(Place(PENALTY, 0))
         if penalty is None or isinstance(loss, Unknown) or isinstance(penalty, Unknown):
             return loss, penalty
-        return _less(loss, penalty), penalty
+        return less(loss, penalty), penalty
 
     def gradient(self, batch: Batch, at: int, grant: Grant | None = None, alone: bool = False) -> Any:
         """Return the gradient of the loss in a tensor; ``alone`` says that nothing of the program stands in it."""
         if self._back is not None:
             return self._back(batch).gradients[at]
         values = self.values(batch, grant) if alone else self.followed(batch, GRADS, grant)
-        value = values[Place(GRADIENT, at)]
-        return (
-            value if isinstance(value, Unknown) else self._stepped(batch, at, (grant or self.plain).gradient(at, value))
-        )
+        granted = grant or self.plain
+        found = [values[Place(GRADIENT, number)] for number in range(len(self.side.shapes))]
+        for each in found if self.clip else [found[at]]:
+            if isinstance(each, Unknown):
+                return each
+        if self.clip is None:
+            value = granted.gradient(at, found[at])
+        else:
+            value = clipped([granted.gradient(number, each) for number, each in enumerate(found)], self.clip)[at]
+        return value if GRADS in self.settled.calls else self._stepped(batch, at, self._decayed(batch, at, value))
+
+    def _decayed(self, batch: Batch, at: int, value: Bounded) -> Bounded:
+        """Return what a step takes, over its rate, where the model's optimizer lets weights decay, too."""
+        decay = self.side.optimizer[1].get("weight_decay")
+        if not decay:
+            return value
+        return combined(value, 1.0, lifted(batch.weights[at].astype(value.format.wide), value.format), decay)
 
     def _stepped(self, batch: Batch, at: int, value: Bounded) -> Bounded:
         """Return a gradient with what a step in float32 rounds it by: its product with the rate, and the difference."""
-        if GRADS in self.settled.calls or not self.own(self.search[0]).get("narrow"):
+        if not self.own(self.search[0]).get("narrow"):
             return value
         slack = 2 * float(np.finfo(np.float32).eps) * np.abs(value.value)
         if self._per is not None:
@@ -509,63 +469,3 @@ class Sides:
     def has_step(self) -> bool:
         """Whether the program can be made to train on a batch."""
         return STEP in self.settled.calls
-
-
-def anchored(computed: Bounded, arrays: Sequence[Array]) -> Bounded:
-    """Return what a program has where the model has what is computed; that itself where no array is inside its bound.
-
-    Several arrays may be inside it, such as one before and after it is rounded: the error reaches to all of them.
-    """
-    error = np.broadcast_to(computed.error, computed.shape)
-    with np.errstate(all="ignore"):
-        if not float(np.max(error, initial=0.0)) <= _TIGHT * float(np.max(np.abs(computed.value), initial=0.0)):
-            return computed
-        fitting = [array for array in arrays if agrees(array, computed)]
-        if not fitting:
-            return computed
-        found = rounded(fitting[0], computed)
-        spread = np.max([np.abs(each - found.value) for each in fitting], axis=0)
-    return Bounded(found.value, found.error + spread, found.format)
-
-
-def _is_copy(value: Any, array: Array) -> bool:
-    """Whether a layer passes on what it is given, in another shape if at all."""
-    return (
-        isinstance(value, Bounded) and value.size == array.size and np.array_equal(value.value.ravel(), array.ravel())
-    )
-
-
-def rounded(array: Array, like: Bounded) -> Bounded:
-    """Return an array as it is, or as it may be once it is rounded to the format of a model."""
-    value = array.astype(like.value.dtype)
-    return Bounded(value, np.abs(value) * np.finfo(like.format.dtype).eps, like.format)
-
-
-def _narrow(batch: Batch, steps: Sequence[Sequence[Array]]) -> bool:
-    """Whether what steps leave are numbers of float32, all of them."""
-    ends = [w.astype(np.float64) - each for step in steps for w, each in zip(batch.weights, step, strict=True)]
-    return all(bool((end.astype(np.float32) == end).all()) for end in ends)
-
-
-def _straight(
-    batch: Batch, one: list[Array], two: list[Array], *, eps: float = float(np.finfo(np.float64).eps)
-) -> list[bool]:
-    """Return for each tensor whether a step at twice the rate took twice as much, up to rounding."""
-    found = []
-    for before, once, twice in zip(batch.weights, one, two, strict=True):
-        slack = 8 * eps * (np.abs(before.astype(np.float64)) + np.abs(twice))
-        found.append(bool((np.abs(twice - 2 * once) <= slack).all()))
-    return found
-
-
-def _less(x: Bounded, y: Bounded) -> Bounded:
-    """Return the difference of two exact values; the bounds of both count."""
-    return Bounded(x.value - y.value, np.asarray(x.error) + np.asarray(y.error), x.format)
-
-
-def combined(x: Bounded, first: float, y: Bounded | None, second: float) -> Bounded:
-    """Return a sum of multiples of exact values; the bounds of both count."""
-    if y is None:
-        return scaled(x, first)
-    error = np.asarray(x.error) * abs(first) + np.asarray(y.error) * abs(second)
-    return Bounded(x.value * first + y.value * second, error, x.format)

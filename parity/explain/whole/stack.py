@@ -13,12 +13,14 @@ from parity.bounds.bounded import Bounded, exact
 from parity.bounds.functions import lifted
 from parity.bounds.graph.interpreter import Unknown
 from parity.bounds.graph.rules import moved
+from parity.explain.whole.anchoring import anchored
 from parity.explain.whole.batches import Batch, loss_name
 from parity.explain.whole.calls import GRADS
 from parity.explain.whole.derivatives import SLOPES, Level, Said, Way, not_sent, of_hidden, of_last, said
 from parity.explain.whole.factors import scaled
+from parity.explain.whole.grants import Grant
 from parity.explain.whole.quantity import agrees
-from parity.explain.whole.sides import Back, Grant, Sides, anchored
+from parity.explain.whole.sides import Back, Sides
 from parity.explain.whole.traced import BACK, LAYER, LOGITS_BACK, Place, layers_of
 
 

@@ -19,11 +19,12 @@ from parity.explain.whole import (
 from parity.explain.whole.asked import Asked
 from parity.explain.whole.batches import data_for, loss_name
 from parity.explain.whole.curves import curves
+from parity.explain.whole.grants import Grant
 from parity.explain.whole.keras_side import load
 from parity.explain.whole.quantity import Answer, Mistake, Outcome, Stage
 from parity.explain.whole.repairing import repaired
 from parity.explain.whole.settling import settle
-from parity.explain.whole.sides import Grant, Sides
+from parity.explain.whole.sides import Sides
 from parity.explain.whole.surprises import surprises
 from parity.explain.whole.suspicions import answered
 

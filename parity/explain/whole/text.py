@@ -13,6 +13,7 @@ _EXPLAINED: Final = frozenset({"layer", "prediction", "loss", "gradient", "updat
 """Stages of which a mistake is sought."""
 _HEADS: Final = {
     "DIVERGED": "they part",
+    "NOT_COMPARABLE": "not all of it can be compared",
     "ROUNDING": "they agree in all that was seen",
     "UNDECIDED": "undecided",
     "UNSUPPORTED": "nothing was compared",
@@ -29,6 +30,8 @@ def render(document: Mapping[str, Any]) -> str:
     lines += ["", *_ladder(document), ""]
     lines += list(_why(document))
     unseen = [(row["name"], row["tensor"], row["note"]) for row in document["quantities"] if row["outcome"] == "UNSEEN"]
+    unlike = [row for row in document["quantities"] if row["outcome"] == "NOT_COMPARABLE"]
+    lines += [f"  Not comparable: {_named(row['name'], row['tensor'])}: {row['note']}." for row in unlike]
     lines += [f"  Not seen: {_named(name, tensor)}: {note.rstrip('.')}." for name, tensor, note in unseen]
     lines += [f"  Beside it: {each.rstrip('.')}." for each in document["beside"][:_BESIDE]]
     more = len(document["beside"]) - _BESIDE

@@ -1,61 +1,31 @@
-"""A program's steps as a log: what each started from, its own gradient and what it ended in, judged like any log."""
+"""How a program's update compares: its steps beside those of the model's optimizer, and the choices they differ by."""
 
-from collections.abc import Iterator, Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Iterator
+from typing import Any, Final
 
-import msgspec
 import numpy as np
 
 from parity.bounds.functions import lifted
 from parity.bounds.graph.interpreter import Unknown
-from parity.bounds.numerics import Array, format_of
-from parity.case.rule import find
-from parity.case.spec import hyperparameters
-from parity.diagnosis.findings import Diagnosis, Finding
-from parity.diagnosis.findings import hyperparameters as numbers_of
-from parity.diagnosis.logged import diagnose_log
-from parity.diagnosis.member import Member
-from parity.diagnosis.text import formulas
-from parity.diagnosis.words import cause, telling
+from parity.bounds.numerics import format_of
 from parity.errors import ParityError
-from parity.explain.whole import gradient_stage, rule_steps
+from parity.explain.whole import clipping, gradient_stage, logged_steps, rule_steps
 from parity.explain.whole.batches import Batch, batches
 from parity.explain.whole.calls import GRADS, STEP
 from parity.explain.whole.forms import Form
+from parity.explain.whole.grants import Grant
+from parity.explain.whole.made_steps import STEPS, Steps, made_by, near
 from parity.explain.whole.quantity import EXACT, Held, Mistake, Outcome, Stage, held, nearest, worst
 from parity.explain.whole.settling import CHANGES_NOTHING, changes_nothing, evaluated
-from parity.explain.whole.sides import Grant, Sides
+from parity.explain.whole.sides import Sides
 from parity.explain.whole.text import NO_REASON
-from parity.judge.logged import Judged, judge
-from parity.trajectory.layout import layout_of
-from parity.trajectory.log.names import PARAMETER
-from parity.trajectory.log.reading import Log
-from parity.verdicts.verdict import Verdict
 
-_STEPS: Final = 6
 _RATE: Final = np.float32
 """What Keras keeps the learning rate in, whatever the weights are: one kept in float64 is another to their bounds."""
-_ELEMENTS: Final = 300
-"""Elements of each tensor that are looked at."""
-_ARGUMENTS: Final = ("learning_rate", "rho", "momentum", "epsilon", "centered")
-
-
-class Steps(NamedTuple):
-    """Steps that a program made: weights before, its own gradients, weights after, a list of tensors each.
-
-    ``anew`` has the gradients that it yields at the same weights when nothing was called before.
-    """
-
-    before: list[list[Array]]
-    gradients: list[list[Array]]
-    after: list[list[Array]]
-    anew: Sequence[list[Array]] = ()
-
-    @property
-    def carried(self) -> list[int]:
-        """The tensors whose gradient in a step depends on what was called before it."""
-        pairs = list(zip(self.gradients, self.anew, strict=False))
-        return [at for at in range(len(self.before[0])) if not all(_near(own[at], first[at]) for own, first in pairs)]
+_BETWEEN: Final = ("use_ema", "gradient_accumulation_steps")
+"""What an optimizer of Keras does over several steps beside its rule."""
+_AROUND: Final = (*clipping.ARGUMENTS, *_BETWEEN, "weight_decay", "loss_scale_factor")
+"""What any optimizer of Keras may do around its rule; a log of some elements is judged by the rule alone."""
 
 
 def judged(sides: Sides, grant: Grant | None) -> tuple[list[Stage], list[Mistake]]:
@@ -63,12 +33,16 @@ def judged(sides: Sides, grant: Grant | None) -> tuple[list[Stage], list[Mistake
     if not sides.has_step:
         return _without_step(sides)
     kind, config = sides.side.optimizer
-    made = _made(sides, 3, sides.rate)
+    made = made_by(sides, 3, sides.rate)
     if isinstance(made, str):
         return [Stage("update", "", Outcome.FAILED, made)], []
     curved = sides.curved(sides.search[0])
     if curved and GRADS not in sides.settled.calls:
         return _too_early(sides, curved)
+    between = [name for name in _BETWEEN if config.get(name)]
+    if between and GRADS not in sides.settled.calls:
+        note = f"the program shows no gradients, and single steps do not show {' and '.join(between)}"
+        return [Stage("update", "", Outcome.UNSEEN, note)], []
     if sides.by_steps:
         note = "plain descent, at the rate that it is given: a step at twice the rate takes twice as much"
         if kind == "SGD" and not config.get("momentum") and (own := sides.own_rate) is not None:
@@ -97,7 +71,7 @@ def judged(sides: Sides, grant: Grant | None) -> tuple[list[Stage], list[Mistake
 
 def _at_its_own(sides: Sides, own: float) -> tuple[list[Stage], list[Mistake]]:
     """Return how plain descent at a rate that the program holds compares."""
-    if abs(own / sides.rate - 1) <= float(np.finfo(_RATE).eps):
+    if own == sides.rate:
         return [Stage("update", "", Outcome.ROUNDING, f"plain descent, at its own rate of {sides.rate:g}")], []
     sentence = f"the learning rate is {own:.6g}, the model's {sides.rate:.6g}"
     evidence = "a step at twice the rate takes twice as much, and one at its own takes that times its gradient"
@@ -109,7 +83,7 @@ def _added_up(sides: Sides, made: Steps) -> Mistake:
     """Return what a step's gradient is where it depends on the steps before."""
     names = ", ".join(sides.side.names[at] for at in made.carried)
     if all(
-        _near(step[at], np.sum([s[at] for s in made.anew[: n + 1]], axis=0))
+        near(step[at], np.sum([s[at] for s in made.anew[: n + 1]], axis=0))
         for n, step in enumerate(made.gradients)
         for at in made.carried
     ):
@@ -124,22 +98,15 @@ def _added_up(sides: Sides, made: Steps) -> Mistake:
     )
 
 
-def _near(one: Array, other: Array) -> bool:
-    """Whether two answers of one program are the same but for rounding.
-
-    It tells what is carried from what is not and judges no number: a program may keep its weights in float32 or not.
-    """
-    if not (np.isfinite(one).all() and np.isfinite(other).all()):
-        return np.array_equal(one, other, equal_nan=True)
-    # Not derived: far above what float32 rounds, far below a gradient more or less.
-    return bool(np.linalg.norm(one - other) <= 1e-4 * float(np.linalg.norm(other)))
-
-
 def _by_rule(sides: Sides, made: Steps, kind: str, config: dict[str, Any]) -> tuple[list[Stage], list[Mistake]]:
     """Return how steps compare with the model's optimizer."""
-    if kind == "RMSprop":
-        return _by_page(sides, made, config)
     rule = rule_steps.rule_of(kind)
+    if kind == "RMSprop" and not any(config.get(name) for name in _AROUND):
+        found = logged_steps.judged(sides, made, config)
+        if found[1] or not any(stage.outcome is Outcome.DIVERGED for stage in found[0]):
+            return found
+        otherwise = _by_steps(sides, made, rule, config)
+        return otherwise if otherwise[1] else found
     if rule:
         return _by_steps(sides, made, rule, config)
     note = f"the model trains with {kind}, of which there is no page here"
@@ -215,111 +182,7 @@ def carried(sides: Sides, updates: list[Stage], mistakes: list[Mistake]) -> Stag
         return Stage("state", "", Outcome.UNSEEN, "follows from the update, which was not seen")
     if kind == "SGD" and not config.get("momentum"):
         return Stage("state", "", Outcome.ALIKE, "plain descent keeps none")
-    return Stage("state", "", Outcome.ROUNDING, f"goes on over {_STEPS} steps as {kind}'s does")
-
-
-def _made(sides: Sides, seed: int, rate: float) -> Steps | str:
-    """Return steps of the program on batches, or what it raised."""
-    size = 1 if sides.settled.form.single else sides.search[0].size
-    drawn = batches(sides.side, sides.data, [size] * _STEPS, seed)
-    form = sides.settled.form_of(STEP)
-    classes = int(np.prod(sides.side.classes))
-    pairs = [(form.inputs(b.x).astype(np.float64), _as_taken(form.targets(b.y, classes))) for b in drawn]
-    calls = sides.settled.calls.get(GRADS, ""), sides.settled.calls[STEP]
-    weights = [array.astype(np.float64) for array in drawn[0].weights]
-    answer = sides.asked.steps(sides.settled.places, calls, weights, pairs, rate)
-    if "error" in answer:
-        return str(answer["error"])
-    own = answer["anew" if sides.settled.anew else "gradients"]
-    return Steps(answer["before"], own, answer["after"], answer["anew"])
-
-
-def _as_taken(y: Array) -> Array:
-    return y.astype(np.float64) if y.dtype.kind == "f" else y
-
-
-def _by_page(sides: Sides, made: Steps, config: dict[str, Any]) -> tuple[list[Stage], list[Mistake]]:
-    """Judge RMSprop by its page, and diagnose what diverges as a log is diagnosed."""
-    first = _judged(sides, made, config)
-    if first.evidence is None:
-        return [Stage("update", "", Outcome.UNDECIDED, "; ".join(first.unseen))], []
-    if not first.evidence.verdict.fails:
-        return [Stage("update", "", Outcome.ROUNDING, f"RMSprop, on {len(made.before)} steps of its own gradients")], []
-    place = first.evidence.comparison(first.problem.cell, "the program", "lockstep").first_divergence
-    where = (
-        Held(Outcome.DIVERGED, (), float(place.obtained), float(place.expected), float(place.bound)) if place else None
-    )
-    if first.evidence.verdict is not Verdict.DIVERGED:
-        return [Stage("update", "", Outcome.NON_FINITE, "", where)], []
-    diagnosis = diagnose_log(first)
-    if diagnosis.finding is not Finding.EXPLAINED:
-        note = "no known set of choices reproduces its steps"
-        return [Stage("update", "", Outcome.DIVERGED, note, where)], []
-    member = diagnosis.explanations[0].member
-    switches, numbers = _choices(member)
-    if not telling(switches, numbers) and not numbers:
-        return [Stage("update", "", Outcome.ROUNDING, "RMSprop, but for how numbers are rounded")], []
-    sentence = cause(switches, numbers).rstrip(".")
-    stage = Stage("update", f"step {place.step}" if place else "", Outcome.DIVERGED, sentence, where)
-    return [stage], [_of_rule(sides, diagnosis, sentence, config)]
-
-
-def _of_rule(sides: Sides, diagnosis: Diagnosis, sentence: str, config: dict[str, Any]) -> Mistake:
-    """Return the mistake in a rule; steps from other weights and batches confirm it where the same choices fit them."""
-    member = diagnosis.explanations[0].member
-    again = _made(sides, 4, sides.rate)
-    confirmed = False
-    if not isinstance(again, str):
-        second = _judged(sides, again, config)
-        other = diagnose_log(second) if second.evidence is not None else None
-        confirmed = other is not None and any(each.member == member for each in other.explanations)
-    switches, numbers = _choices(member)
-    lines = formulas(telling(switches, numbers), numbers)
-    repair = "; ".join(f"{line.obtained} → {line.expected}" for line in lines)
-    evidence = f"with nothing else of the rule changed it {diagnosis.evidence[0]}" if diagnosis.evidence else ""
-    if confirmed:
-        evidence += ", and on steps from other weights and batches"
-    name = "state_restarts" if switches.get("state_carried") is False else "update_rule"
-    return Mistake(name, "update", sentence, evidence, repair or "use the model's choice", confirmed)
-
-
-def _choices(member: Member) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the choices that change more than how numbers are rounded: a program keeps them in float64."""
-    return dict(member.switches), {name: value for name, value in numbers_of(member).items() if name != "numbers"}
-
-
-def _judged(sides: Sides, made: Steps, config: dict[str, Any]) -> Judged:
-    """Return a program's steps judged as a log."""
-    names = sides.side.names
-    picked = [_picked(array.size) for array in made.before[0]]
-    layout = layout_of({name: np.zeros(len(at)) for name, at in zip(names, picked, strict=True)})
-
-    def rows(steps: list[list[Array]]) -> Array:
-        return np.stack([np.concatenate([a.ravel()[at] for a, at in zip(s, picked, strict=True)]) for s in steps])
-
-    before, after = rows(made.before).astype(np.float64), rows(made.after).astype(np.float64)
-    gradients = rows(made.gradients).astype(np.float64)
-    rule = find("rmsprop")
-    given = msgspec.convert(
-        {name: config[name] for name in _ARGUMENTS if config.get(name) is not None} | {"learning_rate": sides.rate},
-        hyperparameters(rule.name),
-    )
-    log = Log(
-        "the program",
-        layout,
-        tuple(range(len(before))),
-        {PARAMETER: before},
-        {PARAMETER: after},
-        gradients,
-        None,
-        {},
-        "rmsprop",
-    )
-    return judge(log, rule, given)
-
-
-def _picked(size: int) -> Array:
-    return np.unique(np.linspace(0, size - 1, min(size, _ELEMENTS)).astype(np.int64))
+    return Stage("state", "", Outcome.ROUNDING, f"goes on over {STEPS} steps as {kind}'s does")
 
 
 def _by_steps(sides: Sides, made: Steps, rule: str, config: dict[str, Any]) -> tuple[list[Stage], list[Mistake]]:
@@ -361,7 +224,7 @@ def _reason(
 ) -> tuple[rule_steps.Reason, bool] | None:
     """Return what makes the steps of some tensors, and whether it makes others, too; the nearest of what fits."""
     fmt, steps = format_of(_RATE), _of(made, tensors)
-    again = _made(sides, 4, sides.rate)
+    again = made_by(sides, 4, sides.rate)
     fitting: list[rule_steps.Reason] = []
     unsure: rule_steps.Reason | None = None
     for group in rule_steps.reasons(rule, arguments, steps, fmt):

@@ -7,10 +7,11 @@ from typing import Any, Protocol
 import numpy as np
 
 from parity.explain.whole.derivatives import Level, Said, Way
+from parity.explain.whole.grants import Grant
 from parity.explain.whole.kinds import Compared, Kind
 from parity.explain.whole.layered import Layers
 from parity.explain.whole.quantity import nearest
-from parity.explain.whole.sides import Grant, Sides
+from parity.explain.whole.sides import Sides
 from parity.explain.whole.stack import Stack
 
 
