@@ -33,7 +33,12 @@ from parity.reference.families.switches import FAMILIES
 
 _ALSO: Final = {"sgd": ("momentum", "nesterov", "descent", "heavyball")}
 """Other words for a rule, in the names that people give to a class."""
-_ARGUMENTS: Final = (("adam", ("beta1", "beta2")), ("adam", ("b1", "b2")), (DEFAULT, ("rho",)))
+_ARGUMENTS: Final = (
+    ("adam", ("beta1", "beta2")),
+    ("adam", ("b1", "b2")),
+    ("adam", ("betas",)),
+    (DEFAULT, ("rho",)),
+)
 """Arguments that only few rules have, for who is called nothing that says more."""
 _AGREES: Final = (Finding.IDENTICAL, Finding.ROUNDING)
 _SOUGHT: Final = (*_AGREES, Finding.EXPLAINED, Finding.OUTSIDE, Finding.UNEXPLAINED)

@@ -106,3 +106,17 @@ class LacksScalars(RMSprop):
     def seen(self, g):
         len(g)
         return g
+
+
+class OfPairs(Adam):
+    def __init__(self, lr=0.001, betas=(0.9, 0.999), eps=1e-7):
+        super().__init__(lr, *betas, eps)
+
+
+class Plain:
+    def __init__(self, lr=0.01):
+        self.lr = lr
+
+    def update(self, params, grads):
+        for name, g in grads.items():
+            params[name] = params[name] - self.lr * g

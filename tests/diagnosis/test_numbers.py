@@ -6,7 +6,7 @@ import pytest
 from parity.case.cells import select
 from parity.diagnosis.diagnose import diagnose
 from parity.diagnosis.findings import Finding
-from parity.diagnosis.identify import identified
+from parity.diagnosis.identify import identified, likely
 from parity.diagnosis.text import render
 from parity.diagnosis.wider import SHOWS_LOCALS
 from parity.subjects.numpy_class import NumpySubject
@@ -35,6 +35,11 @@ def test_a_rate_that_is_rounded_to_float32_is_named_and_is_no_other_rule():
     assert dict(seen.explanations[0].member.switches)["powers"] == "float32"
     assert "rounded to float32, whatever the weights are" in render(seen.document())
     assert "AdamW" not in render(seen.document())
+
+
+@pytest.mark.parametrize(("kind", "rule"), [(held.OfPairs, "adam"), (held.RMSprop, "rmsprop"), (held.Plain, "")])
+def test_a_pair_of_betas_says_adam_where_no_name_says_more(kind, rule):
+    assert likely(maker(kind), "mine.py:Optimizer")[0] == rule
 
 
 @pytest.mark.skipif(not SHOWS_LOCALS, reason="this Python crashes where traced comprehensions show their locals")
