@@ -125,7 +125,9 @@ def _open_ends(document: dict[str, Any]) -> list[str]:
     ties = document["ties"] if document["verdict"] != Finding.OUTSIDE.name else []
     rule = document.get("rule", DEFAULT)
     explained = [_changes(found, rule) for found in document["explanations"]]
-    alike = [tie for tie in ties if any(explained) and _changes(tie, rule) in explained]
+    # Of sets that only round, all are told: there is nothing else to tell.
+    changing = any(explained) or not any(found["switches"] for found in document["explanations"])
+    alike = [tie for tie in ties if changing and _changes(tie, rule) in explained]
     ties = [tie for tie in ties if tie not in alike]
     if alike:
         more = f"{len(alike)} more sets fit" if len(alike) > 1 else "1 more set fits"

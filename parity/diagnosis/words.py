@@ -72,8 +72,8 @@ def _number(name: str, value: Any, rule: str) -> str:
         return f"{_CLIPS[name]} {value:g}, whatever it is given"
     if name.endswith("_factor") and name != "loss_scale_factor":
         return f"the {name.removesuffix('_factor').replace('_', ' ')} is {value!r} times the one it is given"
-    if not value and _defaults(rule).get(name):
-        return f"there is no {name.replace('_', ' ')}, whatever it is given"
+    if name == "weight_decay" and not value and _defaults(rule).get(name):
+        return "there is no weight decay, whatever it is given"
     if value is None or value is False or (name in ("momentum", "centered", "weight_decay") and not value):
         return f"`{name}` is taken and ignored"
     if name in _defaults(rule) and value == _defaults(rule)[name]:
