@@ -1,6 +1,8 @@
 """An answer of the diagnosis held against cases: what they refute is said, and acquits nobody."""
 
+import math
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
@@ -21,7 +23,7 @@ from parity.diagnosis.behaviour import run
 from parity.diagnosis.choices import modes
 from parity.diagnosis.findings import Diagnosis, Explanation, Finding
 from parity.diagnosis.member import bound_ratio
-from parity.diagnosis.observe import Make, Observation
+from parity.diagnosis.observe import Make, Observation, Unusable
 from parity.diagnosis.probes import Probe, mode_of, of_cell
 from parity.errors import NotInstalledError, UnsupportedError
 from parity.subjects.numpy_class import NumpySubject
@@ -34,6 +36,7 @@ def on_these(found: Diagnosis, outcomes: dict[str, str], cells: Sequence[Cell] =
     said, finding = refuted(outcomes), found.finding
     told = {cell.id for cell in cells if _is_told(cell, found.lacks)}
     others = _uncompared({case: outcome for case, outcome in outcomes.items() if case not in told})
+    others.pop(finding, None)  # that is said already
     if finding in (Finding.IDENTICAL, Finding.ROUNDING):
         if said:
             finding = Finding.UNEXPLAINED if OTHERWISE in outcomes.values() else Finding.EXPLAINED
@@ -122,13 +125,15 @@ def _on_case(make: Make, found: Sequence[Explanation], cell: Cell) -> str:
 
 
 def _seen(make: Make, own: Probe) -> Observation:
-    """Return what a subject does in a case, with axes where it takes no tensor without dimensions."""
-    axes = tuple(shape or (1,) for shape in own.tensors.shapes)
+    """Return what a subject does in a case: with axes, or vectors, where it takes no tensor without or of more."""
     try:
         return run(make, own)
-    except UnsupportedError:
+    except (UnsupportedError, Unusable):
         raise
-    except Exception:  # a person's code may raise anything
-        if axes == own.tensors.shapes:
-            raise
-        return run(make, replace(own, tensors=replace(own.tensors, shapes=axes)))
+    except Exception as error:  # a person's code may raise anything
+        shapes = own.tensors.shapes
+        with_axes, vectors = (tuple(shape or (1,) for shape in shapes), tuple((math.prod(shape),) for shape in shapes))
+        for others in dict.fromkeys((with_axes, vectors)):
+            with suppress(Exception):  # what it raised first says more
+                return run(make, replace(own, tensors=replace(own.tensors, shapes=others)))
+        raise error from None

@@ -122,7 +122,7 @@ def _is_a_number(call: ast.Call, names: Mapping[str, Any]) -> bool:
 
 
 def _of_numbers(node: ast.expr, names: Mapping[str, Any]) -> bool:
-    """Return whether an expression is computed from Python's numbers, or float64 ones, alone."""
+    """Return whether an expression is computed from Python's numbers alone; one of a tensor is NumPy's."""
     if isinstance(node, ast.BinOp):
         return _of_numbers(node.left, names) and _of_numbers(node.right, names)
     if isinstance(node, ast.UnaryOp):
@@ -130,7 +130,7 @@ def _of_numbers(node: ast.expr, names: Mapping[str, Any]) -> bool:
     if isinstance(node, ast.Call):
         return _is_a_number(node, names)
     found = node.value if isinstance(node, ast.Constant) else _found(node, names)
-    return isinstance(found, int | float)
+    return type(found) in (int, float)
 
 
 def _found(node: ast.expr, names: Mapping[str, Any]) -> Any:
