@@ -103,3 +103,16 @@ def test_a_first_step_of_all_numbers_at_once_refutes_none_that_each_alone_does_n
         assert set(alone) <= set(kept)
         many += len(kept)
     assert many < 3 * len(family().written), "what refutes little is no first look"
+
+
+@pytest.mark.parametrize("rule", ["adam", "adagrad", "lion"])
+def test_a_state_that_begins_anew_with_a_number_has_bounds(rule):
+    member = Member((("state_carried", False),), rule=rule)
+    slot = next(iter(family(rule).kind().start(np.zeros(()))))
+    member = member.having(**{f"{slot}_start": 0.1})
+    own = observe(
+        lambda: NumpySubject(planted.box(member.switches, {"starts": {slot: 0.1}}, rule=rule), "box"),
+        first_probe(rule=rule),
+    )
+    assert bound_ratio(member, own) <= 1
+    assert bound_ratio(member.page, own) > 1

@@ -165,9 +165,12 @@ class Bounded(NDArrayOperatorsMixin):
         return result
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        """Support what pages need beside ufuncs: zeros, sums and means, and the same values in another shape."""
+        """Support what pages need beside ufuncs: constants, sums and means, and the same values in another shape."""
         if function is np.zeros_like:
             return Bounded(np.zeros_like(self.value), np.zeros_like(self.error), self.format)
+        if function is np.full_like and isinstance(args[1], Bounded):
+            value, error = (np.full_like(self.value, each) for each in (args[1].value, args[1].error))
+            return Bounded(value, error, self.format, args[1].floor)
         choice = CHOICES.get(function)
         if choice is not None and len(args) == 3 and isinstance(args[0], Truth):
             return choice(args[0], *(each if isinstance(each, Bounded) else self.dtype.type(each) for each in args[1:]))
