@@ -27,7 +27,9 @@ def features(problem: Problem) -> frozenset[str]:
             found |= {"table of one row"} if problem.shapes[name][0] == 1 else set()
             rows = part.rows.tolist()
             found |= {"sparse gradient"} | ({"repeated rows"} if len(set(rows)) < len(rows) else set())
-            found |= {"rows out of order"} if rows != sorted(rows) else set()
+            # Where nothing is zero they are divided as they come; rows that repeat are numbered otherwise anyway.
+            unsorted = rows != sorted(rows) and len(set(rows)) == len(rows)
+            found |= {"rows out of order"} if unsorted and "epsilon 0" in found else set()
         if _square_leaves_range(problem):
             found.add("one element, square out of range")
     if len(problem.params) > 1:

@@ -203,6 +203,14 @@ def test_a_number_that_the_weights_hold_as_zero_is_zero(dtype: str, zero: bool) 
     assert ("epsilon 0" in found, "epsilon" in found) == (zero, not zero)
 
 
+def test_the_order_of_rows_is_a_feature_where_it_decides_alone():
+    shown = {
+        name: features(make(select([f"found/{name}"])[0]))
+        for name in ("sparse_rows_out_of_order", "sparse_loss_scale", "sparse_repeated_rows_zero")
+    }
+    assert [name for name, found in shown.items() if "rows out of order" in found] == ["sparse_rows_out_of_order"]
+
+
 def test_findings_that_need_more_join_the_one_that_needs_less():
     def finding(features, runs):
         place = {"slot": "parameter"}
