@@ -13,8 +13,8 @@ from parity.case.rule import find
 from parity.case.spec import Hyperparameters
 from parity.diagnosis.findings import Finding
 from parity.diagnosis.observe import Make, Observation, observe
-from parity.diagnosis.probes import LAYOUT, Probe, held_in_float32
-from parity.errors import AbsentArgumentError
+from parity.diagnosis.probes import LAYOUT, OTHER_LAYOUTS, Probe, first_probe, held_in_float32
+from parity.errors import AbsentArgumentError, NotInstalledError, UnsupportedError, one_line
 from parity.runner.repeat import first_difference, kept_outside, parting
 from parity.subjects.binding.bound import Bound
 from parity.subjects.binding.trials import known_as
@@ -78,6 +78,19 @@ def run(make: Make, probe: Probe, seed: int = 0) -> Observation:
                 if getattr(given, name) in (own, None) or getattr(given, name) != held.get(name):
                     raise
                 probe = replace(probe, hyperparameters=msgspec.structs.replace(given, **{name: own}))
+
+
+def first_look(watched: Watched, rule: str) -> tuple[Observation, dict[str, str]]:
+    """Return the first observation, and what the tensor without dimensions raised, if all goes well without it."""
+    try:
+        return run(watched, first_probe(rule=rule)), {}
+    except (NotInstalledError, UnsupportedError):
+        raise
+    except Exception as error:  # a person's code may raise anything
+        for what, watched.layout in OTHER_LAYOUTS.items():
+            with suppress(Exception):  # then it is not that: what it raised first says more
+                return run(watched, first_probe(rule=rule)), {what: f"raised {one_line(error)}"}
+        raise error from None
 
 
 def misbehaviour(make: Watched, probe: Probe, first: Observation) -> tuple[Finding, str] | None:

@@ -24,11 +24,10 @@ from parity.diagnosis.arguments import (
     Checked,
     Move,
     checked,
-    reproducing,
-    the_page,
 )
 from parity.diagnosis.behaviour import (
     Watched,
+    first_look,
     misbehaviour,
     run,
     unseen_first,
@@ -40,18 +39,16 @@ from parity.diagnosis.choices import switches as choices
 from parity.diagnosis.estimate import USUAL_EPSILONS
 from parity.diagnosis.family import family
 from parity.diagnosis.findings import Diagnosis, Explanation, Finding
+from parity.diagnosis.long_run import in_the_long_run
 from parity.diagnosis.member import Member, bound_ratio, equal_bits, step_error
 from parity.diagnosis.observe import Make, Observation, other_dtypes
 from parity.diagnosis.outside import Binds, another_rule
 from parity.diagnosis.places import places
 from parity.diagnosis.probes import (
-    OTHER_LAYOUTS,
-    RATES,
     WITH_AXES,
     ProbeProblem,
     extent,
     first_probe,
-    long_probe,
     probe,
 )
 from parity.diagnosis.search import Found, extended, likely_rounding, nearest, search, within, written_or_numbers
@@ -87,7 +84,7 @@ def told_in_parts(make: Make, found: Diagnosis) -> Diagnosis:
     with suppress(Exception), np.errstate(all="ignore"), warnings.catch_warnings():  # what it raises is told already
         warnings.simplefilter("ignore")
         watched = Watched(make, found.subject)
-        observations, _ = observe_modes(watched, _first(watched, found.rule)[0])
+        observations, _ = observe_modes(watched, first_look(watched, found.rule)[0])
         parts = in_parts(observations, _held_back(watched, observations))
         return replace(found, evidence=(*found.evidence, *parts))
     return found
@@ -109,46 +106,11 @@ def held_against(
     found = on_these(found, {**against, **on_cases(make, found.explanations, cells)}, [*short, *cells])
     if found.finding not in (Finding.IDENTICAL, Finding.ROUNDING):
         return found
-    otherwise, long = _in_the_long_run(Watched(make, name), found)
+    otherwise, long = in_the_long_run(Watched(make, name), found)
     if otherwise:
         return replace(found, finding=otherwise[0], evidence=(*found.evidence, otherwise[1]))
     seen = [cell for cell in short if outcomes.get(cell.id, RAISES) not in (RAISES, OTHER_DTYPE)]
     return replace(found, extent=extent(seen, long)._asdict())
-
-
-def _in_the_long_run(make: Watched, found: Diagnosis) -> tuple[tuple[Finding, str] | None, int]:
-    """Return that from some step on what explains a subject does so no longer, if so, and how many steps were made.
-
-    They are made in the plain mode and in that with the most arguments of those that the subject has.
-    """
-    rule, most = found.rule, 0
-    with suppress(Exception):  # it ran before; this finds the shapes that it takes
-        _first(make, rule)
-    kinds = [mode for mode in modes_of(rule) if mode in found.modes and mode != "weight_decay"]
-    for mode in dict.fromkeys([*kinds[:1], *sorted(kinds, key=lambda each: len(modes_of(rule)[each]))[-1:]]):
-        members = [each.member for each in found.explanations if each.confirmed and mode in each.modes]
-        try:
-            seen = run(make, long_probe(mode, rule))
-        except UnsupportedError:  # a loop that ends by itself does so where its gradients are small
-            continue
-        except Exception as error:  # a person's code may raise anything
-            steps = long_probe(mode, rule).steps
-            return (Finding.FAILED, f"within {steps} steps it {raised(error)}"), most
-        if seen.strange or not members or not np.isfinite(seen.columns["parameter"]).all():
-            continue
-        members = [*the_page(members), *members]
-        most = max(most, seen.probe.steps)
-        if reproducing(members, seen, 1.0)[0]:
-            continue
-        same, other = len(RATES), seen.probe.steps
-        while other - same > 1:
-            steps = (same + other) // 2
-            fits = bool(reproducing(members, seen.until(steps), 1.0)[0])
-            same, other = (steps, other) if fits else (same, steps)
-        beside = "" if mode == "plain" else f" with {mode}"
-        said = f"from step {same} on no set of choices reproduces it{beside}, with what does so before"
-        return (Finding.UNEXPLAINED, said), most
-    return None, most
 
 
 def _zero_as_given(
@@ -214,7 +176,7 @@ def _places(make: Make) -> dict[str, str]:
 def _diagnosed(make: Make, name: str, rule: str) -> Diagnosis:
     try:
         watched = Watched(make, name)
-        first, without = _first(watched, rule)
+        first, without = first_look(watched, rule)
     except NotInstalledError as error:
         return Diagnosis(name, Finding.NOT_INSTALLED, evidence=(str(error),))
     except UnsupportedError as error:
@@ -236,19 +198,6 @@ def _diagnosed(make: Make, name: str, rule: str) -> Diagnosis:
     except UnsupportedError as error:  # a loop that ends by itself does so where its gradients are small
         return Diagnosis(name, Finding.UNSUPPORTED, evidence=(str(error),))
     return replace(found, lacks={**without, **found.lacks})
-
-
-def _first(watched: Watched, rule: str) -> tuple[Observation, dict[str, str]]:
-    """Return the first observation, and what the tensor without dimensions raised, if all goes well without it."""
-    try:
-        return run(watched, first_probe(rule=rule)), {}
-    except (NotInstalledError, UnsupportedError):
-        raise
-    except Exception as error:  # a person's code may raise anything
-        for what, watched.layout in OTHER_LAYOUTS.items():
-            with suppress(Exception):  # then it is not that: what it raised first says more
-                return run(watched, first_probe(rule=rule)), {what: f"raised {one_line(error)}"}
-        raise error from None
 
 
 _OF_SCALARS: Final = (

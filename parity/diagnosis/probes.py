@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from parity.bounds.numerics import Array, dtype_of
-from parity.bounds.rule import plain_arguments
+from parity.bounds.rule import page, plain_arguments
 from parity.case.rule import DEFAULT, find
 from parity.case.spec import Cell, Hyperparameters, LearningRateSchedule, Replayed, Weights, hyperparameters
 from parity.diagnosis.choices import MODES as MODES
@@ -23,7 +23,7 @@ from parity.diagnosis.choices import modes
 from parity.problem.data import Tensors
 from parity.problem.portable import powers_of_ten
 from parity.problem.problems import ReplayedProblem, make
-from parity.reference.arguments import BY_NAME
+from parity.reference.optimizer import Optimizer
 from parity.trajectory.layout import Layout, layout_of
 
 SHAPES: Final[dict[str, tuple[int, ...]]] = {"kernel": (6, 4), "bias": (12,), "scale": ()}
@@ -149,18 +149,27 @@ def _shared(probe: Probe) -> Probe:
 def held_in_float32(dtype: str, rule: str = DEFAULT) -> dict[str, Any]:
     """Return numbers that are the same in float32, where Keras holds or rounds them, and in float64.
 
-    That is the learning rate, and what is as long as nobody sets it: a decay that is on, and the fractions of which
-    pages beside RMSprop's form powers.
+    That is the learning rate, and, as long as nobody sets them, a decay that is on and what a page casts.
     """
     if dtype != "float64":
         return {}
-    held = () if rule == DEFAULT else (each for each in find(rule).parameters if each.name in _rounded(rule))
-    return {**in_float32({each.name: each.default for each in held}), "learning_rate": HELD_RATE}
+    rounded = _rounded(rule)
+    held = {each.name: each.default for each in find(rule).parameters if each.name in rounded and each.default}
+    return {**in_float32(held), "learning_rate": HELD_RATE}
 
 
 def _rounded(rule: str) -> set[str]:
-    own = {each.name for each in find(rule).parameters if isinstance(each.default, float)}
-    return {name for name in own if name == "weight_decay" or BY_NAME[name].domain == "fraction"}
+    """Return the arguments whose defaults the page of a rule casts, as an update of it shows, and its decay."""
+    cast = set[float]()
+
+    def noted(self: Any, value: float) -> float:
+        cast.add(value)
+        return Optimizer.cast(self, value)
+
+    kind: Any = type("Noted", (page(rule),), {"cast": noted})
+    w, own = np.ones((2, 2)), kind()
+    own.update(w, w, own.start(w), own.learning_rate, 1)
+    return {each.name for each in find(rule).parameters if each.name == "weight_decay" or each.default in cast}
 
 
 def in_float32(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -120,3 +120,15 @@ class Plain:
     def update(self, params, grads):
         for name, g in grads.items():
             params[name] = params[name] - self.lr * g
+
+
+class WideAdagrad:
+    def __init__(self, lr=0.001, initial_accumulator_value=0.1, eps=1e-7):
+        self.lr, self.start, self.eps, self.sums = lr, initial_accumulator_value, eps, {}
+
+    def update(self, params, grads):
+        for name, g in grads.items():
+            if name not in self.sums:
+                self.sums[name] = np.full(g.shape, self.start)
+            self.sums[name] = self.sums[name] + g * g
+            params[name] = params[name] - self.lr * g / (np.sqrt(self.sums[name]) + self.eps)
