@@ -119,9 +119,9 @@ _UNKNOWN: Final = 1_000
 def _size(found: Diagnosis, said: str) -> float:
     """Return how many choices a diagnosis needs to explain all that was tried.
 
-    Choices that make another rule of it explain nobody whose words do not say the first.
+    Choices that make another rule of it explain nobody whose words say another one than the first.
     """
-    if found.rule != said and any(_becomes_another(each.member) for each in found.explanations):
+    if found.rule != (said or DEFAULT) and any(_becomes_another(each.member) for each in found.explanations):
         return _UNKNOWN
     if found.finding in _AGREES:
         return 0

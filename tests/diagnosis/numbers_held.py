@@ -132,3 +132,19 @@ class WideAdagrad:
                 self.sums[name] = np.full(g.shape, self.start)
             self.sums[name] = self.sums[name] + g * g
             params[name] = params[name] - self.lr * g / (np.sqrt(self.sums[name]) + self.eps)
+
+
+class Sums:
+    """No word of it says a rule."""
+
+    def __init__(self, learning_rate=0.001, epsilon=1e-7):
+        self.learning_rate, self.epsilon, self.sums = learning_rate, epsilon, {}
+
+    def update(self, params, grads):
+        for name, g in grads.items():
+            self.sums[name] = self.sums.get(name, 0 * g) + g * g
+            params[name] = params[name] - self.learning_rate * g / np.sqrt(self.sums[name] + self.epsilon)
+
+
+class AdagradOfSums(Sums):
+    pass

@@ -42,6 +42,13 @@ def test_a_pair_of_betas_says_adam_where_no_name_says_more(kind, rule):
     assert likely(maker(kind), "mine.py:Optimizer")[0] == rule
 
 
+@pytest.mark.parametrize(("kind", "rule"), [(held.Sums, "rmsprop"), (held.AdagradOfSums, "adagrad")])
+def test_sums_are_told_as_the_rule_that_words_say_and_else_as_a_mistake_of_rmsprop(kind, rule):
+    seen = identified(maker(kind), kind.__name__)
+    assert (seen.rule, seen.finding) == (rule, Finding.EXPLAINED)
+    assert any("as Adagrad" in said for said in seen.evidence) == (rule == "rmsprop")
+
+
 @pytest.mark.skipif(not SHOWS_LOCALS, reason="this Python crashes where traced comprehensions show their locals")
 def test_numpys_number_of_float64_is_named_with_its_line_beside_the_fault():
     seen = found(held.CoupledAdamW, "adamw")
