@@ -4,6 +4,7 @@ Departs from the reference page in nothing but rounding. Keras calls the second 
 *average_gradient*; tensor names lose their slashes, which Keras does not allow in a variable's name.
 """
 
+import copy
 import platform
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -98,6 +99,7 @@ class KerasSubject:
     def __init__(self, mode: Mode, rewrites: bool = True, own: Own | None = None) -> None:
         self._mode, self._rewrites, self._own = mode, rewrites, own
         self._tf: Any = None
+        self._begun = False
         self._fed: dict[int, tuple[Any, ...]] = {}
         self.resolved = ""
         self.circumstances: dict[str, Any] = {}
@@ -119,7 +121,7 @@ class KerasSubject:
     @property
     def ablations(self) -> dict[str, Callable[[], "KerasSubject"]]:
         """Return what may be turned off to explain a difference: the reason, and the subject without it."""
-        return {GRAPPLER: lambda: KerasSubject("graph", False, self._own)} if self._mode == "graph" else {}
+        return {GRAPPLER: self._unrewritten} if self._mode == "graph" else {}
 
     knows: Final = EVERYTHING
     """What may stand around an update."""
@@ -132,6 +134,14 @@ class KerasSubject:
 
         self._tf, self._problem, self._fed = tf, problem, {}
         set_rewrites(tf, self._rewrites)
+        if self._begun:
+            rewind(self._variables, self._optimizer, problem)
+        else:
+            self._build(problem)
+        self.circumstances = keras_circumstances(tf) | {"mode": self._mode, "arithmetic_optimization": self._rewrites}
+        self.circumstances |= told(problem.cell, self._own, WHERE[self._mode])
+
+    def _build(self, problem: Problem) -> None:
         self._model = build_model(problem) if isinstance(problem, MlpProblem) else None
         self._variables = model_variables(self._model, problem) if self._model else plain_variables(problem)
         constrain(self._variables, problem.cell)
@@ -139,12 +149,21 @@ class KerasSubject:
         self._optimizer = around(self._inner, problem.cell)
         self._optimizer.build(list(self._variables.values()))
         names = self.slots_of(problem.cell.rule)
-        self._shown = Shown(tf, names, self._inner, self._variables, scaling(self._optimizer, self._inner))
+        self._shown = Shown(self._tf, names, self._inner, self._variables, scaling(self._optimizer, self._inner))
         self._applies: dict[tuple[frozenset[str], ...], Callable[[list[Any]], None]] = {}
         self._train = self._compiled(self._train_step)
         self.resolved = describe(self._optimizer)
-        self.circumstances = keras_circumstances(tf) | {"mode": self._mode, "arithmetic_optimization": self._rewrites}
-        self.circumstances |= told(problem.cell, self._own, WHERE[self._mode])
+
+    def _unrewritten(self) -> "KerasSubject":
+        """Return this subject without the rewrites: with its graphs, which are optimized anew, from its start.
+
+        Somebody's class may change what no variable holds while it is traced, so that it is built and traced again.
+        """
+        if self._own is not None or self._tf is None:
+            return KerasSubject(self._mode, False, self._own)
+        again = copy.copy(self)
+        again._rewrites, again._begun = False, True
+        return again
 
     def step(self, number: int, gradients: Tensors | None) -> Taken:
         """Apply the replayed gradients, or differentiate the model and apply what comes out."""
@@ -277,6 +296,16 @@ def constrain(variables: Mapping[str, Any], cell: Cell) -> None:
     for name, each in cell.constraints.items():
         given = {field: getattr(each, field) for field in each.__struct_fields__}
         variables[name].constraint = getattr(keras.constraints, type(each).__name__)(**given)
+
+
+def rewind(variables: Mapping[str, Any], optimizer: Any, problem: Problem) -> None:
+    """Give the variables of a case, and those of Keras' optimizer for it, the values of before the first step."""
+    for name, variable in variables.items():
+        variable.assign(problem.params[name])
+    fresh = around(optimizer_of(problem.cell, None), problem.cell)
+    fresh.build(list(variables.values()))
+    for variable, start in zip(optimizer.variables, fresh.variables, strict=True):
+        variable.assign(start)
 
 
 def row_of(rule: str) -> Row:

@@ -4,6 +4,7 @@ Departs from the other Keras subjects in what ``fit`` adds: the loss scale multi
 differentiated (exact for powers of two), and the gradients stay inside, so cases with shared gradients are unsupported.
 """
 
+import copy
 import threading
 from collections.abc import Callable, Iterator
 from itertools import pairwise
@@ -26,6 +27,7 @@ from parity.subjects.keras import (
     names_of,
     optimizer_of,
     own_slots,
+    rewind,
     row_of,
     scaling,
     set_rewrites,
@@ -38,6 +40,7 @@ class KerasFitSubject:
 
     def __init__(self, rewrites: bool = True, own: Own | None = None) -> None:
         self._rewrites, self._own = rewrites, own
+        self._begun = False
         self._thread: threading.Thread | None = None
         self.resolved = ""
         self.circumstances: dict[str, Any] = {}
@@ -57,7 +60,15 @@ class KerasFitSubject:
     @property
     def ablations(self) -> dict[str, Callable[[], "KerasFitSubject"]]:
         """Return what may be turned off to explain a difference: the reason, and the subject without it."""
-        return {GRAPPLER: lambda: KerasFitSubject(False, self._own)}
+        return {GRAPPLER: self._unrewritten}
+
+    def _unrewritten(self) -> "KerasFitSubject":
+        """Return this subject without the rewrites, from its start; see the subject of the mode graph."""
+        if self._own is not None or self._thread is None:
+            return KerasFitSubject(False, self._own)
+        again = copy.copy(self)
+        again._rewrites, again._begun = False, True
+        return again
 
     def open(self, problem: Problem) -> None:
         """Compile the model and start ``fit`` in a thread that waits before its first batch."""
@@ -79,6 +90,19 @@ class KerasFitSubject:
 
         self._tf, self._problem = tf, problem
         set_rewrites(tf, self._rewrites)
+        if self._begun:
+            rewind(self._variables, self._optimizer, problem)
+        else:
+            self._build(problem)
+        self.circumstances = keras_circumstances(tf) | {
+            "mode": "fit",
+            "jit_compile": bool(self._model.jit_compile),
+            "arithmetic_optimization": self._rewrites,
+        }
+        self.circumstances |= told(problem.cell, self._own, "inside a real model.fit")
+        self._start()
+
+    def _build(self, problem: Problem) -> None:
         loss: Any
         if isinstance(problem, MlpProblem):
             self._model, loss = build_model(problem), "categorical_crossentropy"
@@ -92,15 +116,8 @@ class KerasFitSubject:
         self._model.compile(**self._of_model)
         self._optimizer.build(self._model.trainable_variables)
         names = self.slots_of(problem.cell.rule)
-        self._shown = Shown(tf, names, self._inner, self._variables, scaling(self._optimizer, self._inner))
+        self._shown = Shown(self._tf, names, self._inner, self._variables, scaling(self._optimizer, self._inner))
         self.resolved = f"{describe(self._optimizer)} in model.fit"
-        self.circumstances = keras_circumstances(tf) | {
-            "mode": "fit",
-            "jit_compile": bool(self._model.jit_compile),
-            "arithmetic_optimization": self._rewrites,
-        }
-        self.circumstances |= told(problem.cell, self._own, "inside a real model.fit")
-        self._start()
 
     def step(self, number: int, gradients: Tensors | None) -> Taken:
         """Let ``fit`` take its next batch and wait until it is done."""

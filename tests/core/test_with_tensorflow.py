@@ -3,9 +3,11 @@ import time
 import numpy as np
 import pytest
 from driving import cell, judged
+from msgspec import structs
 
 from parity import subjects
 from parity.bounds.numerics import differs, format_of
+from parity.case.cells import select
 from parity.circumstances.promises import ESTIMATES, ROUNDINGS, division_roundings
 from parity.problem import problems
 
@@ -212,3 +214,47 @@ def test_xla_squares_before_it_divides_where_there_is_one_element_and_nowhere_el
             page = tenth * np.square(two / half(1000)[0])
             assert np.allclose(compiled(tf, squared, two), page, rtol=2**-9, atol=2**-24)
             assert differs(compiled(tf, squared, one), page[:1]).all()
+
+
+def states(subject, case):
+    """Return what a subject shows after each of six steps of a case, by slot and tensor."""
+    problem = problems.make(case)
+    with np.errstate(all="ignore"):
+        subject.open(problem)
+        try:
+            shown = []
+            for number in range(case.steps):
+                subject.step(number, problem.gradients(number))
+                shown.append({s: {n: np.array(a) for n, a in each.items()} for s, each in subject.read().items()})
+        finally:
+            subject.close()
+    return shown
+
+
+@pytest.mark.parametrize("mode", ["graph", "fit"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "rmsprop/everything[float32]",
+        "nadam/plain[float32]",
+        "around/loss_scale_defaults",
+        "rmsprop/gradient_accumulation_ema",
+    ],
+)
+def test_without_the_rewrites_it_begins_anew_and_is_not_traced_again(tf, mode, name, monkeypatch):
+    from parity.subjects.keras import KerasSubject
+    from parity.subjects.keras_fit import KerasFitSubject
+
+    case = structs.replace(select([name])[0], steps=6)
+    fresh = {"graph": lambda: KerasSubject("graph", False), "fit": lambda: KerasFitSubject(False)}[mode]()
+    once = subjects.create(f"keras-{mode}")
+    traced = []
+    states(once, case)
+    ((_, without),) = once.ablations.items()
+    expected = states(fresh, case)
+    kind = type(once._inner)
+    update = kind.update_step
+    monkeypatch.setattr(kind, "update_step", lambda self, *a: (traced.append(self), update(self, *a)))
+    obtained = states(without(), case)
+    assert not traced
+    np.testing.assert_equal(obtained, expected)
