@@ -10,13 +10,14 @@ class Choice(NamedTuple):
     """A value of a switch, and the sentence that says what it does otherwise than tf.keras.
 
     `line` names what then reads otherwise, a stage of the rule's page or what stands around it, and says how.
-    `becomes` names the rule that this one then is.
+    `becomes` names the rule that this one then is. Beside a choice that is `moot` it shows nothing.
     """
 
     value: Any
     cause: str = ""
     line: tuple[str, str] = ("", "")
     becomes: str = ""
+    moot: tuple[tuple[str, Any], ...] = ()
 
 
 class Switch(NamedTuple):

@@ -145,7 +145,7 @@ MOVES: Final = moves()
 BITS, ROUNDING, IGNORED, OTHERWISE = "every bit", "up to rounding", "ignored", "otherwise"
 DOUBLE: Final = "with Python's numbers"
 UNDECIDED: Final = "not decided"
-"""Of a case: what fits differs where the bound is infinite, which would excuse anything."""
+"""What fits differs where the bound is infinite, which would excuse anything; of 16 bits, where most bounds are."""
 BEYOND: Final = "beyond rounding"
 """Of a case: a choice that only rounds elsewhere reproduces it, and leaves the bound of tf.keras' own rule."""
 RAISES: Final = "raises"
@@ -267,6 +267,9 @@ def _judge(result: Checked, move: Move, seen: Observation, fitted: Sequence[Obse
             result.members = fitting
             result.seen.append(seen)
             return
+    if move.dtype in _NARROW and reproducing(result.members, seen, most_undecided=1)[0]:
+        result.outcomes[move.label] = UNDECIDED
+        return
     result.outcomes[move.label] = OTHERWISE
     result.refuting[move.label] = move, seen
 

@@ -24,6 +24,12 @@ def switches(rule: str = DEFAULT) -> dict[str, Switch]:
 
 
 @cache
+def moot(rule: str = DEFAULT) -> dict[tuple[str, Any], tuple[tuple[str, Any], ...]]:
+    """Return the choices beside which a choice of a rule shows nothing, for each that has such."""
+    return {(s.name, c.value): c.moot for s in switches(rule).values() for c in s.choices if c.moot}
+
+
+@cache
 def modes(rule: str = DEFAULT) -> dict[str, dict[str, Any]]:
     """Return the arguments that make each mode of a rule, by its name, the plain one first."""
     if rule == DEFAULT:

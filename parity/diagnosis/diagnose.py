@@ -4,7 +4,6 @@ import warnings
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
-from itertools import islice
 from typing import Any, Final
 
 import msgspec
@@ -24,6 +23,7 @@ from parity.diagnosis.arguments import (
     Checked,
     Move,
     checked,
+    reproducing,
 )
 from parity.diagnosis.behaviour import (
     Watched,
@@ -35,6 +35,7 @@ from parity.diagnosis.behaviour import (
 )
 from parity.diagnosis.cases import on_cases, on_these
 from parity.diagnosis.choices import modes as modes_of
+from parity.diagnosis.choices import only_rounds
 from parity.diagnosis.choices import switches as choices
 from parity.diagnosis.estimate import USUAL_EPSILONS
 from parity.diagnosis.family import family
@@ -351,6 +352,8 @@ def _settled(
         return None
     fitted = [*observations, *held]
     moved = checked(make, members, found.exact, base.modes, _raised, _dtype(observations), fitted)
+    if waiting := _waiting(found, members, held, moved):
+        moved = checked(make, [*members, *waiting], found.exact, base.modes, _raised, _dtype(observations), fitted)
     members, exact = moved.members, found.exact and moved.exact
     smallest = min(member.size for member in members)
     chosen = [member for member in members if member.size == smallest][:4]
@@ -446,8 +449,34 @@ def _held_back(make: Make, observations: list[Observation]) -> list[Observation]
 
 
 def _holding(found: Found, held: Sequence[Observation]) -> list[Member]:
-    """Return the smallest members, as many as are told apart, that hold where the search did not look."""
-    return list(islice((member for member in found.members if _holds(member, held, found.exact)), _MOST_TIES))
+    """Return the smallest members, as many as are told apart, that hold where the search did not look.
+
+    What only rounds otherwise than one that stays inside its bound does so, too, and waits until that one is refuted.
+    """
+    kept: list[Member] = []
+    for member in found.members:
+        waits = not found.exact and any(_rounds_more(member, other) for other in kept)
+        if not waits and _holds(member, held, found.exact):
+            kept.append(member)
+        if len(kept) == _MOST_TIES:
+            break
+    return kept
+
+
+def _rounds_more(member: Member, other: Member) -> bool:
+    """Return whether a member is another one beside choices that only round."""
+    more = {*member.switches} - {*other.switches}
+    smaller = {*other.switches} < {*member.switches} and member.numbers == other.numbers
+    return smaller and all(only_rounds(name, value, member.rule) for name, value in more)
+
+
+def _waiting(found: Found, members: Sequence[Member], held: Sequence[Observation], moved: Checked) -> list[Member]:
+    """Return what only rounds otherwise than members that a move refuted, and reproduces such a move."""
+    refuting = [seen for _, seen in moved.refuting.values()] if not found.exact else []
+    waiting = (each for each in found.members if refuting and any(_rounds_more(each, member) for member in members))
+    return [
+        each for each in waiting if any(reproducing([each], seen)[0] for seen in refuting) and _holds(each, held, False)
+    ]
 
 
 def _holds(member: Member, observations: Sequence[Observation], exact: bool) -> bool:

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from parity.bounds.rule import page
 from parity.case.rule import DEFAULT, around, find, names
 from parity.case.spec import Cell, hyperparameters
 from parity.diagnosis.arguments import OTHERWISE
@@ -67,12 +68,14 @@ def identified(make: Make, name: str, cells: Sequence[Cell] = (), shipped: Shipp
         if _least(held, said) < level:
             break
         for rule in [each for each in order if each not in held]:
+            if any(_is_told(rule, found, said) for found in held.values()):
+                continue
             shown, beside = seen[rule], _beside(make, name, rule) if _least(held, said) < _UNKNOWN else None
             if shown is not None and _comes_near(rule, shown, level, beside):
                 held[rule] = _held(make, name, cells, shipped, rule)
     if not held:
         return told_in_parts(make, _held(make, name, cells, shipped, DEFAULT))
-    if _least(held, said) == _UNKNOWN and DEFAULT not in held:
+    if _least(held, said) == _UNKNOWN and DEFAULT not in held and not any(map(_explains_plain, held.values())):
         # A number of its own, such as a rho that nothing is passed, is estimated, not looked for above.
         plain = _held(make, name, cells, shipped, DEFAULT)
         held |= {DEFAULT: plain} if _size(plain, said) < _UNKNOWN else {}
@@ -132,6 +135,27 @@ def _size(found: Diagnosis, said: str) -> float:
     if lost or not shown.issuperset(found.modes) or found.finding not in (Finding.EXPLAINED, Finding.UNEXPLAINED):
         return _UNKNOWN
     return sum(_told(each.member) for each in {each.modes: each for each in reversed(found.explanations)}.values())
+
+
+def _explains_plain(found: Diagnosis) -> bool:
+    """Return whether a subject is explained where nothing is asked for beside the rule itself."""
+    return any(each.confirmed and "plain" in each.modes for each in found.explanations)
+
+
+def _is_told(rule: str, found: Diagnosis, said: str) -> bool:
+    """Return whether a diagnosis tells a rule's, too: both have one page, and nothing of what it says parts them.
+
+    They differ in what an argument is where nobody gives it.
+    """
+    one, other = ((kind.start, kind.update) for kind in (page(rule), page(found.rule)))
+    mine, its = ({each.name: each.default for each in find(name).parameters} for name in (rule, found.rule))
+    if one != other or mine.keys() != its.keys():
+        return False
+    apart = {name for name in mine if mine[name] != its[name]}
+    if _size(found, said) == _UNKNOWN:  # what is off unless it is given was looked at with it and without
+        return all(its[name] is None for name in apart)
+    written = {name.removesuffix("_factor") for each in found.explanations for name, _ in each.member.numbers}
+    return not apart & written
 
 
 def _becomes_another(member: Member) -> bool:

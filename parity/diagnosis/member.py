@@ -11,7 +11,7 @@ import numpy as np
 from parity.bounds.numerics import Array, differs, format_of, ratios
 from parity.bounds.rule import Enclosures, OnBounds, bound_around
 from parity.case.rule import DEFAULT
-from parity.diagnosis.choices import only_rounds, switches
+from parity.diagnosis.choices import moot, only_rounds, switches
 from parity.diagnosis.family import STARTS, family
 from parity.diagnosis.observe import Observation
 from parity.diagnosis.probes import BATCH_SIZE, Probe
@@ -63,11 +63,17 @@ class Member:
 
     @property
     def idle(self) -> bool:
-        """Whether a switch is turned without the other choice, or the number, beside which alone it shows."""
+        """Whether a switch is turned without the other choice, or the number, beside which alone it shows.
+
+        Or beside one with which it shows nothing.
+        """
         known, turned = switches(self.rule), dict(self.switches)
         needed = (known[name].beside for name in turned if name in known)
         there = dict(self.numbers)
-        return any(beside not in there and turned.get(beside) != value for each in needed for beside, value in each)
+        if any(beside not in there and turned.get(beside) != value for each in needed for beside, value in each):
+            return True
+        hidden = moot(self.rule)
+        return bool(hidden) and any(turned.get(by) == value for e in self.switches for by, value in hidden.get(e, ()))
 
     @property
     def rounding(self) -> bool:
@@ -175,11 +181,16 @@ def _own(member: Member, seen: Observation) -> _Own | None:
     probe = seen.probe
     if probe.runs is None or seen.apart is not None or seen.numbers or not _begins(seen):
         return None
-    key = (member.rule, member.switches, repr(member.numbers))  # a number may be a list
+    key = _as_key(member)
     if key not in probe.runs:
         probe.runs[key] = _Own(member, seen)
     own: _Own = probe.runs[key]
     return own
+
+
+def _as_key(member: Member) -> tuple[Any, ...]:
+    """Return what tells a member from others in a mapping: a number may be a list."""
+    return member.rule, member.switches, repr(member.numbers)
 
 
 def _begins(seen: Observation) -> bool:
@@ -399,7 +410,18 @@ def measured(
     exception. Where any share may be, only what differs is bounded.
 
     The bound is the member's own, as a judge's is the page's: local in lockstep, accumulated where slots are hidden.
+    What stays below the limit is asked for again by who tells it, and remembered.
     """
+    key = (*_as_key(member), most_undecided)
+    found = seen.measured.get(key)
+    if found is None:
+        found = _measured(member, seen, limit, most_undecided)
+        if found[0] <= limit:
+            seen.measured[key] = found
+    return found
+
+
+def _measured(member: Member, seen: Observation, limit: float, most_undecided: float) -> tuple[float, bool]:
     if any(name == "arithmetic" for name, _ in member.switches):
         return (0.0 if equal_bits(member, seen) else np.inf), False
     page, start = _begun(member, seen)

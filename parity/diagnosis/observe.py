@@ -1,6 +1,6 @@
 """Driving a subject through a probe: what it shows after every step, and what it does that no optimizer should."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -25,7 +25,8 @@ class Observation:
     ``strange`` maps what has another dtype than the weights to that dtype; such values are rounded to the weights'.
 
     Of steps that do not follow each other, as in a log that leaves some out, ``apart`` is what each started from,
-    ``[steps, elements]`` by slot, and ``numbers`` are their zero-based numbers.
+    ``[steps, elements]`` by slot, and ``numbers`` are their zero-based numbers. ``measured`` is what is remembered of
+    members that were held against it.
     """
 
     probe: Probe
@@ -33,6 +34,7 @@ class Observation:
     strange: dict[str, str] = field(default_factory=dict)
     apart: dict[str, Array] | None = None
     numbers: tuple[int, ...] = ()
+    measured: dict[Hashable, tuple[float, bool]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def number(self, at: int) -> int:
         """Return the zero-based number of a step by its place."""

@@ -69,7 +69,11 @@ def search(observations: list[Observation], joint: bool = True) -> Found | None:
     found = _switched(observations, first, rest, base, near=True)
     if found is not None:
         return found
-    return written_or_numbers(observations, base) if joint else _written(observations, base, 0)
+    if not joint:
+        return _written(observations, base, 0)
+    # Numbers that are others show in the bits of a plain run, but for a momentum, which is asked for in its mode.
+    as_given = _of_first(observations[0], tuple(first), equal_bits, base, near=True)
+    return _nominal_but_momentum(observations, base) if as_given else written_or_numbers(observations, base)
 
 
 def _page_of(observations: list[Observation]) -> Member:

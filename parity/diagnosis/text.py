@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from parity.case.rule import DEFAULT, find
-from parity.diagnosis.arguments import BITS, DOUBLE, ROUNDING
+from parity.diagnosis.arguments import BITS, DOUBLE, ROUNDING, UNDECIDED
 from parity.diagnosis.choices import only_rounds
 from parity.diagnosis.disputes import disputes
 from parity.diagnosis.effect import effect
@@ -161,6 +161,8 @@ def _held(moved: dict[str, str]) -> list[str]:
         if labels:
             said.append(f"{words} with {' | '.join(labels)}")
     lines = [f"  It holds {'; '.join(said)}."] if said else []
+    open_ = [label for label, found in moved.items() if found == UNDECIDED]
+    lines += [f"  Not decided with {' | '.join(open_)}: there most bounds are infinite."] if open_ else []
     doubles = [label for label, found in moved.items() if found == DOUBLE]
     return [*lines, *([f"  It differs with {' | '.join(doubles)}: {PYTHONS_NUMBERS}."] if doubles else [])]
 

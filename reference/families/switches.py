@@ -176,6 +176,8 @@ _SGD = (
     _SIGN,
 )
 
+_UNCORRECTED = (("bias_correction", "none"),)
+
 _ADAM = (
     Switch(
         "epsilon_place",
@@ -187,11 +189,13 @@ _ADAM = (
                 "epsilon is added to the root of the corrected second moment, as in the paper's algorithm; tf.keras "
                 "adds it to that of the moment itself (epsilon hat)",
                 ("step", "u = η·m/(1−β₁ᵗ) / (√(v/(1−β₂ᵗ)) + ε)"),
+                moot=_UNCORRECTED,
             ),
             Choice(
                 "under_corrected",
                 "epsilon stands under the root, beside the corrected second moment",
                 ("step", "u = η·m/(1−β₁ᵗ) / √(v/(1−β₂ᵗ) + ε)"),
+                moot=_UNCORRECTED,
             ),
             Choice(
                 "under_hat",
@@ -238,16 +242,19 @@ _ADAM = (
                 "ahead",
                 "the bias correction counts one step too many: the first step is its second",
                 ("step", "u = m·η·√(1−β₂ᵗ⁺¹)/(1−β₁ᵗ⁺¹) / d"),
+                moot=_UNCORRECTED,
             ),
             Choice(
                 "stuck",
                 "the bias correction is that of the first step at every step: its count never moves",
                 ("step", "u = m·η·√(1−β₂)/(1−β₁) / d"),
+                moot=_UNCORRECTED,
             ),
             Choice(
                 "squared",
                 "the second moment is corrected by 1 - beta_2^2 at every step: by a square, not by the step's number",
                 ("step", "u = m·η·√(1−β₂²)/(1−β₁ᵗ) / d"),
+                moot=_UNCORRECTED,
             ),
         ),
     ),
@@ -260,6 +267,7 @@ _ADAM = (
                 "corrected",
                 "the corrected moments are kept, and corrected again at the next step",
                 ("first_moment", "m ← (β₁·m + (1−β₁)·g) / (1−β₁ᵗ)"),
+                moot=_UNCORRECTED,
             ),
         ),
     ),
