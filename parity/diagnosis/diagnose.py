@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 
 from parity.case.rule import DEFAULT
-from parity.case.spec import Cell
+from parity.case.spec import Cell, Hyperparameters
 from parity.diagnosis.alone import alone
 from parity.diagnosis.apart import in_parts
 from parity.diagnosis.arguments import (
@@ -155,14 +155,24 @@ def _binding(make: Make, rule: str) -> tuple[dict[str, str], list[str]]:
                     adapter.step(0, problem.gradients(0))
                     wider = kept_wider(adapter)
                     shown += [wider] if wider else []
-                    bound = adapter.bound(problem.cell.hyperparameters)
                     shown += [
-                        f"its {own} of {bound.defaults[own]!r} changes no step of a trial: it could be any other number"
-                        for own in idle(adapter.kind, adapter.known(), bound)
+                        f"its {own} of {default!r} changes no step of a trial: it could be any other number"
+                        for own, default in _idle(adapter, problem.cell.hyperparameters, rule)
                     ]
             finally:
                 adapter.close()
     return binding, shown
+
+
+def _idle(adapter: NumpySubject, given: Hyperparameters, rule: str) -> list[tuple[str, Any]]:
+    """Return the numbers of its own, with their defaults, that change nothing in any mode of a rule that it has."""
+    bound = adapter.bound(given)
+    left = idle(adapter.kind, adapter.known(), bound)
+    for asked in modes_of(rule).values() if left else ():
+        with suppress(AbsentArgumentError):
+            beside = idle(adapter.kind, adapter.known(), adapter.bound(msgspec.structs.replace(given, **asked)))
+            left = [own for own in left if own in beside]
+    return [(own, bound.defaults[own]) for own in left]
 
 
 def _places(make: Make) -> dict[str, str]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from parity.bounds.rule import OnBounds, page
 from parity.case.rule import DEFAULT, Rule, find
-from parity.diagnosis.choices import switches
+from parity.diagnosis.choices import modes, switches
 from parity.reference.families.choosing import Choosing
 from parity.reference.families.switches import FAMILIES, OTHERS
 from parity.reference.family import Family as RMSpropFamily
@@ -55,6 +55,14 @@ class Family:
     def rounding(self) -> list[str]:
         """Switches that change last bits alone and show on a plain probe."""
         return [switch.name for switch in self._shown if switch.rounds]
+
+    @property
+    def hides(self) -> bool:
+        """Whether a number that people write shows only beside an argument that is off, as a dampening does."""
+        known, asked = switches(self.rule.name), modes(self.rule.name).values()
+        alone = {name for given in asked if len(given) == 1 for name in given}
+        together = {name for given in asked for name in given} - alone
+        return any(name in together or (name in known and known[name].needs) for name, _ in self.written)
 
     @property
     def _shown(self) -> list[Switch]:

@@ -72,7 +72,7 @@ def search(observations: list[Observation], joint: bool = True) -> Found | None:
     if not joint:
         return _written(observations, base, 0)
     # Numbers that are others show in the bits of a plain run, but for a momentum, which is asked for in its mode.
-    as_given = _of_first(observations[0], tuple(first), equal_bits, base, near=True)
+    as_given = not family(base.rule).hides and _of_first(observations[0], tuple(first), equal_bits, base, near=True)
     return _nominal_but_momentum(observations, base) if as_given else written_or_numbers(observations, base)
 
 

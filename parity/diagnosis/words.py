@@ -78,6 +78,8 @@ def _number(name: str, value: Any, rule: str) -> str:
         return f"`{name}` is taken and ignored"
     if name in _defaults(rule) and value == _defaults(rule)[name]:
         return f"`{name}` is taken and ignored: it is {value!r} whatever it is given"
+    if name in known(rule) and name not in _defaults(rule):
+        return f"{name} is {value!r}, where tf.keras has none"
     return f"{name} is {value!r} whatever it is given"
 
 
@@ -132,7 +134,10 @@ def differing(switches: Mapping[str, Any], numbers: Mapping[str, Any], rule: str
         if line:
             own = find(rule).formulas.get(stage, {}) if stage not in _AROUND else {}
             lines.append(Line(line, _AROUND.get(stage) or own.get("") or next(iter(own.values()), "")))
-    return [*lines, *(Line(f"{name} = {value!r}", as_given(name)) for name, value in numbers.items())]
+    its = {
+        name: as_given(name) if name in _defaults(rule) or name not in known(rule) else f"no {name}" for name in numbers
+    }
+    return [*lines, *(Line(f"{name} = {value!r}", its[name]) for name, value in numbers.items())]
 
 
 def as_given(name: str) -> str:
