@@ -88,7 +88,23 @@ def told_of(found):
 
 
 EVERY_CHOICE = [(rule, choice) for rule in names() for choice in causes(rule) if not only_rounds(*choice, rule)]
-NUMBERS = [("centered", True), ("momentum", 0.9), ("clipvalue", 5.0), ("rate_decay", 1e-4), ("epsilon", 1e-8)]
+NUMBERS = [
+    ("centered", True),
+    ("momentum", 0.9),
+    ("clipvalue", 5.0),
+    ("clipnorm", 5.0),
+    ("clipvalue_factor", 0.1),
+    ("rate_decay", 1e-4),
+    ("rate_decay_kept", 1e-4),
+    ("rate_kept", 0.99),
+    ("weight_limit", 0.01),
+    ("column_limit", 1.0),
+    ("state_of", "shape"),
+    ("second_moment_start", 1e-8),
+    ("learning_rate_factor", 10.0),
+    ("epsilon_if_zero", 1e-8),
+    ("epsilon", 1e-8),
+]
 
 
 def test_every_choice_and_number_has_the_same_words_in_every_output():
