@@ -26,6 +26,7 @@ from parity.diagnosis.member import Member
 from parity.diagnosis.text import render
 from parity.diagnosis.words import causes
 from parity.report import formats
+from parity.report.cards import cards
 from parity.report.facts import Facts, headline
 from parity.testing.cause import Sought
 from parity.testing.cause import lines as lines_of_pytest
@@ -281,3 +282,9 @@ def test_the_page_tells_cases_that_are_explained_from_others():
     )
     assert "that does not explain this case" in page
     assert "1 of which that does not explain." in headline(Facts(run))
+
+
+def test_stages_of_a_state_that_is_not_shown_are_not_said_to_agree():
+    hidden, shown = (cards(Facts(ran(kind))) for kind in (wrong.OutsideHidden, wrong.Outside))
+    assert [text.count("<em>not shown</em>") for text in (hidden, shown)] == [1, 0]
+    assert [text.count("<em>agrees</em>") for text in (hidden, shown)] == [1, 2]

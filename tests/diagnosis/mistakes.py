@@ -136,10 +136,9 @@ class Compounds(Plain):
 class KeepsItsDecay(Plain):
     """The rate that has decayed is what decays at the next step."""
 
-    def now(self):
-        if self.count > 1:
-            self.rate = self.rate / (1 + 1e-2 * (self.count - 1))
-        return self.rate
+    def update(self, params, grads):
+        self.rate = self.rate / (1 + 1e-2 * self.count)
+        super().update(params, grads)
 
 
 class LimitsWeights(Plain):
