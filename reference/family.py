@@ -30,14 +30,17 @@ class Family(Choosing, RMSprop):
     first: (L·g)/root, L·(g/root) or (L/root)·g.
     `rho_held`, `epsilon_held` and `momentum_held` are "float32" where `np.float32` stands around the number; so is
     1 - rho then.
-    Without momentum `learning_rate_place` and `nesterov` mean nothing.
+    Without momentum `learning_rate_place`, `nesterov`, `buffer_of` and `dampening` mean nothing.
     """
 
     epsilon_place: str = "inside"
     second_moment_start: float | str = 0.0
     learning_rate_place: str = "inside"
     nesterov: bool = False
+    buffer_of: str = "steps"
+    dampening: float | str = 0.0
     bias_correction: bool = False
+    moment_kept: str = "as_it_is"
     one_minus_rho: str = "double"
     rho_held: str = "given"
     epsilon_held: str = "given"
@@ -48,6 +51,7 @@ class Family(Choosing, RMSprop):
     denominator_uses: str = "updated"
     denominator_power: float = 0.5
     rho_role: str = "keep"
+    rho_from: str = "rho"
     moment_carry: str = "weighted"
     moment_of: str = "element"
     step_sign: str = "subtract"
@@ -76,35 +80,59 @@ class Family(Choosing, RMSprop):
 
     def rule(self, w: Any, g: Any, v: Any, m: Any, b: Any, rate: Any, count: int) -> Update:
         """Apply the rule to one tensor; `count` is the one-based number of the update."""
-        keep = self.rho if self.rho_role == "keep" else 1 - self.rho
+        keep = self.kept(rate)
         if self.second_moment_start == "first_square" and count == 1:
             v = np.square(g)
         before_v, before_m = v, m
-        v = self._moment(w, v, g, squared=True)
-        m = None if m is None else self._moment(w, m, g, squared=False)
+        weights = self._weights(w, rate)
+        v = self._moment(w, v, g, weights, squared=True)
+        m = None if m is None else self._moment(w, m, g, weights, squared=False)
         used_v, used_m = (v, m) if self.denominator_uses == "updated" else (before_v, before_m)
         if self.bias_correction:
             correction = constant(w, 1 - keep**count)
             used_v, used_m = used_v / correction, None if used_m is None else used_m / correction
+            if self.moment_kept == "corrected":
+                v, m = v / correction, None if m is None else m / correction
         denominator = self._denominator(w, used_v if used_m is None else used_v - np.square(used_m))
         if b is None:
             increment = self._increment(g, denominator, constant(w, rate))
             return Update(g, v, m, denominator, increment, None, self._moved(w, increment))
-        outside = self.learning_rate_place == "outside"
-        increment = self._increment(g, denominator, None if outside else constant(w, rate))
-        b = constant(w, self.momentum) * b + increment
-        step = constant(w, self.momentum) * b + increment if self.nesterov else b
-        return Update(g, v, m, denominator, increment, b, self._moved(w, constant(w, rate) * step if outside else step))
+        rates = (constant(w, rate), None)
+        entering, leaving = rates if self.learning_rate_place == "inside" else rates[::-1]
+        if self.buffer_of == "gradients":
+            step, b = self._buffered(w, b, g if entering is None else entering * g)
+            increment = self._increment(step, denominator, leaving)
+            return Update(g, v, m, denominator, increment, b, self._moved(w, increment))
+        increment = self._increment(g, denominator, entering)
+        step, b = self._buffered(w, b, increment)
+        return Update(g, v, m, denominator, increment, b, self._moved(w, step if leaving is None else leaving * step))
+
+    def _buffered(self, w: Any, b: Any, new: Any) -> tuple[Any, Any]:
+        """Return what the weights move by, and the momentum buffer."""
+        momentum = constant(w, self.momentum)
+        new = new * constant(w, 1 - self.momentum) if self.dampening == "momentum" else new
+        b = momentum * b + new
+        return momentum * b + new if self.nesterov else b, b
 
     def _moved(self, w: Any, step: Any) -> Any:
         return w - step if self.step_sign == "subtract" else w + step
 
-    def _moment(self, w: Any, old: Any, g: Any, squared: bool) -> Any:
-        less = 1 - self.rho
-        rho, rest = constant(w, self.rho), constant(w, as_float32(less) if self.rho_held == "float32" else less)
+    def kept(self, rate: float) -> float:
+        """Return what of an old moment is kept."""
+        keep = rate if self.rho_from == "rate" else self.rho
+        return keep if self.rho_role == "keep" else 1 - keep
+
+    def _weights(self, w: Any, rate: float) -> tuple[Any, Any]:
+        """Return what weighs an old moment, and what is new."""
+        rho = rate if self.rho_from == "rate" else self.rho
+        less = 1 - (self.rho if self.rho_from == "rho" else rate)
+        keep, new = constant(w, rho), constant(w, as_float32(less) if self.rho_held == "float32" else less)
         if self.one_minus_rho == "variable_dtype":
-            rest = constant(w, 1) - rho
-        keep, new = (rho, rest) if self.rho_role == "keep" else (rest, rho)
+            new = constant(w, 1) - (keep if self.rho_from != "rate_in_rest" else constant(w, rate))
+        return (keep, new) if self.rho_role == "keep" else (new, keep)
+
+    def _moment(self, w: Any, old: Any, g: Any, weights: tuple[Any, Any], squared: bool) -> Any:
+        keep, new = weights
         fresh = self._fresh(g) if squared else g
         if squared and self.moment_carry == "whole":
             moment = old + fresh
@@ -118,6 +146,8 @@ class Family(Choosing, RMSprop):
         return moment + constant(w, self.epsilon) if squared and self.epsilon_place == "kept" else moment
 
     def _fresh(self, g: Any) -> Any:
+        if self.moment_of == "magnitude":
+            return np.abs(g)
         squares = np.square(g)
         if self.moment_of == "element":
             return squares
@@ -145,7 +175,7 @@ class Family(Choosing, RMSprop):
     @property
     def mixes_elements(self) -> bool:
         """Whether an element's update depends on the other elements of its tensor, or of all of them."""
-        return super().mixes_elements or self.moment_of != "element"
+        return super().mixes_elements or self.moment_of in ("sum", "mean")
 
     @property
     def steps_alike(self) -> bool:

@@ -209,13 +209,16 @@ class Optimizer:
             if (iterations + 1) % every != 0:
                 return None
             grads = {name: total / constant(total, every) for name, total in self._accumulated(grads, state).items()}
-        grads = self._clipped(grads)
         learning_rate = self._learning_rate_at(iterations)
         updates = {}
-        for name in grads:
-            w, g = self._decayed(name, params[name], grads[name], learning_rate)
+        for name, (w, g) in self._clipped_and_decayed(params, grads, learning_rate).items():
             updates[name] = self.update(w, g, self._slots_of(name, state), learning_rate, self._count(state))
         return updates
+
+    def _clipped_and_decayed(self, params: Tensors, grads: Tensors, learning_rate: float) -> dict[str, tuple[Any, Any]]:
+        """Return weights and gradient as the rule takes them, by tensor."""
+        grads = self._clipped(grads)
+        return {name: self._decayed(name, params[name], g, learning_rate) for name, g in grads.items()}
 
     def _slots_of(self, name: str, state: State) -> dict[str, Any]:
         return {slot: state[slot][name] for slot in self._own_slots(state) if name in state[slot]}

@@ -90,13 +90,40 @@ SWITCHES = (
         needs="momentum",
     ),
     Switch(
+        "buffer_of",
+        "a momentum buffer of steps, or of gradients before they are divided",
+        (
+            Choice("steps"),
+            Choice("gradients", "the momentum buffer holds gradients, and is divided by the root"),
+        ),
+        needs="momentum",
+    ),
+    Switch(
+        "dampening",
+        "how much of what is new does not enter the momentum buffer",
+        (
+            Choice(0.0),
+            Choice("momentum", "what is new enters the momentum buffer times 1 - momentum (dampening)"),
+        ),
+        needs="momentum",
+    ),
+    Switch(
         "bias_correction",
         "the moments divided by 1 - rho^t, as Adam does",
         (Choice(False), Choice(True, "the moments are divided by 1 - rho^t, as in Adam")),
     ),
     Switch(
+        "moment_kept",
+        "the moments kept as they are, or divided by 1 - rho^t",
+        (
+            Choice("as_it_is"),
+            Choice("corrected", "the corrected moments are kept, and corrected again at the next step"),
+        ),
+        beside=(("bias_correction", True),),
+    ),
+    Switch(
         "weight_decay_form",
-        "decay of weights, of gradients, or without the rate",
+        "decay of weights before or after the step, of gradients, or without the rate",
         (
             Choice("decoupled"),
             Choice(
@@ -109,8 +136,27 @@ SWITCHES = (
                 "weight decay is not multiplied by the learning rate",
                 ("decay", "w = w - w·weight_decay"),
             ),
+            Choice(
+                "after",
+                "weight decay is taken from the weights that the step has moved, not from those before it",
+                ("decay", "w = w - w·weight_decay·L, after the step"),
+            ),
         ),
         needs="weight_decay",
+    ),
+    Switch(
+        "decay_order",
+        "a decay of the gradient after clipping or before it",
+        (
+            Choice("after_clipping"),
+            Choice(
+                "before_clipping",
+                "the gradient is clipped with the decay in it",
+                ("gradient", "g = clip(gradient + weight_decay·w)"),
+            ),
+        ),
+        needs="clipvalue",
+        beside=(("weight_decay_form", "coupled"),),
     ),
     Switch(
         "one_minus_rho",
@@ -166,6 +212,15 @@ SWITCHES = (
         (Choice("keep"), Choice("new", "rho weighs the new gradient instead of the old moment")),
     ),
     Switch(
+        "rho_from",
+        "rho, or the learning rate in its place",
+        (
+            Choice("rho"),
+            Choice("rate", "the learning rate stands where rho belongs"),
+            Choice("rate_in_rest", "the learning rate stands where rho belongs in what weighs the new square"),
+        ),
+    ),
+    Switch(
         "moment_carry",
         "the old moment weighted by rho, kept beside that, or kept whole",
         (
@@ -176,9 +231,10 @@ SWITCHES = (
     ),
     Switch(
         "moment_of",
-        "a moment for each element, or one for the whole tensor",
+        "a moment of squares for each element, of magnitudes, or one for the whole tensor",
         (
             Choice("element"),
+            Choice("magnitude", "the moment is one of magnitudes instead of squares"),
             Choice("sum", "a tensor has one moment: the sum of its squares"),
             Choice("mean", "a tensor has one moment: the mean of its squares"),
         ),

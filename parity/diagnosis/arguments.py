@@ -19,7 +19,7 @@ from parity.diagnosis.member import MAX_UNDECIDED, Member, equal_bits, measured,
 from parity.diagnosis.observe import Make, Observation, other_dtypes
 from parity.diagnosis.probes import HELD_RATE, RATES, Probe, first_probe, in_float32, probe
 from parity.errors import AbsentArgumentError, UnsupportedError
-from parity.reference.arguments import BY_NAME
+from parity.reference.arguments import BY_NAME, CLIPS
 
 
 class Move(NamedTuple):
@@ -279,6 +279,7 @@ def _offers(members: list[Member], move: Move) -> Iterator[tuple[str, list[Membe
     yield "", members
     yield "", the_page(members)
     yield "", _multiplied(members, move)
+    yield "", _turned(members, move)
     if move.dtype == "float64":
         yield DOUBLE, with_doubles(members)
         held = _in_float32(members, move)
@@ -334,6 +335,10 @@ def _in_float32(members: Sequence[Member], move: Move) -> list[Member]:
     return list(dict.fromkeys(found))
 
 
+_FACTORS: Final = (0.1, 0.5, 2.0, 10.0)
+"""What people multiply a limit by that they are given."""
+
+
 def _multiplied(members: Sequence[Member], move: Move) -> list[Member]:
     """Return the members whose own value of a moved argument may as well be a multiple of what is given."""
     found = []
@@ -342,7 +347,23 @@ def _multiplied(members: Sequence[Member], move: Move) -> list[Member]:
         for name in {"epsilon"} & set(move.given) & set(numbers):
             factor = float(f"{numbers[name] / family(member.rule).default(name):.12g}")
             found.append(member.without(name).having(**{f"{name}_factor": factor}))
+        for name in {*CLIPS} & set(move.given) - set(numbers):
+            found += [member.having(**{f"{name}_factor": factor}) for factor in _FACTORS]
     return found
+
+
+def _turned(members: Sequence[Member], move: Move) -> list[Member]:
+    """Return the members with a choice turned that shows beside a moved argument alone, which no mode sets."""
+    rule = members[0].rule
+    asked = {name for given in modes(rule).values() for name in given}
+    names = [each.name for each in switches(rule).values() if each.needs in {*move.given} - asked]
+    return [
+        turned
+        for member in members
+        for name in names
+        for value in switches(rule)[name].values[1:]
+        if not (turned := member.plus(**{name: value})).idle and name not in dict(member.switches)
+    ]
 
 
 def _pinned(members: Sequence[Member], move: Move) -> list[Member]:

@@ -99,6 +99,7 @@ def held_against(
     agrees = found.finding in (Finding.IDENTICAL, Finding.ROUNDING)
     short = shipped if agrees else [msgspec.structs.replace(cell, steps=min(cell.steps, 12)) for cell in shipped]
     found, outcomes = _zero_as_given(make, found, on_cases(make, found.explanations, short), short)
+    found, outcomes = _by_shape(make, found, outcomes, short)
     against = {case: outcome for case, outcome in outcomes.items() if outcome in _AGAINST}
     binding, shown = _binding(make, rule)
     found = replace(found, binding=binding, places=_places(make), rule=rule)
@@ -132,6 +133,24 @@ def _zero_as_given(
             finding = Finding.EXPLAINED if agrees else found.finding
             return replace(found, finding=finding, explanations=taken), {**outcomes, **again}
     return found, outcomes
+
+
+def _by_shape(
+    make: Make, found: Diagnosis, outcomes: dict[str, str], cells: Sequence[Cell]
+) -> tuple[Diagnosis, dict[str, str]]:
+    """Return what explains a state that tensors of one shape share, too, and what became of cases.
+
+    Our own probes have no two tensors of one shape, so that nothing else that was seen speaks for or against it.
+    """
+    refuting = [cell for cell in cells if outcomes.get(cell.id) == OTHERWISE]
+    taken = tuple(replace(e, member=e.member.having(state_of="shape")) for e in found.explanations)
+    again = on_cases(make, taken, refuting) if refuting else {}
+    if not again or OTHERWISE in again.values():
+        return found, outcomes
+    agrees = found.finding in (Finding.IDENTICAL, Finding.ROUNDING)
+    finding = Finding.EXPLAINED if agrees else found.finding
+    said = f"with the state shared by shape it is reproduced in {', '.join(again)}"
+    return replace(found, finding=finding, explanations=taken, evidence=(*found.evidence, said)), {**outcomes, **again}
 
 
 _AGAINST: Final = (OTHERWISE, BEYOND, UNDECIDED, RAISES, OTHER_DTYPE)

@@ -7,8 +7,10 @@ import numpy as np
 
 from parity.case.rule import DEFAULT
 from parity.diagnosis.choices import modes as modes_of
+from parity.diagnosis.choices import only_rounds
 from parity.diagnosis.choices import switches as known
 from parity.diagnosis.family import STARTS, family
+from parity.reference.arguments import CLIPS
 
 STEPS = 2000
 HALVED = 1000
@@ -19,6 +21,19 @@ _CONSTANT: Final = (1.0,) * STEPS
 """Gradients of one sign: momentum never cancels."""
 _CHANGING: Final = tuple(np.random.default_rng(0).normal(size=400).tolist())
 """Gradients that change in size and sign: what acts seldom, as on a sign, shows in hundreds of steps."""
+
+_ELSEWHERE: Final = {
+    "state_of": "two tensors have one shape",
+    "weight_limit": "a weight would be beyond {:g}",
+    "column_limit": "the norm of a matrix' column would be beyond {:g}",
+    **{f"{clip}_factor": f"`{clip}` is given: its limit is {{:g}} times that" for clip in CLIPS},
+}
+"""Where numbers show that these steps, of few small weights and without a clip, do not."""
+
+
+def _elsewhere(numbers: dict[str, Any]) -> list[str]:
+    return [f"It shows where {said.format(numbers[name])}." for name, said in _ELSEWHERE.items() if name in numbers]
+
 
 Rate = float | Callable[[int], float]
 
@@ -37,7 +52,9 @@ def effect(switches: dict[str, Any], numbers: dict[str, Any], modes: Sequence[st
     what = ", ".join(f"`{name}`" for name in numbers if name in ignored)
     parts = [f"It shows wherever {what} is given another value than Keras' default."] if ignored else []
     parts += ["It shows wherever `epsilon` is given as zero."] if "epsilon_if_zero" in numbers else []
-    if not switches and not rest:
+    parts += _elsewhere(rest)
+    rest = {name: value for name, value in rest.items() if name not in _ELSEWHERE}
+    if not rest and (not switches or (parts and all(only_rounds(*choice, rule) for choice in switches.items()))):
         return " ".join(parts)
     offers = _given(switches, rest, modes, rule)
     shown = next((said for given in offers if (said := _differing(given, switches, rest, 1e-3, rule))), "")
@@ -45,8 +62,8 @@ def effect(switches: dict[str, Any], numbers: dict[str, Any], modes: Sequence[st
         changing = _differing(offers[0], switches, rest, lambda step: 1e-3 if step < HALVED else 5e-4, rule)
         shown = f"It shows once the rate changes (halved at step {HALVED:,}): {changing}" if changing else ""
     if not shown:
-        alike = f"On seven magnitudes of gradients from 1e-5 to 10{_with(offers[0])} its steps are tf.keras'"
-        but = " within 1 %, as long as they stay the same; where gradients change from step to step they are others"
+        alike = f"On seven magnitudes of gradients from 1e-5 to 10{_with(offers[0])} its steps are tf.keras' within 1 %"
+        but = ", as long as they stay the same; where gradients change from step to step they are others"
         changes = any(_off(given, switches, rest, 1e-3, rule, _CHANGING)[1].any() for given in offers)
         shown = f"{alike}{but if changes else ''}."
     return " ".join([shown, *parts])

@@ -74,9 +74,9 @@ class _Rows(Family):
     lies: Layout
 
     def _fresh(self, g: Any) -> Any:
+        if self.moment_of in ("element", "magnitude"):
+            return super()._fresh(g)
         squares = np.square(g)
-        if self.moment_of == "element":
-            return squares
         total = np.add.reduceat(squares, self.lies.starts, axis=-1)
         return np.repeat(total / self.lies.sizes if self.moment_of == "mean" else total, self.lies.sizes, axis=-1)
 

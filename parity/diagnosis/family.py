@@ -22,6 +22,8 @@ _AROUND: Final[tuple[tuple[str, Any], ...]] = (
     *(("clipvalue", limit) for limit in _LIMITS),
     *(("clipnorm", limit) for limit in _LIMITS),
     *(("rate_decay", decay) for decay in (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 5e-5, 5e-4, 1e-6)),
+    *(("rate_kept", kept) for kept in (0.9, 0.95, 0.96, 0.98, 0.99, 0.995, 0.999, 0.9999)),
+    *(("rate_decay_kept", decay) for decay in (1e-1, 1e-2, 1e-3, 1e-4)),
 )
 STARTS: Final = "_start"
 """How the name of a number ends at which a slot starts; what is before is the slot."""
@@ -133,7 +135,7 @@ class _Bounded(RMSpropFamily, OnBounds):
 
     def rule(self, w: Any, g: Any, v: Any, m: Any, b: Any, rate: Any, count: int) -> Update:
         """Apply the rule to one tensor; see ``Family.rule``."""
-        keep = self.rho if self.rho_role == "keep" else 1 - self.rho
+        keep = self.kept(rate)
         v = self.either_form(v, np.square(g), keep)
         m = None if m is None else self.either_form(m, g, keep)
         return super().rule(w, g, v, m, b, rate, count)

@@ -84,9 +84,9 @@ class Member:
 def rule_for(member: Member, probe: Probe, kind: type[Kind]) -> Kind:
     """Return the family member as a subject with the probe's hyperparameters would be.
 
-    A number replaces what was given: ``learning_rate`` also a schedule. ``learning_rate_factor``, ``epsilon_factor``
-    and ``weight_decay_factor`` multiply it. ``epsilon_if_zero`` counts where zero was given, ``momentum`` where
-    momentum was asked for, and ``momentum_always`` everywhere.
+    A number replaces what was given: ``learning_rate`` also a schedule. What ends in ``_factor`` multiplies it: of the
+    rate, epsilon, decay, or a clip. ``epsilon_if_zero`` counts where zero was given, ``momentum`` where momentum was
+    asked for, and ``momentum_always`` everywhere.
     """
     arguments = {"batch_size": BATCH_SIZE, **probe.arguments, **dict(member.switches)}
     numbers: dict[str, Any] = dict(member.numbers)
@@ -94,10 +94,12 @@ def rule_for(member: Member, probe: Probe, kind: type[Kind]) -> Kind:
     if "epsilon_if_zero" in numbers:
         arguments["epsilon"] = arguments["epsilon"] or numbers["epsilon_if_zero"]
         del numbers["epsilon_if_zero"]
-    for name in ("epsilon", "weight_decay"):
+    for name in ("epsilon", "weight_decay", *CLIPS):
         by = numbers.pop(f"{name}_factor", None)
         if by is not None and arguments[name] is not None:
             arguments[name] = by * arguments[name]
+    if "state_of" in numbers:
+        arguments["rotates"] = probe.rotates
     if member.rule != DEFAULT:
         starts = [name for name in numbers if name.endswith(STARTS)]
         arguments["starts"] = {name.removesuffix(STARTS): numbers.pop(name) for name in starts}
@@ -313,7 +315,7 @@ def _first_rows(page: Page, seen: Observation, rows: dict[str, Array], name: str
         return {**rows, "second_moment": np.full_like(gradient, constant(gradient, value))}
     if name in CLIPS and rule.clipvalue is None and rule._unscaled({"": gradient})[""] is gradient:
         return {**rows, "gradient": tensors.join(Optimizer(**{name: value})._clipped(tensors.split(gradient)))}
-    return rows if name == "rate_decay" else {}
+    return rows if name.startswith("rate_") else {}
 
 
 def equal_bits(member: Member, seen: Observation) -> bool:

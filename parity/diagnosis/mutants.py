@@ -263,7 +263,9 @@ def _rules(own: type[Any]) -> list[Mutant]:
         found += [Mutant("shape", name, _always(_shaped(where))) for name, where in _SHAPES.items()]
     if keeps:
         found.append(Mutant("tensor_mixup", "state of the next", _always(_mixed(own))))
-        found.append(Mutant("tensor_mixup", "state under the shape", _always(_by_shape(own))))
+        found.append(
+            Mutant("tensor_mixup", "state under the shape", _always(lambda **given: own(**given, state_of="shape")))
+        )
     if own is Family:  # how tensors are handed over has nothing to do with the rule
         found.append(Mutant("tensor_mixup", "state under the position", _always(_ByPosition), handed=True))
         found.append(Mutant("tensor_mixup", "state under the id of the array", _always(_ById), handed=True, of=_ById))
@@ -451,29 +453,6 @@ def _shaped(where: Callable[[Any], bool]) -> Kind:
             return super().rule(w, g, v, m, b, 1.1 * rate if where(w) else rate, count)
 
     return Shaped
-
-
-def _by_shape(own: type[Any]) -> type[Any]:
-    """Return a class with one state for all tensors of a shape: each goes on where the one before it has left it."""
-
-    class ByShape(own):  # type: ignore[misc]  # of any rule
-        def update(self, w: Any, g: Any, slots: Mapping[str, Any], learning_rate: float, count: int) -> Any:
-            update = super().update(w, g, self._of_shape.get(w.shape, slots), learning_rate, count)
-            self._of_shape[w.shape] = {slot: getattr(update, slot) for slot in slots}
-            return update
-
-        def step(self, params: Any, grads: Any, state: Any) -> Any:
-            self._of_shape: dict[Any, dict[str, Any]] = {}
-            params, state = super().step(params, grads, state)
-            last = {n: self._of_shape[w.shape] for n, w in params.items() if w.shape in self._of_shape}
-            shared = {
-                slot: {n: slots[slot] for n, slots in last.items() if slot in slots}
-                for slot in self._own_slots(state)
-                if last
-            }
-            return params, {**state, **shared}
-
-    return ByShape
 
 
 class _ByPosition(Family):

@@ -14,6 +14,7 @@ from parity.case.rule import DEFAULT, around
 from parity.diagnosis.choices import modes, only_rounds, switches
 from parity.diagnosis.estimate import ALLOWED, USUAL_EPSILONS, estimate, free_numbers, nearly_as_given, rounded
 from parity.diagnosis.family import family
+from parity.diagnosis.limits import limits_of_weights
 from parity.diagnosis.member import (
     Member,
     alternatives,
@@ -34,7 +35,7 @@ ALIKE = 1e-3
 """How far steps may be off to be called alike: far above rounding, far below any choice that matters."""
 MOST_LEFT = 0.5
 """Share of the unequal bits that a likely rounding may leave unequal."""
-_INTERCHANGED: Final = ("rho_role", "beta_weighs", "beta_roles", "gradient_reduction")
+_INTERCHANGED: Final = ("rho_role", "rho_from", "beta_weighs", "beta_roles", "gradient_reduction")
 """Switches whose choices are those of other numbers: where numbers are estimated they say nothing."""
 _COARSE: Final = [("arithmetic", "float16"), ("arithmetic", "bfloat16")]
 """What moves steps by more than rounding in the weights' own dtype does."""
@@ -170,10 +171,11 @@ def _written_near(first: Observation, base: Member, beside: int, written: tuple[
 
 
 def _begin_near(first: Observation, base: Member, beside: int, written: tuple[Numbers, ...]) -> Iterator[Member]:
+    limits = limits_of_weights([first], inside=True)
     for choice in _combinations([*alternatives(family(base.rule).structure, rule=base.rule), *_COARSE], beside):
         if len(choice) < beside:
             continue
-        numbers = [number for number in family(base.rule).written if number[0] not in dict(choice)]
+        numbers = [number for number in (*family(base.rule).written, *limits) if number[0] not in dict(choice)]
         turned = base.plus(**dict(choice))
         pairs = [turned.having(**dict(pair)) for pair in written if not {*dict(pair)} & {*dict(choice)}]
         for member in pairs if written else begins_alike(turned, first, numbers):
@@ -362,6 +364,7 @@ def _pins(observations: list[Observation]) -> list[Choice]:
     pins += [("weight_decay_factor", factor) for factor in _DECAYS]
     shown = [(name, value) for name, value in pins if _asked(observations, name.removesuffix("_factor"))]
     rate = _rate(observations[0])
+    shown += limits_of_weights(observations)
     # What is ignored at the value that the first probe gives shows where the rate changes.
     scheduled = rate is not None and any(seen.probe.scheduled for seen in observations)
     return [*shown, ("learning_rate", rate)] if scheduled else shown
@@ -486,12 +489,13 @@ def _nominal_but_momentum(observations: list[Observation], base: Member = KERAS)
 def likely_rounding(member: Member, observations: list[Observation]) -> tuple[Member, float, float]:
     """Turn the rounding switches that make clearly more bits equal than their absence and than any other choice.
 
+    Who computes wider than his weights are has the roundings of none of them, and some of the bits of many.
     Returns the member and the shares of equal bits before and after; such switches are likely, never proved.
     """
     own = family(member.rule).rounding
     names = [name for name in own if name != "arithmetic" and name not in dict(member.switches)]
     choices = alternatives(names, _own(observations), member.rule)
-    variants = list(_members(choices, member, len(names)))
+    variants = [*_members(choices, member, len(names)), *_wider(member, observations)]
     scores = [(_unequal(variant, observations), variant.size, i) for i, variant in enumerate(variants)]
     before, (fewest, _, best) = scores[0][0], min(scores)
     total = sum(share_equal(member, seen)[1] for seen in observations)
@@ -499,6 +503,13 @@ def likely_rounding(member: Member, observations: list[Observation]) -> tuple[Me
     clear = before - fewest > 3 * before**0.5 and fewest <= MOST_LEFT * before
     chosen, left = (variants[best], fewest) if clear else (member, before)
     return chosen, 1 - before / total, 1 - left / total
+
+
+def _wider(member: Member, observations: list[Observation]) -> list[Member]:
+    """Return the member computed in float64, where that is wider than the weights, of Keras' numbers or Python's."""
+    known = "arithmetic" in dict(member.switches) or "float64" in _own(observations)
+    wide = member.plus(arithmetic="float64")
+    return [] if known else [wide, wide.having(numbers="double")]
 
 
 def _unequal(member: Member, observations: list[Observation]) -> int:

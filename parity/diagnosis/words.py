@@ -1,12 +1,13 @@
 """The sentence for each choice, and the formula of a member as lines that can be set beside tf.keras'."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any, Final
 
 from parity.case.rule import DEFAULT, find
 from parity.diagnosis.choices import only_rounds
 from parity.diagnosis.choices import switches as known
+from parity.reference.switches import Choice
 from parity.verdicts.cause import Line
 
 
@@ -68,6 +69,16 @@ def _number(name: str, value: Any, rule: str) -> str:
         return f"an epsilon of zero counts as not given: it is {value!r} then"
     if name == "rate_decay":
         return f"the learning rate decays by itself: L / (1 + {value:g}·t)"
+    if name == "rate_kept":
+        return f"the learning rate decays by itself: each step multiplies it by {value!r}"
+    if name == "rate_decay_kept":
+        return f"the learning rate decays by itself, and keeps it: each step divides it by 1 + {value:g}·t"
+    if name == "state_of":
+        return "tensors of one shape share their state"
+    if name == "weight_limit":
+        return f"weights are clipped to [-{value:g}, {value:g}] after each step"
+    if name == "column_limit":
+        return f"the norm of each column of a matrix is limited to {value:g} after each step"
     if name in _CLIPS and value is not None:
         return f"{_CLIPS[name]} {value:g}, whatever it is given"
     if name.endswith("_factor") and name != "loss_scale_factor":
@@ -93,15 +104,18 @@ def formula(
 ) -> dict[str, str]:
     """Return the lines of the rule by the name of what they compute; an argument that is not as given has its own."""
     old = {False: "v0", "momentum_only": "v0"}.get(switches.get("state_carried", True), "v")
-    keep, new = ("(1-rho)", "rho") if switches.get("rho_role") == "new" else ("rho", "(1-rho)")
+    keep, new = {"rate": ("L", "(1-L)"), "rate_in_rest": ("rho", "(1-L)")}.get(
+        switches.get("rho_from", ""), ("rho", "(1-rho)")
+    )
+    keep, new = (new, keep) if switches.get("rho_role") == "new" else (keep, new)
     start = switches.get("second_moment_start", 0.0)
-    lines = {"start": "v0 = g0²" if isinstance(start, str) else f"v0 = {float(start):g}", "gradient": "g = gradient"}
-    if switches.get("gradient_reduction") == "sum":
-        lines["gradient"] = "g = batch_size·gradient"
+    lines = {"start": "v0 = g0²" if isinstance(start, str) else f"v0 = {float(start):g}"}
+    lines["gradient"] = _AROUND["gradient"]
     form = {"lerp": f"v = {old} + (g² - {old})·{new}", "chained": f"v = {keep}·{old} + ({new}·g)·g"}
     lines["second moment"] = form.get(str(switches.get("moment_form")), f"v = {keep}·{old} + {new}·g²")
     if switches.get("moment_of"):
-        lines["second moment"] = f"v = {keep}·{old} + {new}·{switches['moment_of']}(g²)"
+        of = "|g|" if switches["moment_of"] == "magnitude" else f"{switches['moment_of']}(g²)"
+        lines["second moment"] = f"v = {keep}·{old} + {new}·{of}"
     if switches.get("moment_carry"):
         whole = switches["moment_carry"] == "whole"
         lines["second moment"] = (
@@ -109,14 +123,16 @@ def formula(
         )
     if switches.get("epsilon_place") == "kept":
         lines["second moment"] += " + epsilon"
-    lines["step"] = "u = " + _step(switches, outside=momentum and switches.get("learning_rate_place") == "outside")
-    lines["weights"] = _weights(switches) if momentum else "w = w - u"
+    if switches.get("moment_kept"):
+        lines["second moment"] += ";  v = v/(1-rho^t), kept"
+    outside = momentum and switches.get("learning_rate_place") == "outside"
+    lines["step"], lines["weights"] = _step(switches, outside), "w = w - u"
+    if momentum:
+        lines |= _buffered(switches, outside)
     if switches.get("step_sign") == "add":
         lines["weights"] = lines["weights"].replace("w = w -", "w = w +")
-    lines["decay"] = {"coupled": "g = g + weight_decay·w", "unscaled": "w = w - w·weight_decay"}.get(
-        str(switches.get("weight_decay_form")), "w = w - w·weight_decay·L"
-    )
-    lines["rate"] = "L = schedule(t + 1)" if switches.get("schedule_origin") else "L = schedule(t)"
+    lines |= {stage: line for stage, line in _AROUND.items() if stage not in lines}
+    lines |= dict(choice.line for name, value in switches.items() for choice in _of(name, value) if choice.line[0])
     for name, value in (numbers or {}).items():
         _write(lines, name, value)
     return lines
@@ -130,19 +146,33 @@ def differing(switches: Mapping[str, Any], numbers: Mapping[str, Any], rule: str
     """Return the lines that choices of a rule beside RMSprop change, each beside that of its page."""
     lines = []
     for name, value in switches.items():
-        stage, line = next(choice.line for choice in known(rule)[name].choices if choice.value == value)
-        if line:
+        for stage, line in (choice.line for choice in _of(name, value, rule) if choice.line[0]):
             own = find(rule).formulas.get(stage, {}) if stage not in _AROUND else {}
             lines.append(Line(line, _AROUND.get(stage) or own.get("") or next(iter(own.values()), "")))
-    its = {
-        name: as_given(name) if name in _defaults(rule) or name not in known(rule) else f"no {name}" for name in numbers
-    }
-    return [*lines, *(Line(f"{name} = {value!r}", its[name]) for name, value in numbers.items())]
+    known_lines = {**_AROUND, "weights": "w = w - u"}
+    written = dict(known_lines)
+    for name, value in numbers.items():
+        _write(written, name, value)
+    changed = [(name, line) for name, line in written.items() if line != known_lines.get(name)]
+    return [*lines, *(Line(line, known_lines.get(name) or _its(name, rule)) for name, line in changed)]
+
+
+def _its(name: str, rule: str) -> str:
+    """Return the line of tf.keras for an argument that somebody else sets by himself, or that it has not."""
+    return f"no {name}" if name in known(rule) and name not in _defaults(rule) else as_given(name)
+
+
+def _of(name: str, value: Any, rule: str = DEFAULT) -> Iterator[Choice]:
+    """Yield the record of a value of a switch; a number that a switch may be has none."""
+    return (each for each in known(rule)[name].choices if each.value == value and type(each.value) is type(value))
+
+
+_STATE: Final = "v = state[tensor]"
 
 
 def as_given(name: str) -> str:
     """Return the line of tf.keras for an argument that somebody else sets by himself."""
-    return f"{name} = what it is given"
+    return _STATE if name == "state" else f"{name} = what it is given"
 
 
 def _write(lines: dict[str, str], name: str, value: Any) -> None:
@@ -155,6 +185,16 @@ def _write(lines: dict[str, str], name: str, value: Any) -> None:
         lines["epsilon"] = f"epsilon = what it is given, or {value!r}"
     elif name == "rate_decay":
         lines["rate"] += f" / (1 + {value:g}·t)"
+    elif name == "rate_kept":
+        lines["rate"] += f"·{value!r}^t"
+    elif name == "rate_decay_kept":
+        lines["rate"] = f"L = L / (1 + {value:g}·t)"
+    elif name == "state_of":
+        lines["state"] = _STATE.replace("tensor", "shape")
+    elif name == "weight_limit":
+        lines["weights"] += f";  w = clip(w, -{value:g}, {value:g})"
+    elif name == "column_limit":
+        lines["weights"] += f";  w = w·min(1, {value:g}/‖column of w‖)"
     elif name.endswith("_factor") and name != "loss_scale_factor":
         own = name.removesuffix("_factor")
         lines[own] = f"{own} = {value!r}·(what it is given)"
@@ -162,7 +202,7 @@ def _write(lines: dict[str, str], name: str, value: Any) -> None:
         lines[name] = f"{name} = {value!r}"
 
 
-def _step(switches: Mapping[str, Any], outside: bool) -> str:
+def _step(switches: Mapping[str, Any], outside: bool, of: str = "g") -> str:
     v = "v_before" if switches.get("denominator_uses") == "previous" else "v"
     v = f"{v}/(1-rho^t)" if switches.get("bias_correction") else v
     place = switches.get("epsilon_place", "inside")
@@ -172,11 +212,17 @@ def _step(switches: Mapping[str, Any], outside: bool) -> str:
     denominator = f"({root} + epsilon)" if place == "outside" else f"({root})" if "√" not in root else root
     rate = "" if outside else "L·"
     if switches.get("division") == "rsqrt":
-        return f"{rate}g·(1/{denominator})"
-    return f"{rate}g / {denominator}"
+        return f"u = {rate}{of}·(1/{denominator})"
+    return f"u = {rate}{of} / {denominator}"
 
 
-def _weights(switches: Mapping[str, Any]) -> str:
-    step = "(momentum·b + u)" if switches.get("nesterov") else "b"
-    rate = "L·" if switches.get("learning_rate_place") == "outside" else ""
-    return f"b = momentum·b + u;  w = w - {rate}{step}"
+def _buffered(switches: Mapping[str, Any], outside: bool) -> dict[str, str]:
+    """Return the lines of the step and of the weights where there is a momentum buffer."""
+    of_gradients = switches.get("buffer_of") == "gradients"
+    new = ("g" if outside else "L·g") if of_gradients else "u"
+    entering = f"(1-momentum)·{new}" if switches.get("dampening") else new
+    ahead = f"(momentum·b + {entering})" if switches.get("nesterov") else "b"
+    buffer, rate = f"b = momentum·b + {entering}", "L·" if outside else ""
+    if of_gradients:
+        return {"step": _step(switches, not outside, ahead), "weights": f"{buffer};  w = w - u"}
+    return {"weights": f"{buffer};  w = w - {rate}{ahead}"}

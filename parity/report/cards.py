@@ -6,12 +6,12 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
-from parity.report.details import chain
+from parity.report.details import chain, hides_state
 from parity.report.facts import Facts, difference, factor, outcome, parting_subjects, representative
 from parity.report.markup import render
 from parity.report.numbers import exact, many, short, times
 from parity.verdicts.cause import Cause
-from parity.verdicts.results import Divergence, Pair
+from parity.verdicts.results import Comparison, Divergence, Pair
 from parity.verdicts.verdict import Verdict
 
 MAX_CARDS = 12
@@ -85,7 +85,7 @@ def _card(facts: Facts, subject: str, pairs: list[Pair]) -> Card:
         cause=facts.run.causes.get(subject),
         reason=(item.reason or item.outcome.value) if item else "no comparison came back",
         size=times(factor(place)) if place else "",
-        chain=_links(facts, pair.case, place.stage) if place else [],
+        chain=_links(facts, pair.case, item, place.stage) if item and place else [],
         values=_values(place, facts.dtype(pair.case)) if place else [],
         others=_others([other for other in pairs if other is not pair], facts.run.causes.get(subject)),
     )
@@ -114,17 +114,22 @@ def _first_stages(pairs: list[Pair]) -> list[tuple[str, int]]:
     return Counter(place.stage for place in places if place).most_common()
 
 
-def _links(facts: Facts, case: str, broken: str) -> list[Link]:
-    """Return the stages of one update with what became of each; nothing where the broken one is not among them."""
+def _links(facts: Facts, case: str, item: Comparison, broken: str) -> list[Link]:
+    """Return the stages of one update with what became of each; nothing where the broken one is not among them.
+
+    Of who shows no state nobody knows whether the stages before agree.
+    """
     stages = chain(facts.cells.get(case, {}), facts.rule(case), broken)
     names = [stage for stage, _ in stages]
     if broken not in names:
         return []
-    at = names.index(broken)
+    at, hidden = names.index(broken), hides_state(item)
     links = []
     for position, (stage, formula) in enumerate(stages):
         state = "ok" if position < at else "broken" if position == at else "after"
         word = {"ok": "agrees", "broken": "parts here", "after": "follows"}[state]
+        if state == "ok" and hidden and stage != "gradient":
+            state, word = "after", "not shown"
         links.append(Link(stage, formula, state, word))
     return links
 

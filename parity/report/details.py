@@ -53,6 +53,12 @@ def chain(cell: dict[str, Any], rule: Rule, stage: str = "") -> list[tuple[str, 
     return found
 
 
+def hides_state(item: Comparison) -> bool:
+    """Return whether nothing but the parameters was compared: what a stage before them did was not seen."""
+    compared = {*item.catch, *map(str, (item.table or {}).get("slot", ()))}
+    return compared == {"parameter"}
+
+
 def _formulas(rule: Rule) -> dict[str, tuple[str, str]]:
     """Return the name and the plain formula of each stage."""
     return {key: (name(key), next(iter(rule.formulas[key].values()))) for key in stages(rule) if key in rule.formulas}
@@ -127,7 +133,7 @@ def _comparison(item: Comparison, dtype: str, texts: Texts, points: int) -> dict
     }
     optional = {
         "notes": [texts(note) for note in item.notes],
-        "first": item.first_divergence and _divergence(item.first_divergence, dtype, texts),
+        "first": item.first_divergence and _divergence(item, item.first_divergence, dtype, texts),
         "worst": item.worst and item.verdict != "IDENTICAL" and _worst(item.worst, dtype),
         "flips": [
             [flip.step, flip.layer, flip.unit, flip.example, *_sides(flip, dtype), short(flip.bound)]
@@ -152,8 +158,9 @@ def _catch(item: Comparison, texts: Texts) -> dict[str, Any]:
     return {"sentence": texts(sentence(item.caught)), "weak": weakest(item.catch) is not None, "slots": rows}
 
 
-def _divergence(place: Divergence, dtype: str, texts: Texts) -> dict[str, Any]:
+def _divergence(item: Comparison, place: Divergence, dtype: str, texts: Texts) -> dict[str, Any]:
     return {
+        **({"hidden": True} if hides_state(item) else {}),
         "step": place.step,
         "slot": name(place.slot),
         "tensor": clean(place.tensor),

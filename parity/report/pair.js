@@ -39,16 +39,16 @@ const values = place =>
     ["difference", place.difference], ["bound", place.bound], ["in exact arithmetic", place.exact],
   ].filter(row => row[1]).map(([key, value]) => el("div", {}, el("dt", {}, key), el("dd", {}, value))));
 
-const chain = ({ rule, chain: stages }, broken) => {
+const chain = ({ rule, chain: stages }, { stage: broken, hidden }) => {
   const formulas = data.formulas[rule], order = Object.keys(formulas);
   const known = stages.some(([stage]) => stage === broken) ? stages : [...stages, [broken, formulas[broken][1]]];
   known.sort((one, other) => order.indexOf(one[0]) - order.indexOf(other[0]));
   const at = known.findIndex(([stage]) => stage === broken);
   return el("ol", { class: "chain", "aria-label": "stages of one update" }, known.map(([stage, formula], i) => {
-    const state = i < at ? "ok" : i === at ? "broken" : "after";
+    const state = i < at ? "ok" : i === at ? "broken" : "after", unseen = state === "ok" && hidden && stage !== "gradient";
     const name = formulas[stage][0];
-    const word = { ok: "agrees", broken: "parts here", after: "follows" }[state];
-    return el("li", { class: state }, el("b", {}, name), el("code", {}, formula), el("em", {}, word));
+    const word = unseen ? "not shown" : { ok: "agrees", broken: "parts here", after: "follows" }[state];
+    return el("li", { class: unseen ? "after" : state }, el("b", {}, name), el("code", {}, formula), el("em", {}, word));
   }));
 };
 
@@ -56,7 +56,7 @@ const firstDivergence = (place, known) => [
   el("h4", {}, "First divergence"),
   el("p", { class: "sentence" }, `${moment(place.step)} the `, el("b", {}, place.slot), " of ", el("code", {}, place.tensor + index(place)),
     place.factor !== "NaN" ? [" differs by ", el("b", {}, `${place.factor} times`), " its bound."] : " is where they part."),
-  data.formulas[known.rule][place.stage] ? chain(known, place.stage) : el("p", {}, `Stage: ${place.stage}`),
+  data.formulas[known.rule][place.stage] ? chain(known, place) : el("p", {}, `Stage: ${place.stage}`),
   values(place),
   say(place.note) && el("p", { class: "sentence" }, linked(say(place.note))),
 ];

@@ -32,6 +32,7 @@ class AdamChoices(Numbers, Adam):
     bias_correction: str = "both"
     correction_count: str = "given"
     moments_kept: str = "as_they_are"
+    moment_carry: str = "weighted"
     second_moment_of: str = "squares"
     amsgrad_place: str = "before"
     beta_roles: str = "given"
@@ -53,11 +54,13 @@ class AdamChoices(Numbers, Adam):
         left_1, left_2 = (
             self._left(w, beta, count, which) for beta, which in zip(betas, ("first", "second"), strict=True)
         )
-        before = v
+        old_m, old_v = m, v
         m, v = self._moment(w, m, g, betas[0]), self._second_moment(w, v, g, betas[1])
+        if self.moment_carry == "doubled":
+            m, v = old_m + m, old_v + v
         if self.moments_kept == "corrected":
             m, v, left_1, left_2 = m / self._rounded(w, left_1), v / self._rounded(w, left_2), one, one
-        used = v if self.denominator_uses == "updated" else before
+        used = v if self.denominator_uses == "updated" else old_v
         if largest is not None:
             after = self.amsgrad_place == "after"
             used = largest = np.maximum(largest, used / self._rounded(w, left_2) if after else used)

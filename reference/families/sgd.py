@@ -20,6 +20,7 @@ class SGDChoices(Numbers, SGD):
     `dampening` is the share of a gradient that does not enter the buffer, "momentum" where it is momentum itself;
     `dampens` is whether a number does so where there is no momentum and no buffer, too: "always", or
     "all_but_the_first" gradient, as a code that never asks whether there is a momentum.
+    `buffer_holds="difference"` is the heavy ball of who keeps the weights before the last step instead of a buffer.
     `buffer_sign` is whether the buffer holds what the weights move by, or what is taken from them.
     """
 
@@ -30,6 +31,7 @@ class SGDChoices(Numbers, SGD):
     dampens: str = "the_buffer"
     nesterov_form: str = "gradient_ahead"
     nesterov_order: str = "one_buffer"
+    buffer_holds: str = "moves"
     buffer_sign: str = "moves"
     step_sign: str = "subtract"
 
@@ -45,8 +47,9 @@ class SGDChoices(Numbers, SGD):
         old = slots["momentum_buffer"] if self.buffer_sign == "moves" else -slots["momentum_buffer"]
         b = old * momentum - self._entering(w, step, count)
         move = self._move(b, old, momentum, step) if self.nesterov else b
-        kept = b if self.buffer_sign == "moves" else -b
-        return Update(g, kept, self._moved(w, move * rate if outside else move, sign))
+        after = self._moved(w, move * rate if outside else move, sign)
+        b = after - w if self.buffer_holds == "difference" else b
+        return Update(g, b if self.buffer_sign == "moves" else -b, after)
 
     def _entering(self, w: Any, step: Any, count: int) -> Any:
         if self.first_step == "weighed" and count == 1:

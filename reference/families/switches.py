@@ -35,6 +35,7 @@ _CARRIED = Switch(
 _SIGN = BY_NAME["step_sign"]
 AROUND = (
     BY_NAME["weight_decay_form"],
+    BY_NAME["decay_order"],
     BY_NAME["schedule_origin"],
     _CARRIED,
     BY_NAME["gradient_reduction"],
@@ -167,6 +168,19 @@ _SGD = (
         needs="nesterov",
     ),
     Switch(
+        "buffer_holds",
+        "momentum of a buffer, or of the difference that the last step made of the weights",
+        (
+            Choice("moves"),
+            Choice(
+                "difference",
+                "momentum multiplies the difference of the last two weights, which has lost what rounding took",
+                ("momentum_buffer", "b = w − w_before;  w ← w + μ·b − η·g"),
+            ),
+        ),
+        needs="momentum",
+    ),
+    Switch(
         "buffer_sign",
         "the buffer holds what the weights move by, or what is taken from them",
         (Choice("moves"), Choice("descends", "the momentum buffer has the other sign, and is subtracted")),
@@ -268,6 +282,18 @@ _ADAM = (
                 "the corrected moments are kept, and corrected again at the next step",
                 ("first_moment", "m ← (β₁·m + (1−β₁)·g) / (1−β₁ᵗ)"),
                 moot=_UNCORRECTED,
+            ),
+        ),
+    ),
+    Switch(
+        "moment_carry",
+        "the old moments weighted by their betas, or kept beside that",
+        (
+            Choice("weighted"),
+            Choice(
+                "doubled",
+                "the old moments are added to themselves (+= where = is meant)",
+                ("first_moment", "m ← m + β₁·m + (1−β₁)·g;  v ← v + β₂·v + (1−β₂)·g²"),
             ),
         ),
     ),
@@ -538,6 +564,86 @@ _LION = (
     _SIGN,
 )
 
+_NADAM = (
+    Switch(
+        "momentum_schedule",
+        "the momentum by a schedule of t, of t / 250, or by none",
+        (
+            Choice("each_step"),
+            Choice(
+                "slow",
+                "the momentum's schedule goes by t / 250, as in the paper and in torch; tf.keras' goes by t",
+                ("momentum_product", "p ← p·μₜ,  μₜ = β₁·(1 − ½·0.96^(t/250))"),
+            ),
+            Choice(
+                "constant",
+                "the momentum has no schedule: it is beta_1 at every step",
+                ("momentum_product", "p ← p·β₁"),
+            ),
+        ),
+    ),
+    Switch(
+        "moment_correction",
+        "the first moment corrected as at the next step, at this one, or not",
+        (
+            Choice("ahead"),
+            Choice(
+                "same",
+                "the first moment is corrected as at this step, not as at the next one",
+                ("lookahead", "h = μₜ₊₁·m/(1 − p) + (1−μₜ)·g/(1−p)"),
+            ),
+            Choice(
+                "none",
+                "neither the first moment nor the gradient beside it is corrected",
+                ("lookahead", "h = μₜ₊₁·m + (1−μₜ)·g"),
+            ),
+        ),
+    ),
+    Switch(
+        "second_correction",
+        "the second moment corrected for its start, or not",
+        (
+            Choice("taken"),
+            Choice("missing", "the second moment is not corrected for its start", ("denominator", "d = √v + ε")),
+        ),
+    ),
+    Switch(
+        "epsilon_place",
+        "epsilon beside the root of the corrected second moment, or of the moment itself",
+        (
+            Choice("corrected"),
+            Choice(
+                "hat",
+                "epsilon is added to the root of the second moment itself (epsilon hat), not of the corrected one",
+                ("denominator", "d = (√v + ε) / √(1−β₂ᵗ)"),
+            ),
+        ),
+    ),
+    _SIGN,
+)
+
+_ADAMAX = (
+    Switch(
+        "epsilon_place",
+        "epsilon added to the norm, to the magnitude inside the maximum, or nowhere",
+        (
+            Choice("outside"),
+            Choice(
+                "inside",
+                "epsilon is added to the gradient's magnitude, inside the maximum, as torch's is",
+                ("infinity_norm", "u ← max(β₂·u, |g| + ε);  d = (1−β₁ᵗ)·u"),
+            ),
+            Choice("none", "there is no epsilon, as in the paper", ("denominator", "d = (1−β₁ᵗ)·u")),
+        ),
+    ),
+    Switch(
+        "bias_correction",
+        "the first moment corrected for its start, or not",
+        (Choice("first"), Choice("none", "there is no bias correction", ("denominator", "d = u + ε"))),
+    ),
+    _SIGN,
+)
+
 _DECAYS = tuple(("weight_decay", value) for value in (0.01, 0.004, 1e-3, 1e-4, 5e-4, 0.1))
 _BETAS = (
     *(("beta_1", value) for value in (0.0, 0.5, 0.8, 0.95, 0.99)),
@@ -576,6 +682,8 @@ FAMILIES = {
         (*_EPSILONS, *(("rho", value) for value in (0.9, 0.8, 0.99)), ("learning_rate", 1.0), *_DECAYS),
     ),
     "lion": Kin((*_LION, *AROUND), ("lion", "LionChoices"), (), (*_BETAS, *_DECAYS)),
+    "nadam": Kin((*_NADAM, *AROUND), ("nadam", "NadamChoices"), (), (*_EPSILONS, *_BETAS, *_DECAYS)),
+    "adamax": Kin((*_ADAMAX, *AROUND), ("adamax", "AdamaxChoices"), (), (*_EPSILONS, *_BETAS, *_DECAYS)),
 }
 """The families of the rules that people write, by the rule's name; any other rule has the choices around it alone."""
 OTHERS = Kin(AROUND)

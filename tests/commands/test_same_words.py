@@ -26,6 +26,7 @@ from parity.diagnosis.member import Member
 from parity.diagnosis.text import render
 from parity.diagnosis.words import causes
 from parity.report import formats
+from parity.report.cards import cards
 from parity.report.facts import Facts, headline
 from parity.testing.cause import Sought
 from parity.testing.cause import lines as lines_of_pytest
@@ -88,7 +89,23 @@ def told_of(found):
 
 
 EVERY_CHOICE = [(rule, choice) for rule in names() for choice in causes(rule) if not only_rounds(*choice, rule)]
-NUMBERS = [("centered", True), ("momentum", 0.9), ("clipvalue", 5.0), ("rate_decay", 1e-4), ("epsilon", 1e-8)]
+NUMBERS = [
+    ("centered", True),
+    ("momentum", 0.9),
+    ("clipvalue", 5.0),
+    ("clipnorm", 5.0),
+    ("clipvalue_factor", 0.1),
+    ("rate_decay", 1e-4),
+    ("rate_decay_kept", 1e-4),
+    ("rate_kept", 0.99),
+    ("weight_limit", 0.01),
+    ("column_limit", 1.0),
+    ("state_of", "shape"),
+    ("second_moment_start", 1e-8),
+    ("learning_rate_factor", 10.0),
+    ("epsilon_if_zero", 1e-8),
+    ("epsilon", 1e-8),
+]
 
 
 def test_every_choice_and_number_has_the_same_words_in_every_output():
@@ -265,3 +282,9 @@ def test_the_page_tells_cases_that_are_explained_from_others():
     )
     assert "that does not explain this case" in page
     assert "1 of which that does not explain." in headline(Facts(run))
+
+
+def test_stages_of_a_state_that_is_not_shown_are_not_said_to_agree():
+    hidden, shown = (cards(Facts(ran(kind))) for kind in (wrong.OutsideHidden, wrong.Outside))
+    assert [text.count("<em>not shown</em>") for text in (hidden, shown)] == [1, 0]
+    assert [text.count("<em>agrees</em>") for text in (hidden, shown)] == [1, 2]

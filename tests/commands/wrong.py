@@ -41,6 +41,12 @@ class Outside(Base):
         return np.sqrt(v) + self.epsilon
 
 
+class OutsideHidden(Outside):
+    """It shows no state."""
+
+    slots = None
+
+
 class Ones(Base):
     start = 1.0
 

@@ -197,3 +197,12 @@ class DecaysAfterTheStep(Adam):
         super().update(params, grads)
         for name in grads:
             params[name] = params[name] - params[name] * self.weight_decay * self.lr
+
+
+class DecaysToAHalf(DecaysAfterTheStep):
+    """It draws the weights to a half, not to zero."""
+
+    def update(self, params, grads):
+        Adam.update(self, params, grads)
+        for name in grads:
+            params[name] = params[name] - (params[name] - params[name].dtype.type(0.5)) * self.weight_decay * self.lr

@@ -111,13 +111,75 @@ class DeafToClipping(Plain):
         super().__init__(learning_rate, rho, epsilon)
 
 
-class ClipsTooEarly(Plain):
+class ClipsAtATenth(Plain):
     def __init__(self, learning_rate=0.001, rho=0.9, epsilon=1e-7, clipvalue=None):
         super().__init__(learning_rate, rho, epsilon)
-        self.limit = np.inf if clipvalue is None else clipvalue / 10
+        self.limit = np.inf if clipvalue is None else self.limited(clipvalue)
+
+    def limited(self, limit):
+        return limit / 10
 
     def seen(self, g):
         return np.clip(g, -self.limit, self.limit)
+
+
+class ClipsTooEarly(ClipsAtATenth):
+    def limited(self, limit):
+        return limit / 7
+
+
+class Compounds(Plain):
+    def now(self):
+        return self.rate * 0.99 ** (self.count - 1)
+
+
+class KeepsItsDecay(Plain):
+    """The rate that has decayed is what decays at the next step."""
+
+    def update(self, params, grads):
+        self.rate = self.rate / (1 + 1e-2 * self.count)
+        super().update(params, grads)
+
+
+class LimitsWeights(Plain):
+    """As the critic of a Wasserstein network."""
+
+    def update(self, params, grads):
+        super().update(params, grads)
+        for w in params.values():
+            np.clip(w, -0.01, 0.01, out=w)
+
+
+class LimitsColumns(Plain):
+    def update(self, params, grads):
+        super().update(params, grads)
+        for w in (each for each in params.values() if each.ndim == 2):
+            w *= np.minimum(1, 0.5 / np.sqrt(np.sum(w * w, axis=0)))
+
+
+class RateForRho(Plain):
+    def moment(self, v, g):
+        return self.rate * v + (1 - self.rate) * (g * g)
+
+
+class KeepsCorrected(Plain):
+    def moment(self, v, g):
+        return super().moment(v, g) / (1 - self.rho**self.count)
+
+    def root(self, v):
+        return np.sqrt(v + self.epsilon)
+
+
+class Magnitudes(Plain):
+    def moment(self, v, g):
+        return self.rho * v + (1 - self.rho) * np.abs(g)
+
+
+class SharesByShape(Plain):
+    def update(self, params, grads):
+        for name, g in grads.items():
+            v = self.moments[g.shape] = self.moment(self.moments.get(g.shape, self.first(g)), g)
+            params[name] -= self.rate * g / self.root(v)
 
 
 class Wide(Plain):
@@ -178,6 +240,53 @@ class HalvesDecay(Plain):
         for w in params.values():
             w -= self.penalty * w
         super().update(params, grads)
+
+
+class DecaysAfter(HalvesDecay):
+    def update(self, params, grads):
+        Plain.update(self, params, grads)
+        for w in params.values():
+            w -= self.rate * 2 * self.penalty * w
+
+
+class ClipsTheDecayToo(Plain):
+    def __init__(self, learning_rate=0.001, rho=0.9, epsilon=1e-7, weight_decay=0.0, clipvalue=None):
+        super().__init__(learning_rate, rho, epsilon)
+        self.decay, self.limit = weight_decay, np.inf if clipvalue is None else clipvalue
+
+    def update(self, params, grads):
+        decayed = {name: g + self.decay * params[name] for name, g in grads.items()}
+        super().update(params, decayed)
+
+    def seen(self, g):
+        return np.clip(g, -self.limit, self.limit)
+
+
+class Buffered(Plain):
+    """With a momentum buffer, a method for each thing that can go wrong."""
+
+    def __init__(self, learning_rate=0.001, rho=0.9, epsilon=1e-7, momentum=0.0):
+        super().__init__(learning_rate, rho, epsilon)
+        self.momentum, self.buffers = momentum, {}
+
+    def update(self, params, grads):
+        for name, g in grads.items():
+            v = self.moments[name] = self.moment(self.moments.get(name, self.first(g)), g)
+            params[name] -= self.move(name, g, self.root(v))
+
+    def buffer(self, name, new):
+        self.buffers[name] = self.momentum * self.buffers.get(name, 0 * new) + new
+        return self.buffers[name]
+
+
+class DampensTheBuffer(Buffered):
+    def move(self, name, g, root):
+        return self.buffer(name, (1 - self.momentum) * self.rate * g / root)
+
+
+class BuffersGradients(Buffered):
+    def move(self, name, g, root):
+        return self.rate * self.buffer(name, g) / root
 
 
 class DecaysByDefault(HalvesDecay):

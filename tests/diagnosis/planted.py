@@ -139,7 +139,7 @@ def _everywhere(numbers) -> dict:
     return {"momentum_always" if name == "momentum" else name: value for name, value in numbers.items()}
 
 
-RULES = ("sgd", "adam", "adamw", "adagrad", "adadelta", "lion")
+RULES = ("sgd", "adam", "adamw", "adagrad", "adadelta", "lion", "nadam", "adamax")
 """The rules that people write, beside RMSprop."""
 
 

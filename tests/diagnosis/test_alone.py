@@ -110,7 +110,13 @@ def test_a_number_that_goes_by_the_step_is_told(kind, said):
     assert f"its steps are tf.keras' times a number that goes by the step alone: {said}" in " ".join(seen.evidence)
 
 
-@pytest.mark.parametrize(("kind", "rule"), [(branches.DecaysItsBeta, "adam"), (branches.DecaysAfterTheStep, "adamw")])
+def test_a_decay_after_the_step_is_told_and_is_no_number_that_goes_by_it():
+    seen = found(branches.DecaysAfterTheStep, "adamw")
+    assert (seen.finding, seen.evidence) == (Finding.EXPLAINED, ())
+    assert dict(seen.explanations[0].member.switches)["weight_decay_form"] == "after"
+
+
+@pytest.mark.parametrize(("kind", "rule"), [(branches.DecaysItsBeta, "adam"), (branches.DecaysToAHalf, "adamw")])
 def test_no_number_is_made_up_for_what_is_no_multiple(kind, rule):
     seen = found(kind, rule)
     assert seen.finding is Finding.UNEXPLAINED

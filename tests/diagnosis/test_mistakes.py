@@ -27,6 +27,18 @@ NAMED = [
     (mistakes.Floors, "Epsilon is the least that the root may be"),
     (mistakes.Clips, "Gradients are clipped by value at 2, whatever it is given"),
     (mistakes.Fades, "The learning rate decays by itself: L / (1 + 0.001·t)"),
+    (mistakes.Compounds, "The learning rate decays by itself: each step multiplies it by 0.99"),
+    (mistakes.KeepsItsDecay, "and keeps it: each step divides it by 1 + 0.01·t"),
+    (mistakes.LimitsWeights, "Weights are clipped to [-0.01, 0.01] after each step"),
+    (mistakes.LimitsColumns, "The norm of each column of a matrix is limited to 0.5 after each step"),
+    (mistakes.RateForRho, "The learning rate stands where rho belongs"),
+    (mistakes.KeepsCorrected, "the corrected moments are kept, and corrected again"),
+    (mistakes.Magnitudes, "The moment is one of magnitudes instead of squares"),
+    (mistakes.DecaysAfter, "Weight decay is taken from the weights that the step has moved"),
+    (mistakes.ClipsTheDecayToo, "The gradient is clipped with the decay in it, and weight decay is added"),
+    (mistakes.ClipsAtATenth, "The clipvalue is 0.1 times the one it is given"),
+    (mistakes.DampensTheBuffer, "What is new enters the momentum buffer times 1 - momentum"),
+    (mistakes.BuffersGradients, "The momentum buffer holds gradients"),
     (mistakes.HeldInFloat32, "rho and 1 - rho are rounded to float32, whatever the weights are"),
     (mistakes.EpsilonInFloat32, "Epsilon is rounded to float32, whatever the weights are"),
     (mistakes.MomentumInFloat32, "Momentum is rounded to float32, whatever the weights are"),
@@ -170,6 +182,14 @@ def test_an_answer_is_checked_on_the_case_that_it_stands_under():
     assert {found.cases[cell.id] for cell in cells if "clipvalue" in cell.id} == {"otherwise"}
 
 
+def test_tensors_of_one_shape_that_share_a_state_are_named_by_the_cases_that_have_some():
+    make = lambda: NumpySubject(mistakes.SharesByShape, "mine.py:Mine")  # noqa: E731
+    found = diagnose(make, "mine.py:Mine", shipped=select(["rmsprop/order_changes*", "rmsprop/defaults"]))
+    assert found.finding is Finding.EXPLAINED
+    assert "Cause: Tensors of one shape share their state." in render(found.document())
+    assert found.cases == {}
+
+
 class Counted(mistakes.Plain):
     """All instances but the first one of a process take twice the rate."""
 
@@ -192,14 +212,14 @@ BUFFER = "momentum_buffer"
 
 
 class DampedWhereCentred(planted.box(slots=False)):
-    """The new increment counts 1 - momentum, where it is centred and has momentum, and nowhere else."""
+    """The new increment counts 1 - momentum², where it is centred and has momentum, and nowhere else."""
 
     def step(self, params, grads, state):
         new, after = super().step(params, grads, state)
         rule = self._rule
         if not (rule.centered and rule.momentum):
             return new, after
-        keep, before = 1 - rule.momentum, state[BUFFER]
+        keep, before = 1 - rule.momentum**2, state[BUFFER]
         b = {n: keep * (a - rule.momentum * before[n]) + rule.momentum * before[n] for n, a in after[BUFFER].items()}
         return {n: params[n] - b[n] for n in new}, {**after, BUFFER: b}
 

@@ -50,6 +50,8 @@ SOME = {
     "adagrad": ("sum_of", "magnitudes"),
     "adadelta": ("change_moment_of", "step"),
     "lion": ("direction_of", "moment"),
+    "nadam": ("momentum_schedule", "constant"),
+    "adamax": ("epsilon_place", "inside"),
 }
 
 

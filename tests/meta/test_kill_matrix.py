@@ -16,8 +16,11 @@ for _cell in collect([])[0]:
 ARGUMENTS = {
     "learning_rate_place",
     "nesterov",
+    "buffer_of",
+    "dampening",
     "momentum_held",
     "weight_decay_form",
+    "decay_order",
     "weight_decay",
     "clipping",
     "use_ema",

@@ -7,7 +7,7 @@ import pytest
 from parity.reference import family
 from parity.reference.family import Family
 from parity.reference.rmsprop import RMSprop
-from parity.reference.switches import SWITCHES
+from parity.reference.switches import BY_NAME, SWITCHES
 
 DTYPES = [np.float16, ml_dtypes.bfloat16, np.float32, np.float64]
 ARGUMENTS = [
@@ -47,13 +47,16 @@ EVERYTHING = {
     "weight_decay": 0.01,
     "learning_rate": lambda step: 1e-3 / (1 + step),
     "batch_size": 32,
+    "clipvalue": 0.5,
 }
 TURNED = [(switch.name, value) for switch in SWITCHES for value in switch.values[1:] if value != "float32"]
 
 
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # moments that are corrected twice may cancel below zero
 @pytest.mark.parametrize(("name", "value"), TURNED, ids=lambda x: str(x))
 def test_every_switch_changes_some_bit(name, value):
-    assert bits(run(Family(**EVERYTHING, **{name: value}))) != bits(run(Family(**EVERYTHING)))
+    beside = {**EVERYTHING, **dict(BY_NAME[name].beside)}
+    assert bits(run(Family(**beside, **{name: value}))) != bits(run(Family(**beside)))
 
 
 def test_arithmetic_in_the_variables_own_dtype_changes_nothing():

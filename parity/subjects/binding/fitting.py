@@ -160,6 +160,8 @@ def _walked(
                         _near(_kept(driver.params[name], array), array, scale, -1.0) for name, array in starts.items()
                     ):
                         raise _LostError("makes NaN or infinity of the weights.")
+                    if all(_is_limited(driver.params[name], array) for name, array in starts.items()):
+                        raise _LostError("limits all weights to one magnitude.")
                     return None  # two that are swapped at each step are back after two
                 if shape.owns_loop and _any_still(driver, starts):
                     if kind != np.float64:
@@ -178,7 +180,7 @@ def _walked(
 
 
 class _LostError(ArithmeticError):
-    """A step made something of the weights that is not finite, and nothing else that a wrong shape would make."""
+    """A step lost the weights, to what is not finite or to one limit of all, as no wrong shape would."""
 
 
 def _kept(after: Any, before: Any) -> Any:
@@ -186,6 +188,13 @@ def _kept(after: Any, before: Any) -> Any:
     if not isinstance(after, np.ndarray) or after.shape != before.shape or after.dtype.kind != "f":
         return after
     return np.where(np.isfinite(after), after, before)
+
+
+def _is_limited(after: Any, before: Any) -> bool:
+    """Return whether all weights have come down to one number that is not zero, as clipped ones do."""
+    if not isinstance(after, np.ndarray) or after.shape != before.shape or after.dtype.kind != "f":
+        return False
+    return bool(np.all(after == after[0]) and 0 < after[0] < np.min(before))
 
 
 def _any_still(driver: Driver, starts: Mapping[str, Any]) -> bool:

@@ -49,6 +49,18 @@ def move(driver: Driver, found: list[Place], rate: float) -> None:
                 setattr(holder, name, type(getattr(holder, name))(rate))
 
 
+def holds(driver: Driver, found: list[Place], rate: float) -> bool:
+    """Return whether an optimizer still holds in one of the places the learning rate that was set."""
+    if isinstance(driver, Configured):
+        return all(config[found[0][0]] == rate for config in driver.configs)
+    held = [
+        getattr(holder, name) if not keys else getattr(holder, name)[keys[0]]
+        for holder in _holders(driver)
+        for name, *keys in found
+    ]
+    return not held or any(value == type(value)(rate) for value in held)
+
+
 def _holders(driver: Driver) -> Iterator[Any]:
     one = {"": getattr(driver, "optimizer", None)}
     held = list(getattr(driver, "optimizers", one).values())

@@ -21,7 +21,7 @@ from parity.subjects.binding.drivers.shape import Call, Driver, Make, Shape
 from parity.subjects.binding.evidence import acts_as, reads
 from parity.subjects.binding.fitting import after_steps, fits
 from parity.subjects.binding.parts import NONE, argument_of, taken_apart, word_of
-from parity.subjects.binding.rates import TOLD, Place, move, places
+from parity.subjects.binding.rates import TOLD, Place, holds, move, places
 from parity.subjects.binding.recognise import recognise
 from parity.subjects.binding.roles import role_of
 from parity.subjects.binding.spelling import AMBIGUOUS, NO_RATES, SAYS_LITTLE, is_no_rate, keeps, says_little
@@ -140,17 +140,23 @@ def _ways(kind: Callable[..., Any], known: Known) -> list[Place] | None:
     if config_of(kind) is None and is_rule(kind, bound):
         return [] if own in bound.values and not known.shape.owns_loop else None
     found: list[Place] = []
+    held: list[bool] = []
+    driven: list[Driver] = []
+    rates = (TOLD, 8 * TOLD)
 
     def moved(driver: Driver, step: int) -> None:
         found[:] = found or places(driver, bound)
-        move(driver, found, TOLD if step == 0 else 8 * TOLD)
+        held.append(step == 0 or holds(driver, found, rates[step - 1]))
+        move(driver, found, rates[step])
+        driven[:] = [driver]
 
     with seeded(0):
         plain = after_steps(known.shape, maker(kind, bound))
     with seeded(0):
         other = after_steps(known.shape, maker(kind, bound), moved)
     follows = plain is not None and other is not None and found and not np.array_equal(plain, other)
-    return found if follows else None
+    # Who makes another number of it at each step computes with ours as with his own.
+    return found if follows and all(held) and holds(driven[0], found, rates[-1]) else None
 
 
 def idle(kind: Callable[..., Any], known: Known, bound: Bound) -> list[str]:
