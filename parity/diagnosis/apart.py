@@ -1,9 +1,9 @@
 """What nothing explains as a whole is looked at in parts: whether weights move at all, each tensor by itself, and
 whether each counts its steps by itself, or a number that goes by the step multiplies them."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import combinations
+from itertools import combinations, islice
 from typing import Final
 
 import numpy as np
@@ -144,7 +144,35 @@ def _listed(factors: Mapping[int, float]) -> str:
         f"{factor:.3g} at step {first}" if first == last else f"{factor:.3g} from step {first} to {last}"
         for factor, first, last in runs[:_MOST]
     ]
-    return f"{', '.join(words)}{', and so on' if len(runs) > _MOST else ''}"
+    return f"{', '.join(words)}{', and so on' if len(runs) > _MOST else ''}{_formula(factors)}"
+
+
+_FORMULAS: Final[tuple[tuple[str, Callable[[float], float], Callable[[float, int], float]], ...]] = (
+    ("1 / (1 + {:g}·t), with t from 1", lambda f: 1 / f - 1, lambda d, t: 1 / (1 + d * (t + 1))),
+    ("{:g}^t, with t from 1", lambda f: f, lambda d, t: d ** (t + 1)),
+    ("1 - {:g}·t, with t from 1", lambda f: 1 - f, lambda d, t: 1 - d * (t + 1)),
+    ("1 / √t, with t from 1", lambda f: 1.0, lambda d, t: (t + 1) ** -0.5),
+    ("min(1, {:g}·t), with t from 1", lambda f: f, lambda d, t: min(1.0, d * (t + 1))),
+)
+"""Rates that people write, their number from the factor of the first step, and the factor of a zero-based step."""
+
+
+def _makes(made: Callable[[float, int], float], number: float, factors: Mapping[int, float]) -> bool:
+    return all(abs(made(number, at) - factor) <= ALIKE * abs(factor) for at, factor in factors.items())
+
+
+def _formula(factors: Mapping[int, float]) -> str:
+    """Return what one formula alone, of those that people write, makes of all factors; else nothing."""
+    first = factors.get(0)
+    if first is None or first <= 0:
+        return ""
+    fitting = []
+    for words, of, made in _FORMULAS:
+        # With the fewest digits: what is written is short.
+        shortened = (float(f"{of(first):.{digits}g}") for digits in range(1, 5))
+        good = (number for number in shortened if _makes(made, number, factors))
+        fitting += [words.format(number) for number in islice(good, 1)]
+    return f", which is {fitting[0]}" if len(fitting) == 1 else ""
 
 
 def _counted(seen: Observation, name: str, together: int, rotates: bool) -> Observation:

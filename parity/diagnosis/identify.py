@@ -75,7 +75,7 @@ def identified(make: Make, name: str, cells: Sequence[Cell] = (), shipped: Shipp
                 held[rule] = _held(make, name, cells, shipped, rule)
     if not held:
         return told_in_parts(make, _held(make, name, cells, shipped, DEFAULT))
-    if _least(held, said) == _UNKNOWN and DEFAULT not in held and not any(map(_explains_plain, held.values())):
+    if _least(held, said) == _UNKNOWN and DEFAULT not in held and not (said and _explains_plain(held[said])):
         # A number of its own, such as a rho that nothing is passed, is estimated, not looked for above.
         plain = _held(make, name, cells, shipped, DEFAULT)
         held |= {DEFAULT: plain} if _size(plain, said) < _UNKNOWN else {}

@@ -206,3 +206,19 @@ class DecaysToAHalf(DecaysAfterTheStep):
         Adam.update(self, params, grads)
         for name in grads:
             params[name] = params[name] - (params[name] - params[name].dtype.type(0.5)) * self.weight_decay * self.lr
+
+
+class Dampens:
+    """SGD whose dampening is on by itself, and shows beside a momentum alone; the first gradient enters whole."""
+
+    def __init__(self, learning_rate=0.01, momentum=0.0, dampening=0.1):
+        self.learning_rate, self.momentum, self.dampening = learning_rate, momentum, dampening
+        self.buffers = {}
+
+    def update(self, params, grads):
+        for name, gradient in grads.items():
+            if self.momentum:
+                old = self.buffers.get(name)
+                entering = gradient if old is None else (1 - self.dampening) * gradient
+                self.buffers[name] = entering if old is None else self.momentum * old + entering
+            params[name] = params[name] - self.learning_rate * (self.buffers[name] if self.momentum else gradient)

@@ -3,6 +3,7 @@
 import branches
 import pytest
 
+from parity.diagnosis.apart import _formula
 from parity.diagnosis.arguments import DOUBLE
 from parity.diagnosis.cause import cause_of
 from parity.diagnosis.diagnose import diagnose
@@ -100,7 +101,11 @@ def test_an_acquittal_says_how_many_steps_it_saw():
 @pytest.mark.parametrize(
     ("kind", "said"),
     [
-        (branches.WarmsUp, "0.2 at step 0, 0.4 at step 1, 0.6 at step 2, 0.8 at step 3, 1 from step 4 to 11"),
+        (
+            branches.WarmsUp,
+            "0.2 at step 0, 0.4 at step 1, 0.6 at step 2, 0.8 at step 3, 1 from step 4 to 11, which is min(1, 0.2·t), "
+            "with t from 1",
+        ),
         (branches.CorrectsAtFirst, "1 from step 0 to 9, "),
     ],
 )
@@ -108,6 +113,20 @@ def test_a_number_that_goes_by_the_step_is_told(kind, said):
     seen = found(kind, "adam")
     assert seen.finding is Finding.UNEXPLAINED
     assert f"its steps are tf.keras' times a number that goes by the step alone: {said}" in " ".join(seen.evidence)
+
+
+def test_a_factor_that_one_formula_alone_makes_has_that():
+    steps = range(12)
+    formula = {
+        "1 / (1 + 0.01·t), with t from 1": {t: 1 / (1 + 0.01 * (t + 1)) for t in steps},
+        "0.9^t, with t from 1": {t: 0.9 ** (t + 1) for t in steps},
+        "1 - 0.05·t, with t from 1": {t: 1 - 0.05 * (t + 1) for t in steps},
+        "1 / √t, with t from 1": {t: (t + 1) ** -0.5 for t in steps},
+    }
+    assert {words: _formula(factors) for words, factors in formula.items()} == {w: f", which is {w}" for w in formula}
+    alike = {t: 1 / (1 + 1e-5 * (t + 1)) for t in steps}  # as good as 0.99999^t, and as a line
+    assert _formula(alike) == ""
+    assert _formula({t: 1.0 + (t % 3) for t in steps}) == ""
 
 
 def test_a_decay_after_the_step_is_told_and_is_no_number_that_goes_by_it():

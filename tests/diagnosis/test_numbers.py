@@ -1,5 +1,6 @@
 """How numbers are held is told as that: no other rule, no other cause, and no word on what was not compared."""
 
+import branches
 import numbers_held as held
 import pytest
 
@@ -94,3 +95,11 @@ def test_a_case_that_cannot_be_compared_is_named(kind, finding, said):
     seen = found(kind, cases=["rmsprop/plain[float32]"])
     assert seen.finding is finding
     assert seen.evidence == ((said,) if said else ())
+
+
+def test_a_number_that_shows_beside_a_momentum_alone_is_named_and_not_called_idle():
+    found = diagnose(lambda: NumpySubject(branches.Dampens, "Dampens"), "Dampens", rule="sgd")
+    assert found.finding is Finding.EXPLAINED
+    assert dict(found.explanations[0].member.numbers) == {"dampening": 0.1}
+    assert not any("could be any other number" in line for line in found.evidence)
+    assert "dampening is 0.1, where tf.keras has none" in render(found.document())
