@@ -75,6 +75,15 @@ class Nadam(_Rule):
         return rate * ahead / (np.sqrt(v / (1 - 0.999**t)) + 1e-8), m, v
 
 
+class NadamOfCubes(_Rule):
+    """It takes the cube's root of a moment of cubes."""
+
+    def rule(self, w, g, rate, t, m, v):
+        m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * np.abs(g) ** 3
+        ahead = 0.9 * m / (1 - 0.9 ** (t + 1)) + 0.1 * g / (1 - 0.9**t)
+        return rate * ahead / (np.cbrt(v / (1 - 0.999**t)) + 1e-8), m, v
+
+
 class Lion(_Rule):
     slots_used = ("m",)
 

@@ -3,6 +3,7 @@
 import warnings
 from pathlib import Path
 
+import outside
 import pytest
 from strangers import FORMS, STRANGERS, written
 
@@ -53,6 +54,17 @@ def test_there_are_sixty_of_them():
     assert len(STRANGERS) >= 60
 
 
+@pytest.mark.parametrize(
+    ("kind", "switches", "numbers"),
+    [(outside.Nadam, {"momentum_schedule": "constant"}, {"epsilon": 1e-8}), (outside.Adamax, {}, {"epsilon": 1e-8})],
+)
+def test_a_nadam_and_an_adamax_of_a_tutorial_are_named(kind, switches, numbers):
+    found = identified(lambda: NumpySubject(kind, kind.__name__), kind.__name__)
+    member = found.explanations[0].member
+    assert (found.rule, found.finding) == (kind.__name__.lower(), Finding.EXPLAINED)
+    assert ({**dict(member.switches), **dict(member.numbers)}) == switches | numbers
+
+
 @pytest.mark.exhaustive
 def test_choices_that_make_another_rule_of_one_are_not_what_a_class_is():
     """An Adadelta without the root of its changes is RMSprop: a class that RMSprop explains but for 16 bits is that."""
@@ -62,7 +74,7 @@ def test_choices_that_make_another_rule_of_one_are_not_what_a_class_is():
 
 
 def test_a_class_of_another_rule_that_nothing_explains_is_placed_in_that_rules_cases(capsys):
-    name = f"{Path(__file__).parent / 'outside'}.py:Nadam"
+    name = f"{Path(__file__).parent / 'outside'}.py:NadamOfCubes"
     assert main(["diagnose", name]) == 1
     printed = capsys.readouterr().out
     assert printed.startswith(f"{name}: UNEXPLAINED\n")
