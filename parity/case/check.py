@@ -4,7 +4,7 @@ import math
 import re
 from typing import Any, Protocol
 
-from parity.case.error import Keys, shown
+from parity.case.error import Keys
 from parity.case.spec import (
     MAX_ELEMENTS,
     SCHEDULES,
@@ -15,7 +15,7 @@ from parity.case.spec import (
     Replayed,
 )
 from parity.case.words import PROBES
-from parity.errors import SpecError, did_you_mean
+from parity.errors import SpecError, did_you_mean, shown
 
 LARGEST = {"float64": 1.7976931348623157e308, "float32": 3.4028234e38, "bfloat16": 3.3895313e38, "float16": 65504.0}
 SCALED_DTYPES = ("float32", "float64")
