@@ -151,3 +151,15 @@ def test_the_page_of_a_rule_has_a_row_a_case_and_a_column_a_subject() -> None:
     assert {line.split("|")[2].strip() for line in rows[1:]} == {"="}
     assert len(rows) - 1 == len({each.case for each in found}) > 8
     assert libraries.Found("a", "b", Verdict.DIVERGED, "first_moment", "").mark == "≠ first moment"
+
+
+def test_the_page_of_a_rule_tells_all_that_a_subject_was_run_as_or_why_it_was_not_in_most_cases() -> None:
+    def told(subject: str, *each: tuple[Verdict, str]) -> str:
+        rows = [libraries.Found(f"sgd/{n}", subject, verdict, "", text) for n, (verdict, text) in enumerate(each)]
+        return libraries.page("sgd", rows).splitlines()[-1]
+
+    ran, not_ran = Verdict.IDENTICAL, Verdict.UNSUPPORTED
+    assert told("b", (not_ran, "why."), (ran, "b.Two(x=1)"), (ran, "b.One(x=2)")) == "- `b`: b.Two, b.One."
+    assert told(
+        "c", (not_ran, "odd."), (not_ran, "it has none; it has (x)."), (not_ran, "it has none; it has (x).")
+    ) == ("- `c`: it has none; it has (x).")
