@@ -137,7 +137,8 @@ def _check_loss_scale(case: CaseFile, refuse: Refuse) -> None:
         raise refuse(("loss_scale",), f"needs problem.kind = 'replayed'; received {_kind(problem)!r}.")
     if case.dtype not in SCALED_DTYPES:
         allowed = " or ".join(SCALED_DTYPES)
-        # Gradients of 16 bits are float32 once they were divided by the scale, and stay so until they are used.
+        # Gradients of 16 bits are float32 once they were divided by the scale, and stay so until they are used. And a
+        # slot has the dtype of the weights: a scale of 2**16 is infinite in float16, a count ends at 256 in bfloat16.
         raise refuse(("dtype",), f"{text}, {case.dtype!r}; allowed: {allowed}, the dtypes that tf.keras keeps there.")
     for key in ("absent", "frozen", "sparse"):
         if getattr(problem, key):
