@@ -6,8 +6,11 @@ from driving import cell, judged
 
 from parity import subjects
 from parity.bounds.numerics import differs, format_of
+from parity.case.cells import select
 from parity.circumstances.promises import ESTIMATES, ROUNDINGS, division_roundings
 from parity.problem import problems
+from parity.runner.loop import run_pair
+from parity.subjects.keras import KerasSubject
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.xdist_group("tensorflow")]
 
@@ -212,3 +215,19 @@ def test_xla_squares_before_it_divides_where_there_is_one_element_and_nowhere_el
             page = tenth * np.square(two / half(1000)[0])
             assert np.allclose(compiled(tf, squared, two), page, rtol=2**-9, atol=2**-24)
             assert differs(compiled(tf, squared, one), page[:1]).all()
+
+
+def test_schedule_free_adamw_differs_in_graph_mode_by_divisions_that_become_products_and_nowhere_else(tf):
+    """It divides by a root and by beta_1, a constant: Grappler has a pass for either."""
+    (made,) = select(["schedule_free_adamw/plain[float32]"])
+
+    def verdict(folds):
+        tf.config.optimizer.set_experimental_options({"constant_folding": folds})
+        try:
+            pair = run_pair(made, "keras-graph", KerasSubject("graph", rewrites=False))
+        finally:
+            tf.config.optimizer.set_experimental_options({"constant_folding": True})
+        return [item.verdict for item in pair.comparisons]
+
+    assert verdict(True) == ["ROUNDING", "ROUNDING"]
+    assert verdict(False) == ["IDENTICAL", "IDENTICAL"]
