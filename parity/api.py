@@ -13,10 +13,9 @@ import msgspec
 from parity import subjects
 from parity.case import known
 from parity.case.cells import pattern_of, select
-from parity.case.error import shown
 from parity.case.rule import DEFAULT, find
 from parity.case.spec import Cell
-from parity.errors import UnsupportedError, UsageError
+from parity.errors import UnsupportedError, UsageError, shown
 from parity.subjects.naming import given, with_bound
 from parity.trajectory.golden.place import folder_of, is_golden
 from parity.verdicts.notebook import Picture, html

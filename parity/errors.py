@@ -63,6 +63,20 @@ class MisbehavedError(SubjectError):
     """The subject raised, or returned something that cannot be compared."""
 
 
+def printable(text: str) -> str:
+    """Return the text with every character that a terminal would not show (or would obey) written as an escape."""
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+
+
+def shown(value: object) -> str:
+    """Return a value as an error message shows it: its ``repr`` in one line of at most 80 characters."""
+    try:
+        text = repr(value)
+    except ValueError:  # Python refuses to write integers of more than 4,300 digits.
+        text = "a number of thousands of digits"
+    return text if len(text) <= 80 else f"{text[:76]} …"
+
+
 _ENDS = 200
 """Characters that are shown of each end of a message of many lines."""
 

@@ -2,8 +2,8 @@
 
 Source: keras/src/constraints/constraints.py; where it stands: keras/src/optimizers/base_optimizer.py (`apply`), after
 the average of the weights, which is of those before it, and also after a call that only accumulates a gradient. A norm
-is the root of a sum of squares along `axis`, to which Keras' global epsilon is added, and not beneath the root. Of few
-numbers NumPy's sum has tf.keras' bits in eager mode, which adds many in Eigen's order.
+is the root of a sum of squares along `axis`, to which Keras' global epsilon is added, and not beneath the root. Along
+the first axis NumPy's sum of fewer than 16 numbers has tf.keras' bits in eager mode, which adds more in Eigen's order.
 """
 
 from dataclasses import dataclass
@@ -19,9 +19,9 @@ EPSILON = 1e-7
 
 def norms(w: Any, axis: int | None) -> Any:
     """Return the norms of an array along an axis, which stays with one element, in its dtype."""
-    if w.dtype.itemsize > 2:
-        return np.sqrt(np.sum(np.square(w), axis=axis, keepdims=True))
-    return np.sqrt(np.sum(np.square(w), axis=axis, keepdims=True, dtype=np.float32).astype(w.dtype))
+    if str(w.dtype) == "bfloat16":  # as `norm` of `optimizer.py`
+        return np.sqrt(np.sum(np.square(w), axis=axis, keepdims=True, dtype=np.float32).astype(w.dtype))
+    return np.sqrt(np.sum(np.square(w), axis=axis, keepdims=True))
 
 
 @dataclass(frozen=True)

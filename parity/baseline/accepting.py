@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from parity.baseline import gate, store
 from parity.baseline.record import Entry
 from parity.baseline.store import Change, Pending, Record
-from parity.case.cells import fits
+from parity.case.places import fits
 from parity.errors import UsageError
 
 

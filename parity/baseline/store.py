@@ -18,11 +18,10 @@ import msgspec
 from msgspec import Struct
 
 from parity.baseline.record import Circumstances, Entry, Key
-from parity.case.error import printable
 from parity.case.tomlfile import show_path
 from parity.case.words import MODES
 from parity.circumstances.files import alone, ignore, write_file
-from parity.errors import DataError, UsageError
+from parity.errors import DataError, UsageError, printable
 from parity.report.numbers import plain
 from parity.verdicts.verdict import Verdict
 

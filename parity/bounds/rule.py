@@ -14,7 +14,7 @@ import numpy as np
 from parity.bounds.bounded import Bounded, BoundedFloat32, Rate, exact
 from parity.bounds.numerics import Array
 from parity.bounds.spectral import rounds_of
-from parity.case.page import PAGES
+from parity.case.places import PAGES
 from parity.case.rule import find
 from parity.case.spec import SCHEDULES, Cell, Hyperparameters
 from parity.errors import SpecError

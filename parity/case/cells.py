@@ -13,13 +13,14 @@ from typing import Any
 import msgspec
 
 from parity.case.check import check
-from parity.case.error import explain, shown
+from parity.case.error import explain
 from parity.case.matrix import Combination
+from parity.case.places import CASES, case_paths, file_of, matches
 from parity.case.rule import DEFAULT, names
 from parity.case.rules import EACH, spread
-from parity.case.spec import CASES, CaseFile, Cell, Mlp, case_file, rule_schema
+from parity.case.spec import CaseFile, Cell, Mlp, case_file, rule_schema
 from parity.case.tomlfile import TomlFile, read_toml, show_path
-from parity.errors import ParityError, SpecError, UsageError, did_you_mean
+from parity.errors import ParityError, SpecError, UsageError, did_you_mean, shown
 
 MAX_CELLS = 2_000
 
@@ -42,9 +43,10 @@ def select(patterns: Iterable[str], root: Path | None = None) -> list[Cell]:
 def collect(patterns: Iterable[str], root: Path | None = None) -> tuple[list[Cell], list[ParityError]]:
     """Return what ``select`` returns, and beside it the errors that kept other files or patterns from it."""
     patterns = list(patterns) or ["*"]
-    asked = [pattern for pattern in patterns if not _is_path(pattern)]
+    asked = [pattern for pattern in patterns if file_of(pattern) is None]
     known, broken = _scan(root or CASES, asked) if asked else ([], [])
-    if any(not any(_matches(cell, pattern) for cell in known) for pattern in asked):  # the message names all there are
+    # The message names all there are.
+    if any(not any(matches(cell.case, cell.id, pattern) for cell in known) for pattern in asked):
         known, broken = _scan(root or CASES)
     chosen: dict[str, Cell] = {}
     problems: list[ParityError] = []
@@ -80,15 +82,6 @@ def cells_of(rule: str) -> list[Cell]:
     folders = {path.relative_to(CASES).parts[0] for path in case_paths()} | {rule}
     shared = sorted(folder for folder in folders if folder == rule or folder not in names())
     return [cell for cell in _scan(CASES, [f"{folder}/*" for folder in shared])[0] if cell.rule == rule]
-
-
-def case_paths(root: Path | None = None) -> list[Path]:
-    """Return every TOML file below a folder, sorted; some may hold an experiment or a list instead of a case."""
-    return sorted(Path(folder, name) for folder, _, names in os.walk(root or CASES) for name in _tomls(names))
-
-
-def _tomls(names: Iterable[str]) -> list[str]:
-    return [name for name in names if name.endswith(".toml")]
 
 
 def _scan(root: Path, patterns: Iterable[str] = ("*",)) -> tuple[list[Cell], list[ParityError]]:
@@ -138,49 +131,22 @@ def pattern_of(cell: Cell) -> str:
     return show_path(Path(path)) + cell.id.removeprefix(cell.case)
 
 
-_PATH = re.compile(r"(.*\.toml)(\[.*\])?", re.DOTALL)
-
-
-def _is_path(pattern: str) -> bool:
-    return _PATH.fullmatch(pattern) is not None
-
-
 def _matching(pattern: str, known: list[Cell], broken: list[ParityError], root: Path) -> Iterator[Cell]:
-    path = _PATH.fullmatch(pattern)
-    if path:
-        cells = load_cells(Path(path[1]), root)
-        matches = [cell for cell in cells if not path[2] or cell.id == f"{cell.case}{path[2]}"]
+    file = file_of(pattern)
+    if file:
+        path, label = file
+        cells = load_cells(path, root)
+        chosen = [cell for cell in cells if not label or cell.id == f"{cell.case}{label}"]
     else:
         cells = known
-        matches = [cell for cell in cells if _matches(cell, pattern)]
-    if not matches and not (pattern == "*" and broken):
+        chosen = [cell for cell in cells if matches(cell.case, cell.id, pattern)]
+    if not chosen and not (pattern == "*" and broken):
         there = sorted({name for cell in cells for name in (cell.case, cell.id)})
         raise UsageError(
             f"no case matches {shown(pattern)}.{did_you_mean(pattern, there)} Allowed: a case id, a cell id, a glob "
             f"with '*', or the path of a .toml file; `parity list` shows all."
         )
-    yield from matches
-
-
-def _matches(cell: Cell, pattern: str) -> bool:
-    return fits(cell.id, pattern) or fits(cell.case, pattern)
-
-
-def fits(name: str, pattern: str) -> bool:
-    """Whether a glob matches; only ``*`` is special, since ids hold brackets."""
-    first, *rest = pattern.split("*")
-    if not rest:
-        return name == pattern
-    if not name.startswith(first):
-        return False
-    *middle, last = rest
-    position = len(first)
-    for part in middle:
-        found = name.find(part, position)
-        if found < 0:
-            return False
-        position = found + len(part)
-    return name.endswith(last) and len(name) - len(last) >= position
+    yield from chosen
 
 
 def _cells(file: TomlFile, path: Path, root: Path, patterns: Iterable[str] = ("*",)) -> list[Cell]:

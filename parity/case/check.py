@@ -4,7 +4,7 @@ import math
 import re
 from typing import Any, Protocol
 
-from parity.case.error import Keys, shown
+from parity.case.error import Keys
 from parity.case.spec import (
     MAX_ELEMENTS,
     SCHEDULES,
@@ -15,7 +15,7 @@ from parity.case.spec import (
     Replayed,
 )
 from parity.case.words import PROBES
-from parity.errors import SpecError, did_you_mean
+from parity.errors import SpecError, did_you_mean, shown
 
 LARGEST = {"float64": 1.7976931348623157e308, "float32": 3.4028234e38, "bfloat16": 3.3895313e38, "float16": 65504.0}
 SCALED_DTYPES = ("float32", "float64")
@@ -137,7 +137,8 @@ def _check_loss_scale(case: CaseFile, refuse: Refuse) -> None:
         raise refuse(("loss_scale",), f"needs problem.kind = 'replayed'; received {_kind(problem)!r}.")
     if case.dtype not in SCALED_DTYPES:
         allowed = " or ".join(SCALED_DTYPES)
-        # Gradients of 16 bits are float32 once they were divided by the scale, and stay so until they are used.
+        # Gradients of 16 bits are float32 once they were divided by the scale, and stay so until they are used. And a
+        # slot has the dtype of the weights: a scale of 2**16 is infinite in float16, a count ends at 256 in bfloat16.
         raise refuse(("dtype",), f"{text}, {case.dtype!r}; allowed: {allowed}, the dtypes that tf.keras keeps there.")
     for key in ("absent", "frozen", "sparse"):
         if getattr(problem, key):

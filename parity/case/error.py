@@ -7,24 +7,10 @@ from typing import Any, TypeAlias
 import msgspec
 
 from parity.case.spec import PATTERNS, Constraint, Rows, Shape, SomeSteps, TensorName, Values
-from parity.errors import did_you_mean
+from parity.errors import did_you_mean, printable, shown
 
 Keys: TypeAlias = tuple[str | int, ...]
 """The way to a value: names of keys, and places in lists, counted from 0."""
-
-
-def printable(text: str) -> str:
-    """Return the text with every character that a terminal would not show (or would obey) written as an escape."""
-    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
-
-
-def shown(value: Any) -> str:
-    """Return a value as an error message shows it: its ``repr`` in one line of at most 80 characters."""
-    try:
-        text = repr(value)
-    except ValueError:  # Python refuses to write integers of more than 4,300 digits.
-        text = "a number of thousands of digits"
-    return text if len(text) <= 80 else f"{text[:76]} …"
 
 
 _WORDS = {

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from parity.case.error import dotted, explain
-from parity.case.spec import CASES
+from parity.case.places import CASES
 from parity.case.tomlfile import read_toml
 from parity.verdicts.results import Comparison, Pair
 from parity.verdicts.verdict import Verdict

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from parity.case.error import Keys, dotted, shown
+from parity.case.error import Keys, dotted
 from parity.case.tomlfile import TomlFile
-from parity.errors import SpecError
+from parity.errors import SpecError, shown
 
 _TAGS = ("schedule", "kind", "generator")
 

@@ -9,7 +9,6 @@ from typing import Any, Final, NamedTuple
 from parity.errors import SpecError
 from parity.reference.arguments import Argument
 
-PAGES = Path(__file__).parent.parent / "reference"
 REQUIRED: Final = object()
 """Stands where an argument has no default."""
 

@@ -5,7 +5,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from parity.case.page import PAGES, REQUIRED, Parameter, classes, fields, parameters, tree
+from parity.case.page import REQUIRED, Parameter, classes, fields, parameters, tree
+from parity.case.places import PAGES
 from parity.errors import SpecError, did_you_mean
 from parity.reference.arguments import BY_NAME
 

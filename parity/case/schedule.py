@@ -4,7 +4,8 @@ import ast
 from functools import cache
 from typing import NamedTuple
 
-from parity.case.page import PAGES, Parameter, classes, parameters, tree
+from parity.case.page import Parameter, classes, parameters, tree
+from parity.case.places import PAGES
 from parity.reference.arguments import OF_SCHEDULES
 
 

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from functools import cache
 from inspect import cleandoc
 from itertools import pairwise
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias, Union, cast
 
 import msgspec
@@ -20,7 +19,6 @@ from parity.case.schedule import Schedule as Known
 from parity.case.schedule import schedules
 from parity.case.words import PROBES, Dtype, Mode, Source
 
-CASES = Path(__file__).parent.parent / "cases"
 MAX_ELEMENTS = 1_000_000_000_000
 """What a shape may say; how many of them a machine can hold is found out where they are made."""
 

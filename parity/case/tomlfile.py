@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from parity.case.error import Keys, dotted, printable
-from parity.errors import SpecError
+from parity.case.error import Keys, dotted
+from parity.errors import SpecError, printable
 
 # tomllib needs time quadratic in the parts of a dotted key, so that a megabyte of them takes an hour. A key stands in
 # one line: where lines are short, a long file takes no longer than its length says.

@@ -8,9 +8,8 @@ from importlib import import_module
 from typing import Final, NamedTuple
 
 from parity import __version__
-from parity.case.error import printable
 from parity.commands.streams import ending, guarded
-from parity.errors import ParityError, UsageError, did_you_mean, one_line
+from parity.errors import ParityError, UsageError, did_you_mean, one_line, printable
 
 
 class Command(NamedTuple):

@@ -4,10 +4,10 @@ from argparse import ArgumentParser, Namespace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from parity.case.error import printable
 from parity.case.rule import DEFAULT, find
 from parity.circumstances import terminal
 from parity.commands.work import above_zero, add_bind_argument, named
+from parity.errors import printable
 
 if TYPE_CHECKING:
     from parity.verdicts.results import Comparison

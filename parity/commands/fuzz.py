@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from parity import subjects
-from parity.case.error import printable
 from parity.case.rule import DEFAULT, find
 from parity.circumstances import terminal
 from parity.circumstances.files import CACHE
 from parity.commands.work import StatusLine, _positive, above_zero, add_jobs_argument, add_subject_argument, named
-from parity.errors import NotInstalledError
+from parity.errors import NotInstalledError, printable
 from parity.fuzz.words import RELATIONS
 
 if TYPE_CHECKING:

@@ -3,10 +3,9 @@
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from pathlib import Path
 
-from parity.case.error import printable
 from parity.case.rule import DEFAULT
 from parity.circumstances import terminal
-from parity.errors import UsageError
+from parity.errors import UsageError, printable
 
 EXAMPLES = """\
   parity judge steps.npz                                 what parity.watch wrote, or any program

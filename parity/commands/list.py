@@ -5,12 +5,8 @@ from collections import Counter
 from importlib.util import find_spec
 from typing import Any
 
-import msgspec
-
 from parity import subjects
-from parity.case.cells import collect
-from parity.case.rule import find, names
-from parity.case.spec import Cell, schema_text
+from parity.case.listing import ListedCell, ListedRule, Listing, listing
 from parity.circumstances import terminal
 from parity.commands.cli import complain
 from parity.errors import ParityError
@@ -37,17 +33,21 @@ def configure(parser: ArgumentParser) -> None:
 def main(arguments: Namespace) -> int:
     """Print the list; return 2 if a case file is broken, after the others were listed."""
     if arguments.schema:
+        from parity.case.spec import schema_text
+
         print(schema_text(), end="")
         return 0
-    cells, problems = collect(arguments.cases)
-    if problems and not cells:
+    found, problems = listing(arguments.cases)
+    if problems and not found.cells:
         return report_problems(problems)
     if arguments.json:
-        print(msgspec.json.format(msgspec.json.encode(_document(cells)), indent=2).decode())
+        import msgspec
+
+        print(msgspec.json.format(msgspec.json.encode(_document(found)), indent=2).decode())
     elif arguments.cells:
-        print("\n".join(cell.id for cell in cells))
+        print("\n".join(cell.id for cell in found.cells))
     else:
-        print("\n\n".join(sections(cells, everything=not arguments.cases, columns=terminal.width())))
+        print("\n\n".join(sections(found, everything=not arguments.cases, columns=terminal.width())))
     return report_problems(problems)
 
 
@@ -58,15 +58,16 @@ def report_problems(problems: list[ParityError]) -> int:
     return 2 if problems else 0
 
 
-def sections(cells: list[Cell], everything: bool, columns: int) -> list[str]:
+def sections(listed: Listing, everything: bool, columns: int) -> list[str]:
     """Return the tables of cases and, if asked for, of rules, subjects and switches, in at most ``columns``."""
+    cells, rules = listed
     counts = Counter(cell.case for cell in cells)
     summaries = {cell.case: cell.summary for cell in cells}
     rows = [(case, str(count), summaries[case]) for case, count in counts.items()]
     sections = [_section(f"Cases ({len(counts)}, {len(cells)} cells)", ("", "cells", ""), rows, columns)]
     if everything:
-        of, arguments = Counter(cell.rule for cell in cells), _own()
-        rows = [(name, str(of[name]), f"{find(name).kind}: {', '.join(arguments[name])}") for name in names()]
+        of, arguments = Counter(cell.rule for cell in cells), _own(rules)
+        rows = [(rule.name, str(of[rule.name]), f"{rule.kind}: {', '.join(arguments[rule.name])}") for rule in rules]
         sections.append(_section(f"Rules ({len(rows)})", ("", "cells", ""), rows, columns))
         found = subjects.registered()
         rows = [(name, _installed(entry), entry.summary) for name, entry in found.items()]
@@ -80,11 +81,10 @@ def sections(cells: list[Cell], everything: bool, columns: int) -> list[str]:
     return sections
 
 
-def _own() -> dict[str, list[str]]:
+def _own(rules: list[ListedRule]) -> dict[str, list[str]]:
     """Return the arguments of each rule that it does not share with all others."""
-    takes = {name: [parameter.name for parameter in find(name).parameters] for name in names()}
-    shared = set.intersection(*map(set, takes.values()))
-    return {name: [argument for argument in own if argument not in shared] for name, own in takes.items()}
+    shared = set.intersection(*(set(rule.arguments) for rule in rules))
+    return {rule.name: [argument for argument in rule.arguments if argument not in shared] for rule in rules}
 
 
 def _installed(entry: subjects.Entry) -> str:
@@ -95,8 +95,9 @@ def _section(title: str, heads: tuple[str, str, str], rows: list[tuple[str, str,
     return "\n".join([title, *terminal.table(heads, rows, columns)])
 
 
-def _document(cells: list[Cell]) -> dict[str, Any]:
-    found, arguments = subjects.registered(), _own()
+def _document(listed: Listing) -> dict[str, Any]:
+    cells, rules = listed
+    found, arguments = subjects.registered(), _own(rules)
     return {
         "schema": 1,
         "cases": [
@@ -110,8 +111,8 @@ def _document(cells: list[Cell]) -> dict[str, Any]:
             for case, group in _grouped(cells).items()
         ],
         "rules": [
-            {"name": name, "class": find(name).kind, "arguments": arguments[name], "slots": find(name).slots}
-            for name in names()
+            {"name": rule.name, "class": rule.kind, "arguments": arguments[rule.name], "slots": rule.slots}
+            for rule in rules
         ],
         "subjects": [
             {"name": name, "summary": entry.summary, "installed": _installed(entry) == "installed"}
@@ -122,8 +123,8 @@ def _document(cells: list[Cell]) -> dict[str, Any]:
     }
 
 
-def _grouped(cells: list[Cell]) -> dict[str, list[Cell]]:
-    groups: dict[str, list[Cell]] = {}
+def _grouped(cells: list[ListedCell]) -> dict[str, list[ListedCell]]:
+    groups: dict[str, list[ListedCell]] = {}
     for cell in cells:
         groups.setdefault(cell.case, []).append(cell)
     return groups

@@ -4,11 +4,10 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from parity.case.error import printable
 from parity.case.spec import Cell
 from parity.commands.cli import complain
 from parity.commands.work import above_zero, add_work_arguments, gather, named, progress
-from parity.errors import DataError, ParityError, UnsupportedError
+from parity.errors import DataError, ParityError, UnsupportedError, printable
 from parity.trajectory.golden.place import folder_name
 from parity.verdicts.verdict import Verdict
 

@@ -4,10 +4,9 @@ import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from parity.case.error import printable
 from parity.commands.cli import complain
 from parity.commands.work import StatusLine, above_zero, add_bind_argument, gather, named
-from parity.errors import ParityError
+from parity.errors import ParityError, printable
 
 EXAMPLES = """\
   parity reproduce rmsprop/epsilon --subject mine.py:RMSprop          the shortest script, on standard output

@@ -12,13 +12,12 @@ import msgspec
 
 from parity import subjects
 from parity.case.cells import collect
-from parity.case.error import printable
 from parity.case.rule import DEFAULT
 from parity.case.spec import Cell
 from parity.circumstances import launch
 from parity.circumstances.terminal import fitted
 from parity.commands.cli import complain
-from parity.errors import DataError, ParityError, UsageError
+from parity.errors import DataError, ParityError, UsageError, printable
 from parity.subjects.naming import FORM, bound_by_hand, with_bound
 
 if TYPE_CHECKING:

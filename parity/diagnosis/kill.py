@@ -8,6 +8,8 @@ import msgspec
 
 from parity.case.rule import DEFAULT
 from parity.case.spec import Cell, Mlp
+from parity.diagnosis import scale_mutants
+from parity.diagnosis.keras_base_tests import notices_scale
 from parity.diagnosis.keras_tests import notices
 from parity.diagnosis.mutants import CONSTRUCTORS, KERAS, Constructor, Mutant, mutants
 from parity.runner.loop import run_pair
@@ -99,20 +101,27 @@ def _records(group: list[Cell], mistake: str, every: list[Mutant], constructor: 
 def keras_records(rule: str, cells: Sequence[Cell]) -> list[dict[str, Any]]:
     """Return for each mutant of a rule whether Keras' own tests of it notice, and whether a case does.
 
-    Its keys are ``rule, mistake, variant, by_keras, by_cases``; ``cells`` are those of the rule. A mutant that is no
-    optimizer by itself is left out.
+    Its keys are ``rule, mistake, variant, by_keras, by_cases``; ``cells`` are those of the rule. A mutant that shows
+    only in what is handed over, or in a program, is left out.
     """
     records = []
     for mutant in mutants(rule):
         kind = next((kind for cell in cells if cell.rule == rule and (kind := mutant.kind(cell)) is not None), None)
-        if kind is None or mutant.handed or mutant.wraps or mutant.trains or mutant.altered is not None:
+        if kind is None or mutant.handed or mutant.trains or mutant.altered is not None:
             continue
         dies = any(caught(shortened(cell), mutant) for cell in cells) or any(
             caught(cell, mutant) for cell in cells if STEPS < cell.steps <= 200
         )
         named = {"rule": rule, "mistake": mutant.mistake, "variant": mutant.variant}
-        records.append({**named, "by_keras": notices(kind, rule), "by_cases": dies})
+        records.append({**named, "by_keras": _by_keras(mutant, kind), "by_cases": dies})
     return records
+
+
+def _by_keras(mutant: Mutant, kind: Any) -> bool:
+    """Return whether Keras' own tests notice a mutant; those of its loss scale set no argument that one may need."""
+    if mutant.wraps:
+        return not mutant.needs and notices_scale(scale_mutants.variants()[mutant.variant][0])
+    return notices(kind, mutant.rule)
 
 
 def unkept_promises(records: list[dict[str, Any]]) -> list[tuple[str, str, str]]:

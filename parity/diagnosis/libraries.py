@@ -3,6 +3,7 @@
 import os
 import sys
 from argparse import ArgumentParser
+from collections import Counter
 from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -32,7 +33,7 @@ _HEAD = """\
 Made by `make matrix`, with {versions}: every float32 case of the rule in lockstep
 against [the page](../../parity/reference/{rule}.py), which is tf.keras'. `=` every bit is equal, `≈` inside the derived
 bound, `≠` outside it, `∞` not finite, each with the stage of the update that parts first, `–` the library has no such
-optimizer or argument, `✕` it raises.
+optimizer or argument, or is not driven with what stands around the update there, `✕` it raises.
 """
 
 
@@ -80,10 +81,15 @@ def page(rule: str, found: list[Found]) -> str:
         lines.append(f"| {case.partition('/')[2]} | {' | '.join(marks[case, name] for name in chosen)} |")
     lines.append("")
     for name in chosen:
-        own = [each for each in found if each.subject == name]
-        told = next((each.told for each in own if each.verdict.compared), own[0].told)
-        lines.append(f"- `{name}`: {told.partition('(')[0].rstrip('. ')}.")
+        lines.append(f"- `{name}`: {_told([each for each in found if each.subject == name])}.")
     return "\n".join(lines) + "\n"
+
+
+def _told(own: list[Found]) -> str:
+    """Return all that a subject was run as, or why it was not: the reason of most cases."""
+    ran = dict.fromkeys(each.told.partition("(")[0] for each in own if each.verdict.compared)
+    ((reason, _),) = Counter(each.told for each in own).most_common(1)
+    return ", ".join(ran) if ran else reason.rstrip(". ")
 
 
 def installed() -> list[str]:

@@ -39,7 +39,8 @@ _RULES = """\
 ### Every rule, and Keras' own tests
 
 Mutants of each rule: its choices turned, its numbers changed, and what no choice is. Beside the cases stand the tests
-of Keras' own suite (`keras/src/optimizers/*_test.py`): the golden values, the single step, the decay.
+of Keras' own suite (`keras/src/optimizers/*_test.py`): the golden values, the single step, the decay, the clips, the
+average, accumulation, tensors without a gradient, constraints, and the loss scale that moves.
 """
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from parity.case.spec import CASES
+from parity.case.places import CASES
 from parity.errors import DataError, ParityError
 from parity.explain import debugging, explanation, figures, page
 from parity.explain.experiment import Experiment, load

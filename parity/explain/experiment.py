@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal, TypeAlias
 import msgspec
 from msgspec import Meta, Struct
 
-from parity.case.cells import case_paths
 from parity.case.error import Keys, dotted, explain
+from parity.case.places import case_paths
 from parity.case.spec import FileName, Line, Name, Positive, described
 from parity.case.tomlfile import TomlFile, read_toml
 from parity.errors import SpecError, UsageError, did_you_mean

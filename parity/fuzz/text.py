@@ -4,8 +4,8 @@ from typing import Any
 
 import msgspec
 
-from parity.case.error import printable
 from parity.circumstances import terminal
+from parity.errors import printable
 from parity.fuzz.search import Search
 from parity.fuzz.words import RELATIONS, Outcome
 from parity.verdicts.verdict import Verdict

@@ -67,8 +67,8 @@ def locate(
     A wrong second moment, first moment or gradient is seen as such. A wrong buffer or parameter is traced further: the
     increment that the subject must have used is compared with the expected one, over elements of all magnitudes. One
     constant factor is a wrong *step*, one for each sign of the gradient a wrong *gradient*; a factor that varies
-    otherwise is a wrong *denominator*; a difference in proportion to the weights leaves the *parameter*, one in
-    proportion to the old buffer the *momentum_buffer*.
+    otherwise is a wrong *denominator*, or *step* where the rule has none; a difference in proportion to the weights
+    leaves the *parameter*, one in proportion to the old buffer the *momentum_buffer*.
     """
     if slot not in ("momentum_buffer", "parameter") or not hasattr(update, "step"):
         return _NAMES.get(slot, slot), ""
@@ -94,7 +94,7 @@ def locate(
         return ("momentum_buffer" if slot == "momentum_buffer" else "step"), ""
     if (ends := factors.common()) is not None:
         return _scaled(slot, ends, _weights_agree(tensor, after, update), arguments, obtained.dtype == np.float64)
-    return _varied(slot, factors, positive)
+    return _varied(slot, factors, positive, "denominator" if hasattr(update, "denominator") else "step")
 
 
 def _gap(slot: str, obtained: Array, old: Any, update: Any) -> tuple[Array, Array]:
@@ -115,8 +115,11 @@ def _factors(slot: str, gap: Array, noise: Array, update: Any) -> tuple[_Factors
     return _Factors(value, blur), np.asarray(update.gradient).reshape(-1)[usable] > 0
 
 
-def _varied(slot: str, factors: _Factors, positive: Array) -> tuple[str, str]:
-    """Name what makes the factor vary: the sign of the gradient, a few elements, or, if it can, the denominator."""
+def _varied(slot: str, factors: _Factors, positive: Array, all_pass: str) -> tuple[str, str]:
+    """Name what makes the factor vary: the sign of the gradient, a few elements, or, if it can, what all pass through.
+
+    That is the denominator, or the step of a rule that has none.
+    """
     value = factors.value
     if np.min(value) < 0 < np.max(value) and _Factors(np.abs(value), factors.blur).common() is not None:
         return "gradient", "some increments have the right size and the wrong sign"
@@ -134,7 +137,7 @@ def _varied(slot: str, factors: _Factors, positive: Array) -> tuple[str, str]:
     )
     if np.any(value[off] + factors.blur[off] < 0):
         return slot, f"{text}; a root turns no sign, so something else moves it"
-    return ("step" if off.mean() < FEW else "denominator"), text
+    return ("step" if off.mean() < FEW else all_pass), text
 
 
 def _scaled(

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parity.bounds.numerics import Array
-from parity.case.spec import CASES, Cell, Mlp, Replayed
+from parity.case.places import CASES
+from parity.case.spec import Cell, Mlp, Replayed
 from parity.errors import DataError
 from parity.problem.archive import read_npz
 from parity.problem.portable import log10, powers_of_ten, spread

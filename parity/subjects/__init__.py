@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from parity.errors import NotInstalledError, UsageError, did_you_mean
 from parity.subjects.adapter import Adapter as Adapter
 from parity.subjects.naming import split_bound
+from parity.subjects.plugged import plugged
 from parity.subjects.source import require_named
 from parity.trajectory.golden.place import PREFIX, folder_of, is_golden, shipped
 
@@ -94,10 +95,8 @@ def installed(name: str) -> bool:
 @cache
 def registered() -> dict[str, Entry]:
     """Return all registered subjects: ours, then those of other packages (entry-point group ``parity.subjects``)."""
-    from importlib.metadata import entry_points
-
     found = dict(REGISTRY)
-    for point in entry_points(group="parity.subjects"):
+    for point in plugged():
         found.setdefault(point.name, Entry(point.name, f"from {point.value}", point.value))
     return found
 

@@ -7,13 +7,15 @@ were recorded, for the steps that were recorded, and refuses a recording whose c
 from typing import Any
 
 from parity.problem.problems import Problem
-from parity.subjects.adapter import Taken, Tensors
+from parity.subjects.adapter import EVERYTHING, Taken, Tensors
 from parity.trajectory.golden import place, store
 from parity.trajectory.layout import layout_of_problem
 
 
 class GoldenSubject:
     """``golden:NAME``, the recordings that are shipped, or ``golden:path/to/folder``, those of a user."""
+
+    knows = EVERYTHING
 
     def __init__(self, name: str) -> None:
         self._folder = place.folder_of(name)

@@ -13,6 +13,8 @@ from parity.errors import AbsentArgumentError, UnsupportedError
 from parity.problem.problems import Problem
 from parity.subjects.adapter import Own, Taken, Tensors
 
+_DECAYS = ("weight_decay", "adam_weight_decay")
+
 
 class Row(NamedTuple):
     """A rule as a library has it, as data: all that an adapter needs to know of it.
@@ -22,27 +24,46 @@ class Row(NamedTuple):
         arguments: the library's names of arguments to Keras', of several to those that it takes as one tuple.
         slots: what the library calls a slot; one that means something else there is left out, and not shown.
         fixed: what is passed in any case.
+        off: its arguments that it is to be passed None for where Keras has 0.
+        instead: rows that stand for this one where a flag is set, by Keras' name of the flag.
+        matrices_alone: whether it takes no other tensors.
     """
 
     kind: str
     arguments: Mapping[str, str | tuple[str, ...]]
     slots: Mapping[str, str]
     fixed: Mapping[str, Any] = MappingProxyType({})
+    off: tuple[str, ...] = ()
+    instead: Mapping[str, Any] = MappingProxyType({})
+    matrices_alone: bool = False
 
     @property
     def names(self) -> frozenset[str]:
         """Keras' names of the arguments that it has."""
         words = [(word,) if isinstance(word, str) else word for word in self.arguments.values()]
-        return frozenset({"learning_rate", *(name for each in words for name in each)})
+        return frozenset({"learning_rate", *self.instead, *(name for each in words for name in each)})
 
     def values(self, given: Hyperparameters) -> dict[str, Any]:
-        """Return the library's arguments but for the learning rate; a decay that is off is 0."""
+        """Return the library's arguments but for the learning rate; a decay that is off is 0.
+
+        Raises:
+            UnsupportedError: any other argument is None, which means something else to the library.
+        """
         found: dict[str, Any] = dict(self.fixed)
         for own, word in self.arguments.items():
             found[own] = getattr(given, word) if isinstance(word, str) else tuple(getattr(given, each) for each in word)
-            if word == "weight_decay":
+            if word in _DECAYS:
                 found[own] = found[own] or 0.0
+            if found[own] is None:
+                raise UnsupportedError(f"{self.kind} cannot be without {own}; the case sets {word!r} to None.")
+            if own in self.off:
+                found[own] = found[own] or None
         return found
+
+    def chosen(self, given: Hyperparameters) -> "Row":
+        """Return the row that stands for the rule with a case's arguments: this one, unless a flag names another."""
+        other: Row = next((row for flag, row in self.instead.items() if getattr(given, flag)), self)
+        return other
 
 
 class OwnSubject:
@@ -105,13 +126,24 @@ class LibrarySubject:
         if rule not in self.rows:
             has = ", ".join(row.kind for row in self.rows.values())
             raise UnsupportedError(f"{self.library} has no optimizer for the rule {rule!r}; it has {has}.")
-        self.name = f"{self.library}.{self.rows[rule].kind}"
+        row = self.rows[rule].chosen(given)
+        self.name = f"{self.library}.{row.kind}"
         taken = self.takes(rule)
         lacking = {name: value for name, value in given.departures().items() if name not in taken}
         if lacking:
             name, value = next(iter(lacking.items()))
             message = f"{self.name} has no argument {name!r}, which is set to {value!r}. {self.remedy}"
             raise AbsentArgumentError(name, message)
+        self._require_tensors(row, problem)
+
+    def _require_tensors(self, row: Row, problem: Problem) -> None:
+        """Refuse tensors that tf.keras updates by another rule than the library does."""
+        apart = getattr(reference_rule(problem.cell), "is_adams", None)
+        for name, w in problem.params.items():
+            if row.matrices_alone and w.ndim != 2:
+                raise UnsupportedError(f"{self.name} takes matrices alone; {name} has the shape {list(w.shape)}.")
+            if apart is not None and w.ndim == 2 and apart(name, w):
+                raise UnsupportedError(f"{self.name} takes every matrix; {name}, by its name, is Adam's in tf.keras.")
 
     def takes(self, rule: str) -> frozenset[str]:
         """Return Keras' names of the arguments that the library has for a rule."""
@@ -120,7 +152,7 @@ class LibrarySubject:
     @property
     def row(self) -> Row:
         """That of the rule of the case that is open."""
-        return self.rows[self._problem.cell.rule]
+        return self.rows[self._problem.cell.rule].chosen(self._given)
 
     def used(self) -> dict[str, str]:
         """Return what the library calls the slots that the rule has with the case's arguments, to ours."""

@@ -8,9 +8,8 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import Any, Final
 
-from parity.case.error import printable
 from parity.circumstances.child import tell
-from parity.errors import NotInstalledError, SubjectError, UsageError
+from parity.errors import NotInstalledError, SubjectError, UsageError, printable
 from parity.subjects.adapter import Adapter
 from parity.subjects.frameworks import framework_of, of_framework
 from parity.subjects.importing import FRAMEWORKS, folders_above, module_named, module_of

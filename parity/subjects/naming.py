@@ -8,9 +8,7 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
 
-from parity.case.error import shown
-from parity.case.rule import find, names
-from parity.errors import UsageError, did_you_mean
+from parity.errors import UsageError, did_you_mean, shown
 from parity.reference.arguments import BY_NAME
 from parity.trajectory.golden.place import is_golden
 
@@ -22,6 +20,8 @@ FORM = "KERAS=ITS, such as rho=alpha"
 @cache
 def arguments() -> tuple[str, ...]:
     """Return Keras' names of all arguments that can be bound: those of every rule that is shipped."""
+    from parity.case.rule import find, names  # reads pages, which no subject's plain name asks for
+
     rules = [parameter.name for rule in names() for parameter in find(rule).parameters]
     return tuple(dict.fromkeys([*BY_NAME, *rules]))
 

@@ -8,10 +8,14 @@ and where one chains them is the user's choice. Source: optax/_src/alias.py, opt
 
 Of the others adam adds epsilon to the corrected root (Algorithm 1; Keras: epsilon hat), nadam has a constant momentum
 where Keras has a schedule, adamw, lamb and lion decay by the new step and not before it. The trace of sgd is a sum of
-gradients, without the rate: it is not shown. Source: the same files.
+gradients, without the rate: it is not shown. amsgrad keeps the largest corrected second moment, where Keras corrects
+the largest one. contrib.muon adds its one epsilon to the norm and in Adam, corrects the bias of its mean, a step
+further on with Nesterov, by which Adam's tensors go, too, and takes every matrix. contrib.schedule_free_adamw recovers
+the average with the old iterate, as the paper has it. Source: the same files, optax/contrib/*.py.
 """
 
 from collections.abc import Iterator, Mapping
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -25,14 +29,16 @@ from parity.subjects.library import LibrarySubject, OwnSubject, Row
 _BETAS = {"b1": "beta_1", "b2": "beta_2", "eps": "epsilon"}
 _DECAY = {"weight_decay": "weight_decay"}
 _MOMENTS = {"mu": "first_moment", "nu": "second_moment"}
+_AMSGRAD = Row("amsgrad", _BETAS, _MOMENTS)
 ROWS: Mapping[str, Row] = {
     "rmsprop": Row(
         "rmsprop",
         {"decay": "rho", "eps": "epsilon", "centered": "centered", "momentum": "momentum"},
         {"nu": "second_moment", "mu": "first_moment", "trace": "momentum_buffer"},
+        off=("momentum",),
     ),
-    "sgd": Row("sgd", {"momentum": "momentum", "nesterov": "nesterov"}, {}),
-    "adam": Row("adam", _BETAS, _MOMENTS),
+    "sgd": Row("sgd", {"momentum": "momentum", "nesterov": "nesterov"}, {}, off=("momentum",)),
+    "adam": Row("adam", _BETAS, _MOMENTS, instead={"amsgrad": _AMSGRAD}),
     "adamw": Row("adamw", {**_BETAS, **_DECAY}, _MOMENTS),
     "adamax": Row("adamax", _BETAS, {"mu": "first_moment", "nu": "infinity_norm"}),
     "nadam": Row("nadam", _BETAS, _MOMENTS),
@@ -51,8 +57,30 @@ ROWS: Mapping[str, Row] = {
     "adafactor": Row(
         "adafactor", {"clipping_threshold": "clip_threshold", "eps": "epsilon_1"}, {}, {"min_dim_size_to_factor": 1}
     ),
+    "muon": Row(
+        "contrib.muon",
+        {
+            "ns_coeffs": ("muon_a", "muon_b", "muon_c"),
+            "ns_steps": "ns_steps",
+            "beta": "momentum",
+            "nesterov": "nesterov",
+            "eps": "epsilon",
+            "consistent_rms": "rms_rate",
+            "adam_b1": "adam_beta_1",
+            "adam_b2": "adam_beta_2",
+            "adam_weight_decay": "adam_weight_decay",
+            **_DECAY,
+        },
+        {},
+    ),
+    "schedule_free_adamw": Row(
+        "contrib.schedule_free_adamw",
+        {**_BETAS, "warmup_steps": "warmup_steps", **_DECAY},
+        {"z": "base_iterate", "nu": "second_moment"},
+        off=("warmup_steps",),
+    ),
 }
-"""What optax has of each rule; Ftrl it has not, and amsgrad is a function of its own."""
+"""What optax has of each rule; Ftrl it has not."""
 
 
 class OptaxSubject(LibrarySubject):
@@ -86,10 +114,8 @@ class OptaxSubject(LibrarySubject):
     def _made(self) -> Any:
         """Return the transformation."""
         values = self.row.values(self._given)
-        if "momentum" in values:
-            values["momentum"] = values["momentum"] or None
         self.resolved = f"{self.name}({', '.join(f'{k}={v!r}' for k, v in values.items() if k != 'weight_decay')})"
-        return getattr(self._optax, self.row.kind)(_counted(self._rate), **values)
+        return attrgetter(self.row.kind)(self._optax)(_counted(self._rate), **values)
 
     def apply(self, number: int, gradients: Mapping[str, Array]) -> None:
         """Transform the gradients and add the updates."""

@@ -9,7 +9,7 @@ the variable's dtype, and epsilon=0 becomes 1e-7. No argument moves epsilon; a m
 Source: tf_keras/src/optimizers/rmsprop.py, tf_keras/src/optimizers/legacy/rmsprop.py.
 
 Of the other rules the later classes differ in rounding, the legacy ones form 1 - rho in the variable's dtype, and the
-legacy Nadam has the factor .004 that Keras 3 lost, and takes no schedules. Keras 2 has no Lamb and no
+legacy Nadam has the factor .004 that Keras 3 lost, and takes no schedules. Keras 2 has no Lamb, Muon and
 ScheduleFreeAdamW, the legacy classes no AdamW, Lion and Adafactor.
 """
 
@@ -46,7 +46,7 @@ def _own(rule: str) -> dict[str, str]:
 ROWS = {
     rule: Row(row.kind, _own(rule), {**_OTHERWISE.get(rule, row.slots), **_AVERAGE})
     for rule, row in KERAS.items()
-    if rule not in ("lamb", "schedule_free_adamw")
+    if rule not in ("lamb", "muon", "schedule_free_adamw")
 }
 _MOMENTS = {"m": "first_moment", "v": "second_moment"}
 LEGACY: dict[str, dict[str, str]] = {

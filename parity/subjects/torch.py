@@ -9,7 +9,9 @@ has no clipping: ``torch.nn.utils.clip_grad_norm_`` is called by the user. Sourc
 The others likewise: Adam and AdamW add epsilon to the corrected root, as Algorithm 1 has it (Keras: epsilon hat),
 Adagrad adds it after the root, NAdam has the factor .004 that Keras lost, decay is added to the gradient but for
 AdamW. The buffer of SGD is a sum of gradients, without the rate: it is not shown. Nor are Adafactor's factors, which
-keep a dimension of one. Source: torch/optim/*.py.
+keep a dimension of one. Muon takes matrices alone and makes its rounds in bfloat16 whatever the dtype; its buffer is a
+mean, which has the direction of Keras' sum and is not shown, its norm has a floor and no epsilon beside it, and
+``adjust_lr_fn`` has Keras' default factor, an ``rms_rate`` of .2, and no other. Source: torch/optim/*.py.
 """
 
 from collections.abc import Mapping
@@ -53,8 +55,21 @@ ROWS: Mapping[str, Row] = {
         {"beta2_decay": "beta_2_decay", "eps": ("epsilon_1", "epsilon_2"), "d": "clip_threshold", **_DECAY},
         {},
     ),
+    "muon": Row(
+        "Muon",
+        {
+            "momentum": "momentum",
+            "nesterov": "nesterov",
+            "ns_coefficients": ("muon_a", "muon_b", "muon_c"),
+            "ns_steps": "ns_steps",
+            **_DECAY,
+        },
+        {},
+        {"adjust_lr_fn": "match_rms_adamw"},
+        matrices_alone=True,
+    ),
 }
-"""What torch.optim has of each rule; Lion, Ftrl and Lamb it has not."""
+"""What torch.optim has of each rule; Lion, Ftrl, Lamb and ScheduleFreeAdamW it has not."""
 
 
 class TorchSubject(LibrarySubject):
@@ -80,7 +95,12 @@ class TorchSubject(LibrarySubject):
     def _made(self, params: Mapping[str, Any]) -> Any:
         """Return the optimizer over the tensors."""
         kind = getattr(self._torch.optim, self.row.kind)
-        return kind(list(params.values()), lr=self.rate_at(0), foreach=False, **self.row.values(self._given))
+        return kind(list(params.values()), lr=self.rate_at(0), **self.apart, **self.row.values(self._given))
+
+    @property
+    def apart(self) -> dict[str, bool]:
+        """What has the optimizer take one tensor at a time; one of matrices alone does so, and has no such argument."""
+        return {} if self.row.matrices_alone else {"foreach": False}
 
     def _slots_used(self, problem: Problem) -> dict[str, str]:
         """Return the keys of the slots that the optimizer uses, to ours."""

@@ -8,8 +8,7 @@ import pytest
 
 from parity import subjects
 from parity.case.cells import load_cells
-from parity.case.error import printable
-from parity.errors import ParityError
+from parity.errors import ParityError, printable
 
 if TYPE_CHECKING:
     from parity.case.spec import Cell

@@ -130,7 +130,7 @@ class Parity:
         One case of ``parity_case`` that the optimizer does not support is skipped; a whole set of them is a failure.
         """
         __tracebackhide__ = True
-        from parity.case.error import printable
+        from parity.errors import printable
         from parity.testing.assertion import NothingCompared, NotInParity, assert_parity
         from parity.testing.record import properties
 

@@ -10,7 +10,7 @@ from gating import Line, made
 
 from parity.baseline.github import MAX_ANNOTATIONS
 from parity.case.cells import select
-from parity.case.spec import CASES
+from parity.case.places import CASES
 
 ROOT = Path(__file__).parents[2]
 A, B = "rmsprop/defaults", "rmsprop/plain[float32]"

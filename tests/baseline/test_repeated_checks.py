@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from gating import Line, optimizer
 
-from parity.case.spec import CASES
+from parity.case.places import CASES
 
 CELL = "rmsprop/plain[float32]"
 MINE = ("--subject", "mine.py:RMSprop")

@@ -40,7 +40,7 @@ ROWS = (
     Row("the page's update / Keras' apply by XLA", "page update", ("xla apply",), 1.5),
     Row("two jobs / one job, pairs a second", "jobs 2", ("jobs 1",), 1.6, at_most=False),
     Row("parity --help / importing NumPy", "help", ("import numpy",), 2.0),
-    Row("parity list / importing NumPy", "list", ("import numpy",), 2.0),
+    Row("parity list / importing NumPy", "list", ("import numpy",), 1.4),
     Row("peak memory, 20,000 steps / 2,000 steps", "peak 20000", ("peak 2000",), 1.05),
     Row("a described step, black pixels left out / all of it, float32", "lit float32", ("all float32",), 0.5),
     Row("a described step, black pixels left out / all of it, float64", "lit float64", ("all float64",), 0.5),

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from parity.case.cells import select
+from parity.case.listing import listing
 from parity.circumstances import terminal
 from parity.commands import check, doctor, matrix, show
-from parity.commands import list as listing
+from parity.commands.list import sections
 from parity.verdicts.results import Catch, Comparison, Divergence, Pair, Run, Worst
 from parity.verdicts.verdict import Verdict
 
@@ -109,8 +109,8 @@ def searched() -> Callable[[int], None]:
 
 
 def listed() -> Callable[[int], None]:
-    cells = select(["rmsprop/*"])
-    return printed(lambda columns: listing.sections(cells, True, columns))
+    found, _ = listing(["rmsprop/*"])
+    return printed(lambda columns: sections(found, True, columns))
 
 
 def libraries() -> Callable[[int], None]:

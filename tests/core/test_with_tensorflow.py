@@ -10,6 +10,8 @@ from parity.bounds.numerics import differs, format_of
 from parity.case.cells import select
 from parity.circumstances.promises import ESTIMATES, ROUNDINGS, division_roundings
 from parity.problem import problems
+from parity.runner.loop import run_pair
+from parity.subjects.keras import KerasSubject
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.xdist_group("tensorflow")]
 
@@ -258,3 +260,19 @@ def test_without_the_rewrites_it_begins_anew_and_is_not_traced_again(tf, mode, n
     obtained = states(without(), case)
     assert not traced
     np.testing.assert_equal(obtained, expected)
+
+
+def test_schedule_free_adamw_differs_in_graph_mode_by_divisions_that_become_products_and_nowhere_else(tf):
+    """It divides by a root and by beta_1, a constant: Grappler has a pass for either."""
+    (made,) = select(["schedule_free_adamw/plain[float32]"])
+
+    def verdict(folds):
+        tf.config.optimizer.set_experimental_options({"constant_folding": folds})
+        try:
+            pair = run_pair(made, "keras-graph", KerasSubject("graph", rewrites=False))
+        finally:
+            tf.config.optimizer.set_experimental_options({"constant_folding": True})
+        return [item.verdict for item in pair.comparisons]
+
+    assert verdict(True) == ["ROUNDING", "ROUNDING"]
+    assert verdict(False) == ["IDENTICAL", "IDENTICAL"]

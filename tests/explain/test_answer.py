@@ -3,7 +3,7 @@ from itertools import product
 
 import pytest
 
-from parity.case.spec import CASES
+from parity.case.places import CASES
 from parity.explain import answer, figures, picture
 from parity.explain.attribution import Attribution, Share
 from parity.explain.experiment import load

@@ -4,7 +4,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from parity.case.spec import CASES
+from parity.case.places import CASES
 from parity.errors import NotInstalledError
 from parity.explain import debugging, text
 from parity.explain.experiment import Experiment, load

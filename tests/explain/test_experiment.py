@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from parity.case.spec import CASES
+from parity.case.places import CASES
 from parity.errors import SpecError
 from parity.explain.experiment import load, schema_text
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from safetensors import safe_open
 
+from parity.bounds.rule import reference_rule
 from parity.case.cells import select
 from parity.case.spec import Cell
 from parity.runner.recording import record_pair
@@ -23,7 +24,7 @@ IDS = (Path(__file__).parents[2] / "cases" / "golden" / "cells.txt").read_text(e
 
 def sums(cell: Cell) -> bool:
     """Whether the rule adds up a tensor, in an order that depends on the width of the processor's registers."""
-    return cell.hyperparameters.clipnorm is not None or cell.hyperparameters.global_clipnorm is not None
+    return bool(reference_rule(cell).mixes_elements)
 
 
 @pytest.mark.parametrize("every", [5, pytest.param(1, marks=pytest.mark.exhaustive)])

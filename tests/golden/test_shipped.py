@@ -9,6 +9,7 @@ import pytest
 
 import parity
 from parity.case.cells import select
+from parity.case.rule import names
 from parity.commands.cli import main
 from parity.problem.problems import make
 from parity.trajectory.golden import place, sheet
@@ -63,6 +64,21 @@ def test_the_other_modes_were_recorded_where_bits_differ(name: str, verdict: str
     for item in parity.run("rmsprop/plain[float32]", f"golden:{name}").comparisons:
         assert item.verdict == verdict
         assert item.differing > 0
+
+
+@pytest.mark.parametrize("rule", names())
+def test_the_page_of_every_rule_is_held_to_a_recording_without_tensorflow(rule: str) -> None:
+    chosen = "muon/rate_change" if rule == "muon" else f"{rule}/plain[float32]"
+    wanted = {"IDENTICAL", "ROUNDING"} if rule in ("ftrl", "lamb", "adafactor", "muon") else {"IDENTICAL"}
+    for item in parity.run(chosen, "golden:keras-eager").comparisons:
+        assert item.verdict in wanted
+        assert item.compared > 300
+
+
+def test_what_stood_around_a_rule_is_replayed_too() -> None:
+    cell = next(cell for cell in IDS if cell.startswith("adam/loss_scale"))
+    for item in parity.run(cell, "golden:keras-eager").comparisons:
+        assert item.verdict == "IDENTICAL"
 
 
 def test_list_shows_the_goldens(capsys: pytest.CaptureFixture[str]) -> None:

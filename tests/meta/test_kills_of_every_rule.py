@@ -7,11 +7,14 @@ import pytest
 from parity.bounds.rule import page
 from parity.case.cells import collect
 from parity.case.rule import DEFAULT, names
+from parity.diagnosis import scale_mutants
 from parity.diagnosis.choices import switches
 from parity.diagnosis.family import family
+from parity.diagnosis.keras_base_tests import notices_scale
 from parity.diagnosis.keras_tests import notices
 from parity.diagnosis.kill import caught, kill_records, shortened, unkept_promises
 from parity.diagnosis.mutants import Mutant, mutants
+from parity.reference.loss_scale import LossScale
 
 RULES = [name for name in names() if name != DEFAULT]
 LEAST = {"sgd": 15, "adam": 15, "adamw": 15}
@@ -86,3 +89,38 @@ def test_keras_own_tests_notice_some_mutants_and_not_all_that_the_cases_catch(ru
 @pytest.mark.parametrize("rule", names())
 def test_keras_own_tests_pass_with_the_page(rule):
     assert not notices(page(rule), rule)
+
+
+SEEN = {
+    "step not skipped",
+    "infinity passes",
+    "not divided",
+    "not halved",
+    "quartered",
+    "never grows",
+    "grows a step late",
+}
+"""What Keras' loss_scale_optimizer_test.py looks at, of one tensor whose gradient is finite or infinite."""
+
+
+def test_keras_own_tests_of_the_loss_scale_pass_with_its_page_and_notice_what_they_look_at():
+    assert not notices_scale(LossScale)
+    noticed = {name for name, (kind, needs) in scale_mutants.variants().items() if not needs and notices_scale(kind)}
+    assert noticed >= SEEN
+    assert not noticed & {
+        "NaN passes",
+        "skipped tensor by tensor",
+        "never below one",
+        "the first tensor alone is tested",
+    }
+
+
+@pytest.mark.parametrize(
+    ("mistake", "variant"),
+    [("constraint", "missing"), ("gradient_accumulation", ""), ("clipping", ""), ("use_ema", "")],
+)
+def test_keras_own_tests_of_what_stands_around_a_rule_notice_some(mistake, variant):
+    cells = CELLS["adam"]
+    found = [m for m in mutants("adam") if m.mistake == mistake and variant in m.variant]
+    kinds = [kind for m in found if (kind := next((k for c in cells if (k := m.kind(c)) is not None), None))]
+    assert any(notices(kind, "adam") for kind in kinds)

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from parity.case.cells import all_cells, pattern_of, select
+from parity.case.places import CASES
 from parity.case.rule import names
-from parity.case.spec import CASES, Cell, Mlp, Replayed, hyperparameters
+from parity.case.spec import Cell, Mlp, Replayed, hyperparameters
 from parity.case.words import DTYPES, MISTAKES, PROBES, SOURCES
 
 CELLS = all_cells()

@@ -124,11 +124,24 @@ def test_a_quick_command_imports_no_library_that_computes(arguments: list[str]) 
 
 def test_only_a_mistake_looks_for_lines() -> None:
     program = (
-        "import sys\nfrom parity.commands.cli import main\nmain(['list'])\n"
+        "import sys\nfrom parity.case.cells import collect\ncollect([])\n"
         "print('parity.case.cells' in sys.modules, 'parity.case.lines' in sys.modules, file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, check=True)
     assert done.stderr.strip() == "True False"
+
+
+def test_a_list_that_is_kept_reads_no_case(tmp_path: Path) -> None:
+    program = (
+        "import sys\nsys.pycache_prefix = sys.argv[1]\nsys.dont_write_bytecode = True\n"
+        "from parity.commands.cli import main\nmain(['list'])\n"
+        "print({'msgspec', 'tomllib', 'parity.case.cells'} & {*sys.modules}, file=sys.stderr)"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path)]
+    first, second = (subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=True) for _ in range(2))
+    assert first.stdout == second.stdout
+    assert "msgspec" in first.stderr
+    assert second.stderr.strip() == "set()"
 
 
 def test_importing_parity_imports_none_of_its_rooms() -> None:

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parity.case.cells import case_paths
 from parity.case.error import Keys
 from parity.case.lines import key_lines, line_of
+from parity.case.places import case_paths
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = st.text("ab.[]{}=#,'\"\\ \n\té€-_0", max_size=4)

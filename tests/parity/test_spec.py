@@ -9,8 +9,9 @@ import jsonschema
 import msgspec
 import pytest
 
-from parity.case.cells import case_paths, load_cells
-from parity.case.spec import CASES, cell_of, hyperparameters, schema, schema_text
+from parity.case.cells import load_cells
+from parity.case.places import CASES, case_paths
+from parity.case.spec import cell_of, hyperparameters, schema, schema_text
 from parity.reference.rmsprop import RMSprop
 
 CASE: dict[str, Any] = {

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from parity.case.spec import CASES
+from parity.case.places import CASES
 from parity.testing.plugin import _is_case
 
 ROOT = Path(__file__).resolve().parents[2]

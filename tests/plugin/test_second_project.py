@@ -98,7 +98,7 @@ def test_three_lines_pass_for_a_right_optimizer_and_name_the_cause_for_a_wrong_o
 def test_a_case_file_runs_against_keras_or_its_recorded_trajectories(
     pytest_there: Session, python: Path, tmp_path: Path
 ) -> None:
-    place = "import parity.case.spec; print(parity.case.spec.CASES)"
+    place = "import parity.case.places; print(parity.case.places.CASES)"
     found = subprocess.run([python, "-c", place], cwd=tmp_path, capture_output=True, text=True, env=clean()).stdout
     assert python.parents[1] in Path(found.strip()).parents
     out = pytest_there(str(Path(found.strip()) / "rmsprop" / "plain.toml"), "-v", "-k", "float32")

@@ -2,10 +2,9 @@
 
 import platform
 import warnings
-from math import ceil
 from typing import Any
 
-import ml_dtypes
+import eigen
 import numpy as np
 import pytest
 from arguments import ARGUMENTS, CLIPS, DTYPES, REFUSED, name_of, problem, scalar
@@ -68,35 +67,6 @@ def run_beside_keras(keras: Any, dtype: str, arguments: dict[str, Any], steps: i
                 assert_same_bits(variable.numpy(), expected, f"{slot} of {name} at step {step}")
 
 
-def sum_of_squares_as_eigen(g: Any) -> Any:
-    """Add in the order of Eigen's TensorReduction.h: 32-byte lanes four at a time, leaves of a binary tree."""
-    squares = np.square(g).ravel()
-    if squares.dtype == ml_dtypes.bfloat16:
-        return np.sum(squares, dtype=np.float32).astype(squares.dtype)
-    half = squares.dtype == np.float16
-    return _tree(squares, 4 if squares.dtype == np.float64 else 8, 200 if half else 1024)
-
-
-def _tree(x: Any, lanes: int, leaf: int) -> Any:
-    if len(x) > lanes * leaf:
-        split = lanes * ceil(ceil(len(x) / 2) / lanes)
-        return _tree(x[:split], lanes, leaf) + _tree(x[split:], lanes, leaf)
-    unrolled, packed = len(x) // (4 * lanes) * 4 * lanes, len(x) // lanes * lanes
-    four = np.zeros((4, lanes), x.dtype)
-    for row in x[:unrolled].reshape(-1, 4, lanes):
-        four = four + row
-    total = ((four[0] + four[1]) + four[2]) + four[3]
-    for row in x[unrolled:packed].reshape(-1, lanes):
-        total = total + row
-    rest = x.dtype.type(0)
-    for element in x[packed:]:
-        rest = rest + element
-    total = total.astype(np.float32) if x.dtype == np.float16 else total
-    while len(total) > 1:
-        total = total[: len(total) // 2] + total[len(total) // 2 :]
-    return total[0].astype(x.dtype) + rest
-
-
 @pytest.mark.tensorflow
 @pytest.mark.xdist_group("tensorflow")
 class TestBesideKeras:
@@ -113,7 +83,7 @@ class TestBesideKeras:
     def test_clipping_by_norm_differs_in_the_order_of_a_sum_and_nowhere_else(
         self, keras, monkeypatch, dtype, arguments
     ):
-        monkeypatch.setattr(optimizer, "_sum_of_squares", sum_of_squares_as_eigen)
+        monkeypatch.setattr(optimizer, "_sum_of_squares", lambda g: eigen.total(np.square(g)))
         run_beside_keras(keras, dtype, arguments, steps=25, shapes={"dense_kernel": (40, 50), "dense_bias": (35,)})
 
     @pytest.mark.parametrize("dtype", DTYPES)

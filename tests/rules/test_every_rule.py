@@ -12,8 +12,9 @@ from parity.bounds.numerics import dtype_of, format_of, unequal
 from parity.bounds.rule import bounded_rule, bounded_step, enclosure, page, reference_rule
 from parity.case.cells import select
 from parity.case.rule import find, names
-from parity.case.spec import Cell
+from parity.case.spec import Cell, hyperparameters
 from parity.judge.page import reference
+from parity.judge.stage import locate
 from parity.problem.problems import make
 from parity.reference.optimizer import Single, constant
 from parity.runner.loop import run_pair
@@ -88,6 +89,18 @@ def test_what_no_loop_does_is_left_to_the_page(rule: str) -> None:
 
     kind: Any = page(rule)
     assert reference(make(CELLS[f"{rule}/plain[float32]"])).layout.own or compiled_step(kind()) is None
+
+
+@pytest.mark.parametrize("rule", names())
+def test_a_step_of_another_size_in_each_element_is_told_as_a_stage_that_the_rule_has(rule: str) -> None:
+    made: Any = page(rule)()
+    rng, start = np.random.default_rng(5), {"w": np.ones((6, 9), np.float32)}
+    (update,) = made.stages(start, {"w": rng.normal(size=(6, 9)).astype(np.float32)}, made.init(start)).values()
+    after = start["w"] + rng.uniform(1.5, 3, (6, 9)).astype(np.float32) * (update.parameter - start["w"])
+    stage, _ = locate(
+        "parameter", "w", {"parameter": start}, {"parameter": {"w": after}}, update, hyperparameters(rule)()
+    )
+    assert stage in {"denominator", "step", "parameter"} & set(find(rule).stages)
 
 
 class Tutorial:

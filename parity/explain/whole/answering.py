@@ -6,9 +6,8 @@ from html import escape
 from pathlib import Path
 from typing import Any, Final
 
-from parity.case.error import shown
 from parity.circumstances.child import Child, NoAnswerError
-from parity.errors import MisbehavedError, ParityError, SubjectError, UsageError, did_you_mean
+from parity.errors import MisbehavedError, ParityError, SubjectError, UsageError, did_you_mean, shown
 from parity.explain.whole.text import render
 
 TIME_LIMIT: Final = 300.0

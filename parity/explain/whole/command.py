@@ -7,8 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from parity.case.error import printable
-from parity.errors import UsageError
+from parity.errors import UsageError, printable
 
 EXAMPLES = """\
   parity program mine.py --keras model.py:build                      recognised by its names

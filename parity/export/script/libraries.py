@@ -22,9 +22,10 @@ def _torch(adapter: Any, problem: Problem, wish: Wish) -> Written:
     for name, value in adapter.row.values(given).items():
         if value is not False and (value or name not in ("momentum", "weight_decay")):
             values[name] = repr(value)
+    values |= {name: repr(value) for name, value in adapter.apart.items()}
     before = [
         "params = {n: torch.from_numpy(w.copy()).requires_grad_() for n, w in start.items()}",
-        f"optimizer = {adapter.name}(list(params.values()), {as_arguments(values)}, foreach=False)",
+        f"optimizer = {adapter.name}(list(params.values()), {as_arguments(values)})",
     ]
     each = ["for n, p in params.items():", "    p.grad = torch.from_numpy(grads[n].copy())", "optimizer.step()"]
     if len(set(rates)) > 1:
@@ -43,10 +44,7 @@ def _optax(adapter: Any, problem: Problem, wish: Wish) -> Written:
     if not isinstance(given.learning_rate, float | int):
         before.append(f"rates = {[adapter.rate_at(step) for step in range(problem.cell.steps)]!r}")
         rate = "lambda count: rates[int(count)]"
-    taken = adapter.row.values(given)
-    if "momentum" in taken:
-        taken["momentum"] = taken["momentum"] or None
-    values = {name: repr(value) for name, value in taken.items()}
+    values = {name: repr(value) for name, value in adapter.row.values(given).items()}
     before += ['jax.config.update("jax_enable_x64", True)'] if problem.cell.dtype == "float64" else []
     before += [f"transform = {adapter.name}({rate}, {as_arguments(values)})",
                "params = {n: jax.numpy.asarray(w) for n, w in start.items()}",
@@ -55,9 +53,11 @@ def _optax(adapter: Any, problem: Problem, wish: Wish) -> Written:
             "updates, state = transform.update(now, state, params)",
             "params = optax.apply_updates(params, updates)"]  # fmt: skip
     shown = {"parameter": f'np.array(params["{wish.tensor}"])',
-             "momentum_buffer": f'-np.array(state[2].trace["{wish.tensor}"])'}  # fmt: skip
+             "momentum_buffer": f'-np.array(state[2].trace["{wish.tensor}"])',
+             "base_iterate": f'np.array(state.z["{wish.tensor}"])'}  # fmt: skip
     field = next((own for own, slot in adapter.row.slots.items() if slot == wish.slot), "")
-    moment = f'np.array(state[0].{field}["{wish.tensor}"])'
+    inside = ".base_optimizer_state" if "base_iterate" in adapter.row.slots.values() else ""
+    moment = f'np.array(state{inside}[0].{field}["{wish.tensor}"])'
     return (), tuple(before), tuple(each), shown.get(wish.slot, moment)
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from parity import subjects
-from parity.case.spec import CASES, Cell, Mlp
+from parity.case.places import CASES
+from parity.case.spec import Cell, Mlp
 from parity.errors import ClusterError
 from parity.runner.cluster import remote
 from parity.runner.pool import Task

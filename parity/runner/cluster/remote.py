@@ -11,7 +11,8 @@ from typing import Any, Final
 
 import msgspec
 
-from parity.case.spec import CASES, cell_of
+from parity.case.places import CASES
+from parity.case.spec import cell_of
 from parity.circumstances import source, wire
 from parity.circumstances.doctor import ENVIRONMENT, WORKER_ENVIRONMENT, circumstances
 from parity.errors import ParityError

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 from typing import Final
 
-from parity.case.spec import CASES
+from parity.case.places import CASES
 from parity.errors import UsageError, did_you_mean
 
 PREFIX: Final = "golden:"

@@ -8,9 +8,8 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta, Struct
 
-from parity.case.error import printable
 from parity.case.tomlfile import show_path
-from parity.errors import DataError
+from parity.errors import DataError, printable
 
 FORMAT: Final = 1
 MAX_SHEET_BYTES = 1_000_000

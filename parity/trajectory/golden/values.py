@@ -12,7 +12,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from parity.bounds.numerics import Array
-from parity.case.error import printable
+from parity.errors import printable
 from parity.trajectory.golden.sheet import damage, require_file
 
 Shapes = Mapping[str, tuple[np.dtype[Any], tuple[int, ...]]]

@@ -8,9 +8,8 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from parity.bounds.numerics import Array
-from parity.case.error import printable
 from parity.case.tomlfile import show_path
-from parity.errors import DataError
+from parity.errors import DataError, printable
 from parity.problem.archive import MAX_BYTES, read_npz
 
 

@@ -7,10 +7,9 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from parity.bounds.rule import page, plain_arguments
-from parity.case.error import shown
 from parity.case.rule import Rule
 from parity.case.spec import Hyperparameters, hyperparameters
-from parity.errors import DataError, ParityError, UsageError, did_you_mean
+from parity.errors import DataError, ParityError, UsageError, did_you_mean, shown
 from parity.reference.arguments import ARGUMENTS, BY_NAME
 from parity.trajectory.log.names import RATE
 from parity.trajectory.log.reading import Log
