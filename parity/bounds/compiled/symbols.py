@@ -39,6 +39,12 @@ _FORMS: dict[Any, str] = {
     np.float64: "np.float64({0})",
 }
 
+_BESIDE_NUMBERS: dict[Any, tuple[str, str]] = {
+    np.maximum: ("({0} if {0} >= {1} else {1})", "({1} if {0} < {1} else {0})"),
+    np.minimum: ("({0} if {0} <= {1} else {1})", "({1} if {0} > {1} else {0})"),
+}
+"""The same of two, the first or the second of which is a constant and a number: one comparison tells as much."""
+
 _Line = tuple[str, tuple[str, ...]]
 """An operation: its form, and the names of its operands. The i-th line makes ``ti``."""
 
@@ -51,22 +57,38 @@ class NotElementwiseError(Exception):
 
 @dataclass(slots=True)
 class Tape:
-    """What was done to one element of the arrays ``x0``, ``x1``, …, and the constants in the order of their use."""
+    """What was done to one element of the arrays ``x0``, ``x1``, …, and the constants in the order of their use.
+
+    What is done a second time, and a constant of the same bits, has the name of the first.
+    """
 
     lines: list[_Line] = field(default_factory=list)
     constants: list[Any] = field(default_factory=list)
+    _names: dict[Any, str] = field(default_factory=dict)
 
     def constant(self, value: Any) -> str:
         """Return the name of a constant."""
-        self.constants.append(value)
-        return f"c{len(self.constants) - 1}"
+        number = np.asarray(value)
+        return self._named((number.dtype, number.tobytes()), "c", self.constants, value)
 
     def note(self, operation: Any, *operands: str) -> str:
         """Return the name of what an operation makes."""
         if operation not in _FORMS:
             raise NotElementwiseError
-        self.lines.append((_FORMS[operation], operands))
-        return f"t{len(self.lines) - 1}"
+        line = self._form(operation, operands), operands
+        return self._named(line, "t", self.lines, line)
+
+    def _named(self, key: Any, letter: str, kept: list[Any], item: Any) -> str:
+        if key not in self._names:
+            self._names[key] = f"{letter}{len(kept)}"
+            kept.append(item)
+        return self._names[key]
+
+    def _form(self, operation: Any, operands: tuple[str, ...]) -> str:
+        for form, name in zip(_BESIDE_NUMBERS.get(operation, ()), operands, strict=False):
+            if name[0] == "c" and not np.isnan(self.constants[int(name[1:])]):
+                return form
+        return _FORMS[operation]
 
     def loop(self, inputs: int, results: tuple[str, ...]) -> Any:
         """Return a compiled function of flat input arrays, the constants, and flat arrays for the named results."""
