@@ -180,6 +180,7 @@ def test_a_subject_meets_only_the_arguments_that_it_has():
     assert drawn(meetings(frozenset({"rho"}), "float32"), 5) == [{}] * 5
 
 
+@pytest.mark.exhaustive
 def test_arguments_that_meet_are_drawn_often_enough_to_be_found(cases):
     _, met = cases
     assert min(met[f"{dtype} subnormal"] for dtype in DTYPES) >= 4
