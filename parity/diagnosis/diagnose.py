@@ -46,6 +46,7 @@ from parity.diagnosis.observe import Make, Observation, other_dtypes
 from parity.diagnosis.outside import Binds, another_rule
 from parity.diagnosis.places import places
 from parity.diagnosis.probes import (
+    EQUAL,
     WITH_AXES,
     ProbeProblem,
     extent,
@@ -56,6 +57,7 @@ from parity.diagnosis.search import Found, extended, likely_rounding, nearest, s
 from parity.diagnosis.wider import kept_wider, made_in_float64, numbers_in_float64
 from parity.errors import AbsentArgumentError, NotInstalledError, UnsupportedError, one_line, raised
 from parity.subjects.binding import words
+from parity.subjects.binding.fitting import MIXED
 from parity.subjects.binding.trials import idle
 from parity.subjects.numpy_class import NumpySubject
 
@@ -100,6 +102,7 @@ def held_against(
     short = shipped if agrees else [msgspec.structs.replace(cell, steps=min(cell.steps, 12)) for cell in shipped]
     found, outcomes = _zero_as_given(make, found, on_cases(make, found.explanations, short), short)
     found, outcomes = _by_shape(make, found, outcomes, short)
+    found = _of_equal_shapes(make, found)
     against = {case: outcome for case, outcome in outcomes.items() if outcome in _AGAINST}
     binding, shown = _binding(make, rule)
     found = replace(found, binding=binding, places=_places(make), rule=rule)
@@ -143,14 +146,51 @@ def _by_shape(
     Our own probes have no two tensors of one shape, so that nothing else that was seen speaks for or against it.
     """
     refuting = [cell for cell in cells if outcomes.get(cell.id) == OTHERWISE]
-    taken = tuple(replace(e, member=e.member.having(state_of="shape")) for e in found.explanations)
-    again = on_cases(make, taken, refuting) if refuting else {}
+    shared = _sharing(found, "")
+    again = on_cases(make, shared.explanations, refuting) if refuting else {}
     if not again or OTHERWISE in again.values():
         return found, outcomes
-    agrees = found.finding in (Finding.IDENTICAL, Finding.ROUNDING)
-    finding = Finding.EXPLAINED if agrees else found.finding
-    said = f"with the state shared by shape it is reproduced in {', '.join(again)}"
-    return replace(found, finding=finding, explanations=taken, evidence=(*found.evidence, said)), {**outcomes, **again}
+    return _sharing(found, f"in {', '.join(again)}"), {**outcomes, **again}
+
+
+def _sharing(found: Diagnosis, where: str) -> Diagnosis:
+    """Return a diagnosis whose explanations share the state of a shape, with where that is seen."""
+    taken = tuple(replace(e, member=e.member.having(state_of="shape")) for e in found.explanations)
+    finding = Finding.EXPLAINED if found.finding in (Finding.IDENTICAL, Finding.ROUNDING) else found.finding
+    said = f"with the state shared by shape it is reproduced {where}"
+    return replace(found, finding=finding, explanations=taken, evidence=(*found.evidence, said))
+
+
+def _of_equal_shapes(make: Make, found: Diagnosis) -> Diagnosis:
+    """Return what a subject is, whose tensors depend on each other, where three of them have one shape."""
+    if found.finding not in (Finding.IDENTICAL, Finding.ROUNDING, Finding.EXPLAINED) or not _mixes(make):
+        return found
+    with np.errstate(all="ignore"):
+        seen = [run(make, replace(probe(m, False, rule=found.rule), tensors=EQUAL)) for m in found.modes]
+        if _reproduced(found, seen):
+            return found
+        shared = _sharing(found, "where tensors have one shape")
+        if _reproduced(shared, seen):
+            return shared
+    finding = Finding.EXPLAINED if found.finding is Finding.EXPLAINED else Finding.UNEXPLAINED
+    said = "no set of choices reproduces it where tensors have one shape"
+    return replace(found, finding=finding, evidence=(*found.evidence, said))
+
+
+def _mixes(make: Make) -> bool:
+    """Return whether a trial showed that tensors of a person's own optimizer depend on each other's gradients."""
+    with suppress(Exception):  # the diagnosis says what it raises
+        adapter = make()
+        return isinstance(adapter, NumpySubject) and MIXED in adapter.shape().title
+    return False
+
+
+def _reproduced(found: Diagnosis, observations: Sequence[Observation]) -> bool:
+    """Return whether an explanation of each mode reproduces what was seen in it."""
+    return all(
+        any(within(each.member, seen) for each in found.explanations if seen.probe.mode in each.modes)
+        for seen in observations
+    )
 
 
 _AGAINST: Final = (OTHERWISE, BEYOND, UNDECIDED, RAISES, OTHER_DTYPE)

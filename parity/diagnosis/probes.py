@@ -38,6 +38,10 @@ VECTORS: Final = layout_of(
     {name: np.zeros(math.prod(shape), dtype=np.float32) for name, shape in SHAPES.items()},
 )
 """The same elements, for who takes vectors alone."""
+EQUAL: Final = layout_of(
+    {name: np.zeros(12, dtype=np.float32) for name in ("a", "b", "c")} | {"d": np.zeros((), dtype=np.float32)}
+)
+"""The same elements in tensors of which three have one shape."""
 OTHER_LAYOUTS: Final = {"a tensor without dimensions": WITH_AXES, "a tensor of none or of two dimensions": VECTORS}
 """How tensors are shaped for who raises with ours, by what they are then not seen with."""
 BATCH_SIZE: Final = 32

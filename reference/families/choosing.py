@@ -102,7 +102,7 @@ class Choosing(Numbers):
         orders = [self._order(names, each) for each in (max(number - 1, 0), number)]
         latest = {params[name].shape: self._slots_of(name, state) for name in orders[0]}
         updates: dict[str, Any] = {}
-        for name in orders[1]:
+        for name in (name for name in orders[1] if grads[name] is not None):
             shared = {slot: {name: latest[params[name].shape][slot]} for slot in own if name in state[slot]}
             found = super().stages({name: params[name]}, {name: grads[name]}, {**state, **shared})
             if found is None:

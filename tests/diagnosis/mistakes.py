@@ -435,3 +435,15 @@ class ForgetsTheSquare(CountsLayers):
         self.kept[layer, "b"] = m, v
         m, v = m / (1 - self.beta_1**self.count), v / (1 - self.beta_2**self.count)
         layer.biases = layer.biases - self.rate * m / (np.sqrt(v) + self.epsilon)
+
+
+class SharesItsBuffer:
+    """Descent with a momentum that tensors of one shape share, and without a case of two such that it can run."""
+
+    def __init__(self, learning_rate=0.01, momentum=0.9):
+        self.rate, self.momentum, self.buffers = learning_rate, momentum, {}
+
+    def update(self, params, grads):
+        for name, g in grads.items():
+            b = self.buffers[g.shape] = self.momentum * self.buffers.get(g.shape, 0 * g) - self.rate * g
+            params[name] = params[name] + b

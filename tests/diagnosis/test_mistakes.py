@@ -190,6 +190,13 @@ def test_tensors_of_one_shape_that_share_a_state_are_named_by_the_cases_that_hav
     assert found.cases == {}
 
 
+def test_a_state_that_tensors_of_one_shape_share_is_looked_for_where_a_trial_shows_that_they_mix():
+    found = planted.diagnosis_of(mistakes.SharesItsBuffer, "sgd")
+    assert found.finding is Finding.EXPLAINED
+    assert dict(found.explanations[0].member.numbers) == {"state_of": "shape"}
+    assert any("where tensors have one shape" in said for said in found.evidence)
+
+
 class Counted(mistakes.Plain):
     """All instances but the first one of a process take twice the rate."""
 

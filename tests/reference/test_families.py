@@ -10,7 +10,12 @@ from parity.diagnosis.family import family
 from parity.reference.families.switches import FAMILIES
 
 RATES = [2.0**-7, 2.0**-6, 2.0**-8]
-SHOWING = ({}, {"learning_rate": lambda step: RATES[step % 3]}, {"weight_decay": 0.25})
+SHOWING = (
+    {},
+    {"learning_rate": lambda step: RATES[step % 3]},
+    {"weight_decay": 0.25},
+    {"weight_decay": 0.25, "clipvalue": 0.1},
+)
 
 
 def run(kind, dtype="float32", **given):

@@ -10,7 +10,7 @@ from parity.subjects.binding.bound import Bound
 from parity.subjects.binding.drivers.arrays import Singly, Together
 from parity.subjects.binding.drivers.shape import INSTANCE, Call, Make, Shape, one_array
 from parity.subjects.binding.drivers.states import STATES
-from parity.subjects.binding.fitting import APART, trial, way
+from parity.subjects.binding.fitting import APART, MIXED, trial, way
 from parity.subjects.binding.roles import PLURAL, Parameter
 
 _TAKEN: Final = frozenset({"params", "grads", "name", "index", "state", "count", "rate", "loss"})
@@ -80,7 +80,7 @@ def _told(method: Method, make: Make, bound: Bound, raised: list[BaseException])
         what = "added to" if down else "subtracted from"
         title = f"{shape.title}; what it returns is {what} the weights, as the sign of a trial tells"
         signed = Shape(title, shape.driver, {**shape.more, "change": 1 if down else -1})
-        mixed = "; what one tensor does depends on another's gradients"
+        mixed = f"; {MIXED}"
         return Told(signed if trial(signed, make, raised) == APART else signed._replace(title=title + mixed))
     return Told(None)
 

@@ -52,6 +52,8 @@ def unheard() -> Iterator[None]:
         yield
 
 
+MIXED: Final = "what one tensor does depends on another's gradients"
+"""What is said of a shape that moves two tensors, each with the other's gradients."""
 NO, FITS, APART, RAISES, LOST, STILL = "no", "fits", "apart", "raises", "lost", "still"
 _MISFITS: Final = (TypeError, KeyError, AttributeError, IndexError, ValueError, MisbehavedError, UnsupportedError)
 """What an optimizer raises that is handed another container, or something else, than it takes."""

@@ -17,7 +17,7 @@ from parity.subjects.binding.drivers.objects import Layers
 from parity.subjects.binding.drivers.shape import Make, Shape
 from parity.subjects.binding.drivers.states import Pure
 from parity.subjects.binding.faults import Tried, broken
-from parity.subjects.binding.fitting import APART, FITS, LOST, RAISES, STILL, descends, trial, unheard
+from parity.subjects.binding.fitting import APART, FITS, LOST, MIXED, RAISES, STILL, descends, trial, unheard
 from parity.subjects.binding.refusal import refusal
 from parity.subjects.binding.roles import parameters_of
 
@@ -53,7 +53,7 @@ def recognise(kind: Callable[..., Any], make: Make, bound: Bound, name: str) -> 
         if outcome == APART:
             return shape
         if outcome == FITS:
-            shape = shape._replace(title=f"{shape.title}; what one tensor does depends on another's gradients")
+            shape = shape._replace(title=f"{shape.title}; {MIXED}")
         # Who raises what no wrong shape would make it raise is told so by the cases.
         fitting = fitting or (shape if outcome in (FITS, RAISES) else None)
     fitting = fitting or broken(kind, tried) or _in_range(make, tried)
