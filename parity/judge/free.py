@@ -16,7 +16,7 @@ from parity.judge.evidence import Account, Evidence
 from parity.judge.flips import opposite_branches
 from parity.judge.gaps import Gaps, gaps_of
 from parity.judge.page import Reference, Start, reference
-from parity.judge.pieces import Pieces, Seen, pieces
+from parity.judge.pieces import Pieces, Seen, Stretch, pieces
 from parity.problem.problems import Problem
 from parity.trajectory.blocks import Block
 from parity.verdicts.results import Divergence
@@ -136,14 +136,7 @@ class Free:
         reached = {slot: values[piece] for slot, values in errors.items()}
         expected = self._reference.page.step(Start(rows, step))
         obtained = {slot: block.rows[slot][row + 1][piece] for slot in slots}
-        seen: list[Seen] = []
-        if any(pieces.apart(obtained[slot], expected[slot]) for slot in slots) or any(
-            values.any() for values in reached.values()
-        ):
-            enclosures, at = pieces.reach(rows, reached, obtained, expected, step)
-            for slot, bound in enclosures.items():
-                one, other = (values[slot] if at is None else values[slot][at] for values in (obtained, expected))
-                seen += pieces.see(slot, piece.start, at, one, other, (other, bound), False)
+        seen = pieces.reach(Stretch(piece.start, step, rows, reached, obtained, expected))
         for slot in slots:
             self._state[slot][piece] = expected[slot]
         return seen
