@@ -43,7 +43,8 @@ class Free:
         self._account = Account(self._reference)
         self._state = self._reference.page.start(problem.params)
         self._reach = Reach(self._reference)
-        self._pieces = pieces(self._reference, problem)
+        self.pieces = pieces(self._reference, problem)
+        """What judges large steps, if they are."""
         computes = problem.cell.gradients == "computed"
         self._envelope = Envelope(problem, self._reference.page) if computes else None
 
@@ -112,11 +113,11 @@ class Free:
             self._account.diverge(first, slot, "")
 
     def _goes_in_pieces(self, slots: Sequence[str]) -> bool:
-        return self._pieces is not None and len(slots) == len(self._state)
+        return self.pieces is not None and len(slots) == len(self._state)
 
     def _in_pieces(self, block: Block, row: int) -> list[Seen]:
         """Make one large step in pieces, where the reference is; return what differs, with the bound it has reached."""
-        pieces, step = self._pieces, block.start + row
+        pieces, step = self.pieces, block.start + row
         assert pieces is not None
         assert block.gradient_rows is not None
         gradient = block.gradient_rows[row]

@@ -45,7 +45,9 @@ class Lockstep:
         self._account, self._backlog = Account(self._reference), Backlog(self._reference, self._alike)
         self._sample = sample(layout, len(problem.numbers), whole=layout.by_name).of(problem.numbers)
         self._fingerprints = Fingerprints()
-        self._pieces, self._lock = pieces(self._reference, problem), threading.Lock()
+        self.pieces = pieces(self._reference, problem)
+        """What judges large steps, if they are."""
+        self._lock = threading.Lock()
         self._catch: dict[str, Catch] = {}
         self._hidden: dict[str, Array] = {}
         self._hidden_errors: dict[str, Array] = {}
@@ -58,9 +60,9 @@ class Lockstep:
         if self._computes and block.gradient_rows is not None:
             slots = ["gradient", *slots]
         self._account.open(block.start, block.count, slots)
-        if self._pieces is not None and not self._hidden:
+        if self.pieces is not None and not self._hidden:
             for row in range(block.count):
-                self._in_pieces(self._pieces, block, slots, row)
+                self._in_pieces(self.pieces, block, slots, row)
             self._end(block, slots)
             return
         stride = 1

@@ -111,6 +111,17 @@ class Pieces:
 
         return _pool().map(quietly, self._cuts)
 
+    def compile(self) -> None:
+        """Compile what a step takes in which much differs, before there is one: so long it would wait."""
+        if not self._compiles:
+            return
+        slots = "parameter", *self._reference.page.slots
+        rows = {slot: np.ones(2, dtype=self._reference.format.dtype) for slot in (*slots, "gradient")}
+        self.prepare(rows, 0)
+        loop, same = self._loops[0], {slot: rows[slot] for slot in slots}
+        if loop is not None:
+            loop.gauge(rows, self._none(rows), same, same, False, self._flushed)
+
     def prepare(self, rows: SlotRows, iterations: int) -> None:
         """Write down what the pieces of a step need, before several of them ask for it at a time; some compiles then.
 
