@@ -292,13 +292,18 @@ def enclosure(bounded: Bounded) -> Enclosure:
     return np.asarray(bounded.value), np.broadcast_to(bounded.error, np.shape(bounded.value))
 
 
+def reach_around(expected: Any, value: Any, error: Any) -> Any:
+    """Return how far a right evaluation may be from ``expected``, wide as the others, where that is known."""
+    return error + np.abs(expected - value)
+
+
 def bound_around(expected: Array, value: Array, error: Array) -> Array:
     """Return how far a right evaluation may be from ``expected``, one of them; infinite where that is not known.
 
     ``value`` and ``error`` are the exact value and how far any right evaluation may be from it, both wide. Where every
     right one is NaN, without an error, the bound is zero: no number is right there.
     """
-    bound = error + np.abs(expected.astype(value.dtype, copy=False) - value)
+    bound = reach_around(expected.astype(value.dtype, copy=False), value, error)
     unknown = np.isnan(bound)
     if not unknown.any():
         return np.asarray(bound)

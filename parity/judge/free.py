@@ -16,7 +16,7 @@ from parity.judge.evidence import Account, Evidence
 from parity.judge.flips import opposite_branches
 from parity.judge.gaps import Gaps, gaps_of
 from parity.judge.page import Reference, Start, reference
-from parity.judge.pieces import Pieces, Seen, pieces
+from parity.judge.pieces import Pieces, Seen, Stretch, pieces
 from parity.problem.problems import Problem
 from parity.trajectory.blocks import Block
 from parity.verdicts.results import Divergence
@@ -43,7 +43,8 @@ class Free:
         self._account = Account(self._reference)
         self._state = self._reference.page.start(problem.params)
         self._reach = Reach(self._reference)
-        self._pieces = pieces(self._reference, problem)
+        self.pieces = pieces(self._reference, problem)
+        """What judges large steps, if they are."""
         computes = problem.cell.gradients == "computed"
         self._envelope = Envelope(problem, self._reference.page) if computes else None
 
@@ -112,11 +113,11 @@ class Free:
             self._account.diverge(first, slot, "")
 
     def _goes_in_pieces(self, slots: Sequence[str]) -> bool:
-        return self._pieces is not None and len(slots) == len(self._state)
+        return self.pieces is not None and len(slots) == len(self._state)
 
     def _in_pieces(self, block: Block, row: int) -> list[Seen]:
         """Make one large step in pieces, where the reference is; return what differs, with the bound it has reached."""
-        pieces, step = self._pieces, block.start + row
+        pieces, step = self.pieces, block.start + row
         assert pieces is not None
         assert block.gradient_rows is not None
         gradient = block.gradient_rows[row]
@@ -136,14 +137,7 @@ class Free:
         reached = {slot: values[piece] for slot, values in errors.items()}
         expected = self._reference.page.step(Start(rows, step))
         obtained = {slot: block.rows[slot][row + 1][piece] for slot in slots}
-        seen: list[Seen] = []
-        if any(pieces.apart(obtained[slot], expected[slot]) for slot in slots) or any(
-            values.any() for values in reached.values()
-        ):
-            enclosures, at = pieces.reach(rows, reached, obtained, expected, step)
-            for slot, bound in enclosures.items():
-                one, other = (values[slot] if at is None else values[slot][at] for values in (obtained, expected))
-                seen += pieces.see(slot, piece.start, at, one, other, (other, bound), False)
+        seen = pieces.reach(Stretch(piece.start, step, rows, reached, obtained, expected))
         for slot in slots:
             self._state[slot][piece] = expected[slot]
         return seen

@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from parity.bounds.network import GradientBounds
-from parity.bounds.numerics import Array, Indices, unequal
+from parity.bounds.numerics import Array, unequal
 from parity.bounds.rule import Enclosures, SlotRows, bound_around
 from parity.case.rule import scaled
 from parity.judge import stage
@@ -19,7 +19,7 @@ from parity.judge.fingerprints import Fingerprints, contracted
 from parity.judge.flips import undecided_branches
 from parity.judge.gaps import Gaps
 from parity.judge.page import Reference, Start, reference
-from parity.judge.pieces import Pieces, Seen, pieces
+from parity.judge.pieces import Pieces, Seen, Stretch, pieces
 from parity.problem.problems import Problem
 from parity.trajectory.blocks import Block
 from parity.verdicts.results import Catch
@@ -45,7 +45,9 @@ class Lockstep:
         self._account, self._backlog = Account(self._reference), Backlog(self._reference, self._alike)
         self._sample = sample(layout, len(problem.numbers), whole=layout.by_name).of(problem.numbers)
         self._fingerprints = Fingerprints()
-        self._pieces, self._lock = pieces(self._reference, problem), threading.Lock()
+        self.pieces = pieces(self._reference, problem)
+        """What judges large steps, if they are."""
+        self._lock = threading.Lock()
         self._catch: dict[str, Catch] = {}
         self._hidden: dict[str, Array] = {}
         self._hidden_errors: dict[str, Array] = {}
@@ -58,9 +60,9 @@ class Lockstep:
         if self._computes and block.gradient_rows is not None:
             slots = ["gradient", *slots]
         self._account.open(block.start, block.count, slots)
-        if self._pieces is not None and not self._hidden:
+        if self.pieces is not None and not self._hidden:
             for row in range(block.count):
-                self._in_pieces(self._pieces, block, slots, row)
+                self._in_pieces(self.pieces, block, slots, row)
             self._end(block, slots)
             return
         stride = 1
@@ -176,21 +178,21 @@ class Lockstep:
         rows = {slot: values[piece] for slot, values in start.items()}
         expected = self._reference.page.step(Start(rows, step))
         obtained = {slot: block.rows[slot][row + 1][piece] for slot in slots}
+        stretch = Stretch(piece.start, step, rows, {}, obtained, expected)
         counts = {slot: pieces.apart(obtained[slot], expected[slot]) for slot in slots}
         if not any(counts.values()):
             return []
-        at: Indices | None = None
-        if sum(counts.values()) * pieces.dense < rows["parameter"].size:
+        if sum(counts.values()) * pieces.dense >= stretch.size:
+            seen = pieces.gauge(stretch)
+        else:
             at = np.flatnonzero(pieces.marks(obtained, expected))
-            rows, obtained, expected = (
-                {slot: values[at] for slot, values in each.items()} for each in (rows, obtained, expected)
-            )
-        enclosures = pieces.enclose(rows, {}, step)
-        seen = []
-        for slot in slots:
+            stretch, seen = stretch.among(at), []
+            enclosures = pieces.enclose(stretch.rows, {}, step)
+            for slot, own in stretch.expected.items():
+                seen += pieces.see(slot, piece.start, at, stretch.obtained[slot], own, enclosures[slot], True)
+        for slot, own in stretch.expected.items():
             if counts[slot]:
-                seen += pieces.see(slot, piece.start, at, obtained[slot], expected[slot], enclosures[slot], True)
-                self._contraction(slot, rows, obtained[slot], expected[slot], step)
+                self._contraction(slot, stretch.rows, stretch.obtained[slot], own, step)
         return seen
 
     def _contraction(self, slot: str, rows: SlotRows, obtained: Array, expected: Array, step: int) -> None:

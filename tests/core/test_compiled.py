@@ -13,8 +13,9 @@ from driving import cell
 from parity.bounds.compiled import forms
 from parity.bounds.drift import drift
 from parity.bounds.numerics import bits, differs, dtype_of, format_of, ulp_distance, unequal
+from parity.bounds.rule import bound_around
 from parity.case.cells import select
-from parity.judge.page import reference
+from parity.judge.page import Start, reference
 from parity.problem import problems
 from parity.reference.rmsprop import RMSprop
 
@@ -22,6 +23,7 @@ pytest.importorskip("numba", reason="the extra 'fast' is not installed")
 from parity.bounds.compiled import kernels
 from parity.bounds.compiled.bounds import compiled_bounds
 from parity.bounds.compiled.kernels import compiled_drift, compiled_unequal
+from parity.bounds.compiled.measuring import compiled_measure
 from parity.bounds.compiled.permuting import compiled_permuted
 from parity.bounds.compiled.rule import compiled_step
 
@@ -140,6 +142,44 @@ def test_a_compiled_bound_has_the_bits_of_the_bounded_page(given, own):
             assert unequal(obtained, wanted) is None, slot
 
 
+@pytest.mark.parametrize("carries", [False, True])
+@pytest.mark.parametrize(
+    "given", [{}, pytest.param({"momentum": 0.9, "centered": True}, marks=pytest.mark.exhaustive)], ids=str
+)
+def test_one_pass_measures_what_is_measured_of_enclosures_and_carries_the_bounds_on(given, carries):
+    """Where all is finite; of anything else it says that it is not known."""
+    held = reference(problems.make(cell(tensors={"kernel": [4]}, **given)))
+    rng, slots = np.random.default_rng(3), held.page.slots
+    rows = {slot: rng.normal(size=5_001).astype(np.float32) for slot in ("parameter", "gradient", *slots)}
+    rows["second_moment"] = np.abs(rows["second_moment"]) + np.square(rows.get("first_moment", np.float32(0)))
+    errors = {slot: np.abs(row) * 1e-7 * carries for slot, row in rows.items() if slot != "gradient"}
+    errors = {slot: row.astype(np.float64) for slot, row in errors.items()}
+    expected = held.page.step(Start(rows, 0))
+    same = rng.random(5_001) < 0.2
+    obtained = {slot: np.where(same, row, np.nextafter(row, np.float32(9))) for slot, row in expected.items()}
+    obtained["parameter"][17] = np.nan
+    loop = compiled_bounds(lambda *given: _slots(held.bounded.step(*given), errors), rows, errors)
+    found, carried = loop.gauge(rows, errors, obtained, expected, carries, 0.0)
+    assert found.pop("parameter") is None
+    assert not carries or carried.keys() == errors.keys()
+    for slot, (value, error) in loop(rows, errors).items():
+        bound = bound_around(expected[slot], value, error)
+        if carries:
+            value, error = expected[slot].astype(np.float64), np.where(differs_anywhere(obtained, expected), bound, 0.0)
+            assert unequal(carried[slot], error) is None
+        if slot != "parameter":
+            assert found[slot] == compiled_measure(obtained[slot], expected[slot], value, error, 0.0)
+            assert found[slot].bound == bound[found[slot].at]
+
+
+def differs_anywhere(obtained, expected):
+    return np.any([differs(obtained[slot], own) for slot, own in expected.items()], axis=0)
+
+
+def _slots(bounded, slots):
+    return {slot: bounded[slot] for slot in slots}
+
+
 def test_a_bound_that_is_wider_than_float64_is_left_to_the_page():
     held = reference(problems.make(cell(tensors={"kernel": [4]}, dtype="float64")))
     rows = dict.fromkeys(("parameter", "gradient", "second_moment"), np.ones(4))
@@ -206,17 +246,17 @@ def test_only_long_runs_of_wide_dtypes_pay_for_a_compiler():
 
 
 def test_a_cache_that_cannot_be_used_costs_a_compilation_and_no_more():
-    kernel = kernels._Kernel(kernels._drift_of)
+    kernel = kernels.Kernel(kernels._drift_of)
 
     def damaged(*_):
         raise EOFError("Ran out of input")
 
-    kernel._loop, kernel._kept = damaged, True
+    kernel.loop, kernel._kept = damaged, True
     a = np.ones(3, dtype=np.float32)
     scratch, limits = np.empty((2, 8), dtype=np.float32), (np.int32(2**31 - 1), np.int32(0x7F800000))
     result = kernel(a, a, bits(a), bits(a), *scratch, *bits(scratch), *limits)
     assert result[0] == 0
-    kernel._loop = damaged
+    kernel.loop = damaged
     with pytest.raises(EOFError):
         kernel()
 

@@ -25,7 +25,7 @@ def values(size, seed):
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("size", [1, 511, 513, 5_000])
 def test_a_compiled_pass_measures_what_numpy_does(size, seed):
-    from parity.bounds.compiled.kernels import compiled_measure
+    from parity.bounds.compiled.measuring import compiled_measure
 
     obtained, expected, exact, error = values(size, seed)
     normal = float(np.finfo(np.float32).smallest_normal)
@@ -43,7 +43,7 @@ def test_a_compiled_pass_measures_what_numpy_does(size, seed):
 
 
 def test_a_bound_that_is_zero_or_no_number_is_left_to_numpy_or_infinitely_far():
-    from parity.bounds.compiled.kernels import compiled_measure
+    from parity.bounds.compiled.measuring import compiled_measure
 
     one, none = np.ones(3, dtype=np.float32), np.zeros(3, dtype=np.float64)
     apart = np.array([1, 1, 1.5], dtype=np.float32)

@@ -8,9 +8,9 @@ and accepted without a branch. tests/core/test_compiled.py holds both to the sam
 from functools import cache
 from typing import Any
 
-import numba
 import numpy as np
 
+from parity.bounds.compiled.kernels import Kernel
 from parity.bounds.numerics import Array
 
 _PIECE = 16_384
@@ -28,7 +28,7 @@ def compiled_permuted(rng: np.random.Generator, values: Array) -> Array:
 @cache
 def _same() -> bool:
     """Whether the NumPy that is installed draws as it is described here; another one may do otherwise."""
-    values = np.arange(1_000, dtype=np.int64)
+    values = np.arange(1_000, dtype=np.float32)
     one, other = (np.random.Generator(np.random.Philox(7)) for _ in range(2))
     return bool((one.permuted(values) == _permuted(other, values)).all()) and one.random() == other.random()
 
@@ -78,4 +78,4 @@ def _exchange_of(values: Any, places: Any, count: Any, last: Any) -> None:
         values[other] = kept
 
 
-_accept, _exchange = numba.njit(nogil=True)(_accept_of), numba.njit(nogil=True)(_exchange_of)
+_accept, _exchange = Kernel(_accept_of), Kernel(_exchange_of)

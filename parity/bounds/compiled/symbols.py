@@ -4,7 +4,7 @@ Only operations that IEEE 754 rounds correctly, or that do not round, are taken,
 bits of what NumPy does with the same code. Everything else raises ``NotElementwiseError``.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -48,7 +48,8 @@ _BESIDE_NUMBERS: dict[Any, tuple[str, str]] = {
 _Line = tuple[str, tuple[str, ...]]
 """An operation: its form, and the names of its operands. The i-th line makes ``ti``."""
 
-_PIECE = 2048
+PIECE = 2048
+"""Elements that each loop over a result takes at a time."""
 
 
 class NotElementwiseError(Exception):
@@ -165,27 +166,50 @@ class Symbol(NDArrayOperatorsMixin):
 
 @lru_cache(maxsize=64)
 def _loop(lines: tuple[_Line, ...], inputs: int, constants: int, results: tuple[str, ...]) -> Any:
-    """Return a function of input arrays, constants and result arrays that does ``lines`` to each element.
+    """Return a function of input arrays, constants and result arrays that does ``lines`` to each element."""
+    arrays = [f"a{i}" for i in range(inputs)]
+    outputs = [f"r{i}" for i in range(len(results))]
+    arguments = [*arrays, *(f"c{i}" for i in range(constants)), *outputs]
+    text = [f"def loop({', '.join(arguments)}):", f"    for start in range(0, a0.size, {PIECE}):"]
+    text += [f"        p{name} = {name}[start : start + {PIECE}]" for name in arguments if name[0] != "c"]
+    places = {f"x{i}": f"p{name}[i]" for i, name in enumerate(arrays)}
+    wanted = [(result, f"p{name}[i]") for result, name in zip(results, outputs, strict=True)]
+    text += passes(lines, places, wanted, "        for i in range(pa0.size):")
+    return compiled("\n".join(text))
+
+
+def passes(
+    lines: Sequence[_Line], places: Mapping[str, str], results: Iterable[tuple[str, str]], loop: str
+) -> list[str]:
+    """Return the lines of loops over a piece that make results of it.
 
     Each result has an inner loop of its own, which starts from inputs and earlier results: few arrays in a loop are
     what the compiler can prove apart and so vectorise. A piece stays in the innermost cache between the loops.
+
+    Args:
+        lines: what was done.
+        places: where an element of what is there already stands, by its name on the tape.
+        results: what is wanted, each with the place that it goes to.
+        loop: the line that begins each loop.
     """
-    arrays = {f"x{i}": f"a{i}" for i in range(inputs)}
-    arguments = [*arrays.values(), *(f"c{i}" for i in range(constants)), *(f"r{i}" for i in range(len(results)))]
-    results_at: dict[str, str] = {}
-    text = [f"def loop({', '.join(arguments)}):", f"    for start in range(0, a0.size, {_PIECE}):"]
-    text += [f"        p{name} = {name}[start : start + {_PIECE}]" for name in arguments if name[0] != "c"]
+    text, at_hand = list[str](), dict(places)
+    indent = " " * (len(loop) - len(loop.lstrip()) + 4)
     # In the order of computation, so that the new weights start from the new moments.
-    for number, result in sorted(enumerate(results), key=lambda pair: (pair[1][0], int(pair[1][1:]))):
-        body = [*_needed(lines, result, {**arrays, **results_at}), f"pr{number}[i] = {result}"]
-        text += ["        for i in range(pa0.size):", *(f"            {line}" for line in body)]
-        results_at.setdefault(result, f"r{number}")
-    names: dict[str, Any] = {"np": np}
-    exec("\n".join(text), names)
-    return numba.njit(nogil=True, error_model="numpy")(names["loop"])
+    for result, place in sorted(results, key=lambda pair: (pair[0][0], int(pair[0][1:]))):
+        text += [loop, *(f"{indent}{line}" for line in [*_needed(lines, result, at_hand), f"{place} = {result}"])]
+        at_hand.setdefault(result, place)
+    return text
 
 
-def _needed(lines: tuple[_Line, ...], wanted: str, at_hand: Mapping[str, str]) -> list[str]:
+@lru_cache(maxsize=64)
+def compiled(text: str, **names: Any) -> Any:
+    """Return the function ``loop`` that a text defines, compiled; ``names`` are what it knows beside NumPy."""
+    known: dict[str, Any] = {"np": np, **names}
+    exec(text, known)
+    return numba.njit(nogil=True, error_model="numpy")(known["loop"])
+
+
+def _needed(lines: Sequence[_Line], wanted: str, at_hand: Mapping[str, str]) -> list[str]:
     """Return the statements that make a result of one element from arrays that are there, in order."""
     statements: dict[str, str] = {}
 
@@ -193,7 +217,7 @@ def _needed(lines: tuple[_Line, ...], wanted: str, at_hand: Mapping[str, str]) -
         if name[0] == "c" or name in statements:
             return
         if name in at_hand:
-            statements[name] = f"{name} = p{at_hand[name]}[i]"
+            statements[name] = f"{name} = {at_hand[name]}"
             return
         form, operands = lines[int(name[1:])]
         for operand in operands:

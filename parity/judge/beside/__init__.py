@@ -57,6 +57,12 @@ class Judges:
         """Return one place: a block is judged before the next one is written."""
         return in_one_place(plan)
 
+    def compile(self) -> None:
+        """Compile what large steps take, before the first one is there."""
+        for fold in (self._lockstep, self._free):
+            if fold is not None and fold.pieces is not None:
+                fold.pieces.compile()
+
     def feed(self, block: Block) -> None:
         """Take a block into one digest for each slot, which does not depend on where blocks end, and judge it."""
         for slot, rows in block.rows.items():

@@ -42,6 +42,7 @@ def main() -> None:
 def _answers(message: Callable[[], dict[str, Any]], memory: int) -> Iterator[dict[str, Any]]:
     problem = drawn(problems.make(cell_of(message()["cell"])))
     judges = Judges(problem)
+    judges.compile()  # while the subject makes its first step
     shape = message()
     plan = Plan(tuple(shape["slots"]), shape["capacity"], layout_of_problem(problem), problem.dtype)
     memories = places(memory, plan.nbytes)
