@@ -121,6 +121,16 @@ def confirmation(found: Mapping[str, Any]) -> str:
 
 
 def _open_ends(document: dict[str, Any]) -> list[str]:
+    lines = _ties(document)
+    absent = document["absent"]
+    lines += _held(document["moved"])
+    lines += _never_beyond(document["extent"])
+    lines += [f"  Not seen with {mode}: {reason}" for mode, reason in document["lacks"].items()]
+    return [*lines, *_never(absent, binding.SWALLOWED in document["binding"])]
+
+
+def _ties(document: dict[str, Any]) -> list[str]:
+    """Return what else fits: sets that only round otherwise, what shows nothing beside an answer, and other sets."""
     lines = []
     ties = document["ties"] if document["verdict"] != Finding.OUTSIDE.name else []
     rule = document.get("rule", DEFAULT)
@@ -128,23 +138,34 @@ def _open_ends(document: dict[str, Any]) -> list[str]:
     # Of sets that only round, all are told: there is nothing else to tell.
     changing = any(explained) or not any(found["switches"] for found in document["explanations"])
     alike = [tie for tie in ties if changing and _changes(tie, rule) in explained]
-    ties = [tie for tie in ties if tie not in alike]
     if alike:
-        more = f"{len(alike)} more sets fit" if len(alike) > 1 else "1 more set fits"
-        lines.append(f"  {more} as well, of the same choices beside others that only round.")
-    if ties:
-        lines.append(f"  {len(ties)} larger or equal set{'s' if len(ties) > 1 else ''} fit as well:")
-        lines += [f"    {_spelled(tie)}" for tie in ties[:_SHOWN_TIES]]
-        lines += [f"    and {len(ties) - _SHOWN_TIES} more (--json)"] if len(ties) > _SHOWN_TIES else []
+        fit = f"{len(alike)} more sets fit" if len(alike) > 1 else "1 more set fits"
+        lines.append(f"  {fit} as well, of the same choices beside others that only round.")
+    left = [tie for tie in ties if tie not in alike]
+    beside, others = list[str](), list[dict[str, Any]]()
+    for tie in left:
+        own = next((each for each in explained if _has(tie, each, rule)), None)
+        if own is None:
+            others.append(tie)
+        else:
+            beside.append(_list({name: value for name, value in _changes(tie, rule).items() if name not in own}))
+    if beside:
+        lines.append(f"  Beside that may be, and shows in nothing that was run: {' | '.join(dict.fromkeys(beside))}.")
+    if others:
+        lines.append(f"  {len(others)} larger or equal set{'s' if len(others) > 1 else ''} fit as well:")
+        lines += [f"    {_spelled(tie)}" for tie in others[:_SHOWN_TIES]]
+        lines += [f"    and {len(others) - _SHOWN_TIES} more (--json)"] if len(others) > _SHOWN_TIES else []
     if document["probe"]:
         lines.append(f"  This probe would separate them, and the subject does not take it: {document['probe']}.")
-    elif ties:
+    elif others:
         lines.append("  No probe that was run separates them.")
-    absent = document["absent"]
-    lines += _held(document["moved"])
-    lines += _never_beyond(document["extent"])
-    lines += [f"  Not seen with {mode}: {reason}" for mode, reason in document["lacks"].items()]
-    return [*lines, *_never(absent, binding.SWALLOWED in document["binding"])]
+    return lines
+
+
+def _has(member: Mapping[str, Any], changes: Mapping[str, Any], rule: str) -> bool:
+    """Return whether a set has all of some changes, and at least one of them there is."""
+    own = _changes(member, rule)
+    return bool(changes) and all(name in own and own[name] == value for name, value in changes.items())
 
 
 def _changes(member: Mapping[str, Any], rule: str) -> dict[str, Any]:
@@ -183,5 +204,8 @@ def _never(absent: list[str], swallowed: bool) -> list[str]:
 
 
 def _spelled(member: dict[str, Any]) -> str:
-    choices = {**member["switches"], **member["hyperparameters"]}
+    return _list({**member["switches"], **member["hyperparameters"]})
+
+
+def _list(choices: Mapping[str, Any]) -> str:
     return ", ".join(f"{name}={value}" for name, value in choices.items()) or "nothing"

@@ -10,7 +10,7 @@ import pytest
 from parity.commands.cli import main
 from parity.diagnosis.disputes import disputes
 from parity.diagnosis.effect import effect
-from parity.diagnosis.text import render
+from parity.diagnosis.text import _ties, render
 from parity.diagnosis.words import CAUSES, cause, formula
 
 ROOT = Path(__file__).parents[2]
@@ -73,3 +73,20 @@ def test_a_subject_that_hangs_is_stopped(tmp_path, capsys):
 def test_a_subject_that_does_not_exist_is_a_mistake_in_the_call(capsys):
     assert main(["diagnose", "torhc"]) == 2
     assert "Did you mean 'torch'?" in capsys.readouterr().err
+
+
+def test_what_shows_nothing_beside_an_answer_is_no_set_of_its_own():
+    def found(**switches):
+        return {"switches": switches, "hyperparameters": {}}
+
+    answer = found(moment_carry="whole")
+    ties = [found(moment_carry="whole", rho_role="new"), found(moment_carry="whole", moment_form="lerp")]
+    ties += [found(moment_carry="whole", moment_form="lerp", rho_role="new"), found(epsilon_place="none")]
+    document = {"verdict": "EXPLAINED", "ties": ties, "explanations": [answer], "probe": None}
+    assert _ties(document) == [
+        "  1 more set fits as well, of the same choices beside others that only round.",
+        "  Beside that may be, and shows in nothing that was run: rho_role=new.",
+        "  1 larger or equal set fit as well:",
+        "    epsilon_place=none",
+        "  No probe that was run separates them.",
+    ]
