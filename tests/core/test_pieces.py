@@ -127,3 +127,23 @@ def test_pieces_are_for_large_steps_whose_elements_do_not_mix(monkeypatch):
     monkeypatch.setattr(pieces, "MEAN", 1)
     assert found() is not None
     assert found(clipnorm=1.0) is None
+
+
+def test_what_is_compiled_ahead_serves_both_comparisons(monkeypatch):
+    pytest.importorskip("numba", reason="the extra 'fast' is not installed")
+    from parity.judge.page import Start, reference
+
+    for module, name, value in ((pieces, "LARGE", 1), (pieces, "MEAN", 1), (forms, "WORTH", 0)):
+        monkeypatch.setattr(module, name, value)
+    made = problems.make(cell(tensors={"a": [3_001]}))
+    against = reference(made)
+    held = pieces.pieces(against, made)
+    held.compile()
+    rng = np.random.default_rng(0)
+    rows = {s: rng.random(3_001).astype(np.float32) for s in ("parameter", "second_moment", "gradient")}
+    expected = against.page.step(Start(rows, 0))
+    obtained = {slot: np.nextafter(own, np.float32(9)) for slot, own in expected.items()}
+    for errors in {}, {slot: np.full(3_001, 1e-9) for slot in expected}:
+        stretch = pieces.Stretch(0, 0, rows, errors, obtained, expected)
+        assert [each.differing for each in held.gauge(stretch)] == [3_001, 3_001]
+    assert len(held._loops[0]._gauging.signatures) == 1
