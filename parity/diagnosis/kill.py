@@ -110,7 +110,9 @@ def keras_records(rule: str, cells: Sequence[Cell]) -> list[dict[str, Any]]:
         if kind is None or mutant.handed or mutant.trains or mutant.altered is not None:
             continue
         dies = any(caught(shortened(cell), mutant) for cell in cells) or any(
-            caught(cell, mutant) for cell in cells if STEPS < cell.steps <= 200
+            caught(cell, mutant)
+            for cell in cells
+            if cell.steps > STEPS and (cell.steps <= 200 or mutant.mistake in cell.probes)
         )
         named = {"rule": rule, "mistake": mutant.mistake, "variant": mutant.variant}
         records.append({**named, "by_keras": _by_keras(mutant, kind), "by_cases": dies})

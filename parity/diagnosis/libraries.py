@@ -87,7 +87,8 @@ def page(rule: str, found: list[Found]) -> str:
 
 def _told(own: list[Found]) -> str:
     """Return all that a subject was run as, or why it was not: the reason of most cases."""
-    ran = dict.fromkeys(each.told.partition("(")[0] for each in own if each.verdict.compared)
+    compared = [each for each in own if each.verdict.compared and each.told != each.subject]
+    ran = dict.fromkeys(each.told.partition("(")[0] for each in compared)
     ((reason, _),) = Counter(each.told for each in own).most_common(1)
     return ", ".join(ran) if ran else reason.rstrip(". ")
 

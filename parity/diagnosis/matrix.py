@@ -10,6 +10,7 @@ from parity.bounds.numerics import Array
 from parity.diagnosis.behaviour import run
 from parity.diagnosis.diagnose import diagnose_observed, observe_modes
 from parity.diagnosis.findings import Diagnosis, Explanation, Finding
+from parity.diagnosis.member import equal_bits
 from parity.diagnosis.observe import Observation
 from parity.diagnosis.probes import LAYOUT, MODES, first_probe
 from parity.errors import NotInstalledError
@@ -37,10 +38,13 @@ class Row:
         return [seen for seen in self.observations if seen.probe.mode == mode]
 
     def explanation(self, mode: str) -> Explanation | None:
-        """Return what explains it in a mode; None where nothing does."""
-        if self.diagnosis.finding is Finding.UNEXPLAINED:
-            return None
-        return next((found for found in self.diagnosis.explanations if mode in found.modes), None)
+        """Return what explains it in a mode; None where nothing does.
+
+        Of a subject that some arguments leave unexplained, that is what was confirmed of the mode without them.
+        """
+        open_ = self.diagnosis.finding is Finding.UNEXPLAINED
+        found = (each for each in self.diagnosis.explanations if each.confirmed or not open_)
+        return next((each for each in found if mode in each.modes), None)
 
 
 def rows(names: Iterable[str], progress: Callable[[str], None] | None = None) -> list[Row]:
@@ -93,7 +97,7 @@ def _own(row: Row, mode: str) -> dict[str, Any]:
     shown = {name: value for name, value in found.member.switches if mode in _NEEDS.get(name, tuple(MODES))}
     structure = {name: value for name, value in shown.items() if not _mere_rounding(name)}
     rounding = {name: value for name, value in shown.items() if _mere_rounding(name)}
-    exact = found.ratio == 0
+    exact = all(equal_bits(found.member, seen) for seen in row.in_mode(mode))
     agrees = Finding.IDENTICAL if exact and not shown and not found.member.numbers else Finding.ROUNDING
     return {
         **record,
