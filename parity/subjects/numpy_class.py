@@ -118,7 +118,8 @@ class NumpySubject:
     def _takes_schedules(self, known: Known) -> bool:
         """Whether the optimizer takes a callable of the step for its learning rate."""
         # Who computes in 16 bits shows no small step beside the weights of a trial.
-        for rate in (1e-3, 4.0):
+        # Who computes in 16 bits shows no small step beside the weights of a trial, who divides by epsilon no other.
+        for rate in (1e-3, 4.0, 1e-9):
             scheduled = hyperparameters()(learning_rate=LearningRateSchedule(values=[rate]))
             if fits(known.shape, maker(self._kind, known.bind(self._kind, scheduled))):
                 return True
