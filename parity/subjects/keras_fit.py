@@ -27,7 +27,6 @@ from parity.subjects.keras import (
     names_of,
     optimizer_of,
     own_slots,
-    plain_variables,
     rewind,
     row_of,
     scaling,
@@ -209,15 +208,18 @@ def _linear_model(problem: Problem) -> Any:
     class Linear(keras.Model):  # type: ignore[misc]  # Keras is untyped
         def __init__(self) -> None:
             super().__init__(dtype=problem.cell.dtype)
-            # As variables of its own: those of add_weight have the layer's name before theirs, and Keras looks for
-            # what is excluded from decay in that.
-            self.tensors = plain_variables(problem)
+            self.tensors = {
+                name: self.add_weight(shape=array.shape, dtype=problem.cell.dtype, name=name.replace("/", "_"))
+                for name, array in problem.params.items()
+            }
 
         def call(self, inputs: dict[str, Any]) -> Any:
             products = [tf.reduce_sum(v.value * inputs[name][0]) for name, v in self.tensors.items()]
             return tf.reshape(tf.add_n(products), [1])
 
     model = Linear()
+    for name, variable in model.tensors.items():
+        variable.assign(problem.params[name])
     model.built = True
     return model
 

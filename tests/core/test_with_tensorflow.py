@@ -276,10 +276,3 @@ def test_schedule_free_adamw_differs_in_graph_mode_by_divisions_that_become_prod
 
     assert verdict(True) == ["ROUNDING", "ROUNDING"]
     assert verdict(False) == ["IDENTICAL", "IDENTICAL"]
-
-
-@pytest.mark.parametrize("name", ["keras-eager", "keras-fit"])
-def test_what_is_excluded_from_decay_is_found_by_the_beginning_of_its_name(tf, name):
-    """A variable of a layer has the layer's name before its own, and tf.keras looks in that."""
-    found = judged(cell(steps=3, weight_decay=0.25, exclude_from_weight_decay=["^ker"]), name)
-    assert {item.verdict for item in found.values()} <= {"IDENTICAL", "ROUNDING"}
