@@ -27,6 +27,7 @@ CELLS = (
     "rmsprop/loss_scale_factor[loss_scale_factor=3.0]",
     "rmsprop/gradient_accumulation[gradient_accumulation_steps=3]",
     "rmsprop/rho_float64",
+    "rmsprop/everything[float32]",
     "schedule/exponential[staircase=false]",
     "schedule/momentum_rate_change[float32]",
     "numerics/equal_shapes",

@@ -88,7 +88,9 @@ def test_what_tf_keras_was_recorded_to_do_is_inside_every_bound(conformance: Pat
         if not list((SHIPPED / library).glob(f"{vector.values.removesuffix('.safetensors')}.json")):
             continue
         _, reader = open_recording(SHIPPED / library, make(cell))
-        for name in (f"{slot}/{tensor}" for slot in vector.slots for tensor in vector.tensors):
+        # A tensor has not every slot: only a matrix has moments of rows and columns.
+        pairs = (f"{slot}/{tensor}" for slot in vector.slots for tensor in vector.tensors)
+        for name in (pair for pair in pairs if f"expected/{pair}" in values):
             for step in range(vector.steps):
                 obtained = reader.row(name, step + 1).astype(np.float64)
                 expected = values[f"expected/{name}"][step + 1].astype(np.float64)

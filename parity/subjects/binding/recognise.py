@@ -56,7 +56,7 @@ def recognise(kind: Callable[..., Any], make: Make, bound: Bound, name: str) -> 
             shape = shape._replace(title=f"{shape.title}; {MIXED}")
         # Who raises what no wrong shape would make it raise is told so by the cases.
         fitting = fitting or (shape if outcome in (FITS, RAISES) else None)
-    fitting = fitting or broken(kind, tried) or _in_range(make, tried)
+    fitting = fitting or broken(kind, tried) or _in_range(make, tried, lost)
     errors = [error for each in tried for error in each.raised]
     told = Told(fitting) if fitting else changing(_calls(kind, make, bound), make, bound, errors)
     alike = len({shape.more["call"].name for shape in lost}) == 1 if all(map(_is_layered, lost)) else len(lost) == 1
@@ -83,12 +83,12 @@ def _is_layered(shape: Shape) -> bool:
     return shape.driver is Layers
 
 
-def _in_range(make: Make, tried: Sequence[Tried]) -> Shape | None:
-    """Return the first shape, of those that raised nothing, that fits weights below one, None if none does.
+def _in_range(make: Make, tried: Sequence[Tried], lost: Sequence[Shape]) -> Shape | None:
+    """Return the first shape, of those that raised nothing or lost the weights, that fits weights below one, or None.
 
     An optimizer may keep them in a range, which is no longer the weights that a trial usually starts from.
     """
-    quiet = (each.shape for each in tried if not each.raised)
+    quiet = (each.shape for each in tried if not each.raised or each.shape in lost)
     return next((shape for shape in quiet if trial(shape, make, [], small=True) == APART), None)
 
 
