@@ -71,19 +71,14 @@ def nanoseconds(numba: bool, steps: int = STEPS) -> float:
     return seconds / steps / 5_000_000 * 1e9
 
 
-def drawing() -> float:
-    """Return the nanoseconds in which NumPy draws one element of a gradient of that size."""
-    made = problems.make(cell(LARGE, 1))
-    made.gradients(0)
-    began = time.perf_counter()
-    for step in (1, 2, 3):
-        made.gradients(step)
-    return (time.perf_counter() - began) / 3 / 5_000_000 * 1e9
-
-
 def huge_megabytes() -> float:
     """Return the peak memory of 50 million elements in two steps."""
     return _in_a_process("HUGE", 2, True)[1]
+
+
+def huge_seconds() -> float:
+    """Return the seconds of 50 million elements in two steps, once a process has what it imports."""
+    return _in_a_process("HUGE", 2, True)[0]
 
 
 def weights_megabytes() -> float:
