@@ -142,10 +142,25 @@ def mutants(rule: str = DEFAULT) -> list[Mutant]:
 
 def _switched(rule: str) -> list[Mutant]:
     return [
-        Mutant(switch.name, str(value), _switch(switch, value, family(rule).kind), bool(switch.rounds), switch.needs)
+        Mutant(
+            switch.name,
+            str(value),
+            _switch(switch, value, family(rule).kind),
+            _rounds(switch, value, rule),
+            switch.needs,
+        )
         for switch in switches(rule).values()
         for value in switch.values[1:]
     ]
+
+
+def _rounds(switch: Switch, value: Any, rule: str) -> bool:
+    """Return whether a value of a switch moves no step of a rule by more than rounding.
+
+    The step of Lamb and of Adafactor is a multiple of the norm of the weights: a decay before it is one after it.
+    """
+    of_norms = rule in ("adafactor", "lamb")
+    return bool(switch.rounds) or (of_norms and (switch.name, value) == ("weight_decay_form", "after"))
 
 
 def _switch(switch: Switch, value: Any, own: Kind = Family) -> Callable[[Cell], Kind | None]:

@@ -23,6 +23,7 @@ UNKEPT = {
         ("sgd/plain", "state_carried"),
         ("sgd/zeros", "state_carried"),
         ("sgd/zeros", "zero_gradient"),
+        ("sgd/everything", "decay_order"),
         ("sgd/everything", "tensor_mixup"),
         ("sgd/odd_shapes", "tensor_mixup"),
         ("sgd/plain", "tensor_mixup"),
@@ -30,7 +31,8 @@ UNKEPT = {
     "adadelta": {("adadelta/odd_shapes", "learning_rate")},
     "lion": {("lion/betas", "beta_1")},
 }
-"""What a case cannot show of one rule: SGD without a momentum keeps no state, Adadelta's first steps are so small that
+"""What a case cannot show of one rule: SGD without a momentum keeps no state, and no limit
+of that case reaches its gradients; Adadelta's first steps are so small that
 no other rate moves a weight by a bit, and a hundredth less of Lion's beta_1 turns none of that case's directions."""
 CELLS = {rule: [cell for cell in collect(["*"])[0] if cell.rule == rule] for rule in RULES}
 
