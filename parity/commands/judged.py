@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from parity.diagnosis.effect import effect
 from parity.diagnosis.findings import Diagnosis, Finding, hyperparameters
 from parity.diagnosis.text import formulas
-from parity.diagnosis.words import CAUSES, cause, telling
+from parity.diagnosis.words import CAUSES, cause, number, telling
 from parity.judge.logged import Judged
 from parity.report.facts import evidence
 from parity.trajectory.log.names import RATE
@@ -128,11 +128,11 @@ def _cause(diagnosis: Diagnosis, settled: Settled) -> list[str]:
             )
         return [*lines, *told]
     lines = []
-    for number, found in enumerate(diagnosis.explanations):
+    for place, found in enumerate(diagnosis.explanations):
         switches, numbers = dict(found.member.switches), dict(found.member.numbers)
         # That numbers are doubles is no argument, and no line of the formula shows it.
         named = {name: value for name, value in hyperparameters(found.member).items() if name != "numbers"}
-        head = "Or, just as well" if number else "Cause"
+        head = "Or, just as well" if place else "Cause"
         lines += [
             f"{head}: {_sentence(switches, numbers, settled)}",
             *pairs(formulas(telling(switches, numbers), named)),
@@ -152,7 +152,8 @@ def _cause(diagnosis: Diagnosis, settled: Settled) -> list[str]:
 
 def _sentence(switches: dict[str, Any], numbers: dict[str, Any], settled: Settled) -> str:
     """Return one sentence that names every choice, numbers beside those that the log is judged by."""
-    parts = [cause(switches, {}).rstrip(".")] if switches else []
+    told = telling(switches, numbers)
+    parts = [cause(told, {}).rstrip(".")] if told else []
     parts += [_number(name, value, settled) for name, value in numbers.items()]
     sentence = ", and ".join(part[0].lower() + part[1:] if n else part for n, part in enumerate(parts))
     return f"{sentence[:1].upper()}{sentence[1:]}." if sentence else ""
@@ -161,11 +162,11 @@ def _sentence(switches: dict[str, Any], numbers: dict[str, Any], settled: Settle
 def _number(word: str, value: Any, settled: Settled) -> str:
     if word == "numbers":
         return "learning rate and decay are kept as Python's numbers (float64), where tf.keras rounds them to float32"
-    if word == "rate_decay":
-        return f"the learning rate decays by itself: L / (1 + {value:g}·t)"
     if word == "learning_rate_factor":
         return f"the learning rate is {value!r} times the one that it is judged by"
     name = word.removesuffix("_always")
+    if name not in settled.origin:  # no argument, by which a log could be judged
+        return number(word, value)
     judged, origin = settled.value(name), _ORIGINS[settled.origin[name]]
     called = f"{'the ' if name == RATE else ''}{name.replace('_', ' ')}"
     if value in (None, False) or (name == "momentum" and not value):

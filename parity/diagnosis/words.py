@@ -41,7 +41,7 @@ def cause(switches: Mapping[str, Any], numbers: Mapping[str, Any], rule: str = D
     What only rounds otherwise is named where there is nothing else, and is no cause beside what does more.
     """
     parts = [causes(rule)[choice] for choice in telling(switches, numbers, rule).items()]
-    parts += [_number(name, value, rule) for name, value in numbers.items()]
+    parts += [number(name, value, rule) for name, value in numbers.items()]
     return _sentence(parts) if parts else "Nothing differs."
 
 
@@ -58,7 +58,8 @@ def telling(switches: Mapping[str, Any], numbers: Mapping[str, Any], rule: str =
     return told if told or numbers else dict(switches)
 
 
-def _number(name: str, value: Any, rule: str) -> str:
+def number(name: str, value: Any, rule: str = DEFAULT) -> str:
+    """Return what a number that somebody computes with is, whatever is given, as a part of a sentence."""
     if name == "centered" and value:
         return "it is always centred"
     if name == "second_moment_start":

@@ -241,18 +241,11 @@ def test_what_agrees_in_all_modes_but_one_is_given_no_cause_that_only_rounds():
     assert "Cause" not in text
 
 
-class RateOutside(mistakes.Plain):
+class RateOutside(mistakes.Buffered):
     """Keeps the rate outside of the momentum buffer, and takes a number for it."""
 
-    def __init__(self, learning_rate=0.001, rho=0.9, epsilon=1e-7, momentum=0.0):
-        super().__init__(learning_rate, rho, epsilon)
-        self.momentum, self.buffers = momentum, {}
-
-    def update(self, params, grads):
-        for name, g in grads.items():
-            v = self.moments[name] = self.moment(self.moments.get(name, self.first(g)), g)
-            b = self.buffers[name] = self.momentum * self.buffers.get(name, 0 * g) + g / self.root(v)
-            params[name] -= self.rate * b
+    def move(self, name, g, root):
+        return self.rate * self.buffer(name, g / root)
 
 
 def test_a_rate_outside_the_buffer_is_seen_although_the_class_takes_a_number():

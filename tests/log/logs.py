@@ -29,6 +29,7 @@ def log(
     start: float = 0.0,
     nesterov: bool = False,
     rate_outside: bool = False,
+    kept: float = 1.0,
     until: int = 1_000,
 ) -> dict[str, Any]:
     """Run RMSprop, or something like it until some step, and write down the steps that are asked for."""
@@ -46,7 +47,11 @@ def log(
         }
         for name, g in gradients.items():
             v[name] = dtype(rho) * v[name] + dtype(1 - rho) * (g * g)
-            u = dtype(1 if rate_outside else rate) * g / FAULTS[fault if step < until else ""](v[name], dtype(epsilon))
+            u = (
+                dtype(1 if rate_outside else rate * kept**step)
+                * g
+                / FAULTS[fault if step < until else ""](v[name], dtype(epsilon))
+            )
             if momentum:
                 b[name] = dtype(momentum) * b[name] + u
                 u = dtype(momentum) * b[name] + u if nesterov else b[name]

@@ -44,6 +44,13 @@ def test_a_fault_is_named_and_not_called_confirmed(judge: Judge, name: str, step
     ]
 
 
+def test_a_number_that_is_no_argument_is_said_in_words(judge: Judge) -> None:
+    status, out, err = judge.text(log(kept=0.9))
+    assert (status, err) == (1, "")
+    assert "Cause: The learning rate decays by itself: each step multiplies it by 0.9.\n" in out
+    assert "it has    L = schedule(t)·0.9^t\n" in out
+
+
 @pytest.mark.parametrize(
     ("given", "switches"),
     [

@@ -1,6 +1,5 @@
 """The network's gradients against difference quotients, and beside Keras."""
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -95,14 +94,6 @@ def test_bad_argument_is_refused():
         loss(params, x, np.zeros(9, np.int64))
     with pytest.raises(ValueError, match="Received"):
         init_glorot(np.random.default_rng(0), (3,))
-
-
-@pytest.fixture
-def keras():
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        pytest.importorskip("tensorflow")
-        return pytest.importorskip("keras")
 
 
 def keras_model(keras: Any, params: dict[str, Any], activation: Any, dtype: str) -> Any:

@@ -1,7 +1,6 @@
 """The page beside Keras in eager mode: every bit is equal, and where not, why."""
 
 import platform
-import warnings
 from typing import Any
 
 import eigen
@@ -25,14 +24,6 @@ KERAS_SLOTS = {
 def bits(array: Any) -> Any:
     array = np.where(np.isnan(array), array.dtype.type(np.nan), array)
     return np.ascontiguousarray(array).view(f"u{array.dtype.itemsize}")
-
-
-@pytest.fixture
-def keras():
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        pytest.importorskip("tensorflow")
-        return pytest.importorskip("keras")
 
 
 def keras_optimizer(keras: Any, arguments: dict[str, Any]) -> Any:

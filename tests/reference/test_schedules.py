@@ -1,6 +1,5 @@
 """The schedules at points computed by hand, and in float32 beside Keras."""
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -101,14 +100,6 @@ def test_value_is_a_python_float_that_float32_holds(name, arguments):
 def test_bad_argument_is_refused(name, arguments):
     with pytest.raises(ValueError, match="Received"):
         getattr(schedules, name)(*arguments)
-
-
-@pytest.fixture
-def keras():
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        pytest.importorskip("tensorflow")
-        return pytest.importorskip("keras")
 
 
 def ulp_from_keras(keras: Any, name: str, arguments: dict[str, Any]) -> Any:

@@ -1,7 +1,6 @@
 """Pages that miss some bit of Keras in eager mode have it with its order of sums, or its power, in place of NumPy's."""
 
 import platform
-import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -22,14 +21,6 @@ SHAPES = {"kernel": (40, 50), "tall": (70, 9), "bias": (35,)}
 STEPS = 12
 WIDE = ("float32", "float64")
 """Of 16 bits these rules have every bit here: what else they are added in, one rounding in the end hides."""
-
-
-@pytest.fixture
-def keras():
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        pytest.importorskip("tensorflow")
-        return pytest.importorskip("keras")
 
 
 def mean_as_eigen(x: Any, axis: int | None = None, keepdims: bool = False) -> Any:
