@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 
 from parity.case.rule import DEFAULT
-from parity.case.spec import Cell, Hyperparameters
+from parity.case.spec import Cell
 from parity.diagnosis.alone import alone
 from parity.diagnosis.apart import in_parts
 from parity.diagnosis.arguments import (
@@ -37,6 +37,8 @@ from parity.diagnosis.cases import on_cases, on_these
 from parity.diagnosis.choices import modes as modes_of
 from parity.diagnosis.choices import only_rounds
 from parity.diagnosis.choices import switches as choices
+from parity.diagnosis.driven import binding_of, places_of
+from parity.diagnosis.equal_shapes import by_shape, of_equal_shapes
 from parity.diagnosis.estimate import USUAL_EPSILONS
 from parity.diagnosis.family import family
 from parity.diagnosis.findings import Diagnosis, Explanation, Finding
@@ -44,22 +46,15 @@ from parity.diagnosis.long_run import in_the_long_run
 from parity.diagnosis.member import Member, bound_ratio, equal_bits, step_error
 from parity.diagnosis.observe import Make, Observation, other_dtypes
 from parity.diagnosis.outside import Binds, another_rule
-from parity.diagnosis.places import places
 from parity.diagnosis.probes import (
-    EQUAL,
     WITH_AXES,
-    ProbeProblem,
     extent,
     first_probe,
     probe,
 )
 from parity.diagnosis.search import Found, extended, likely_rounding, nearest, search, within, written_or_numbers
-from parity.diagnosis.wider import kept_wider, made_in_float64, numbers_in_float64
+from parity.diagnosis.wider import made_in_float64, numbers_in_float64
 from parity.errors import AbsentArgumentError, NotInstalledError, UnsupportedError, one_line, raised
-from parity.subjects.binding import words
-from parity.subjects.binding.fitting import MIXED
-from parity.subjects.binding.trials import idle
-from parity.subjects.numpy_class import NumpySubject
 
 _HELD_BACK = (1, 2, 3, 4)
 _MOST_TIES = 12
@@ -101,11 +96,11 @@ def held_against(
     agrees = found.finding in (Finding.IDENTICAL, Finding.ROUNDING)
     short = shipped if agrees else [msgspec.structs.replace(cell, steps=min(cell.steps, 12)) for cell in shipped]
     found, outcomes = _zero_as_given(make, found, on_cases(make, found.explanations, short), short)
-    found, outcomes = _by_shape(make, found, outcomes, short)
-    found = _of_equal_shapes(make, found)
+    found, outcomes = by_shape(make, found, outcomes, short)
+    found = of_equal_shapes(make, found)
     against = {case: outcome for case, outcome in outcomes.items() if outcome in _AGAINST}
-    binding, shown = _binding(make, rule)
-    found = replace(found, binding=binding, places=_places(make), rule=rule)
+    binding, shown = binding_of(make, rule)
+    found = replace(found, binding=binding, places=places_of(make), rule=rule)
     if shown and found.finding in _JUDGED:
         found = replace(found, evidence=(*found.evidence, *shown))
     found = on_these(found, {**against, **on_cases(make, found.explanations, cells)}, [*short, *cells])
@@ -138,109 +133,8 @@ def _zero_as_given(
     return found, outcomes
 
 
-def _by_shape(
-    make: Make, found: Diagnosis, outcomes: dict[str, str], cells: Sequence[Cell]
-) -> tuple[Diagnosis, dict[str, str]]:
-    """Return what explains a state that tensors of one shape share, too, and what became of cases.
-
-    Our own probes have no two tensors of one shape, so that nothing else that was seen speaks for or against it.
-    """
-    refuting = [cell for cell in cells if outcomes.get(cell.id) == OTHERWISE]
-    shared = _sharing(found, "")
-    again = on_cases(make, shared.explanations, refuting) if refuting else {}
-    if not again or OTHERWISE in again.values():
-        return found, outcomes
-    return _sharing(found, f"in {', '.join(again)}"), {**outcomes, **again}
-
-
-def _sharing(found: Diagnosis, where: str) -> Diagnosis:
-    """Return a diagnosis whose explanations share the state of a shape, with where that is seen."""
-    taken = tuple(replace(e, member=e.member.having(state_of="shape")) for e in found.explanations)
-    finding = Finding.EXPLAINED if found.finding in (Finding.IDENTICAL, Finding.ROUNDING) else found.finding
-    said = f"with the state shared by shape it is reproduced {where}"
-    return replace(found, finding=finding, explanations=taken, evidence=(*found.evidence, said))
-
-
-def _of_equal_shapes(make: Make, found: Diagnosis) -> Diagnosis:
-    """Return what a subject is, whose tensors depend on each other, where three of them have one shape."""
-    if found.finding not in (Finding.IDENTICAL, Finding.ROUNDING, Finding.EXPLAINED) or not _mixes(make):
-        return found
-    with np.errstate(all="ignore"):
-        seen = [run(make, replace(probe(m, False, rule=found.rule), tensors=EQUAL)) for m in found.modes]
-        if _reproduced(found, seen):
-            return found
-        shared = _sharing(found, "where tensors have one shape")
-        if _reproduced(shared, seen):
-            return shared
-    finding = Finding.EXPLAINED if found.finding is Finding.EXPLAINED else Finding.UNEXPLAINED
-    said = "no set of choices reproduces it where tensors have one shape"
-    return replace(found, finding=finding, evidence=(*found.evidence, said))
-
-
-def _mixes(make: Make) -> bool:
-    """Return whether a trial showed that tensors of a person's own optimizer depend on each other's gradients."""
-    with suppress(Exception):  # the diagnosis says what it raises
-        adapter = make()
-        return isinstance(adapter, NumpySubject) and MIXED in adapter.shape().title
-    return False
-
-
-def _reproduced(found: Diagnosis, observations: Sequence[Observation]) -> bool:
-    """Return whether an explanation of each mode reproduces what was seen in it."""
-    return all(
-        any(within(each.member, seen) for each in found.explanations if seen.probe.mode in each.modes)
-        for seen in observations
-    )
-
-
 _AGAINST: Final = (OTHERWISE, BEYOND, UNDECIDED, RAISES, OTHER_DTYPE)
 _JUDGED: Final = (Finding.IDENTICAL, Finding.ROUNDING, Finding.EXPLAINED, Finding.UNEXPLAINED, Finding.OUTSIDE)
-
-
-def _binding(make: Make, rule: str) -> tuple[dict[str, str], list[str]]:
-    """Return how a person's own optimizer is driven and what it is passed, and what else that shows.
-
-    That is what it keeps in a wider dtype, and which numbers of its own change nothing.
-    """
-    binding, shown = dict[str, str](), list[str]()
-    with suppress(Exception):  # the diagnosis says what it raises
-        adapter = make()
-        if isinstance(adapter, NumpySubject) or getattr(adapter, "own", None) is not None:
-            problem = ProbeProblem(first_probe(rule=rule))
-            try:
-                adapter.open(problem)
-                binding = words.of(adapter.circumstances)
-                if isinstance(adapter, NumpySubject):
-                    adapter.step(0, problem.gradients(0))
-                    wider = kept_wider(adapter)
-                    shown += [wider] if wider else []
-                    shown += [
-                        f"its {own} of {default!r} changes no step of a trial: it could be any other number"
-                        for own, default in _idle(adapter, problem.cell.hyperparameters, rule)
-                    ]
-            finally:
-                adapter.close()
-    return binding, shown
-
-
-def _idle(adapter: NumpySubject, given: Hyperparameters, rule: str) -> list[tuple[str, Any]]:
-    """Return the numbers of its own, with their defaults, that change nothing in any mode of a rule that it has."""
-    bound = adapter.bound(given)
-    left = idle(adapter.kind, adapter.known(), bound)
-    for asked in modes_of(rule).values() if left else ():
-        with suppress(AbsentArgumentError):
-            beside = idle(adapter.kind, adapter.known(), adapter.bound(msgspec.structs.replace(given, **asked)))
-            left = [own for own in left if own in beside]
-    return [(own, bound.defaults[own]) for own in left]
-
-
-def _places(make: Make) -> dict[str, str]:
-    """Return where a person's own file computes each line of the formula."""
-    try:
-        adapter = make()
-    except Exception:  # the diagnosis says what it raises
-        return {}
-    return places(adapter.kind) if isinstance(adapter, NumpySubject) else {}
 
 
 def _diagnosed(make: Make, name: str, rule: str) -> Diagnosis:
