@@ -144,6 +144,12 @@ def victims(records: list[dict[str, Any]]) -> set[tuple[str, str, str]]:
     return {_place(record) for record in records if record["caught"]}
 
 
+def telling(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return what says something: what is caught, or was promised to be, and all of mutants that no case catches."""
+    dead = victims(records)
+    return [each for each in records if each["caught"] or each["probed"] or _place(each) not in dead]
+
+
 def _promise(record: dict[str, Any]) -> tuple[str, str, str]:
     return record["case"], record["mistake"], record["constructor"]
 

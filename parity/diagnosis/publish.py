@@ -73,7 +73,7 @@ def measured() -> dict[str, Any]:
         "circumstances": circumstances(),
         "subjects": matrix.subject_records(found),
         "pairs": matrix.matrix_records(found),
-        "kill": kill.kill_records(cell for cell in cells if cell.rule == DEFAULT),
+        "kill": kill.telling(kill.kill_records(cell for cell in cells if cell.rule == DEFAULT)),
         "rules": [record for rule in names() for record in kill.keras_records(rule, own[rule])],
     }
 
