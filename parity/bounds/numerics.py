@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import ml_dtypes
 import numpy as np
@@ -76,6 +76,18 @@ def differs(obtained: Array, expected: Array) -> NDArray[np.bool_]:
     if mask.any():
         mask &= ~(np.isnan(obtained) & np.isnan(expected))
     return mask
+
+
+class Difference(NamedTuple):
+    """Where two arrays differ, as ``unequal`` says it, and whether it was seen that the first is finite everywhere."""
+
+    at: Indices | None
+    finite: bool
+
+
+def difference(obtained: Array, expected: Array) -> Difference:
+    """Return where two arrays differ; whether a value is not finite is not looked for."""
+    return Difference(unequal(obtained, expected), finite=False)
 
 
 def unequal(obtained: Array, expected: Array) -> Indices | None:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from parity.bounds.drift import Drift
-from parity.bounds.numerics import Array, Indices, shown
+from parity.bounds.numerics import Array, Difference, shown
 from parity.bounds.rule import SlotRows
 from parity.case.spec import Cell
 from parity.judge.finite import first_not_finite
@@ -105,12 +105,12 @@ class Account:
         self._parts = {slot: self._table.open(start, count, slot) for slot in slots}
         self._compared += count * sum(self._layout.of(slot).size for slot in slots if slot != "gradient")
 
-    def begin(self, expected: SlotRows, obtained: SlotRows, unequal: Callable[[Array, Array], Indices | None]) -> None:
+    def begin(self, expected: SlotRows, obtained: SlotRows, difference: Callable[[Array, Array], Difference]) -> None:
         """Judge the state before the first step, rows ``[size]``: who starts elsewhere diverges at step 0."""
         for slot in (slot for slot in expected if slot in obtained):
             self._parts = {slot: self._table.open(-1, 1, slot)}
             self._compared += self._layout.of(slot).size
-            at = unequal(obtained[slot], expected[slot])
+            at = difference(obtained[slot], expected[slot]).at
             if at is not None:
                 none = np.zeros(len(at), dtype=self._wide)
                 gaps = gaps_of(slot, np.zeros_like(at), at, obtained[slot][at], expected[slot][at], none)

@@ -52,7 +52,7 @@ class Free:
         """Compare one block."""
         if block.start == 0:
             first = {slot: rows[0] for slot, rows in block.rows.items()}
-            self._account.begin(self._state, first, self._reference.forms.unequal)
+            self._account.begin(self._state, first, self._reference.forms.difference)
         slots = [slot for slot in self._state if slot in block.rows]
         self._account.open(block.start, block.count, slots)
         if self._envelope is not None:
@@ -150,8 +150,8 @@ class Free:
             start = Start({**self._state, "gradient": block.gradient_rows[row]}, block.start + row)
             self._state = self._reference.page.step(start)
             obtained = {slot: block.rows[slot][row + 1] for slot in slots}
-            apart = {slot: self._reference.forms.unequal(obtained[slot], self._state[slot]) for slot in slots}
-            unequal = {slot: at for slot, at in apart.items() if at is not None}
+            apart = {slot: self._reference.forms.difference(obtained[slot], self._state[slot]) for slot in slots}
+            unequal = {slot: each.at for slot, each in apart.items() if each.at is not None}
             self._reach.advance(start, self._state, unequal, hides=len(slots) < len(self._state))
             for slot, at in unequal.items():
                 values = (rows[slot][at] for rows in (obtained, self._state, self._reach.errors))

@@ -48,6 +48,7 @@ class Lockstep:
         self.pieces = pieces(self._reference, problem)
         """What judges large steps, if they are."""
         self._lock = threading.Lock()
+        self._finite = True
         self._catch: dict[str, Catch] = {}
         self._hidden: dict[str, Array] = {}
         self._hidden_errors: dict[str, Array] = {}
@@ -65,7 +66,7 @@ class Lockstep:
                 self._in_pieces(self.pieces, block, slots, row)
             self._end(block, slots)
             return
-        stride = 1
+        stride, self._finite = 1, True
         if self._batches and not self._computes:
             layout, itemsize = self._reference.layout, self._reference.format.dtype.itemsize
             stride = max(1, STRIDE_BYTES // max(layout.size * itemsize, 1))
@@ -74,12 +75,13 @@ class Lockstep:
         _, outside = self._settle()
         if outside:
             self._locate(block, outside)
-        self._end(block, slots)
+        self._end(block, slots, self._finite)
 
-    def _end(self, block: Block, slots: Sequence[str]) -> None:
-        """Judge what both sides agree on in a block, and keep its losses."""
-        states = {slot: block.after(slot, 0, block.count) for slot in slots}
-        self._account.agree(states, block.start, lambda *place: self._stage_of(block, *place))
+    def _end(self, block: Block, slots: Sequence[str], finite: bool = False) -> None:
+        """Judge what both sides agree on in a block, unless all of it is seen to be ``finite``, and keep its losses."""
+        if not finite:
+            states = {slot: block.after(slot, 0, block.count) for slot in slots}
+            self._account.agree(states, block.start, lambda *place: self._stage_of(block, *place))
         if block.losses is not None:
             self._account.add_losses("obtained", [float(value) for value in block.losses])
 
@@ -108,7 +110,7 @@ class Lockstep:
     def _begin(self, first: SlotRows) -> None:
         """Judge the state before the first step, and take up the slots that the subject hides."""
         start = self._reference.page.start(self._problem.params)
-        self._account.begin(start, first, self._reference.forms.unequal)
+        self._account.begin(start, first, self._reference.forms.difference)
         self._hidden = {slot: row for slot, row in start.items() if slot not in first}
         wide = self._reference.format.wide
         self._hidden_errors = {slot: np.zeros(row.size, dtype=wide) for slot, row in self._hidden.items()}
@@ -126,8 +128,9 @@ class Lockstep:
             loss = self._problem.loss(params, start.iterations)
         if loss is not None:
             self._account.add_losses("expected", [loss])
-        apart = {slot: self._reference.forms.unequal(rows, expected[slot]) for slot, rows in obtained.items()}
-        unequal = {slot: at for slot, at in apart.items() if at is not None}
+        apart = {slot: self._reference.forms.difference(rows, expected[slot]) for slot, rows in obtained.items()}
+        unequal = {slot: each.at for slot, each in apart.items() if each.at is not None}
+        self._finite = self._finite and all(each.finite for each in apart.values())
         compared = (slot for slot in obtained if slot != "gradient")
         places = self._sample.places(compared, block.start + first, last - first)
         if unequal or self._hidden or any(map(len, places.values())):

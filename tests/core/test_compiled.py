@@ -12,7 +12,7 @@ from driving import cell
 
 from parity.bounds.compiled import forms
 from parity.bounds.drift import drift
-from parity.bounds.numerics import bits, differs, dtype_of, format_of, ulp_distance, unequal
+from parity.bounds.numerics import bits, difference, differs, dtype_of, format_of, ulp_distance, unequal
 from parity.bounds.rule import bound_around
 from parity.case.cells import select
 from parity.judge.page import Start, reference
@@ -22,7 +22,7 @@ from parity.reference.rmsprop import RMSprop
 pytest.importorskip("numba", reason="the extra 'fast' is not installed")
 from parity.bounds.compiled import kernels
 from parity.bounds.compiled.bounds import compiled_bounds
-from parity.bounds.compiled.kernels import compiled_drift, compiled_unequal
+from parity.bounds.compiled.kernels import compiled_difference, compiled_drift
 from parity.bounds.compiled.measuring import compiled_measure
 from parity.bounds.compiled.permuting import compiled_permuted
 from parity.bounds.compiled.rule import compiled_step
@@ -238,11 +238,11 @@ def test_only_long_runs_of_wide_dtypes_pay_for_a_compiler():
     assert forms.worth(long)
     assert not forms.worth(short)
     assert not forms.worth(problems.make(msgspec.structs.replace(cell, dtype="bfloat16")))
-    assert forms.forms(rule, short)[:3] == (rule.step, unequal, drift)
+    assert forms.forms(rule, short)[:3] == (rule.step, difference, drift)
     assert forms.forms(rule, short).bounds(lambda rows, errors: {}, {}, {}) is None
     step, *others = forms.forms(rule, long)
     assert step != rule.step
-    assert others == [compiled_unequal, compiled_drift, compiled_bounds]
+    assert others == [compiled_difference, compiled_drift, compiled_bounds]
 
 
 def test_a_cache_that_cannot_be_used_costs_a_compilation_and_no_more():
@@ -274,11 +274,13 @@ def test_numba_that_is_installed_and_cannot_be_imported_is_not_asked(tmp_path, m
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("size", [1, 63, 64, 65, 1000])
 @pytest.mark.parametrize("share", [0.0, 0.01, 1.0])
-def test_what_differs_is_found_where_numpy_finds_it(dtype, size, share):
+@pytest.mark.parametrize("values", [[0.0, -0.0, 1.0, -1e38], [1.0, -np.inf], [0.0, -0.0, 1.0, np.inf, np.nan, -np.nan]])
+def test_what_differs_is_found_where_numpy_finds_it(dtype, size, share, values):
     rng = np.random.default_rng(size)
-    a = rng.choice([0.0, -0.0, 1.0, np.inf, np.nan, -np.nan], size).astype(dtype_of(dtype))
+    a = rng.choice(values, size).astype(dtype_of(dtype))
     b = np.where(rng.random(size) < share, rng.permutation(a), a)
-    found, expected = compiled_unequal(a, b), unequal(a, b)
+    (found, finite), expected = compiled_difference(a, b), unequal(a, b)
+    assert finite == np.isfinite(a).all()
     assert (found is None) == (expected is None)
     assert found is None or found.tolist() == expected.tolist() == np.flatnonzero(differs(a, b)).tolist()
 

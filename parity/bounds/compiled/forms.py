@@ -8,7 +8,7 @@ import numpy as np
 
 from parity.bounds.compiled.kinds import BoundedLoop, BoundedStep, Step
 from parity.bounds.drift import Drift, drift
-from parity.bounds.numerics import Array, Indices, unequal
+from parity.bounds.numerics import Array, Difference, difference
 from parity.bounds.rule import SlotRows
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class Forms(NamedTuple):
     """
 
     step: Step
-    unequal: Callable[[Array, Array], Indices | None]
+    difference: Callable[[Array, Array], Difference]
     drift: Callable[[Array, Array], Drift]
     bounds: Callable[[BoundedStep, SlotRows, SlotRows], BoundedLoop | None]
 
@@ -89,10 +89,10 @@ def forms(rule: "Optimizer", problem: Sized, by_elements: bool = True) -> Forms:
     So does one whose slots have shapes of their own: it is not ``by_elements``.
     """
     if not worth(problem):
-        return Forms(rule.step, unequal, drift, lambda step, rows, errors: None)
+        return Forms(rule.step, difference, drift, lambda step, rows, errors: None)
     from parity.bounds.compiled.bounds import compiled_bounds
-    from parity.bounds.compiled.kernels import compiled_drift, compiled_unequal
+    from parity.bounds.compiled.kernels import compiled_difference, compiled_drift
     from parity.bounds.compiled.rule import compiled_step
 
     step = compiled_step(rule) if by_elements else None
-    return Forms(step or rule.step, compiled_unequal, compiled_drift, compiled_bounds)
+    return Forms(step or rule.step, compiled_difference, compiled_drift, compiled_bounds)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parity.bounds.drift import Drift, drift
-from parity.bounds.numerics import Array, Indices, bits
+from parity.bounds.numerics import Array, Difference, bits
 
 _PIECE, _GROUP = 512, 64
 
@@ -19,7 +19,7 @@ def compiled_drift(obtained: Array, expected: Array) -> Drift:
     integer = bits(a[:0]).dtype
     scratch = np.empty((2, _PIECE), dtype=a.dtype)
     scratch_bits = scratch.view(integer)
-    magnitude, infinite = integer.type(np.iinfo(integer).max), bits(np.array([np.inf], dtype=a.dtype))[0]
+    magnitude, infinite = _limits(a)
     differing, at, top, relative, ulp, total = _drift(
         a, b, bits(a), bits(b), *scratch, *scratch_bits, magnitude, infinite
     )
@@ -29,12 +29,13 @@ def compiled_drift(obtained: Array, expected: Array) -> Drift:
     return Drift(float(largest), int(at), float(of_value), float(ulp), float(total), int(differing))
 
 
-def compiled_unequal(obtained: Array, expected: Array) -> Indices | None:
-    """Find what ``unequal`` finds, without a mask of all elements."""
+def compiled_difference(obtained: Array, expected: Array) -> Difference:
+    """Find what ``unequal`` finds, without a mask of all elements, and in the same pass what is not finite."""
     a, b = obtained.reshape(-1), expected.reshape(-1)
     where = np.empty(a.size, dtype=np.int64)
-    count = _unequal(a, b, bits(a), bits(b), where)
-    return where[:count].copy() if count else None
+    magnitude, infinite = _limits(a)
+    count, top = _unequal(a, b, bits(a), bits(b), where, magnitude)
+    return Difference(where[:count].copy() if count else None, finite=bool(top < infinite))
 
 
 def compiled_apart(obtained: Array, expected: Array) -> int:
@@ -63,19 +64,27 @@ def compiled_keep(marks: NDArray[np.bool_], expected: Array, value: Array, error
     _keep(marks, expected, value, error, errors)
 
 
-def _unequal_of(a: Any, b: Any, ai: Any, bi: Any, where: Any) -> Any:
-    count = 0
+def _limits(values: Array) -> tuple[Any, Any]:
+    """Return what leaves the sign out of the values' bits, and what those of infinity are."""
+    integer = bits(values[:0]).dtype
+    return integer.type(np.iinfo(integer).max), bits(np.array([np.inf], dtype=values.dtype))[0]
+
+
+def _unequal_of(a: Any, b: Any, ai: Any, bi: Any, where: Any, magnitude: Any) -> Any:
+    """Write where bits differ; return how often, and the bits of the largest magnitude in ``a``, NaNs' the largest."""
+    count, top = 0, ai.dtype.type(0)
     for start in range(0, a.size, _GROUP):
         x, y = ai[start : start + _GROUP], bi[start : start + _GROUP]
         changed = ai.dtype.type(0)
         for i in range(x.size):
             changed |= x[i] ^ y[i]
+            top = max(top, x[i] & magnitude)
         if changed != 0:
             for i in range(x.size):
                 if x[i] != y[i] and not (np.isnan(a[start + i]) and np.isnan(b[start + i])):
                     where[count] = start + i
                     count += 1
-    return count
+    return count, top
 
 
 def _total(values: Any) -> Any:
