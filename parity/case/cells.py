@@ -5,8 +5,8 @@ import math
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from functools import cache
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +69,7 @@ def load_cells(path: Path, root: Path | None = None) -> list[Cell]:
     Raises:
         SpecError: the file is missing, damaged, or holds something that a case must not hold.
     """
-    return _cells(read_toml(path), path, root or CASES)
+    return _cells(read_toml(path), path, root or CASES, names())
 
 
 def all_cells(root: Path | None = None) -> list[Cell]:
@@ -93,12 +93,37 @@ def _scan(root: Path, patterns: Iterable[str] = ("*",)) -> tuple[list[Cell], lis
         if not asked:
             continue
         try:
-            file = read_toml(path)
-            if "experiment" not in file.table and "known" not in file.table:
-                cells += _cells(file, path, root, asked)
+            cells += _of_file(path, root, asked)
         except SpecError as error:
             broken.append(error)
     return sorted(cells, key=lambda cell: cell.case.rpartition("/")[0]), broken
+
+
+def _of_file(path: Path, root: Path, patterns: Iterable[str]) -> Sequence[Cell]:
+    """Return the cells of a file, none if it holds something else; of one for each rule, those that may be asked for.
+
+    Those that are shipped are read once, unless they change: to check them takes longer than many a command of a
+    process that gives several.
+    """
+    rules = tuple(name for name in names() if any(_may_be(f"{name}/{path.stem}", pattern) for pattern in patterns))
+    if root != CASES or path.is_symlink():
+        return _read(path, root, rules)
+    try:
+        status = path.stat()
+    except OSError:  # which the reader says
+        return _read(path, root, rules)
+    return _shipped(path, rules, status.st_mtime_ns, status.st_size)
+
+
+@lru_cache(maxsize=4_096)
+def _shipped(path: Path, rules: tuple[str, ...], changed: int, size: int) -> tuple[Cell, ...]:
+    return tuple(_read(path, CASES, rules))
+
+
+def _read(path: Path, root: Path, rules: Sequence[str]) -> list[Cell]:
+    file = read_toml(path)
+    other = "experiment" in file.table or "known" in file.table
+    return [] if other else _cells(file, path, root, rules)
 
 
 def _may_hold(path: Path, root: Path, pattern: str) -> bool:
@@ -149,19 +174,15 @@ def _matching(pattern: str, known: list[Cell], broken: list[ParityError], root: 
     yield from chosen
 
 
-def _cells(file: TomlFile, path: Path, root: Path, patterns: Iterable[str] = ("*",)) -> list[Cell]:
-    """Return the cells of a file; if it is for each rule, of those rules that may be asked for."""
+def _cells(file: TomlFile, path: Path, root: Path, rules: Sequence[str]) -> list[Cell]:
+    """Return the cells of a file; if it is for each rule, of some."""
     if file.table.get("rule") != EACH:
         return _of_one(file, path, root)
     prefix = _prefix(os.path.realpath(path), root)
     if prefix is None:
         text = f"received {EACH!r}, which is for the cases that are shipped; name a rule."
         raise file.mistake(f"rule: {text}", ("rule",))
-    asked = [
-        (name, each)
-        for name, each in spread(file, path.name, root)
-        if any(_may_be(f"{name}/{path.stem}", pattern) for pattern in patterns)
-    ]
+    asked = [(name, each) for name, each in spread(file, path.name, root) if name in rules]
     return [cell for name, each in asked for cell in _of_one(each, path, root, f"{name}/")]
 
 

@@ -3,7 +3,8 @@
 ``python tests/bench/rules.py [--steps 100] [--modes graph xla fit] [RULE…]`` prints a line for each rule and mode: a
 million weights whose gradients lie between 1e-7 and 10, none of them zero, so that 100 steps are 10^8 element-steps.
 For graph mode it says what is left with both rewriters off that turn a division into a product: by a root
-(arithmetic_optimization), by a constant (constant_folding). What it printed is kept in ``reports/rules.md``.
+(arithmetic_optimization), by a constant (constant_folding). Of a rule whose bounds would let most doubled steps pass it
+says which slot's. What it printed is kept in ``reports/rules.md``.
 """
 
 import argparse
@@ -11,6 +12,7 @@ import os
 
 from parity.case.rule import names
 from parity.case.spec import Cell, Replayed, Weights, hyperparameters
+from parity.report.catch import sentence, weakest
 from parity.runner.loop import run_pair
 from parity.subjects.keras import KerasSubject
 from parity.verdicts.results import Comparison
@@ -56,9 +58,10 @@ def said(item: Comparison) -> str:
     place = item.first_divergence
     worst = f", at most {float(item.worst.ratio):.3g} of the bound" if item.worst else ""
     where = f", {place.slot} at step {place.step}" if place else ""
-    return (
-        f"{item.verdict}, {item.compared:.3g} values, {item.differing / max(1, item.compared):.2%} differ{worst}{where}"
-    )
+    least = weakest(item.catch)
+    weak = f"; {least[0]}: {sentence(least[1])}" if least else ""
+    share = item.differing / max(1, item.compared)
+    return f"{item.verdict}, {item.compared:.3g} values, {share:.2%} differ{worst}{where}{weak}"
 
 
 def main() -> None:

@@ -324,6 +324,21 @@ def test_a_broken_file_keeps_no_other_from_being_read(tmp_path: Path) -> None:
         select([], tmp_path)
 
 
+def test_a_shipped_case_that_changes_is_read_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("parity.case.cells.CASES", tmp_path)
+    file = write(tmp_path, GOOD)
+    before = select(["a"])
+    assert select(["a"]) == before
+    write(tmp_path, GOOD.replace("steps = 2", "steps = 3"))
+    assert [cell.steps for cell in select(["a"])] == [3]
+    write(tmp_path, GOOD + "wrong")
+    with pytest.raises(SpecError):
+        select(["*"])
+    file.unlink()
+    with pytest.raises(UsageError):
+        select(["a"])
+
+
 def test_asking_for_a_case_whose_file_is_broken_says_so(tmp_path: Path) -> None:
     write(tmp_path, "=", "b.toml")
     _, problems = collect(["b"], tmp_path)
