@@ -9,6 +9,7 @@ import pytest
 from driving import cell, optimizer
 
 from parity.api import run_all
+from parity.circumstances import child
 from parity.runner import pool
 
 # class and a part of its one message; the verdict is FAILED
@@ -131,6 +132,7 @@ def test_no_process_is_left_after_a_run(pairs):
 @pytest.mark.parametrize("name", ["NeverReturns", "SleepsForever"])
 def test_a_subject_without_end_is_stopped_and_the_other_cases_complete(name, monkeypatch):
     monkeypatch.setattr(pool, "REPEAT_SECONDS", 0.3)
+    monkeypatch.setattr(child, "HEED_SECONDS", 0.5)
     names = [optimizer("misbehaving", name), optimizer("misbehaving", "Right")]
     run = run_all([cell(steps=2)], names, jobs=1, time_limit=2)
     assert [pair.verdict.name for pair in run.pairs] == ["FAILED", "ROUNDING"]
@@ -151,6 +153,7 @@ import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)
 from driving import cell, optimizer
 from parity.api import run_all
+from parity.circumstances import child
 from parity.runner import pool
 pool.REPEAT_SECONDS = 0.2
 try:
