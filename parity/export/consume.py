@@ -81,12 +81,15 @@ def _judged(
 ) -> Miss | None:
     for slot in vector.slots:
         for name in made.get(slot, ()):
-            obtained = np.asarray(made[slot][name]).astype(np.float64).reshape(-1)
-            wanted = values[f"expected/{slot}/{name}"][step + 1].astype(np.float64).reshape(-1)
+            obtained = np.asarray(made[slot][name]).reshape(-1)
+            wanted = values[f"expected/{slot}/{name}"][step + 1].reshape(-1)
+            if (obtained == wanted).all():  # as most are
+                continue
+            obtained, wanted = obtained.astype(np.float64), wanted.astype(np.float64)
             bound = values[f"bound_{way}/{slot}/{name}"][step].reshape(-1)
-            outside = np.flatnonzero(~within(obtained, wanted, bound))
-            if len(outside):
-                at = int(outside[0])
+            inside = within(obtained, wanted, bound)
+            if not inside.all():
+                at = int(np.argmin(inside))
                 return Miss(way, step, f"{slot}/{name}", float(obtained[at]), float(wanted[at]), float(bound[at]))
     return None
 

@@ -49,5 +49,5 @@ def factory(cell: Cell, mutant: Mutant) -> Callable[[], Any] | None:
     subject = None if mutant.handed or mutant.wraps or mutant.trains else mutant.make(cell)
     if subject is None:
         return None
-    kind = subject.kind
-    return lambda: kind(**bind(kind, cell.hyperparameters).values)
+    kind, arguments = subject.kind, bind(subject.kind, cell.hyperparameters).values
+    return lambda: kind(**arguments)
