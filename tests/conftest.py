@@ -5,6 +5,7 @@ the marker alone groups nothing. Here the whole file goes where its first marker
 worker, too: what its tests share, a run, a search or what was compiled, is made once.
 """
 
+import gc
 import re
 import signal
 from collections import Counter
@@ -33,6 +34,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if hasattr(config, "workerinput"):
         order = {"tensorflow": 0, "": 2}
         items.sort(key=lambda item: order.get(group_of(item.path), 1))
+
+
+def pytest_collection_finish() -> None:
+    """Let the garbage collector pass over what stays until the end, and come by less often: it took a 25th of all."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 def leave_to_exhaustive(items: list[pytest.Item]) -> None:
