@@ -69,7 +69,8 @@ def load_cells(path: Path, root: Path | None = None) -> list[Cell]:
     Raises:
         SpecError: the file is missing, damaged, or holds something that a case must not hold.
     """
-    return _cells(read_toml(path), path, root or CASES, names())
+    file = read_toml(path)
+    return _cells(file, path, root or CASES, _rules(file, path))
 
 
 def all_cells(root: Path | None = None) -> list[Cell]:
@@ -105,25 +106,37 @@ def _of_file(path: Path, root: Path, patterns: Iterable[str]) -> Sequence[Cell]:
     Those that are shipped are read once, unless they change: to check them takes longer than many a command of a
     process that gives several.
     """
-    rules = tuple(name for name in names() if any(_may_be(f"{name}/{path.stem}", pattern) for pattern in patterns))
-    if root != CASES or path.is_symlink():
-        return _read(path, root, rules)
+    version = None if root != CASES or path.is_symlink() else _version(path)
+    file = read_toml(path) if version is None else _shipped(path, version)
+    if "experiment" in file.table or "known" in file.table:
+        return []
+    rules = _rules(file, path, patterns)
+    return _cells(file, path, root, rules) if version is None else _shipped_cells(path, version, rules)
+
+
+def _version(path: Path) -> tuple[int, int] | None:
     try:
         status = path.stat()
     except OSError:  # which the reader says
-        return _read(path, root, rules)
-    return _shipped(path, rules, status.st_mtime_ns, status.st_size)
+        return None
+    return status.st_mtime_ns, status.st_size
+
+
+@lru_cache(maxsize=1_024)
+def _shipped(path: Path, version: tuple[int, int]) -> TomlFile:
+    return read_toml(path)
 
 
 @lru_cache(maxsize=4_096)
-def _shipped(path: Path, rules: tuple[str, ...], changed: int, size: int) -> tuple[Cell, ...]:
-    return tuple(_read(path, CASES, rules))
+def _shipped_cells(path: Path, version: tuple[int, int], rules: tuple[str, ...]) -> tuple[Cell, ...]:
+    return tuple(_cells(_shipped(path, version), path, CASES, rules))
 
 
-def _read(path: Path, root: Path, rules: Sequence[str]) -> list[Cell]:
-    file = read_toml(path)
-    other = "experiment" in file.table or "known" in file.table
-    return [] if other else _cells(file, path, root, rules)
+def _rules(file: TomlFile, path: Path, patterns: Iterable[str] = ("*",)) -> tuple[str, ...]:
+    """Return the rules that may be asked for of a file that is for each of them; none of another."""
+    if file.table.get("rule") != EACH:
+        return ()
+    return tuple(name for name in names() if any(_may_be(f"{name}/{path.stem}", pattern) for pattern in patterns))
 
 
 def _may_hold(path: Path, root: Path, pattern: str) -> bool:

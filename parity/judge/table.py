@@ -211,7 +211,7 @@ def _first_largest(values: Array, first: Indices) -> Indices:
 
 
 def _in_steps(largest: Array, rows: Iterable[int], learning_rate: Callable[[int], float]) -> Array:
-    rates = {row: learning_rate(int(row)) for row in np.unique(np.asarray(rows))}
+    rates = {row: learning_rate(row) for row in set(np.asarray(rows).tolist())}
     each = np.array([rates[row] for row in rows], dtype=np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(each != 0, largest.astype(np.float64) / each, np.nan)

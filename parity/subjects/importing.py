@@ -8,7 +8,6 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
-from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import module_from_spec, spec_from_file_location
 from itertools import chain, count
@@ -112,7 +111,7 @@ def place_of(path: Path) -> tuple[Path, str]:
     return path.parents[depth], ".".join([*(folder.name for folder in reversed(path.parents[:depth])), path.stem])
 
 
-class _Project(MetaPathFinder):
+class _Project:
     """Finds in a project's folders what no other place has, so that it hides nothing."""
 
     def __init__(self, folders: Sequence[Path]) -> None:
