@@ -153,7 +153,6 @@ import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)
 from driving import cell, optimizer
 from parity.api import run_all
-from parity.circumstances import child
 from parity.runner import pool
 pool.REPEAT_SECONDS = 0.2
 try:
