@@ -212,10 +212,11 @@ def plain_arguments(given: Hyperparameters) -> dict[str, Any]:
 
 
 def plain_argument(value: Any) -> Any:
-    """Return one hyperparameter as a page, or a person's class, takes it."""
+    """Return one hyperparameter as a page, or a person's class, takes it; lists are copies, which it may change."""
     kind: Any = type(value)
     if kind in SCHEDULES.values():
-        return getattr(schedules, kind.__name__)(**{field: getattr(value, field) for field in kind.__struct_fields__})
+        fields = {field: plain_argument(getattr(value, field)) for field in kind.__struct_fields__}
+        return getattr(schedules, kind.__name__)(**fields)
     return list(value) if isinstance(value, list) else value
 
 

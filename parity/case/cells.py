@@ -4,8 +4,10 @@ import itertools
 import math
 import os
 import re
+import stat
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
@@ -70,7 +72,7 @@ def load_cells(path: Path, root: Path | None = None) -> list[Cell]:
         SpecError: the file is missing, damaged, or holds something that a case must not hold.
     """
     file = read_toml(path)
-    return _cells(file, path, root or CASES, _rules(file, path))
+    return _cells(file, path, root or CASES, _rules(file, path, root or CASES))
 
 
 def all_cells(root: Path | None = None) -> list[Cell]:
@@ -106,37 +108,48 @@ def _of_file(path: Path, root: Path, patterns: Iterable[str]) -> Sequence[Cell]:
     Those that are shipped are read once, unless they change: to check them takes longer than many a command of a
     process that gives several.
     """
-    version = None if root != CASES or path.is_symlink() else _version(path)
-    file = read_toml(path) if version is None else _shipped(path, version)
+    content = _content(path) if root == CASES else None
+    file = read_toml(path) if content is None else _shipped(path, content)
     if "experiment" in file.table or "known" in file.table:
         return []
-    rules = _rules(file, path, patterns)
-    return _cells(file, path, root, rules) if version is None else _shipped_cells(path, version, rules)
+    rules = _rules(file, path, root, patterns)
+    if content is None:
+        return _cells(file, path, root, rules)
+    with suppress(SpecError):  # said below, with the path from what is the current folder now
+        return _shipped_cells(path, content, rules)
+    return _cells(read_toml(path), path, root, rules)
 
 
-def _version(path: Path) -> tuple[int, int] | None:
+def _content(path: Path) -> bytes | None:
+    """Return what a regular file holds; None for a link, which may lead elsewhere, and for what cannot be read.
+
+    Neither its size nor its times tell that it changed: what is written twice in one tick of a clock has the same.
+    """
     try:
-        status = path.stat()
+        return path.read_bytes() if stat.S_ISREG(path.lstat().st_mode) else None
     except OSError:  # which the reader says
         return None
-    return status.st_mtime_ns, status.st_size
 
 
 @lru_cache(maxsize=1_024)
-def _shipped(path: Path, version: tuple[int, int]) -> TomlFile:
+def _shipped(path: Path, content: bytes) -> TomlFile:
     return read_toml(path)
 
 
 @lru_cache(maxsize=4_096)
-def _shipped_cells(path: Path, version: tuple[int, int], rules: tuple[str, ...]) -> tuple[Cell, ...]:
-    return tuple(_cells(_shipped(path, version), path, CASES, rules))
+def _shipped_cells(path: Path, content: bytes, rules: tuple[str, ...]) -> tuple[Cell, ...]:
+    return tuple(_cells(_shipped(path, content), path, CASES, rules))
 
 
-def _rules(file: TomlFile, path: Path, patterns: Iterable[str] = ("*",)) -> tuple[str, ...]:
-    """Return the rules that may be asked for of a file that is for each of them; none of another."""
+def _rules(file: TomlFile, path: Path, root: Path, patterns: Iterable[str] = ("*",)) -> tuple[str, ...]:
+    """Return the rules that may be asked for of a file that is for each of them; none of another.
+
+    A file of this name in a rule's own folder stands in the place of what is common to all.
+    """
     if file.table.get("rule") != EACH:
         return ()
-    return tuple(name for name in names() if any(_may_be(f"{name}/{path.stem}", pattern) for pattern in patterns))
+    asked = (name for name in names() if any(_may_be(f"{name}/{path.stem}", pattern) for pattern in patterns))
+    return tuple(name for name in asked if not os.path.isfile(os.path.join(root, name, path.name)))
 
 
 def _may_hold(path: Path, root: Path, pattern: str) -> bool:
@@ -195,7 +208,7 @@ def _cells(file: TomlFile, path: Path, root: Path, rules: Sequence[str]) -> list
     if prefix is None:
         text = f"received {EACH!r}, which is for the cases that are shipped; name a rule."
         raise file.mistake(f"rule: {text}", ("rule",))
-    asked = [(name, each) for name, each in spread(file, path.name, root) if name in rules]
+    asked = [(name, each) for name, each in spread(file) if name in rules]
     return [cell for name, each in asked for cell in _of_one(each, path, root, f"{name}/")]
 
 

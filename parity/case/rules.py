@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, Final
 
 from parity.case.rule import DEFAULT, find, names
@@ -14,11 +13,11 @@ EACH: Final = "each"
 _KEY, _ONLY = "where_taken", "only"
 
 
-def spread(file: TomlFile, name: str, root: Path) -> Iterator[tuple[str, TomlFile]]:
+def spread(file: TomlFile) -> Iterator[tuple[str, TomlFile]]:
     """Yield each rule with the file as it is for that rule.
 
     ``where_taken`` holds hyperparameters for the rules that have them, ``only`` names the rules that it is for, unless
-    it is for all. A file of this name in a rule's own folder stands in the place of what is common to all.
+    it is for all.
 
     Raises:
         SpecError: no rule has one of them, or a rule is unknown.
@@ -35,8 +34,6 @@ def spread(file: TomlFile, name: str, root: Path) -> Iterator[tuple[str, TomlFil
             text = f"no rule has it.{did_you_mean(key, known)} Allowed: {', '.join(known)}."
             raise file.mistake(f"{_KEY}.{key}: {text}", (_KEY, key))
     for rule in rules:
-        if (root / rule / name).is_file():
-            continue
         taken: dict[str, Any] = {key: value for key, value in offered.items() if key in takes[rule]}
         given = table.get("hyperparameters", {})
         if isinstance(given, dict):  # what is none is refused with all else that a case must not hold

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from parity.case.cells import collect, load_cells
+from parity.case.cells import collect, load_cells, select
 from parity.errors import SpecError
 
 CASE = """\
@@ -27,6 +27,15 @@ def below(root: Path, text: str = CASE) -> Path:
     return path
 
 
+def own(root: Path) -> Path:
+    """Write the case that Adam has in place of that for all."""
+    (root / "adam").mkdir()
+    text = CASE.replace('"each"', '"adam"').replace("where_taken = { beta_2 = 0.5, nesterov = true }\n", "")
+    path = root / "adam" / "shared.toml"
+    path.write_text(text.replace("For all", "For one"), encoding="utf-8")
+    return path
+
+
 def test_each_rule_gets_the_case_with_what_it_takes(tmp_path: Path) -> None:
     cells = {cell.id: cell for cell in load_cells(below(tmp_path), tmp_path)}
     assert {"adam/shared[float32]", "adam/shared[float64]", "sgd/shared[float32]"} < set(cells)
@@ -38,13 +47,25 @@ def test_each_rule_gets_the_case_with_what_it_takes(tmp_path: Path) -> None:
 
 def test_a_rules_own_file_stands_in_the_place_of_what_is_shared(tmp_path: Path) -> None:
     below(tmp_path)
-    (tmp_path / "adam").mkdir()
-    own = CASE.replace('"each"', '"adam"').replace("where_taken = { beta_2 = 0.5, nesterov = true }\n", "")
-    (tmp_path / "adam" / "shared.toml").write_text(own.replace("For all", "For one"), encoding="utf-8")
+    own(tmp_path)
     cells, problems = collect(["*/shared"], tmp_path)
     assert not problems
     assert {cell.summary for cell in cells if cell.rule == "adam"} == {"For one"}
     assert {cell.summary for cell in cells if cell.rule != "adam"} == {"For all"}
+
+
+def test_it_does_so_from_when_it_is_there_until_it_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("parity.case.cells.CASES", tmp_path)
+    below(tmp_path)
+
+    def said() -> set[str]:
+        return {cell.summary for pattern in ("*", "adam/shared") for cell in select([pattern]) if cell.rule == "adam"}
+
+    assert said() == {"For all"}
+    file = own(tmp_path)
+    assert said() == {"For one"}
+    file.unlink()
+    assert said() == {"For all"}
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,14 @@ def test_a_record_of_a_case_becomes_the_class_of_the_page(name: str) -> None:
     assert plain_argument(record) == CLASSES[name](**needed)
 
 
+def test_what_a_class_does_to_the_lists_of_a_schedule_leaves_its_record_alone() -> None:
+    record = SCHEDULES["PiecewiseConstantDecay"]([1], [0.1, 0.01])
+    made = plain_argument(record)
+    made.boundaries.append(2)
+    made.values.clear()
+    assert record == SCHEDULES["PiecewiseConstantDecay"]([1], [0.1, 0.01])
+
+
 def test_what_the_c_library_decides_is_what_a_schedule_asks_of_its_arithmetic() -> None:
     class Asked(page.Float32):
         def __init__(self) -> None:
