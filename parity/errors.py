@@ -1,4 +1,4 @@
-"""Every error that a person can cause, each with one message: what, where, received, allowed, how to go on.
+"""The kinds of errors that a person can cause; each is worded where it is found: what, where, allowed, how to go on.
 
 ParityError                exit status 2
 ├── UsageError             the call names something that does not exist or cannot be done

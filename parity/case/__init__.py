@@ -1,1 +1,1 @@
-"""A TOML file comes in, checked cells go out; and the list of divergences that are known."""
+"""A TOML file comes in, checked cells go out, or what is wrong in which line; and known divergences."""

@@ -1,1 +1,1 @@
-"""The machine comes in; facts about it, processes that answer, and files that are whole go out."""
+"""The machine comes in; facts about it, processes that answer or are ended, and files that are whole go out."""

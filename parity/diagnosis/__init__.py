@@ -1,1 +1,1 @@
-"""From a subject to the cause: probes go in, trajectories come out, the family is searched, the answer is confirmed."""
+"""From a subject to the cause: probes go in, the family is searched, the answer is confirmed and put into words."""

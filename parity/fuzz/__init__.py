@@ -1,1 +1,1 @@
-"""The search for a divergence: Hypothesis makes cases, workers judge them, and what fails is shrunk to a case file."""
+"""The search for a divergence: cases are made, judged and held to relations; what fails is shrunk to a case file."""

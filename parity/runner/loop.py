@@ -126,6 +126,11 @@ def _raised(error: Exception) -> str:
     hint = ""
     if isinstance(error, ValueError) and "read-only" in str(error):
         hint = ". step changed its inputs in place: return new arrays, or offer update(params, grads) instead"
+    if isinstance(error, IndexError) and "0-dimensional" in str(error):
+        hint = (
+            ". The case has a tensor without dimensions, such as a scale: x[...] takes any shape, x[:] does not; "
+            "`parity diagnose` looks at the others"
+        )
     return f"{raised(error)}{hint}"
 
 

@@ -25,6 +25,7 @@ FAILED = {
     "ReturnsList": "step must return a mapping from names to arrays; received list",
     "ReturnsLists": "params['kernel'] must be a NumPy array; received list",
     "ChangesInputs": "step changed its inputs in place",
+    "IndexesScalars": "The case has a tensor without dimensions, such as a scale: x[...] takes any shape",
     "ChangesGradients": "step changed its inputs in place",
     "Exits": "the subject called sys.exit(0)",
     "ExitsAtOnce": "ended with exit status 3",

@@ -97,6 +97,14 @@ class ChangesInputs(Right):
         return params, state
 
 
+class IndexesScalars(Right):
+    def init(self, params):
+        state = super().init(params)
+        for slot in state.values():
+            slot[:] = 0
+        return state
+
+
 class ChangesGradients(Right):
     def step(self, params, grads, state):
         grads["bias"][:] = 0
