@@ -176,7 +176,7 @@ def test_a_class_that_hangs_at_a_step_is_failed_with_what_was_judged_before(tmp_
     file.write_text(OWN.format(name="Hangs", does="while self.made == 90: pass"))
     standing = Standing()
     try:
-        pair = standing.run(Task(0, cell(steps=300, tensors={"kernel": [8]}), f"{file}:Hangs"), 2.5)
+        pair = standing.run(Task(0, cell(steps=300, tensors={"kernel": [8]}), f"{file}:Hangs"), 5.0)
     finally:
         standing.close()
     for item in pair.comparisons:
