@@ -37,7 +37,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_collection_finish() -> None:
-    """Let the garbage collector pass over what stays until the end, and come by less often: it took a 25th of all."""
+    """Let the garbage collector pass over what stays until the end, and come by less often."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)

@@ -75,7 +75,7 @@ def sample(layout: Layout, steps: int, whole: bool) -> Sample:
     """
     size = max(layout.size, 1)
     most = max(2, WHOLE // size, steps // PER_WHOLE) if whole else STEPS
-    # np.unique would import numpy.ma, which takes as long as a small case.
+    # np.unique would import numpy.ma, which nothing else here needs.
     at = sorted(set(np.linspace(0, steps - 1, min(STEPS, steps, most)).round().astype(np.int64).tolist()))
     share = min(1.0, PLACES / max(len(at), 1) / size)
     return Sample(layout, tuple(at), share)
