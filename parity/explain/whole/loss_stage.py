@@ -281,7 +281,7 @@ def _forms(sides: Sides, grant: Grant) -> Iterator[tuple[str, str, str, Callable
     )
     if classes > 1:
         yield *_plain_cross_entropy(sides), of(lambda p, y: _mean(-f.log(p) * y))
-        yield *_softmax_of_output(sides), of(lambda p, y: _mean(-log_softmax(p) * y))
+        yield *_taken_of_output("softmax", sides), of(lambda p, y: _mean(-log_softmax(p) * y))
         yield (
             "other_loss",
             "the loss is a binary cross-entropy of each output",
@@ -301,7 +301,7 @@ def _forms(sides: Sides, grant: Grant) -> Iterator[tuple[str, str, str, Callable
             yield "probability_shift", words, _IN_ONE, of(_shifted(fitted))
     else:
         yield "other_loss", "the loss is a binary cross-entropy", other, of(lambda p, y: _all_mean(_binary(p, y, 0)))
-    yield *_sigmoid_of_output(sides), of(lambda p, y: _all_mean(_binary(f.sigmoid(p), y, 0)))
+    yield *_taken_of_output("sigmoid", sides), of(lambda p, y: _all_mean(_binary(f.sigmoid(p), y, 0)))
 
 
 def _plain_cross_entropy(sides: Sides) -> tuple[str, str, str]:
@@ -312,28 +312,14 @@ def _plain_cross_entropy(sides: Sides) -> tuple[str, str, str]:
     return "label_smoothing", sentence, f"smooth the labels by {smoothed:g}, or compile the model without it"
 
 
-def _softmax_of_output(sides: Sides) -> tuple[str, str, str]:
-    if sides.side.activation == "softmax":
-        return (
-            "softmax_twice",
-            "a softmax is taken of what is a softmax already",
-            "take the logarithm of the output itself",
-        )
-    sentence = f"the loss takes a softmax of the output; the model's takes its {sides.side.activation} output as "
-    repair = "compile the model's loss with from_logits=True, or end both with a softmax"
-    return "from_logits", f"{sentence}probabilities", repair
-
-
-def _sigmoid_of_output(sides: Sides) -> tuple[str, str, str]:
-    if sides.side.activation == "sigmoid":
-        return (
-            "sigmoid_twice",
-            "a sigmoid is taken of what is a sigmoid already",
-            "take the logarithm of the output itself",
-        )
-    sentence = f"the loss takes a sigmoid of the output; the model's takes its {sides.side.activation} output as "
-    repair = "compile the model's loss with from_logits=True, or end both with a sigmoid"
-    return "from_logits", f"{sentence}probabilities", repair
+def _taken_of_output(activation: str, sides: Sides) -> tuple[str, str, str]:
+    """Return the mistake of a loss that takes a softmax or a sigmoid of the model's output, in words."""
+    own = sides.side.activation
+    if own == activation:
+        sentence = f"a {activation} is taken of what is a {activation} already"
+        return f"{activation}_twice", sentence, "take the logarithm of the output itself"
+    sentence = f"the loss takes a {activation} of the output; the model's takes its {own} output as probabilities"
+    return "from_logits", sentence, f"compile the model's loss with from_logits=True, or end both with a {activation}"
 
 
 def _shift(sides: Sides, grant: Grant) -> float:
